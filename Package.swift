@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+// Targets are listed in the order in which an event passes through them; a target may only import
+// targets above it (CZlib is an adapter of a C library and stands at the end).
+import Foundation
+import PackageDescription
+
+/// One set of rules for every target, so that none can be laxer than its neighbour.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+    name: "tidings",
+    platforms: [.macOS(.v26)],
+    products: [
+        .executable(name: "tidings", targets: ["tidings"]),
+        .library(name: "TidingsClient", targets: ["TidingsClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults, "YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .target(name: "Events", swiftSettings: strict),
+        .target(
+            name: "Wire",
+            dependencies: ["Events", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: strict),
+        .target(name: "Admission", dependencies: ["Events"], swiftSettings: strict),
+        .target(
+            name: "Log",
+            dependencies: ["Events", "Wire", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .target(
+            name: "SQLiteLog",
+            dependencies: ["Events", "Log", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .target(
+            name: "Projection",
+            dependencies: ["Events", "Admission", "Log", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: strict),
+        .target(
+            name: "Transport",
+            dependencies: [
+                "Events", "Wire", "Admission",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TidingsClient",
+            dependencies: [
+                "Events", "Wire",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TidingsTesting",
+            dependencies: ["Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "tidings",
+            dependencies: [
+                "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Daemon", "TidingsClient",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    ]
+)

@@ -1,0 +1,2 @@
+// zlib (RFC 1950), from Debian's zlib1g-dev.
+#include <zlib.h>

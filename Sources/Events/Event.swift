@@ -1,0 +1,124 @@
+// The event: one fixed-size row of small integers, copied by value, with no reference and no allocation.
+
+/// What a preference, rating, use or fault says.
+package enum Value: Hashable, Sendable, BitwiseCopyable {
+    case none
+    case whole(Int64)
+    /// Finite; never NaN or infinite.
+    case real(Double)
+    /// A word of the `value` vocabulary.
+    case symbol(SymbolID)
+    case flag(Bool)
+}
+
+/// How an event is told from every other event of its device.
+package enum Identity: UInt8, Sendable, BitwiseCopyable {
+    /// The sender gave none: the event cannot be deduplicated.
+    case none = 0
+    /// `epoch` and `seq` are the device's own reset counter and sequence number.
+    case sequence = 1
+    /// `seq` holds a 64-bit hash (`IdentityHash`) of the sender's own id string; `epoch` is 0.
+    case hash = 2
+}
+
+/// Where the event's `time` comes from.
+package enum Clock: UInt8, Sendable, BitwiseCopyable {
+    /// The device's own clock.
+    case device = 0
+    /// The daemon's clock at arrival, less the age that the device gave.
+    case age = 1
+    /// The daemon's clock at arrival: the device gave no time.
+    case arrival = 2
+}
+
+/// One event, as it travels from decoding to the log and from the log to the projections.
+///
+/// Every name is a number of the `Vocabulary`; free text stands in the batch's text arena at
+/// `textStart ..< textStart + textLength`.
+package struct Event: Hashable, Sendable, BitwiseCopyable {
+    package var device: DeviceID = .none
+    package var product: SymbolID = .none
+    package var customer: CustomerID = .none
+    package var aspect: SymbolID = .none
+    /// The device's reset counter; 0 when the sender has none.
+    package var epoch: UInt32 = 0
+    /// How often: uses, or repetitions of a fault, or the width of a gap. 1 when the sender gave none.
+    package var count: UInt32 = 1
+    /// The sequence number, or the hash of the id string, as `identity` says.
+    package var seq: UInt64 = 0
+    /// When it happened; how that is known is in `clock`.
+    package var time = Timestamp(rawValue: 0)
+    /// When the daemon received it.
+    package var arrival = Timestamp(rawValue: 0)
+    /// The value's payload; read and written through `value`.
+    package var valueBits: UInt64 = 0
+    package var unit: SymbolID = .none
+    package var language: SymbolID = .none
+    /// The vendor's own type; only with `kind == .custom`.
+    package var type: SymbolID = .none
+    package var textStart: UInt32 = 0
+    package var textLength: UInt32 = 0
+    package var kind: EventKind = .custom
+    package var valueKind: ValueKind = .none
+    package var identity: Identity = .none
+    package var clock: Clock = .device
+    /// Why the event is kept apart; `.none` for a good one.
+    package var quarantine: QuarantineReason = .none
+    /// OpenTelemetry severity number, 1 ... 24; 0 when absent.
+    package var severity: UInt8 = 0
+    /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1 (thumbs), 10 = 0 ... 10 (recommendation), n = 1 ... n.
+    package var scale: UInt8 = 0
+
+    package init() {}
+
+    /// The discriminator of `value`; raw values are part of the log format.
+    package enum ValueKind: UInt8, Sendable, BitwiseCopyable {
+        case none = 0
+        case whole = 1
+        case real = 2
+        case symbol = 3
+        case flag = 4
+    }
+
+    /// What the event says.
+    @inlinable package var value: Value {
+        get {
+            switch valueKind {
+            case .none: .none
+            case .whole: .whole(Int64(bitPattern: valueBits))
+            case .real: .real(Double(bitPattern: valueBits))
+            case .symbol: .symbol(SymbolID(rawValue: UInt32(truncatingIfNeeded: valueBits)))
+            case .flag: .flag(valueBits != 0)
+            }
+        }
+        set {
+            switch newValue {
+            case .none: (valueKind, valueBits) = (.none, 0)
+            case .whole(let number): (valueKind, valueBits) = (.whole, UInt64(bitPattern: number))
+            case .real(let number): (valueKind, valueBits) = (.real, number.bitPattern)
+            case .symbol(let symbol): (valueKind, valueBits) = (.symbol, UInt64(symbol.rawValue))
+            case .flag(let flag): (valueKind, valueBits) = (.flag, flag ? 1 : 0)
+            }
+        }
+    }
+
+    /// The value as a number, if it is one; a flag is 0 or 1.
+    @inlinable package var number: Double? {
+        switch value {
+        case .whole(let number): Double(number)
+        case .real(let number): number
+        case .flag(let flag): flag ? 1 : 0
+        case .none, .symbol: nil
+        }
+    }
+
+    /// The lowest and highest rating of this event's scale.
+    @inlinable package var ratingBounds: ClosedRange<Int64> {
+        switch scale {
+        case 0: 1...5
+        case 1: 0...1
+        case 10: 0...10
+        default: 1...Int64(scale)
+        }
+    }
+}

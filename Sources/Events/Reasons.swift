@@ -1,0 +1,115 @@
+// Why an event was kept apart or turned away: one closed list each, used for counting, answering and logging.
+
+/// Why an event is kept in the log but outside the summaries. Raw values are part of the log format;
+/// the code told to a sender is `4220 + rawValue` (WIRE error table: the event is stored and acknowledged).
+package enum QuarantineReason: UInt8, CaseIterable, Error, Sendable, BitwiseCopyable {
+    case none = 0
+    /// The type is neither ours nor a vendor type that may be kept.
+    case unknownType = 1
+    /// No aspect, or not a dotted path of `[a-z0-9_]` words.
+    case badAspect = 2
+    /// The kind needs a value and there is none.
+    case missingValue = 3
+    /// The value is of a type that the kind does not take.
+    case wrongValueType = 5
+    /// A rating outside its scale, or a count of zero.
+    case outOfRange = 6
+    /// The device's time lies before 2000 or more than a day after arrival.
+    case absurdClock = 7
+    /// The value is NaN or infinite, or a number too large to hold exactly.
+    case notFinite = 8
+    /// The text is longer than `Limits.textBytes`; it is cut.
+    case textTooLong = 9
+    /// An extension demands a treatment that this daemon cannot promise.
+    case policy = 10
+
+    package var name: StaticString {
+        switch self {
+        case .none: "none"
+        case .unknownType: "unknown_type"
+        case .badAspect: "bad_aspect"
+        case .missingValue: "missing_value"
+        case .wrongValueType: "wrong_value_type"
+        case .outOfRange: "out_of_range"
+        case .absurdClock: "absurd_clock"
+        case .notFinite: "not_finite"
+        case .textTooLong: "text_too_long"
+        case .policy: "policy"
+        }
+    }
+}
+
+/// Why input was turned away; the raw value is the code on the wire. Nothing of it is in the log.
+package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
+    case malformedFrame = 4000
+    case badChecksum = 4001
+    case badMagic = 4002
+    case malformedBody = 4003
+    case badInflate = 4004
+    case malformedJSON = 4005
+    case badUTF8 = 4006
+    case duplicateKey = 4007
+    case tooDeep = 4008
+    case truncated = 4009
+    case noDevice = 4011
+    case noProduct = 4012
+    case badIdentity = 4013
+    case unauthorized = 4010
+    case forbidden = 4030
+    case tooBig = 4130
+    case tooManyEvents = 4131
+    case inflatesTooBig = 4132
+    case tableFull = 4133
+    case vocabularyFull = 4134
+    case unknownReference = 4224
+    case tooManyConnections = 4290
+    case busy = 5030
+    case storageUnavailable = 5031
+    case shuttingDown = 5032
+
+    /// The counter's label and the log's word.
+    package var name: StaticString {
+        switch self {
+        case .malformedFrame: "malformed_frame"
+        case .badChecksum: "bad_checksum"
+        case .badMagic: "bad_magic"
+        case .malformedBody: "malformed_body"
+        case .badInflate: "bad_inflate"
+        case .malformedJSON: "malformed_json"
+        case .badUTF8: "bad_utf8"
+        case .duplicateKey: "duplicate_key"
+        case .tooDeep: "too_deep"
+        case .truncated: "truncated"
+        case .noDevice: "no_device"
+        case .noProduct: "no_product"
+        case .badIdentity: "bad_identity"
+        case .unauthorized: "unauthorized"
+        case .forbidden: "forbidden"
+        case .tooBig: "too_big"
+        case .tooManyEvents: "too_many_events"
+        case .inflatesTooBig: "inflates_too_big"
+        case .tableFull: "table_full"
+        case .vocabularyFull: "vocabulary_full"
+        case .unknownReference: "unknown_reference"
+        case .tooManyConnections: "too_many_connections"
+        case .busy: "busy"
+        case .storageUnavailable: "storage_unavailable"
+        case .shuttingDown: "shutting_down"
+        }
+    }
+
+    /// Whether the stream cannot be trusted after this, so that the connection is closed once the sender is told.
+    package var closesConnection: Bool {
+        switch self {
+        case .malformedFrame, .badChecksum, .badMagic, .malformedBody, .badInflate, .truncated, .unauthorized,
+            .forbidden, .tooBig, .inflatesTooBig, .tooManyConnections, .shuttingDown:
+            true
+        case .malformedJSON, .badUTF8, .duplicateKey, .tooDeep, .noDevice, .noProduct, .badIdentity, .tooManyEvents,
+            .tableFull, .vocabularyFull, .unknownReference, .busy, .storageUnavailable:
+            false
+        }
+    }
+
+    /// Whether the sender may try the same bytes again later.
+    package var isRetryable: Bool { rawValue >= 4290 }
+}

@@ -1,0 +1,182 @@
+// All names that the daemon knows, and which of them the log has still to be told.
+
+/// A word of the log's vocabulary, as it is written beside the first block that uses it.
+package struct Symbol: Hashable, Sendable {
+    package var kind: SymbolKind
+    package var id: SymbolID
+    package var text: [UInt8]
+
+    package init(kind: SymbolKind, id: SymbolID, text: [UInt8]) {
+        self.kind = kind
+        self.id = id
+        self.text = text
+    }
+}
+
+/// A device's name, for the identity store.
+package struct DeviceName: Hashable, Sendable {
+    package var id: DeviceID
+    package var product: SymbolID
+    package var name: [UInt8]
+
+    package init(id: DeviceID, product: SymbolID, name: [UInt8]) {
+        self.id = id
+        self.product = product
+        self.name = name
+    }
+}
+
+/// A customer's name, for the identity store.
+package struct CustomerName: Hashable, Sendable {
+    package var id: CustomerID
+    package var name: [UInt8]
+
+    package init(id: CustomerID, name: [UInt8]) {
+        self.id = id
+        self.name = name
+    }
+}
+
+/// Names that were first used by the events of one block: symbols go beside the block, the others to the identity
+/// store, which is committed first.
+package struct Definitions: Hashable, Sendable {
+    package var symbols: [Symbol] = []
+    package var devices: [DeviceName] = []
+    package var customers: [CustomerName] = []
+
+    package init() {}
+
+    package var isEmpty: Bool { symbols.isEmpty && devices.isEmpty && customers.isEmpty }
+
+    package mutating func append(_ other: Definitions) {
+        symbols += other.symbols
+        devices += other.devices
+        customers += other.customers
+    }
+}
+
+/// Names to numbers and back, for symbols, devices and customers.
+///
+/// Owned by one thread at a time. The ingest event loop has the one that gives out numbers; readers of the log build
+/// their own with `define`.
+package struct Vocabulary: Sendable {
+    private var products = Interner()
+    private var aspects = Interner()
+    private var values = Interner()
+    private var units = Interner()
+    private var languages = Interner()
+    private var types = Interner()
+    private var devices = Interner()
+    private var customers = Interner()
+    private var fresh = Definitions()
+
+    package init() {}
+
+    /// The number of a word, given out if it is new; nil when the vocabulary is full (`Limits.symbols`).
+    package mutating func symbol(_ kind: SymbolKind, _ text: Span<UInt8>) -> SymbolID? {
+        let known = interner(kind).count
+        let id = withInterner(kind) { $0.intern(text, limit: Limits.symbols) }
+        if Int(id) > known {
+            fresh.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
+        }
+        return id == 0 ? nil : SymbolID(rawValue: id)
+    }
+
+    /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices`.
+    package mutating func device(product: SymbolID, name: Span<UInt8>) -> DeviceID? {
+        let known = devices.count
+        let id = devices.intern(name, scope: product.rawValue, limit: Limits.devices)
+        if Int(id) > known {
+            fresh.devices.append(
+                DeviceName(id: DeviceID(rawValue: id), product: product, name: Array(copying: name)))
+        }
+        return id == 0 ? nil : DeviceID(rawValue: id)
+    }
+
+    /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers`.
+    package mutating func customer(_ name: Span<UInt8>) -> CustomerID? {
+        let known = customers.count
+        let id = customers.intern(name, limit: Limits.customers)
+        if Int(id) > known {
+            fresh.customers.append(CustomerName(id: CustomerID(rawValue: id), name: Array(copying: name)))
+        }
+        return id == 0 ? nil : CustomerID(rawValue: id)
+    }
+
+    /// The names given out since the last call.
+    package mutating func takeFresh() -> Definitions {
+        let taken = fresh
+        fresh = Definitions()
+        return taken
+    }
+
+    /// Puts back names read from a log and an identity store. A number that is already known is left as it is.
+    package mutating func define(_ definitions: Definitions) {
+        for symbol in definitions.symbols where Int(symbol.id.rawValue) > interner(symbol.kind).count {
+            withInterner(symbol.kind) { $0.restore(symbol.text.span, id: symbol.id.rawValue) }
+        }
+        for device in definitions.devices where Int(device.id.rawValue) > devices.count {
+            devices.restore(device.name.span, scope: device.product.rawValue, id: device.id.rawValue)
+        }
+        for customer in definitions.customers where Int(customer.id.rawValue) > customers.count {
+            customers.restore(customer.name.span, id: customer.id.rawValue)
+        }
+    }
+
+    /// The number of a known word, or nil.
+    package func find(_ kind: SymbolKind, _ text: Span<UInt8>) -> SymbolID? {
+        let id = interner(kind).find(text)
+        return id == 0 ? nil : SymbolID(rawValue: id)
+    }
+
+    /// The UTF-8 of a word; empty when unknown.
+    package func text(_ kind: SymbolKind, _ id: SymbolID) -> ArraySlice<UInt8> {
+        interner(kind).bytes(of: id.rawValue)
+    }
+
+    /// The UTF-8 of a device's name; empty when unknown or forgotten.
+    package func name(of device: DeviceID) -> ArraySlice<UInt8> { devices.bytes(of: device.rawValue) }
+
+    /// The product that a device belongs to.
+    package func product(of device: DeviceID) -> SymbolID {
+        SymbolID(rawValue: devices.scope(of: device.rawValue))
+    }
+
+    /// The UTF-8 of a customer's name; empty when unknown or forgotten.
+    package func name(of customer: CustomerID) -> ArraySlice<UInt8> { customers.bytes(of: customer.rawValue) }
+
+    package func count(_ kind: SymbolKind) -> Int { interner(kind).count }
+    package var deviceCount: Int { devices.count }
+    package var customerCount: Int { customers.count }
+
+    private func interner(_ kind: SymbolKind) -> Interner {
+        switch kind {
+        case .product: products
+        case .aspect: aspects
+        case .value: values
+        case .unit: units
+        case .language: languages
+        case .type: types
+        }
+    }
+
+    private mutating func withInterner<Result>(_ kind: SymbolKind, _ body: (inout Interner) -> Result) -> Result {
+        switch kind {
+        case .product: body(&products)
+        case .aspect: body(&aspects)
+        case .value: body(&values)
+        case .unit: body(&units)
+        case .language: body(&languages)
+        case .type: body(&types)
+        }
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// A copy of a span's bytes.
+    package init(copying span: Span<UInt8>) {
+        self.init()
+        reserveCapacity(span.count)
+        for index in span.indices { append(span[index]) }
+    }
+}

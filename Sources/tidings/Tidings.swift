@@ -1,0 +1,1 @@
+@main struct Tidings { static func main() {} }
