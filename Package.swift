@@ -95,5 +95,58 @@ let package = Package(
             ],
             swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
+        .testTarget(
+            name: "WireTests",
+            dependencies: ["Events", "Wire", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: strict),
+        .testTarget(name: "AdmissionTests", dependencies: ["Events", "Admission"], swiftSettings: strict),
+        .testTarget(
+            name: "LogTests",
+            dependencies: [
+                "Events", "Wire", "Log", "TidingsTesting", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SQLiteLogTests",
+            dependencies: [
+                "Events", "Wire", "Log", "SQLiteLog", "TidingsTesting", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ProjectionTests",
+            dependencies: [
+                "Events", "Admission", "Log", "Projection", "TidingsTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PresentationTests", dependencies: ["Events", "Log", "Projection", "Presentation"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TransportTests",
+            dependencies: [
+                "Events", "Wire", "Admission", "Transport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TidingsClientTests",
+            dependencies: [
+                "Events", "Wire", "TidingsClient",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DaemonTests", dependencies: ["Events", "Admission", "Log", "SQLiteLog", "Daemon", "TidingsTesting"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting"],
+            swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )
