@@ -13,6 +13,8 @@ package struct Interner: Sendable {
     /// Entry numbers, 0 for a free slot; the upper half of each word holds 32 bits of the hash.
     private var slots: [UInt64]
     private let seed: UInt64
+    /// The scope of a number that was never given out.
+    private static let unused = UInt32.max
 
     /// - Parameter seed: mixed into every hash, so that a sender cannot choose names that collide.
     package init(seed: UInt64 = UInt64.random(in: 1...UInt64.max)) {
@@ -43,7 +45,7 @@ package struct Interner: Sendable {
     package mutating func restore(_ bytes: Span<UInt8>, scope: UInt32 = 0, id: UInt32) {
         while count + 1 < Int(id) {
             ends.append(arena.count)
-            scopes.append(0)
+            scopes.append(Self.unused)
         }
         let hash = hash(bytes, scope: scope)
         _ = add(bytes, scope: scope, hash: hash, slot: probe(bytes, scope: scope, hash: hash).slot)
@@ -56,7 +58,7 @@ package struct Interner: Sendable {
     }
 
     package func scope(of id: UInt32) -> UInt32 {
-        Int(id) < scopes.count ? scopes[Int(id)] : 0
+        Int(id) < scopes.count && scopes[Int(id)] != Self.unused ? scopes[Int(id)] : 0
     }
 
     private mutating func add(_ bytes: Span<UInt8>, scope: UInt32, hash: UInt64, slot: Int) -> UInt32 {
@@ -96,7 +98,7 @@ package struct Interner: Sendable {
         for id in 1...UInt32(count) {
             let start = ends[Int(id) - 1]
             let end = ends[Int(id)]
-            guard end > start || scopes[Int(id)] != 0 else { continue }
+            guard scopes[Int(id)] != Self.unused else { continue }
             let hash = hash(arena.span.extracting(start..<end), scope: scopes[Int(id)])
             var slot = Int(truncatingIfNeeded: hash) & mask
             while slots[slot] != 0 { slot = (slot + 1) & mask }

@@ -1,1 +1,41 @@
-@main struct Tidings { static func main() {} }
+// The one executable: commands parse, call a library, print.
+
+import ArgumentParser
+import Foundation
+
+@main
+struct Tidings: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tidings",
+        abstract: "Collects customer-preference events from connected products and answers what customers prefer now.",
+        discussion: """
+            Try it:  tidings demo
+            By hand: tidings serve &
+                     printf '{"product":"kettle","device":"k-1","type":"preference.set","aspect":"temperature","value":92}\\n' \
+            | nc -q1 127.0.0.1 7411
+                     tidings summary kettle
+
+            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 78 configuration.
+            """,
+        version: tidingsVersion,
+        subcommands: [
+            Serve.self, Send.self, Summary.self, Log.self, Rebuild.self, Status.self, Check.self, Demo.self,
+        ])
+
+    /// Runs the command named by the arguments; failures print one line and end with a sysexits code.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Failure {
+            FileHandle.standardError.write(Data("tidings: \(failure.message)\n".utf8))
+            Foundation.exit(failure.code.rawValue)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+// May this event come in? One pass over what a frame brought: schema, then dedupe, then counting.
+
+package import Events
+
+/// What became of the events of one frame.
+package struct AdmissionResult: Sendable {
+    /// New in the batch and good.
+    package var fresh = 0
+    /// Dropped: taken before, in the log or on the way there.
+    package var duplicates = 0
+    /// Dropped: too old to tell whether they were taken before.
+    package var stale = 0
+    /// New in the batch and kept apart; the first of them are `named`.
+    package var quarantined = 0
+    package var named: [Named] = []
+
+    package init() {}
+
+    /// One event that was quarantined: which, and why. `seq` is 0 unless the event has a sequence number.
+    package struct Named: Sendable, Equatable {
+        /// The event's index in its frame.
+        package var index: Int
+        package var seq: UInt64
+        package var reason: QuarantineReason
+
+        package init(index: Int, seq: UInt64, reason: QuarantineReason) {
+            self.index = index
+            self.seq = seq
+            self.reason = reason
+        }
+    }
+}
+
+/// The policy at the door: pure, without sockets or files.
+///
+/// Owned by the ingest event loop.
+package struct Admission: Sendable {
+    package var dedupe: DedupeTable
+    /// Indexed by `TransportKind.rawValue`.
+    package private(set) var counts = [TransportCounts](repeating: .init(), count: TransportKind.allCases.count)
+    /// Admitted since the last `takeAdmitted`, indexed by `TransportKind.rawValue`.
+    private var admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
+
+    package init(dedupe: DedupeTable = DedupeTable()) {
+        self.dedupe = dedupe
+    }
+
+    /// Judges the events from `start` on, marks those that fail their schema and removes those taken before.
+    package mutating func admit(
+        _ batch: inout EventBatch, from start: Int, textFrom textStart: Int, transport: TransportKind
+    ) -> AdmissionResult {
+        var result = AdmissionResult()
+        let door = Int(transport.rawValue)
+        var kept = start
+        for index in start..<batch.events.count {
+            var event = batch.events[index]
+            switch dedupe.admit(event) {
+            case .duplicate:
+                result.duplicates += 1
+                continue
+            case .stale:
+                result.stale += 1
+                continue
+            case .new: break
+            }
+            event.quarantine = schemaVerdict(event)
+            if event.quarantine == .none {
+                admitted[door].accepted += 1
+                result.fresh += 1
+            } else {
+                quarantine(event, at: index - start, door: door, &result)
+            }
+            batch.events[kept] = event
+            kept += 1
+        }
+        let received = batch.events.count - start
+        if kept < batch.events.count {
+            batch.truncate(events: kept, text: kept == start ? textStart : batch.text.count)
+        }
+        counts[door].received += UInt64(received)
+        counts[door].duplicate += UInt64(result.duplicates)
+        counts[door].stale += UInt64(result.stale)
+        counts[door].inFlight += UInt64(kept - start)
+        return result
+    }
+
+    private mutating func quarantine(_ event: Event, at index: Int, door: Int, _ result: inout AdmissionResult) {
+        admitted[door].quarantined[Int(event.quarantine.rawValue)] += 1
+        result.quarantined += 1
+        guard result.named.count < AdmissionLimits.verdictsNamed else { return }
+        let seq = event.identity == .sequence ? event.seq : 0
+        result.named.append(.init(index: index, seq: seq, reason: event.quarantine))
+    }
+
+    /// Makes a `gap` event for each run below `oldest` that the device has lost, to be put in the log as it is.
+    package mutating func close(
+        _ device: DeviceID, product: SymbolID, epoch: UInt32, below oldest: UInt64, arrival: Timestamp,
+        transport: TransportKind
+    ) -> [Event] {
+        dedupe.close(device, epoch: epoch, below: oldest).map { gap in
+            var event = Event()
+            event.kind = .gap
+            event.device = device
+            event.product = product
+            event.identity = .sequence
+            event.epoch = epoch
+            event.seq = gap.last
+            event.count = UInt32(clamping: gap.last - gap.first + 1)
+            event.time = arrival
+            event.arrival = arrival
+            event.clock = .arrival
+            counts[Int(transport.rawValue)].drop(.device, events: gap.last - gap.first + 1)
+            return event
+        }
+    }
+
+    package mutating func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
+        counts[Int(transport.rawValue)].refuse(reason, events: events)
+    }
+
+    package mutating func drop(_ reason: Drop, events: UInt64, transport: TransportKind) {
+        counts[Int(transport.rawValue)].drop(reason, events: events)
+    }
+
+    /// What has been admitted since the last call: the counts of the block that is being closed.
+    package mutating func takeAdmitted() -> [AdmittedCounts] {
+        let taken = admitted
+        admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
+        return taken
+    }
+
+    /// The block whose counts these are is durable.
+    package mutating func commit(_ block: [AdmittedCounts]) {
+        for door in block.indices {
+            counts[door].committed += block[door].accepted
+            counts[door].inFlight -= block[door].total
+            for reason in block[door].quarantined.indices {
+                counts[door].quarantined[reason] += block[door].quarantined[reason]
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+// The bounds of what admission remembers.
+
+/// Bounds of the dedupe table (docs/delivery-semantics.md states them).
+package enum AdmissionLimits {
+    /// Ids that are not sequence numbers, remembered for each device.
+    package static let idsPerDevice = 1_024
+    /// The same over all devices; beyond it every device keeps the newer half of its ids. 64 MiB of hashes.
+    package static let idsTotal = 8 << 20
+    /// Quarantined events named one by one in the answer to one frame; the rest are counted.
+    package static let verdictsNamed = 64
+}

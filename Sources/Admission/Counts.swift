@@ -1,0 +1,84 @@
+// Every event that reaches the daemon ends in exactly one of these numbers.
+
+package import Events
+
+/// The door an event came through.
+package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    case tcp = 0
+    case tcpJSON = 1
+    case udp = 2
+    case udpJSON = 3
+
+    package var name: StaticString {
+        switch self {
+        case .tcp: "tcp"
+        case .tcpJSON: "tcp_json"
+        case .udp: "udp"
+        case .udpJSON: "udp_json"
+        }
+    }
+}
+
+/// Why an event that a device sent is certainly lost.
+package enum Drop: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    /// The kernel's receive buffer was full.
+    case kernel = 0
+    /// The device's own buffer overflowed; it said so with `oldest`.
+    case device = 1
+
+    package var name: StaticString {
+        switch self {
+        case .kernel: "kernel"
+        case .device: "device"
+        }
+    }
+}
+
+/// The counts of one transport, exact from the daemon's start on.
+///
+/// `received == committed + duplicate + stale + quarantined + refused + dropped + inFlight`, always; `inFlight` is 0
+/// once the daemon has drained.
+package struct TransportCounts: Sendable, Equatable {
+    package var received: UInt64 = 0
+    /// In the log and good.
+    package var committed: UInt64 = 0
+    package var duplicate: UInt64 = 0
+    /// Too old to tell whether it was a duplicate.
+    package var stale: UInt64 = 0
+    /// In the log and kept apart, by `QuarantineReason.rawValue`.
+    package var quarantined = [UInt64](repeating: 0, count: 16)
+    /// Turned away, by index in `Refusal.allCases`.
+    package var refused = [UInt64](repeating: 0, count: Refusal.allCases.count)
+    /// By `Drop.rawValue`.
+    package var dropped = [UInt64](repeating: 0, count: Drop.allCases.count)
+    /// Admitted, and not yet durable.
+    package var inFlight: UInt64 = 0
+
+    package init() {}
+
+    package var isBalanced: Bool {
+        let refusals = refused.reduce(0, +)
+        let kept = committed + quarantined.reduce(0, +)
+        return received == kept + duplicate + stale + refusals + dropped.reduce(0, +) + inFlight
+    }
+
+    package mutating func refuse(_ reason: Refusal, events: Int) {
+        received += UInt64(events)
+        refused[Refusal.allCases.firstIndex(of: reason) ?? 0] += UInt64(events)
+    }
+
+    package mutating func drop(_ reason: Drop, events: UInt64) {
+        received += events
+        dropped[Int(reason.rawValue)] += events
+    }
+}
+
+/// What of a block came through one door; added to the counts when the block is durable.
+package struct AdmittedCounts: Sendable, Equatable {
+    package var accepted: UInt64 = 0
+    package var quarantined = [UInt64](repeating: 0, count: 16)
+
+    package init() {}
+
+    package var total: UInt64 { accepted + quarantined.reduce(0, +) }
+}

@@ -1,0 +1,210 @@
+// At-least-once from the device becomes once in the log: what has been taken from whom.
+
+package import Events
+
+/// What has been taken from every device: two sequence windows (the current epoch and the one before) and, for
+/// senders with ids of their own, the hashes of the last ids.
+///
+/// A fold over the log: the state after offset N depends only on events 0 ..< N in their order, so it is right after
+/// any crash. Owned by one thread at a time; the ingest loop has one, the projection folds another.
+package struct DedupeTable: Sendable {
+    private var windows: [Windows] = []
+    private var rings: [UInt32: IDRing] = [:]
+    private var hashCount = 0
+
+    /// Devices in one page of a snapshot.
+    package static let pageDevices = 1_024
+
+    package init() {}
+
+    private struct Windows: Sendable, BitwiseCopyable {
+        var current = SequenceWindow()
+        var previous = SequenceWindow()
+    }
+
+    /// Takes an event's identity, unless it was taken before. An event without one is always new.
+    package mutating func admit(_ event: Event) -> Novelty {
+        switch event.identity {
+        case .none: .new
+        case .sequence: admit(event.device, epoch: event.epoch, seq: event.seq)
+        case .hash: admit(event.device, hash: event.seq)
+        }
+    }
+
+    /// Takes a sequence number of a device's epoch. An epoch that is neither the current nor the last one starts anew.
+    package mutating func admit(_ device: DeviceID, epoch: UInt32, seq: UInt64) -> Novelty {
+        let index = slot(of: device)
+        if windows[index].current.epoch == epoch { return windows[index].current.insert(seq) }
+        if windows[index].previous.epoch == epoch, !windows[index].previous.isFresh {
+            return windows[index].previous.insert(seq)
+        }
+        start(epoch, at: index)
+        return windows[index].current.insert(seq)
+    }
+
+    /// Takes an id, known by its hash, among the last `AdmissionLimits.idsPerDevice` of the device.
+    package mutating func admit(_ device: DeviceID, hash: UInt64) -> Novelty {
+        _ = slot(of: device)
+        let before = rings[device.rawValue]?.hashes.count ?? 0
+        let isNew = rings[device.rawValue, default: IDRing()].insert(hash)
+        guard isNew else { return .duplicate }
+        hashCount += (rings[device.rawValue]?.hashes.count ?? 0) - before
+        if hashCount > AdmissionLimits.idsTotal { forgetOlderHalf() }
+        return .new
+    }
+
+    /// The device says that it no longer has anything below `oldest`.
+    ///
+    /// - Returns: the runs that never came, each to be appended to the log as a `gap` event.
+    package mutating func close(_ device: DeviceID, epoch: UInt32, below oldest: UInt64) -> [SequenceGap] {
+        let index = slot(of: device)
+        if windows[index].current.epoch != epoch {
+            guard windows[index].previous.epoch != epoch || windows[index].previous.isFresh else {
+                return windows[index].previous.close(below: oldest)
+            }
+            start(epoch, at: index)
+        }
+        return windows[index].current.close(below: oldest)
+    }
+
+    /// Folds an event that is already in the log; for a gap this closes its run.
+    package mutating func fold(_ event: Event) -> Novelty {
+        guard event.kind == .gap, event.identity == .sequence else { return admit(event) }
+        let first = event.seq >= UInt64(event.count) ? event.seq - UInt64(event.count) + 1 : 0
+        var seq = event.count > 64 ? event.seq - 63 : first
+        while seq <= event.seq {
+            _ = admit(event.device, epoch: event.epoch, seq: seq)
+            seq += 1
+        }
+        return .new
+    }
+
+    /// The window of a device's current epoch; fresh for a device that is not known.
+    package func window(of device: DeviceID) -> SequenceWindow {
+        Int(device.rawValue) < windows.count ? windows[Int(device.rawValue)].current : SequenceWindow()
+    }
+
+    /// The window of a given epoch of a device, if it is one of the two remembered.
+    package func window(of device: DeviceID, epoch: UInt32) -> SequenceWindow? {
+        guard Int(device.rawValue) < windows.count else { return nil }
+        let both = windows[Int(device.rawValue)]
+        if both.current.epoch == epoch { return both.current }
+        return both.previous.epoch == epoch && !both.previous.isFresh ? both.previous : nil
+    }
+
+    /// One more than the highest device number seen.
+    package var deviceCount: Int { windows.count }
+
+    private mutating func slot(of device: DeviceID) -> Int {
+        let index = Int(device.rawValue)
+        if index >= windows.count {
+            windows.append(contentsOf: repeatElement(Windows(), count: index + 1 - windows.count))
+        }
+        return index
+    }
+
+    private mutating func start(_ epoch: UInt32, at index: Int) {
+        if !windows[index].current.isFresh { windows[index].previous = windows[index].current }
+        windows[index].current = SequenceWindow(epoch: epoch)
+    }
+
+    /// Keeps the newer half of every device's ids. Depends only on what was folded, never on time.
+    private mutating func forgetOlderHalf() {
+        hashCount = 0
+        for device in rings.keys.sorted() {
+            rings[device]?.keepNewerHalf()
+            hashCount += rings[device]?.hashes.count ?? 0
+        }
+    }
+}
+
+/// The last ids of one device, as hashes, oldest overwritten first.
+private struct IDRing: Sendable {
+    var hashes: [UInt64] = []
+    var next = 0
+
+    /// - Returns: whether the hash was not there.
+    mutating func insert(_ hash: UInt64) -> Bool {
+        if hashes.contains(hash) { return false }
+        if hashes.count < AdmissionLimits.idsPerDevice {
+            hashes.append(hash)
+        } else {
+            hashes[next] = hash
+            next = (next + 1) % AdmissionLimits.idsPerDevice
+        }
+        return true
+    }
+
+    mutating func keepNewerHalf() {
+        let ordered = hashes[next...] + hashes[..<next]
+        hashes = Array(ordered.suffix(ordered.count / 2))
+        next = 0
+    }
+}
+
+extension DedupeTable {
+    /// The number of pages that a snapshot of the whole table has.
+    package var pageCount: Int { (windows.count + Self.pageDevices - 1) / Self.pageDevices }
+
+    /// One page of a snapshot: for each of its devices both windows, then the ids, all little-endian.
+    package func page(_ page: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        let first = page * Self.pageDevices
+        let end = min(first + Self.pageDevices, windows.count)
+        bytes.reserveCapacity((end - first) * 44)
+        for index in first..<end {
+            for window in [windows[index].current, windows[index].previous] {
+                append(UInt64(window.epoch), 4, to: &bytes)
+                append(window.highest, 8, to: &bytes)
+                append(window.bits, 8, to: &bytes)
+            }
+            let ring = rings[UInt32(index)]
+            append(UInt64(ring?.hashes.count ?? 0), 2, to: &bytes)
+            append(UInt64(ring?.next ?? 0), 2, to: &bytes)
+            for hash in ring?.hashes ?? [] { append(hash, 8, to: &bytes) }
+        }
+        return bytes
+    }
+
+    /// Puts back a page; pages come in order from 0. Returns false, changing nothing further, when it is damaged.
+    package mutating func restore(_ bytes: Span<UInt8>) -> Bool {
+        var at = 0
+        while at < bytes.count {
+            guard at + 44 <= bytes.count else { return false }
+            var both = Windows()
+            both.current = window(bytes, &at)
+            both.previous = window(bytes, &at)
+            let count = Int(number(bytes, &at, 2))
+            let next = Int(number(bytes, &at, 2))
+            guard count <= AdmissionLimits.idsPerDevice, next <= count, at + count * 8 <= bytes.count else {
+                return false
+            }
+            if count > 0 {
+                var ring = IDRing()
+                for _ in 0..<count { ring.hashes.append(number(bytes, &at, 8)) }
+                ring.next = next
+                rings[UInt32(windows.count)] = ring
+                hashCount += count
+            }
+            windows.append(both)
+        }
+        return true
+    }
+
+    private func window(_ bytes: Span<UInt8>, _ at: inout Int) -> SequenceWindow {
+        let epoch = UInt32(truncatingIfNeeded: number(bytes, &at, 4))
+        let highest = number(bytes, &at, 8)
+        return SequenceWindow(epoch: epoch, highest: highest, bits: number(bytes, &at, 8))
+    }
+
+    private func number(_ bytes: Span<UInt8>, _ at: inout Int, _ count: Int) -> UInt64 {
+        var number: UInt64 = 0
+        for offset in 0..<count { number |= UInt64(bytes[at + offset]) << UInt64(offset * 8) }
+        at += count
+        return number
+    }
+
+    private func append(_ number: UInt64, _ count: Int, to bytes: inout [UInt8]) {
+        for offset in 0..<count { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(offset * 8))) }
+    }
+}

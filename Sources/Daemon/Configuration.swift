@@ -1,0 +1,218 @@
+// The daemon's settings: flags over environment over tidings.yaml over defaults, checked once, then plain values.
+
+import Configuration
+import Foundation
+package import Logging
+import Yams
+
+/// All settings of the daemon, valid.
+package struct DaemonConfiguration: Sendable, Equatable {
+    /// Where a listener binds.
+    package struct Address: Sendable, Equatable {
+        package var host: String
+        package var port: Int
+    }
+
+    package var dataDirectory: String
+    package var tcp: Address
+    package var udp: Address
+    package var maxConnections: Int
+    package var idleTimeout: Duration
+    package var segmentMaxBytes: Int
+    package var segmentMaxAge: Duration
+    package var blockMaxEvents: Int
+    package var blockMaxDelay: Duration
+    package var compressionLevel: Int
+    package var tableEntries: Int
+    package var tableBytes: Int
+    package var checkpointInterval: Duration
+    package var snapshotInterval: Duration
+    package var feedbackPerProduct: Int
+    package var logLevel: Logger.Level
+    package var logFormat: String
+    /// Every key with its value and where the value comes from, in the table's order.
+    package var effective: [Effective]
+
+    /// One setting, for `tidings check config`.
+    package struct Effective: Sendable, Equatable {
+        package var name: String
+        package var value: String
+        package var source: String
+    }
+}
+
+/// What is wrong with the configuration, in one line with the remedy; exit code 78.
+package struct ConfigurationError: Error, CustomStringConvertible, Equatable {
+    package var description: String
+}
+
+extension DaemonConfiguration {
+    /// Reads and checks the configuration.
+    ///
+    /// - Parameters:
+    ///   - file: the path of tidings.yaml; nil reads `tidings.yaml` in the working directory if it is there.
+    ///   - flags: values from the command line by key name; they are the strongest.
+    ///   - environment: usually the process's; `TIDINGS_…` variables override the file.
+    /// - Throws: `ConfigurationError` naming the key, the place and the remedy.
+    package static func load(
+        file: String? = nil, flags: [String: String] = [:],
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) async throws -> DaemonConfiguration {
+        let path = file ?? "tidings.yaml"
+        let exists = FileManager.default.fileExists(atPath: path)
+        guard exists || file == nil else {
+            throw ConfigurationError(
+                description: "configuration: \(path) does not exist; create it or leave out --config")
+        }
+        let inFile = exists ? try ConfigurationFile(path: path) : ConfigurationFile()
+        try refuseUnknownVariables(environment)
+        let layers: [(source: String, values: [String: String])] = [
+            ("flag", flags),
+            ("environment", fromEnvironment(environment)),
+            (path, inFile.values),
+        ]
+        for (source, values) in layers {
+            for key in ConfigurationKey.all {
+                guard let value = values[key.name] else { continue }
+                try check(value, of: key, place: inFile.place(of: key.name, source: source))
+            }
+        }
+        let defaults = Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.name, $0.fallback) })
+        let reader = ConfigReader(providers: [
+            InMemoryProvider(name: "flags", values: provided(flags)),
+            EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "tidings"),
+            InMemoryProvider(name: path, values: provided(inFile.values)),
+            InMemoryProvider(name: "defaults", values: provided(defaults)),
+        ])
+        return try make(reader, layers: layers)
+    }
+
+    private static func make(
+        _ reader: ConfigReader, layers: [(source: String, values: [String: String])]
+    ) throws -> DaemonConfiguration {
+        func number(_ name: String) throws -> Int { try reader.requiredInt(forKey: ConfigKey(name)) }
+        func text(_ name: String) throws -> String { try reader.requiredString(forKey: ConfigKey(name)) }
+        let effective = ConfigurationKey.all.map { key in
+            let layer = layers.first { $0.values[key.name] != nil }
+            return Effective(
+                name: key.name, value: layer?.values[key.name] ?? key.fallback, source: layer?.source ?? "default")
+        }
+        return DaemonConfiguration(
+            dataDirectory: try text("data_dir"),
+            tcp: Address(host: try text("listen.tcp.host"), port: try number("listen.tcp.port")),
+            udp: Address(host: try text("listen.udp.host"), port: try number("listen.udp.port")),
+            maxConnections: try number("listen.max_connections"),
+            idleTimeout: .seconds(try number("listen.idle_timeout_seconds")),
+            segmentMaxBytes: try number("log.segment_max_bytes"),
+            segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
+            blockMaxEvents: try number("log.block_max_events"),
+            blockMaxDelay: .milliseconds(try number("log.block_max_delay_ms")),
+            compressionLevel: try number("log.compression_level"),
+            tableEntries: try number("limits.table_entries"),
+            tableBytes: try number("limits.table_bytes"),
+            checkpointInterval: .milliseconds(try number("projection.checkpoint_interval_ms")),
+            snapshotInterval: .seconds(try number("projection.snapshot_interval_seconds")),
+            feedbackPerProduct: try number("projection.feedback_per_product"),
+            logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
+            logFormat: try text("logging.format"),
+            effective: effective)
+    }
+
+    private static func provided(_ values: [String: String]) -> [AbsoluteConfigKey: ConfigValue] {
+        var provided: [AbsoluteConfigKey: ConfigValue] = [:]
+        for key in ConfigurationKey.all {
+            guard let value = values[key.name] else { continue }
+            let content: ConfigContent =
+                if case .number = key.kind, let number = Int(value) { .int(number) } else { .string(value) }
+            provided[AbsoluteConfigKey(ConfigKey(key.name))] = ConfigValue(content, isSecret: false)
+        }
+        return provided
+    }
+
+    private static func fromEnvironment(_ environment: [String: String]) -> [String: String] {
+        var values: [String: String] = [:]
+        for key in ConfigurationKey.all { values[key.name] = environment[key.environmentName] }
+        return values
+    }
+
+    private static func refuseUnknownVariables(_ environment: [String: String]) throws {
+        let known = Set(ConfigurationKey.all.map(\.environmentName)).union(["TIDINGS_CONFIG"])
+        for name in environment.keys.sorted() where name.hasPrefix("TIDINGS_") && !known.contains(name) {
+            let key = name.dropFirst("TIDINGS_".count).lowercased()
+            let hint = ConfigurationKey.all.min {
+                editDistance($0.environmentName, name) < editDistance($1.environmentName, name)
+            }
+            throw ConfigurationError(
+                description: "configuration: environment variable \(name) names no key (\(key)); "
+                    + "did you mean \(hint?.environmentName ?? "another")?")
+        }
+    }
+
+    private static func check(_ value: String, of key: ConfigurationKey, place: String) throws {
+        let fault: String?
+        switch key.kind {
+        case .number(let range):
+            fault = Int(value).map(range.contains) == true ? nil : "must be a whole number from \(key.allowed)"
+        case .choice(let choices): fault = choices.contains(value) ? nil : "must be one of \(key.allowed)"
+        case .text: fault = value.isEmpty ? "must not be empty" : nil
+        }
+        guard let fault else { return }
+        throw ConfigurationError(description: "configuration: \(key.name) = \(value) (\(place)) \(fault)")
+    }
+}
+
+/// The keys and values of one tidings.yaml, with their lines.
+struct ConfigurationFile {
+    private(set) var values: [String: String] = [:]
+    private var lines: [String: Int] = [:]
+    private var path = ""
+
+    init() {}
+
+    /// - Throws: `ConfigurationError` when the file cannot be read, is not a YAML mapping or has an unknown key.
+    init(path: String) throws {
+        self.path = path
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: try String(contentsOfFile: path, encoding: .utf8))
+        } catch let error as YamlError {
+            throw ConfigurationError(description: "configuration: \(path) is not YAML: \(error)")
+        } catch {
+            throw ConfigurationError(description: "configuration: cannot read \(path): \(error.localizedDescription)")
+        }
+        guard let root else { return }
+        try collect(root, prefix: "")
+    }
+
+    /// Where a value stands, for a message.
+    func place(of name: String, source: String) -> String {
+        guard source == path, let line = lines[name] else { return source }
+        return "\(path) line \(line)"
+    }
+
+    private mutating func collect(_ node: Node, prefix: String) throws {
+        guard let mapping = node.mapping else {
+            throw ConfigurationError(
+                description: "configuration: \(path) line \(node.mark?.line ?? 1): "
+                    + (prefix.isEmpty ? "the file" : prefix) + " must be a mapping of keys to values")
+        }
+        for (key, value) in mapping {
+            let name = prefix.isEmpty ? (key.string ?? "") : prefix + "." + (key.string ?? "")
+            let line = key.mark?.line ?? 1
+            if ConfigurationKey.all.contains(where: { $0.name == name }) {
+                guard let scalar = value.scalar else {
+                    throw ConfigurationError(
+                        description: "configuration: \(path) line \(line): \(name) must be a single value")
+                }
+                values[name] = scalar.string
+                lines[name] = line
+            } else if ConfigurationKey.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
+                try collect(value, prefix: name)
+            } else {
+                let hint = ConfigurationKey.nearest(to: name).map { "; did you mean \($0)?" } ?? ""
+                throw ConfigurationError(
+                    description: "configuration: \(path) line \(line): unknown key \(name)\(hint)")
+            }
+        }
+    }
+}

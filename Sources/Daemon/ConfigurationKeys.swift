@@ -1,0 +1,106 @@
+// Every key of tidings.yaml: its type, default, range and meaning, in one table that the loader, `tidings check
+// config` and docs/configuration.md share.
+
+/// One key of the configuration.
+package struct ConfigurationKey: Sendable {
+    /// What a value may be.
+    package enum Kind: Sendable, Equatable {
+        case number(ClosedRange<Int>)
+        case text
+        case choice([String])
+    }
+
+    /// Dotted path in tidings.yaml, as in `listen.tcp.port`.
+    package var name: String
+    package var kind: Kind
+    /// As it would be written in the file.
+    package var fallback: String
+    package var meaning: String
+
+    /// The environment variable that overrides the file.
+    package var environmentName: String {
+        "TIDINGS_" + name.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
+    }
+
+    /// The range or the choices, for people.
+    package var allowed: String {
+        switch kind {
+        case .number(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .text: "text"
+        case .choice(let choices): choices.joined(separator: ", ")
+        }
+    }
+
+    private init(_ name: String, _ kind: Kind, _ fallback: String, _ meaning: String) {
+        self.name = name
+        self.kind = kind
+        self.fallback = fallback
+        self.meaning = meaning
+    }
+
+    package static let all: [ConfigurationKey] = [
+        .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
+        .init("listen.tcp.host", .text, "127.0.0.1", "Address of the TCP door; loopback until devices have keys."),
+        .init("listen.tcp.port", .number(0...65_535), "7411", "TCP port for native frames and JSON lines; 0 = any."),
+        .init("listen.udp.host", .text, "127.0.0.1", "Address of the UDP door."),
+        .init("listen.udp.port", .number(0...65_535), "7411", "UDP port for native and JSON datagrams; 0 = any."),
+        .init("listen.max_connections", .number(1...100_000), "10000", "TCP connections at once; more are refused."),
+        .init("listen.idle_timeout_seconds", .number(1...86_400), "300", "A silent connection is closed after this."),
+        .init(
+            "log.segment_max_bytes", .number(1_048_576...1_099_511_627_776), "1073741824", "A segment is sealed here."),
+        .init("log.segment_max_age_hours", .number(1...8_760), "24", "A segment is sealed at this age."),
+        .init("log.block_max_events", .number(1...8_192), "8192", "Events in one block of the log."),
+        .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
+        .init("log.compression_level", .number(1...9), "1", "zlib level of blocks; 1 is fastest."),
+        .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),
+        .init("limits.table_bytes", .number(1_024...67_108_864), "65536", "Bytes of one connection's string table."),
+        .init("projection.checkpoint_interval_ms", .number(10...60_000), "200", "How fresh summaries.sqlite is kept."),
+        .init(
+            "projection.snapshot_interval_seconds", .number(1...86_400), "60", "How often the fold's state is saved."),
+        .init("projection.feedback_per_product", .number(1...10_000), "200", "Newest feedback texts kept a product."),
+        .init("logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
+        .init(
+            "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."),
+    ]
+
+    /// The known key that is nearest to a misspelt one, if any is near.
+    package static func nearest(to name: String) -> String? {
+        let ranked = all.map { (name: $0.name, distance: editDistance($0.name, name)) }
+        guard let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
+        return best.distance <= max(3, name.count / 2) ? best.name : nil
+    }
+}
+
+/// Levenshtein distance, for "did you mean".
+package func editDistance(_ a: String, _ b: String) -> Int {
+    let target = Array(b.utf8)
+    var row = Array(0...target.count)
+    for (i, byte) in a.utf8.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for j in target.indices {
+            let substitution = diagonal + (byte == target[j] ? 0 : 1)
+            diagonal = row[j + 1]
+            row[j + 1] = min(substitution, row[j] + 1, diagonal + 1)
+        }
+    }
+    return row[target.count]
+}
+
+/// A tidings.yaml with every key at its default, each with its meaning and range as a comment.
+package func configurationTemplate() -> String {
+    var text = "# tidings.yaml: every key, at its default. Environment variables (TIDINGS_…) and flags are stronger.\n"
+    var open: [String] = []
+    for key in ConfigurationKey.all {
+        let parts = key.name.split(separator: ".").map(String.init)
+        for depth in 0..<(parts.count - 1) where depth >= open.count || open[depth] != parts[depth] {
+            open = Array(open.prefix(depth)) + [parts[depth]]
+            text += String(repeating: "  ", count: depth) + parts[depth] + ":\n"
+        }
+        open = Array(parts.dropLast())
+        let indent = String(repeating: "  ", count: parts.count - 1)
+        text += "\(indent)# \(key.meaning) (\(key.allowed); \(key.environmentName))\n"
+        text += "\(indent)\(parts[parts.count - 1]): \(key.fallback)\n"
+    }
+    return text
+}

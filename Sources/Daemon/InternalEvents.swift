@@ -1,0 +1,74 @@
+// One method for each thing that is worth a log line; what is logged here is also counted, so the two agree.
+
+package import Admission
+package import Events
+package import Logging
+import Synchronization
+
+/// Writes the daemon's log: one line per thing worth acting on, at most one a second for each reason, never a name.
+package final class InternalEvents: Sendable {
+    package let logger: Logger
+    private let lines = Mutex<[String: Line]>([:])
+
+    /// A kind of line that may come often.
+    private struct Line {
+        var lastWritten: ContinuousClock.Instant
+        var suppressed: Int
+    }
+
+    package init(logger: Logger) {
+        self.logger = logger
+    }
+
+    package func refused(_ reason: Refusal, events: Int, transport: TransportKind) {
+        limited(.warning, "refused \(reason.name)", "refused input", [
+            "reason": "\(reason.name)", "code": "\(reason.rawValue)", "transport": "\(transport.name)",
+            "events": "\(events)",
+        ])
+    }
+
+    package func quarantined(_ result: AdmissionResult, transport: TransportKind) {
+        guard let first = result.named.first else { return }
+        limited(.notice, "quarantined \(first.reason.name)", "quarantined events; see `tidings log tail --quarantined`", [
+            "reason": "\(first.reason.name)", "events": "\(result.quarantined)", "transport": "\(transport.name)",
+        ])
+    }
+
+    package func kernelDropped(_ datagrams: UInt64) {
+        limited(.warning, "kernel drops", "the kernel dropped datagrams; raise net.core.rmem_max", [
+            "datagrams": "\(datagrams)"
+        ])
+    }
+
+    package func storageFailed(_ message: String) {
+        limited(.error, "storage", "nothing is acknowledged until the log can be written again", ["cause": "\(message)"])
+    }
+
+    package func storageRecovered() { logger.notice("the log can be written again") }
+
+    package func projectionFailed(_ message: String) {
+        limited(.error, "projection", "the summaries are not fresh; the log is not affected", ["cause": "\(message)"])
+    }
+
+    package func projectionDamaged(_ message: String) {
+        limited(.error, "damage", "a damaged block is left out of the summaries", ["cause": "\(message)"])
+    }
+
+    /// Writes a line unless one for the same key was written less than a second ago; says how many were left out.
+    private func limited(_ level: Logger.Level, _ key: String, _ message: Logger.Message, _ fields: Logger.Metadata) {
+        let now = ContinuousClock.now
+        let suppressed: Int? = lines.withLock { lines in
+            guard let line = lines[key], line.lastWritten.duration(to: now) < .seconds(1) else {
+                let suppressed = lines[key]?.suppressed ?? 0
+                lines[key] = Line(lastWritten: now, suppressed: 0)
+                return suppressed
+            }
+            lines[key]?.suppressed += 1
+            return nil
+        }
+        guard let suppressed else { return }
+        var metadata = fields
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        logger.log(level: level, message, metadata: metadata)
+    }
+}

@@ -1,0 +1,62 @@
+// How the daemon's log looks: logfmt for people at a terminal, JSON lines for everything else.
+
+import Foundation
+package import Logging
+
+/// A swift-log handler that writes one line per record to standard error.
+///
+/// Values are escaped, so that nothing a device sends can break a line or reach the terminal as a control sequence.
+package struct LineLogHandler: LogHandler {
+    /// The two forms of a line.
+    package enum Format: Sendable { case logfmt, json }
+
+    package var metadata: Logger.Metadata = [:]
+    package var logLevel: Logger.Level
+    private let format: Format
+
+    package init(format: Format, level: Logger.Level) {
+        self.format = format
+        self.logLevel = level
+    }
+
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    package func log(event: LogEvent) {
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        var pairs = [("time", timestamp()), ("level", event.level.rawValue), ("message", event.message.description)]
+        pairs += all.sorted { $0.key < $1.key }.map { ($0.key, $0.value.description) }
+        let line =
+            switch format {
+            case .logfmt: pairs.map { "\($0.0)=\(Self.logfmt($0.1))" }.joined(separator: " ")
+            case .json: "{" + pairs.map { "\(Self.json($0.0)):\(Self.json($0.1))" }.joined(separator: ",") + "}"
+            }
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+
+    private func timestamp() -> String {
+        Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+
+    private static func logfmt(_ value: String) -> String {
+        let plain = value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
+        return plain && !value.isEmpty ? value : json(value)
+    }
+
+    private static func json(_ value: String) -> String {
+        var quoted = "\""
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
+                quoted += "\\u" + String(scalar.value + 0x1_0000, radix: 16).dropFirst()
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

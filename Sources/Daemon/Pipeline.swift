@@ -1,0 +1,265 @@
+// From the sockets to the appender: the block that fills, the blocks on their way to the disk, and who waits for them.
+
+package import Admission
+package import Events
+package import Log
+package import NIOCore
+package import Transport
+
+/// What the ingest loop is told of the log's state.
+package enum StorageHealth: Sendable, Equatable {
+    case good
+    /// One line: the cause and the remedy.
+    case failing(String)
+}
+
+/// The `Intake` of the daemon. Confined to the ingest event loop; nothing in it is locked.
+///
+/// Events are decoded straight into `filling`. When the appender is idle, or the block is full or old enough, it is
+/// closed and handed on; so blocks grow with the load and an idle daemon commits at once. Group commit needs no timer
+/// except the short one that lets a busy log fill its blocks.
+package final class Pipeline: Intake {
+    /// Bounds of the pipeline.
+    package struct Settings: Sendable {
+        package var blockMaxEvents = Limits.blockEvents
+        package var blockMaxDelay: Duration = .milliseconds(5)
+        /// Blocks closed and not yet durable; when there are as many, sockets are not read.
+        package var maxBlocksInFlight = 8
+        /// A block smaller than this is followed by one that is closed at once: the load is light.
+        package var lightBlockEvents = 64
+
+        package init() {}
+    }
+
+    package var filling: EventBatch
+    package var vocabulary: Vocabulary
+    private(set) var admission: Admission
+    private(set) var health = StorageHealth.good
+    private let settings: Settings
+    private let eventLoop: any EventLoop
+    private let events: InternalEvents
+    private let submit: (PendingBlock) -> Void
+
+    /// Start of what `admit` has not yet looked at.
+    private var admittedEvents = 0
+    private var admittedText = 0
+    private var ticket: UInt64 = 1
+    private var waiters = Waiters()
+    /// Gaps that the unit being read has told of; they follow its events into the block.
+    private var gaps: [Event] = []
+    /// Names given out since the last block that had events.
+    private var carried = Definitions()
+    private var inFlight: [InFlight] = []
+    private var lastBlockEvents = 0
+    private var firstEventAt: NIODeadline?
+    private var timer: Scheduled<Void>?
+    private var starved: [ObjectIdentifier: any Acknowledged] = [:]
+    private var drained: EventLoopPromise<Void>?
+    /// Time spent in `admit`, for the stage timings.
+    private(set) var admitTime: Duration = .zero
+
+    /// What a block in flight leaves behind on the ingest loop.
+    private struct InFlight {
+        var ticket: UInt64
+        var waiters: Waiters
+        var admitted: [AdmittedCounts]
+    }
+
+    /// Peers to be told of one block, each once.
+    private struct Waiters {
+        private var last: ObjectIdentifier?
+        private var peers: [ObjectIdentifier: any Acknowledged] = [:]
+
+        var isEmpty: Bool { peers.isEmpty }
+
+        mutating func add(_ peer: any Acknowledged) {
+            let id = ObjectIdentifier(peer)
+            if last == id { return }
+            last = id
+            peers[id] = peer
+        }
+
+        mutating func remove(_ peer: any Acknowledged) {
+            peers[ObjectIdentifier(peer)] = nil
+            last = nil
+        }
+
+        func tell(_ ticket: UInt64) {
+            for peer in peers.values { peer.committed(through: ticket) }
+        }
+    }
+
+    /// - Parameter submit: hands a closed block to the appender; called on the event loop, must not block.
+    init(
+        vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
+        events: InternalEvents, submit: @escaping (PendingBlock) -> Void
+    ) {
+        self.vocabulary = vocabulary
+        self.admission = Admission(dedupe: dedupe)
+        self.settings = settings
+        self.eventLoop = eventLoop
+        self.events = events
+        self.submit = submit
+        self.filling = EventBatch(capacity: settings.blockMaxEvents)
+    }
+
+    // MARK: Intake
+
+    package var now: Timestamp { wallClock() }
+
+    package func hasRoom() -> Bool {
+        if fits { return true }
+        guard inFlight.count < settings.maxBlocksInFlight else { return false }
+        close()
+        return true
+    }
+
+    private var fits: Bool {
+        filling.isEmpty
+            || filling.count + Limits.batchEvents <= settings.blockMaxEvents
+                && filling.text.count + Limits.frameBytes <= Limits.blockTextBytes
+    }
+
+    package func admit(_ transport: TransportKind) -> AdmissionResult {
+        let start = ContinuousClock.now
+        defer { admitTime += start.duration(to: .now) }
+        if firstEventAt == nil, !filling.isEmpty { firstEventAt = .now() }
+        let result = admission.admit(&filling, from: admittedEvents, textFrom: admittedText, transport: transport)
+        if !gaps.isEmpty {
+            filling.events += gaps
+            gaps.removeAll(keepingCapacity: true)
+        }
+        markAdmitted()
+        if result.quarantined > 0 { events.quarantined(result, transport: transport) }
+        return result
+    }
+
+    package func enlist(_ peer: any Acknowledged) -> UInt64 {
+        waiters.add(peer)
+        return ticket
+    }
+
+    package func readComplete() {
+        guard inFlight.isEmpty, !filling.isEmpty || !waiters.isEmpty else { return }
+        closeWhenDue()
+    }
+
+    package func awaitRoom(_ peer: any Acknowledged) { starved[ObjectIdentifier(peer)] = peer }
+
+    package func forget(_ peer: any Acknowledged) {
+        waiters.remove(peer)
+        starved[ObjectIdentifier(peer)] = nil
+        for index in inFlight.indices { inFlight[index].waiters.remove(peer) }
+    }
+
+    package func refuse(_ reason: Refusal, events count: Int, transport: TransportKind) {
+        admission.refuse(reason, events: count, transport: transport)
+        events.refused(reason, events: count, transport: transport)
+    }
+
+    package func standing(of device: DeviceID) -> Standing? {
+        let window = admission.dedupe.window(of: device)
+        guard !window.isFresh else { return nil }
+        let ranges = window.ranges.map { Standing.Run(missing: $0.gap, received: $0.length) }
+        return Standing(epoch: window.epoch, durable: window.contiguous, ranges: ranges)
+    }
+
+    package func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
+        gaps += admission.close(
+            device, product: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,
+            transport: transport)
+    }
+
+    // MARK: Blocks
+
+    /// Closes the filling block now, or sets the timer that will.
+    private func closeWhenDue() {
+        guard !filling.isEmpty, lastBlockEvents >= settings.lightBlockEvents, drained == nil else {
+            close()
+            return
+        }
+        let due = (firstEventAt ?? .now()) + TimeAmount(settings.blockMaxDelay)
+        guard due > .now() else {
+            close()
+            return
+        }
+        if timer == nil {
+            let pipeline = NIOLoopBound(self, eventLoop: eventLoop)
+            timer = eventLoop.scheduleTask(deadline: due) { pipeline.value.timerFired() }
+        }
+    }
+
+    private func timerFired() {
+        timer = nil
+        readComplete()
+    }
+
+    private func close() {
+        timer?.cancel()
+        timer = nil
+        carried.append(vocabulary.takeFresh())
+        let closing = InFlight(ticket: ticket, waiters: waiters, admitted: admission.takeAdmitted())
+        inFlight.append(closing)
+        waiters = Waiters()
+        ticket += 1
+        firstEventAt = nil
+        guard !filling.isEmpty else {
+            // Only duplicates were received: everything they repeat is durable, or in a block before this one.
+            let pipeline = NIOLoopBound(self, eventLoop: eventLoop)
+            if inFlight.count == 1 { eventLoop.execute { pipeline.value.committed(through: closing.ticket) } }
+            return
+        }
+        lastBlockEvents = filling.count
+        let block = PendingBlock(ticket: closing.ticket, batch: filling, definitions: carried)
+        filling = EventBatch(capacity: settings.blockMaxEvents)
+        carried = Definitions()
+        markAdmitted()
+        submit(block)
+    }
+
+    private func markAdmitted() {
+        admittedEvents = filling.count
+        admittedText = filling.text.count
+    }
+
+    /// Every block up to `ticket` is durable: count, acknowledge, and let the next block go.
+    func committed(through ticket: UInt64) {
+        health = .good
+        while let first = inFlight.first, first.ticket <= ticket {
+            inFlight.removeFirst()
+            admission.commit(first.admitted)
+            first.waiters.tell(first.ticket)
+        }
+        resumeStarved()
+        if inFlight.isEmpty {
+            if !filling.isEmpty || !waiters.isEmpty {
+                closeWhenDue()
+            } else {
+                drained?.succeed(())
+                drained = nil
+            }
+        }
+    }
+
+    /// The appender could not store a block and will try again; nothing is acknowledged meanwhile.
+    func storageFailed(_ message: String) { health = .failing(message) }
+
+    private func resumeStarved() {
+        guard !starved.isEmpty, hasRoom() else { return }
+        let peers = starved
+        starved.removeAll()
+        for peer in peers.values { peer.resume() }
+    }
+
+    /// Stores what is filling and succeeds when everything that was read is durable.
+    func drain() -> EventLoopFuture<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        if inFlight.isEmpty, filling.isEmpty, waiters.isEmpty {
+            promise.succeed(())
+        } else {
+            drained = promise
+            if inFlight.isEmpty { close() }
+        }
+        return promise.futureResult
+    }
+}

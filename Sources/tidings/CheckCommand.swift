@@ -1,0 +1,61 @@
+// tidings check: is everything as it must be?
+
+import ArgumentParser
+import Daemon
+import Foundation
+
+struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check the configuration before it is used.", subcommands: [CheckConfig.self])
+}
+
+/// Prints every setting with its value and its source, or the first thing that is wrong.
+struct CheckConfig: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config",
+        abstract: "Check tidings.yaml, the environment and the flags; print what is in force.",
+        discussion: """
+            Example: tidings check config tidings.yaml
+                     tidings check config --format json
+            """)
+
+    @Argument(help: "The configuration file (default: tidings.yaml if it exists).")
+    var file: String?
+
+    @Option(help: "How to print: table, json or csv.")
+    var format: OutputFormat = .table
+
+    @Flag(help: "Print a tidings.yaml with every key, its default and its meaning, and check nothing.")
+    var template = false
+
+    func run() async throws {
+        if template {
+            printOut(configurationTemplate())
+            return
+        }
+        let settings: [DaemonConfiguration.Effective]
+        do {
+            settings = try await DaemonConfiguration.load(file: file).effective
+        } catch let error as ConfigurationError {
+            throw Failure(error)
+        }
+        switch format {
+        case .table:
+            let width = settings.map(\.name.count).max() ?? 0
+            for setting in settings {
+                let name = setting.name.padding(toLength: width, withPad: " ", startingAt: 0)
+                printOut("ok  \(name)  \(setting.value)  (\(setting.source))\n")
+            }
+        case .json:
+            let fields = settings.map { "{\"key\":\"\($0.name)\",\"value\":\(quoted($0.value)),\"source\":\(quoted($0.source))}" }
+            printOut("[" + fields.joined(separator: ",") + "]\n")
+        case .csv:
+            printOut("key,value,source\n")
+            for setting in settings { printOut("\(setting.name),\(quoted(setting.value)),\(quoted(setting.source))\n") }
+        }
+    }
+
+    private func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+}
