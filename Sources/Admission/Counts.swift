@@ -5,16 +5,16 @@ package import Events
 /// The door an event came through.
 package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case tcp = 0
-    case tcpJSON = 1
+    case tcpLines = 1
     case udp = 2
-    case udpJSON = 3
+    case udpLines = 3
 
     package var name: StaticString {
         switch self {
         case .tcp: "tcp"
-        case .tcpJSON: "tcp_json"
+        case .tcpLines: "tcp_json"
         case .udp: "udp"
-        case .udpJSON: "udp_json"
+        case .udpLines: "udp_json"
         }
     }
 }

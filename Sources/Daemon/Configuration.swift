@@ -22,12 +22,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     package var segmentMaxAge: Duration
     package var blockMaxEvents: Int
     package var blockMaxDelay: Duration
-    package var compressionLevel: Int
     package var tableEntries: Int
     package var tableBytes: Int
-    package var checkpointInterval: Duration
-    package var snapshotInterval: Duration
-    package var feedbackPerProduct: Int
     package var logLevel: Logger.Level
     package var logFormat: String
     /// Every key with its value and where the value comes from, in the table's order.
@@ -107,12 +103,8 @@ extension DaemonConfiguration {
             segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
             blockMaxEvents: try number("log.block_max_events"),
             blockMaxDelay: .milliseconds(try number("log.block_max_delay_ms")),
-            compressionLevel: try number("log.compression_level"),
             tableEntries: try number("limits.table_entries"),
             tableBytes: try number("limits.table_bytes"),
-            checkpointInterval: .milliseconds(try number("projection.checkpoint_interval_ms")),
-            snapshotInterval: .seconds(try number("projection.snapshot_interval_seconds")),
-            feedbackPerProduct: try number("projection.feedback_per_product"),
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
             logFormat: try text("logging.format"),
             effective: effective)

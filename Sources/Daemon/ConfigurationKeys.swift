@@ -51,13 +51,8 @@ package struct ConfigurationKey: Sendable {
         .init("log.segment_max_age_hours", .number(1...8_760), "24", "A segment is sealed at this age."),
         .init("log.block_max_events", .number(1...8_192), "8192", "Events in one block of the log."),
         .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
-        .init("log.compression_level", .number(1...9), "1", "zlib level of blocks; 1 is fastest."),
         .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),
         .init("limits.table_bytes", .number(1_024...67_108_864), "65536", "Bytes of one connection's string table."),
-        .init("projection.checkpoint_interval_ms", .number(10...60_000), "200", "How fresh summaries.sqlite is kept."),
-        .init(
-            "projection.snapshot_interval_seconds", .number(1...86_400), "60", "How often the fold's state is saved."),
-        .init("projection.feedback_per_product", .number(1...10_000), "200", "Newest feedback texts kept a product."),
         .init("logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
         .init(
             "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."),

@@ -2,7 +2,7 @@
 
 package import Foundation
 import NIOCore
-package import NIOPosix
+import NIOPosix
 
 /// A request to the daemon.
 package struct ControlRequest: Codable, Sendable {
@@ -39,7 +39,7 @@ struct ControlSocket: Sendable {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
-        chmod(path, 0o600)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         try await withThrowingDiscardingTaskGroup { group in
             try await server.executeThenClose { connections in
                 for try await connection in connections {

@@ -2,8 +2,8 @@
 
 package import Admission
 package import Events
-package import Log
-package import NIOCore
+import Log
+import NIOCore
 package import Transport
 
 /// What the ingest loop is told of the log's state.
@@ -170,6 +170,11 @@ package final class Pipeline: Intake {
             transport: transport)
     }
 
+    /// Counts what is certainly lost.
+    func drop(_ reason: Drop, events count: UInt64, transport: TransportKind) {
+        admission.drop(reason, events: count, transport: transport)
+    }
+
     // MARK: Blocks
 
     /// Closes the filling block now, or sets the timer that will.
@@ -205,8 +210,8 @@ package final class Pipeline: Intake {
         firstEventAt = nil
         guard !filling.isEmpty else {
             // Only duplicates were received: everything they repeat is durable, or in a block before this one.
-            let pipeline = NIOLoopBound(self, eventLoop: eventLoop)
-            if inFlight.count == 1 { eventLoop.execute { pipeline.value.committed(through: closing.ticket) } }
+            let (pipeline, ticket) = (NIOLoopBound(self, eventLoop: eventLoop), closing.ticket)
+            eventLoop.execute { pipeline.value.committed(through: ticket) }
             return
         }
         lastBlockEvents = filling.count

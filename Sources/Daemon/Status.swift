@@ -43,7 +43,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
 }
 
 extension DaemonStatus.Transport {
-    package init(_ counts: TransportCounts) {
+    init(_ counts: TransportCounts) {
         self.init(
             received: counts.received, committed: counts.committed, duplicate: counts.duplicate, stale: counts.stale,
             quarantined: [:], refused: [:], dropped: [:], inFlight: counts.inFlight)

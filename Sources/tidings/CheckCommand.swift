@@ -3,6 +3,7 @@
 import ArgumentParser
 import Daemon
 import Foundation
+import Presentation
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

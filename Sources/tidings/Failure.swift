@@ -2,6 +2,7 @@
 
 import Daemon
 import Log
+import Projection
 
 /// The exit codes, a contract with scripts (docs/operating.md).
 enum ExitStatus: Int32 {
@@ -27,6 +28,15 @@ struct Failure: Error {
             switch error {
             case .corrupt, .version, .outOfRange, .refused: .data
             case .full, .io, .locked, .closed: .inputOutput
+            }
+        self.init(error.description, code)
+    }
+
+    init(_ error: ProjectionError) {
+        let code: ExitStatus =
+            switch error {
+            case .storage, .missing, .log: .inputOutput
+            case .mismatch, .horizon, .damaged: .data
             }
         self.init(error.description, code)
     }

@@ -27,9 +27,6 @@ struct DataOptions: ParsableArguments {
     }
 }
 
-/// The forms in which data is printed.
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case table, json, csv }
-
 /// What standard output is, and what it may be sent.
 enum Terminal {
     /// Whether colours may be used: a terminal, and nobody said NO_COLOR (https://no-color.org).
@@ -45,6 +42,11 @@ enum Terminal {
         let environment = ProcessInfo.processInfo.environment
         let locale = environment["LC_ALL"] ?? environment["LC_CTYPE"] ?? environment["LANG"] ?? "UTF-8"
         return locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8") || !hasTerminal
+    }
+
+    /// The columns of the terminal; 120 when there is none.
+    static var width: Int {
+        ProcessInfo.processInfo.environment["COLUMNS"].flatMap { Int($0) } ?? 120
     }
 
     private static var hasTerminal: Bool { isatty(STDOUT_FILENO) == 1 }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Daemon
 import Foundation
+import Presentation
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

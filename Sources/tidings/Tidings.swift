@@ -1,6 +1,7 @@
 // The one executable: commands parse, call a library, print.
 
 import ArgumentParser
+import Daemon
 import Foundation
 
 @main

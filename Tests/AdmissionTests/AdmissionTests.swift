@@ -90,13 +90,13 @@ import Testing
         var admission = Admission()
         var batch = EventBatch()
         batch.events = [use(1), use(200), use(200), use(1), use(201, count: 0)]
-        _ = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcpJSON)
-        admission.refuse(.malformedJSON, events: 2, transport: .tcpJSON)
-        admission.drop(.kernel, events: 7, transport: .tcpJSON)
+        _ = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcpLines)
+        admission.refuse(.malformedJSON, events: 2, transport: .tcpLines)
+        admission.drop(.kernel, events: 7, transport: .tcpLines)
         _ = admission.close(
             DeviceID(rawValue: 1), product: .none, epoch: 0, below: 300, arrival: Timestamp(rawValue: 0),
-            transport: .tcpJSON)
-        let door = Int(TransportKind.tcpJSON.rawValue)
+            transport: .tcpLines)
+        let door = Int(TransportKind.tcpLines.rawValue)
         #expect(admission.counts[door].isBalanced)
         admission.commit(admission.takeAdmitted())
         let counts = admission.counts[door]

@@ -1,0 +1,119 @@
+// The composition root: opens the log, catches up, opens the doors, and takes all of it down in order.
+
+package import Logging
+import Admission
+import Events
+import Foundation
+import Log
+import NIOCore
+import NIOPosix
+import Projection
+import SQLiteLog
+import ServiceLifecycle
+import Transport
+import UnixSignals
+
+/// One daemon on one data folder.
+package struct Daemon: Sendable {
+    private let configuration: DaemonConfiguration
+    private let events: InternalEvents
+    /// How long a graceful stop may take before what is left is given up; its senders send it again.
+    private static let drainLimit: Duration = .seconds(10)
+
+    package init(_ configuration: DaemonConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.events = InternalEvents(logger: logger)
+    }
+
+    /// Serves until SIGTERM or SIGINT; returns when everything that was read is stored, acknowledged and summarised.
+    ///
+    /// - Parameter whenListening: called once with the addresses, when devices can connect.
+    /// - Throws: `LogError`, `ListenError` or an error of the summaries, each one line.
+    package func run(whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }) async throws {
+        let started = ContinuousClock.now
+        signal(SIGPIPE, SIG_IGN)
+        let storage = try await Storage.open(configuration, events: events)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let ingest = try await openIngest(storage, on: group.next())
+        let addresses = (tcp: ingest.listeners.tcpAddress, udp: ingest.listeners.udpAddress)
+        events.logger.notice(
+            "listening",
+            metadata: [
+                "tcp": "\(describe(addresses.tcp))", "udp": "\(describe(addresses.udp))",
+                "data": "\(configuration.dataDirectory)", "pid": "\(getpid())",
+                "events": "\(storage.head.rawValue)", "version": "\(tidingsVersion)",
+            ])
+        await whenListening(addresses.tcp.port ?? 0, addresses.udp.port ?? 0)
+        let reporter = StatusReporter(ingest: ingest, storage: storage, started: started)
+        let control = ControlSocket(
+            path: controlSocketPath(dataDirectory: configuration.dataDirectory), group: .singleton,
+            answer: { await reporter.answer($0) })
+        // Stopped from the last to the first: no more requests, no more input, the log, the summaries.
+        let services: [any Service] = [
+            ProjectorService(storage: storage, events: events),
+            AppenderService(storage: storage, ingest: ingest, events: events),
+            IngestService(ingest: ingest, events: events),
+            ControlService(socket: control, events: events),
+        ]
+        var settings = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle") { _ in
+                SwiftLogNoOpLogHandler()
+            })
+        settings.maximumGracefulShutdownDuration = Self.drainLimit
+        try await ServiceGroup(configuration: settings).run()
+        await reporter.logTotals(events.logger)
+        try await group.shutdownGracefully()
+        events.logger.notice("stopped", metadata: ["events": "\(storage.head.rawValue)"])
+    }
+
+    private func openIngest(_ storage: Storage, on eventLoop: any EventLoop) async throws -> Ingest {
+        var pipelineSettings = Pipeline.Settings()
+        pipelineSettings.blockMaxEvents = configuration.blockMaxEvents
+        pipelineSettings.blockMaxDelay = configuration.blockMaxDelay
+        let (blocks, continuation) = AsyncStream.makeStream(of: PendingBlock.self)
+        let events = events
+        let vocabulary = storage.vocabulary
+        let dedupe = await storage.projector.dedupe
+        let settings = pipelineSettings
+        let pipeline = try await eventLoop.submit {
+            let pipeline = Pipeline(
+                vocabulary: vocabulary, dedupe: dedupe, settings: settings, eventLoop: eventLoop,
+                events: events, submit: { continuation.yield($0) })
+            return NIOLoopBound(pipeline, eventLoop: eventLoop)
+        }.get()
+        let intake = try await eventLoop.submit {
+            NIOLoopBound(pipeline.value as any Intake, eventLoop: eventLoop)
+        }.get()
+        var transport = TransportSettings()
+        transport.maxConnections = configuration.maxConnections
+        transport.idleTimeoutSeconds = configuration.idleTimeout.components.seconds
+        transport.tableEntries = configuration.tableEntries
+        transport.tableBytes = configuration.tableBytes
+        let listeners = try await Listeners.open(
+            tcp: (configuration.tcp.host, configuration.tcp.port),
+            udp: (configuration.udp.host, configuration.udp.port),
+            settings: transport, intake: intake, on: eventLoop)
+        return Ingest(
+            pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, blocks: blocks, finish: continuation.finish)
+    }
+
+    private func describe(_ address: SocketAddress) -> String {
+        let host = address.ipAddress ?? "?"
+        return (host.contains(":") ? "[\(host)]" : host) + ":\(address.port ?? 0)"
+    }
+}
+
+/// What lives on the ingest event loop, and the stream that leads from it to the appender.
+struct Ingest: Sendable {
+    let pipeline: NIOLoopBound<Pipeline>
+    let eventLoop: any EventLoop
+    let listeners: Listeners
+    let blocks: AsyncStream<PendingBlock>
+    /// Ends `blocks`.
+    let finish: @Sendable () -> Void
+
+    /// Runs on the event loop and returns what it returned.
+    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (Pipeline) throws -> Result) async throws -> Result {
+        try await eventLoop.submit { try body(pipeline.value) }.get()
+    }
+}

@@ -1,0 +1,99 @@
+// The daemon's long-running parts, in the order in which an event meets them; each is one loop.
+
+import Admission
+import Events
+import Foundation
+import Log
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Transport
+
+/// Holds the doors open; on shutdown closes them and drains what was read.
+struct IngestService: Service {
+    let ingest: Ingest
+    let events: InternalEvents
+    /// How often the kernel's counter of dropped datagrams is read.
+    private static let dropsInterval: Duration = .seconds(1)
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            await watchKernelDrops()
+        } onGracefulShutdown: {
+        }
+        await ingest.listeners.stopAccepting()
+        await ingest.listeners.drain()
+        try await ingest.eventLoop.flatSubmit { ingest.pipeline.value.drain() }.get()
+        await ingest.listeners.close()
+        ingest.finish()
+    }
+
+    /// Reads /proc/net/udp each second until shutdown begins.
+    private func watchKernelDrops() async {
+        let port = ingest.listeners.udpAddress.port ?? 0
+        var seen: UInt64 = 0
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            let drops = ["/proc/net/udp", "/proc/net/udp6"].reduce(into: UInt64(0)) { sum, path in
+                guard let table = FileManager.default.contents(atPath: path) else { return }
+                sum += kernelDrops([UInt8](table).span, port: port)
+            }
+            if drops > seen {
+                let new = drops - seen
+                seen = drops
+                events.kernelDropped(new)
+                try? await ingest.onLoop { $0.drop(.kernel, events: new, transport: .udp) }
+            }
+            do { try await Task.sleepUnlessShuttingDown(for: Self.dropsInterval) } catch { return }
+        }
+    }
+}
+
+extension Task where Success == Never, Failure == Never {
+    /// Sleeps, and wakes early when a graceful shutdown begins.
+    static func sleepUnlessShuttingDown(for duration: Duration) async throws {
+        try await cancelWhenGracefulShutdown { try await Task.sleep(for: duration) }
+    }
+}
+
+/// Stores the blocks and tells the ingest loop and the projector.
+struct AppenderService: Service {
+    let storage: Storage
+    let ingest: Ingest
+    let events: InternalEvents
+
+    func run() async throws {
+        let appender = Appender(storage.log)
+        let (pipeline, eventLoop, feed, events) = (ingest.pipeline, ingest.eventLoop, storage.feed, events)
+        await appender.run(ingest.blocks) { outcome in
+            switch outcome {
+            case .stored(let block, let offset):
+                eventLoop.execute {
+                    if pipeline.value.health != .good { events.storageRecovered() }
+                    pipeline.value.committed(through: block.ticket)
+                }
+                feed.offer(Block(firstOffset: offset, batch: block.batch, definitions: block.definitions))
+            case .failed(let error):
+                events.storageFailed(error.description)
+                eventLoop.execute { pipeline.value.storageFailed(error.description) }
+            }
+        }
+        feed.finish()
+    }
+}
+
+/// Answers `tidings status` and its like.
+struct ControlService: Service {
+    let socket: ControlSocket
+    let events: InternalEvents
+
+    func run() async throws {
+        do {
+            try await cancelWhenGracefulShutdown { try await socket.run() }
+        } catch is CancellationError {
+        } catch {
+            events.logger.error(
+                "the control socket failed; `tidings status` will not work", metadata: ["cause": "\(error)"])
+            try? await gracefulShutdown()
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// Collects the daemon's status from the rooms that know it.
+
+import Admission
+import Events
+import Foundation
+import Logging
+import NIOCore
+import Transport
+
+/// Answers the control socket.
+struct StatusReporter: Sendable {
+    let ingest: Ingest
+    let storage: Storage
+    let started: ContinuousClock.Instant
+
+    /// The answer when something could not be done.
+    struct Refusal: Encodable, Sendable { var error: String }
+    /// The answer to `checkpoint`.
+    struct Checkpointed: Encodable, Sendable { var projected: UInt64 }
+
+    func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
+        do {
+            switch request.command {
+            case .status: return try await status()
+            case .checkpoint:
+                try await storage.checkpointNow()
+                return Checkpointed(projected: await storage.projected.rawValue)
+            }
+        } catch {
+            return Refusal(error: "\(error)")
+        }
+    }
+
+    func status() async throws -> DaemonStatus {
+        let connections = await ingest.listeners.connectionCounts()
+        let (head, projected) = (storage.head, await storage.projected)
+        let uptime = started.duration(to: .now).components
+        let tcp = "\(ingest.listeners.tcpAddress.ipAddress ?? "?"):\(ingest.listeners.tcpAddress.port ?? 0)"
+        let udp = "\(ingest.listeners.udpAddress.ipAddress ?? "?"):\(ingest.listeners.udpAddress.port ?? 0)"
+        return try await ingest.onLoop { pipeline in
+            var transports: [String: DaemonStatus.Transport] = [:]
+            for kind in TransportKind.allCases {
+                transports["\(kind.name)"] = .init(pipeline.admission.counts[Int(kind.rawValue)])
+            }
+            let storage: String =
+                switch pipeline.health {
+                case .good: "good"
+                case .failing(let message): message
+                }
+            return DaemonStatus(
+                version: tidingsVersion, pid: getpid(), uptimeSeconds: Double(uptime.seconds), tcp: tcp, udp: udp,
+                head: head.rawValue, projected: projected.rawValue, connections: connections.open, storage: storage,
+                devices: pipeline.vocabulary.deviceCount, customers: pipeline.vocabulary.customerCount,
+                transports: transports, isBalanced: pipeline.admission.counts.allSatisfy(\.isBalanced))
+        }
+    }
+
+    /// The last lines of the log: the counts of each transport that was used, and where the time went.
+    func logTotals(_ logger: Logger) async {
+        guard let status = try? await status() else { return }
+        for (name, counts) in status.transports.sorted(by: { $0.key < $1.key }) where counts.received > 0 {
+            logger.notice(
+                "counts",
+                metadata: [
+                    "transport": "\(name)", "received": "\(counts.received)", "committed": "\(counts.committed)",
+                    "duplicate": "\(counts.duplicate)", "stale": "\(counts.stale)",
+                    "quarantined": "\(counts.quarantined.values.reduce(0, +))",
+                    "refused": "\(counts.refused.values.reduce(0, +))",
+                    "dropped": "\(counts.dropped.values.reduce(0, +))", "in_flight": "\(counts.inFlight)",
+                    "balanced": "\(counts.isBalanced)",
+                ])
+        }
+        await logStages(logger)
+    }
+
+    private func logStages(_ logger: Logger) async {
+        guard storage.eventsThisRun > 0 else { return }
+        let ingestTime = try? await ingest.onLoop { pipeline in (cpuTimeOfThisThread(), pipeline.admitTime) }
+        guard let (loop, admit) = ingestTime else { return }
+        var stages = storage.stages.times
+        stages["receive_decode"] = loop - admit
+        stages["admit"] = admit
+        stages["total_cpu"] = cpuTimeOfThisProcess()
+        let perEvent = stages.mapValues { duration in
+            let parts = duration.components
+            let nanoseconds = Double(parts.seconds) * 1e9 + Double(parts.attoseconds) / 1e9
+            return Logger.MetadataValue.string("\(Int(nanoseconds / Double(storage.eventsThisRun)))")
+        }
+        var metadata: Logger.Metadata = ["unit": "ns_per_event", "events": "\(storage.eventsThisRun)"]
+        metadata.merge(perEvent) { $1 }
+        logger.notice("stage timings", metadata: metadata)
+    }
+}
+
+/// CPU time that the calling thread has used, as the kernel's scheduler counts it.
+func cpuTimeOfThisThread() -> Duration {
+    let statistics = FileManager.default.contents(atPath: "/proc/thread-self/schedstat") ?? Data()
+    let onCPU = String(decoding: statistics, as: UTF8.self).split(separator: " ").first.flatMap { Int64($0) }
+    return .nanoseconds(onCPU ?? 0)
+}
+
+/// CPU time that the whole process has used.
+func cpuTimeOfThisProcess() -> Duration {
+    .nanoseconds(Int64(Double(clock()) / Double(CLOCKS_PER_SEC) * 1e9))
+}

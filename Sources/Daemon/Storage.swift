@@ -1,0 +1,88 @@
+// The log and its summaries, opened together: what was committed before the last stop is counted before it starts.
+
+import Events
+import Log
+import Logging
+import Projection
+import SQLiteLog
+import ServiceLifecycle
+import Synchronization
+
+/// The data folder, open for writing.
+struct Storage: Sendable {
+    let log: SQLiteEventLog
+    let projector: Projector
+    let feed: ProjectionFeed
+    let stages = StageTimes()
+    /// Every name, as of the start.
+    let vocabulary: Vocabulary
+    private let start: Offset
+
+    /// Opens the log, then the summaries, and folds what they have not yet seen.
+    ///
+    /// - Throws: `LogError`, `ProjectionError`.
+    static func open(_ configuration: DaemonConfiguration, events: InternalEvents) async throws -> Storage {
+        var limits = SegmentLimits()
+        limits.bytes = configuration.segmentMaxBytes
+        limits.ageMilliseconds = configuration.segmentMaxAge.components.seconds * 1_000
+        let log = try SQLiteEventLog(directory: configuration.dataDirectory, readOnly: false, limits: limits)
+        let head = await log.head
+        let projector = try Projector(
+            directory: configuration.dataDirectory, identity: log.logIdentity, start: await log.start, head: head,
+            now: wallClock)
+        let behind = head.rawValue - min(head.rawValue, await projector.offset.rawValue)
+        if behind > 0 { events.logger.info("summaries catch up", metadata: ["events": "\(behind)"]) }
+        try await projector.catchUp(with: log)
+        return Storage(
+            log: log, projector: projector, feed: ProjectionFeed(head: head), vocabulary: try await log.vocabulary(),
+            start: head)
+    }
+
+    /// The offset that the next event will get, as far as the projector has been told.
+    var head: Offset { feed.head }
+
+    var projected: Offset { get async { await projector.offset } }
+
+    /// Events stored since the daemon started.
+    var eventsThisRun: UInt64 { head.rawValue - start.rawValue }
+
+    /// Returns when summaries.sqlite has everything that was stored before the call.
+    func checkpointNow() async throws {
+        let head = head
+        while await projector.offset < head { try await Task.sleep(for: .milliseconds(2)) }
+        try await projector.checkpoint()
+    }
+}
+
+/// Folds committed blocks and writes checkpoints, until the feed ends.
+struct ProjectorService: Service {
+    let storage: Storage
+    let events: InternalEvents
+    /// How long it waits for a block before it looks whether a checkpoint is due.
+    private static let idle: Duration = .milliseconds(50)
+
+    func run() async throws {
+        while true {
+            let (blocks, head, isFinished) = storage.feed.take()
+            do {
+                for block in blocks {
+                    if block.firstOffset > (await storage.projector.offset) { break }
+                    let start = ContinuousClock.now
+                    await storage.projector.apply(block)
+                    storage.stages.add("project", since: start)
+                    try await storage.projector.checkpointIfDue(at: .now)
+                }
+                if await storage.projector.offset < head, storage.feed.isEmpty {
+                    try await storage.projector.catchUp(with: storage.log)
+                }
+                try await storage.projector.checkpointIfDue(at: .now)
+            } catch {
+                events.projectionFailed("\(error)")
+                try await Task.sleep(for: .seconds(1))
+            }
+            if isFinished, await storage.projector.offset >= head { break }
+            if blocks.isEmpty { await storage.feed.wait(atMost: Self.idle) }
+        }
+        do { try await storage.projector.stop() } catch { events.projectionFailed("\(error)") }
+    }
+}

@@ -1,0 +1,333 @@
+// The bytes of a block to events. Stored bytes are not trusted: whatever they say, this ends with events or an error.
+
+package import Events
+
+/// Decodes the blocks of one segment in order. One owner at a time.
+package struct BlockDecoder {
+    private var prediction = DevicePrediction()
+    private let inflater: Inflater
+    private var raw: [UInt8] = []
+    private var columns = EventColumns()
+    private var shapes: [ShapeTemplate] = []
+    /// Whether the prediction is known to be what the encoder's was.
+    package private(set) var isCertain = true
+
+    /// A decoder at the start of a segment.
+    package init() throws(LogError) {
+        inflater = try Inflater()
+    }
+
+    /// Starts again: at a segment's start, or with the prediction of a keyframe.
+    package mutating func restart(after prediction: DevicePrediction = DevicePrediction()) {
+        self.prediction = prediction
+        isCertain = true
+    }
+
+    /// Notes that blocks were lost between the last decoded one and the next.
+    package mutating func loseTrack() { isCertain = false }
+
+    /// The prediction after the last block.
+    package var state: DevicePrediction { prediction }
+
+    /// The most bytes that a block can have before compression: every column at its widest, and the text.
+    package static let rawBytes = Limits.blockEvents * 192 + Limits.blockTextBytes + 4_096
+
+    /// Appends a block's events to `batch`; on nil nothing was appended.
+    ///
+    /// - Parameter count: how many events the block must have.
+    /// - Returns: nil, or what is wrong with the bytes; the prediction is then uncertain (`isCertain`).
+    package mutating func decode(_ stored: EncodedBody, count: Int, into batch: inout EventBatch) -> String? {
+        let fault = inflate(stored, count: count) ?? decodeRaw(count: count, into: &batch)
+        if fault != nil { isCertain = false }
+        return fault
+    }
+
+    private mutating func inflate(_ stored: EncodedBody, count: Int) -> String? {
+        guard (1...Limits.blockEvents).contains(count), (0...Self.rawBytes).contains(stored.rawSize) else {
+            return "impossible size"
+        }
+        guard crc32(stored.body.span) == stored.crc32 else { return "bad checksum" }
+        guard inflater.inflate(stored.body.span, size: stored.rawSize, into: &raw) else { return "bad compression" }
+        return nil
+    }
+
+    /// Decodes the inflated message; the prediction moves on only as far as the events are sound.
+    private mutating func decodeRaw(count: Int, into batch: inout EventBatch) -> String? {
+        let (events, text) = (batch.events.count, batch.text.count)
+        do throws(Malformed) {
+            let held = raw
+            let layout = try BlockLayout(held.span, shapes: &shapes)
+            guard layout.count == UInt64(count) else { throw .block }
+            try readColumns(layout)
+            try assemble(layout, into: &batch)
+            return nil
+        } catch {
+            batch.truncate(events: events, text: text)
+            return "malformed block"
+        }
+    }
+
+    private mutating func readColumns(_ layout: borrowing BlockLayout) throws(Malformed) {
+        let count = Int(layout.count)
+        let held = raw
+        let bytes = held.span
+        try layout.columns[0].read(bytes, count: count, into: &columns.shape)
+        try layout.columns[1].read(bytes, count: count, into: &columns.device)
+        let sizes = try ColumnSizes(columns.shape.span, shapes)
+        try layout.columns[2].read(bytes, count: sizes.time, into: &columns.time)
+        try layout.columns[3].read(bytes, count: sizes.arrival, into: &columns.arrival)
+        try layout.columns[4].read(bytes, count: sizes.customer, into: &columns.customer)
+        try layout.columns[5].read(bytes, count: sizes.product, into: &columns.product)
+        try layout.columns[6].read(bytes, count: sizes.epoch, into: &columns.epoch)
+        try layout.columns[7].read(bytes, count: sizes.seq, into: &columns.seq)
+        try layout.columns[8].read(bytes, count: sizes.hash, into: &columns.hash)
+        try layout.columns[9].read(bytes, count: sizes.aspect, into: &columns.aspect)
+        try layout.columns[10].read(bytes, count: sizes.rating, into: &columns.rating)
+        try layout.columns[11].read(bytes, count: sizes.whole, into: &columns.whole)
+        try layout.columns[12].read(bytes, count: sizes.decimal, into: &columns.decimal)
+        try layout.columns[13].read(bytes, count: sizes.real, into: &columns.real)
+        try layout.columns[14].read(bytes, count: sizes.symbol, into: &columns.symbol)
+        try layout.columns[15].read(bytes, count: sizes.count, into: &columns.count)
+        try layout.columns[16].read(bytes, count: sizes.unit, into: &columns.unit)
+        try layout.columns[17].read(bytes, count: sizes.language, into: &columns.language)
+        try layout.columns[18].read(bytes, count: sizes.type, into: &columns.type)
+        try layout.columns[19].read(bytes, count: sizes.text, into: &columns.textLength)
+    }
+
+    /// Columns to events.
+    private mutating func assemble(_ layout: borrowing BlockLayout, into batch: inout EventBatch) throws(Malformed) {
+        let count = Int(layout.count)
+        let textBase = batch.text.count
+        try checkDevicesAndText(layout)
+        batch.events.reserveCapacity(batch.events.count + count)
+        batch.text.append(contentsOf: raw[layout.text])
+        var at = ColumnSizes()
+        var time = layout.baseTime
+        var arrival = layout.baseArrival
+        var textStart = textBase
+        for index in 0..<count {
+            let shape = shapes[Int(columns.shape[index])]
+            var event = shape.event
+            let fields = shape.fields
+            event.device = DeviceID(rawValue: UInt32(truncatingIfNeeded: columns.device[index]))
+            if fields & Fields.arrival != 0 {
+                arrival = arrival &+ Protobuf.unzigzag(columns.arrival[at.arrival])
+                at.arrival += 1
+            }
+            event.arrival = Timestamp(rawValue: arrival)
+            if fields & Fields.timeIsArrival != 0 {
+                time = arrival
+            } else {
+                time = time &+ Protobuf.unzigzag(columns.time[at.time])
+                at.time += 1
+            }
+            event.time = Timestamp(rawValue: time)
+            if fields & Fields.aspect != 0 {
+                event.aspect = SymbolID(rawValue: UInt32(truncatingIfNeeded: columns.aspect[at.aspect]))
+                at.aspect += 1
+            }
+            if fields & Fields.count != 0 {
+                event.count = UInt32(truncatingIfNeeded: columns.count[at.count])
+                at.count += 1
+            }
+            takeValue(shape, &event, &at)
+            takeIdentity(fields, &event, &at)
+            if fields & Fields.rareWords != 0 { takeRareWords(fields, &event, &at, &textStart) }
+            batch.events.append(event)
+        }
+    }
+
+    private mutating func checkDevicesAndText(_ layout: borrowing BlockLayout) throws(Malformed) {
+        var top: UInt64 = 0
+        for device in columns.device { top = max(top, device) }
+        var size: UInt64 = 0
+        for length in columns.textLength {
+            guard length <= UInt64(Limits.blockTextBytes) else { throw .block }
+            size += length
+        }
+        guard top <= UInt64(Limits.devices), size == UInt64(layout.text.count) else { throw .block }
+        prediction.reach(Int(top))
+    }
+
+    @inline(__always) private func takeValue(_ shape: ShapeTemplate, _ event: inout Event, _ at: inout ColumnSizes) {
+        switch event.valueKind {
+        case .none, .flag: break
+        case .symbol:
+            event.valueBits = columns.symbol[at.symbol]
+            at.symbol += 1
+        case .whole:
+            if event.kind == .ratingGiven {
+                event.valueBits = UInt64(bitPattern: Protobuf.unzigzag(columns.rating[at.rating]))
+                at.rating += 1
+            } else {
+                event.valueBits = UInt64(bitPattern: Protobuf.unzigzag(columns.whole[at.whole]))
+                at.whole += 1
+            }
+        case .real:
+            if shape.decimals == ShapeKey.bits {
+                event.valueBits = columns.real[at.real]
+                at.real += 1
+            } else {
+                let mantissa = Double(Protobuf.unzigzag(columns.decimal[at.decimal]))
+                event.valueBits = (mantissa / powersOfTen[Int(shape.decimals)]).bitPattern
+                at.decimal += 1
+            }
+        }
+    }
+
+    /// The mirror image of the encoder's `predict`.
+    @inline(__always)
+    private mutating func takeIdentity(_ fields: UInt64, _ event: inout Event, _ at: inout ColumnSizes) {
+        let device = Int(event.device.rawValue)
+        var entry = prediction.entries[device]
+        if fields & Fields.otherCustomer != 0 {
+            (entry.customer, entry.other) = (entry.other, entry.customer)
+        } else if fields & Fields.customer != 0 {
+            entry.other = entry.customer
+            entry.customer = UInt32(truncatingIfNeeded: columns.customer[at.customer])
+            at.customer += 1
+        }
+        event.customer = CustomerID(rawValue: entry.customer)
+        if fields & Fields.product != 0 {
+            entry.product = UInt32(truncatingIfNeeded: columns.product[at.product])
+            at.product += 1
+        }
+        event.product = SymbolID(rawValue: entry.product)
+        var epoch: UInt32 = 0
+        if fields & Fields.epoch != 0 {
+            epoch = UInt32(truncatingIfNeeded: columns.epoch[at.epoch])
+            at.epoch += 1
+        }
+        if event.identity == .sequence {
+            if fields & Fields.epoch != 0 {
+                entry.epoch = epoch
+                entry.seq = 0
+            }
+            var seq = entry.seq &+ 1
+            if fields & Fields.seq != 0 {
+                seq = seq &+ UInt64(bitPattern: Protobuf.unzigzag(columns.seq[at.seq]))
+                at.seq += 1
+            }
+            event.epoch = entry.epoch
+            event.seq = seq
+            entry.seq = max(entry.seq, seq)
+        } else {
+            event.epoch = epoch
+            if fields & Fields.seq != 0 {
+                event.seq = columns.hash[at.hash]
+                at.hash += 1
+            }
+        }
+        prediction.entries[device] = entry
+    }
+
+    private func takeRareWords(
+        _ fields: UInt64, _ event: inout Event, _ at: inout ColumnSizes, _ textStart: inout Int
+    ) {
+        if fields & Fields.unit != 0 {
+            event.unit = SymbolID(rawValue: UInt32(truncatingIfNeeded: columns.unit[at.unit]))
+            at.unit += 1
+        }
+        if fields & Fields.language != 0 {
+            event.language = SymbolID(rawValue: UInt32(truncatingIfNeeded: columns.language[at.language]))
+            at.language += 1
+        }
+        if fields & Fields.type != 0 {
+            event.type = SymbolID(rawValue: UInt32(truncatingIfNeeded: columns.type[at.type]))
+            at.type += 1
+        }
+        if fields & Fields.text != 0 {
+            event.textStart = UInt32(textStart)
+            event.textLength = UInt32(columns.textLength[at.text])
+            textStart += Int(columns.textLength[at.text])
+            at.text += 1
+        }
+    }
+}
+
+/// Where the parts of a message `Block` stand.
+struct BlockLayout {
+    var count: UInt64 = 0
+    var baseTime: Int64 = 0
+    var baseArrival: Int64 = 0
+    /// By field number - 5.
+    var columns: InlineArray<20, ColumnRanges> = .init(repeating: ColumnRanges())
+    var text = 0..<0
+
+    init(_ bytes: Span<UInt8>, shapes: inout [ShapeTemplate]) throws(Malformed) {
+        shapes.removeAll(keepingCapacity: true)
+        var at = 0
+        while at < bytes.count {
+            let field = try Protobuf.readField(bytes, &at, end: bytes.count)
+            switch field.number {
+            case 1: count = field.varint
+            case 2: baseTime = Protobuf.unzigzag(field.varint)
+            case 3: baseArrival = Protobuf.unzigzag(field.varint)
+            case 4:
+                guard shapes.count < Limits.blockEvents else { throw .block }
+                shapes.append(try ShapeTemplate(bytes, field.range))
+            case 5...24: columns[field.number - 5] = try ColumnRanges(bytes, field.range)
+            case 25: guard field.varint == 0 else { throw .block }
+            case 26: text = field.range
+            default: break
+            }
+        }
+    }
+}
+
+/// How many entries each column has, as the shapes of the events say; also used as the position in each.
+struct ColumnSizes {
+    var time = 0
+    var arrival = 0
+    var customer = 0
+    var product = 0
+    var epoch = 0
+    var seq = 0
+    var hash = 0
+    var aspect = 0
+    var rating = 0
+    var whole = 0
+    var decimal = 0
+    var real = 0
+    var symbol = 0
+    var count = 0
+    var unit = 0
+    var language = 0
+    var type = 0
+    var text = 0
+
+    init() {}
+
+    init(_ indices: Span<UInt64>, _ shapes: [ShapeTemplate]) throws(Malformed) {
+        var uses = Array(repeating: 0, count: shapes.count)
+        for index in indices.indices {
+            guard indices[index] < UInt64(shapes.count) else { throw .block }
+            uses[Int(indices[index])] += 1
+        }
+        for (shape, uses) in zip(shapes, uses) { add(shape, uses) }
+    }
+
+    private mutating func add(_ shape: ShapeTemplate, _ uses: Int) {
+        func has(_ bit: UInt64) -> Int { shape.fields & bit != 0 ? uses : 0 }
+        time += uses - has(Fields.timeIsArrival)
+        arrival += has(Fields.arrival)
+        customer += shape.fields & Fields.otherCustomer != 0 ? 0 : has(Fields.customer)
+        product += has(Fields.product)
+        epoch += has(Fields.epoch)
+        let isSequence = shape.event.identity == .sequence
+        seq += isSequence ? has(Fields.seq) : 0
+        hash += isSequence ? 0 : has(Fields.seq)
+        aspect += has(Fields.aspect)
+        count += has(Fields.count)
+        unit += has(Fields.unit)
+        language += has(Fields.language)
+        type += has(Fields.type)
+        text += has(Fields.text)
+        switch shape.event.valueKind {
+        case .none, .flag: break
+        case .symbol: symbol += uses
+        case .whole: if shape.event.kind == .ratingGiven { rating += uses } else { whole += uses }
+        case .real: if shape.decimals == ShapeKey.bits { real += uses } else { decimal += uses }
+        }
+    }
+}

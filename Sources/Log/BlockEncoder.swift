@@ -1,0 +1,305 @@
+// Events to the bytes of a block: shapes, columns, prediction by device, zlib.
+
+package import Events
+
+/// A block ready to be stored.
+package struct EncodedBlock: Sendable {
+    package var stored: EncodedBody
+    package var count: Int
+    package var times: ClosedRange<Timestamp>
+    package var arrivals: ClosedRange<Timestamp>
+
+    package init(
+        stored: EncodedBody, count: Int, times: ClosedRange<Timestamp>, arrivals: ClosedRange<Timestamp>
+    ) {
+        self.stored = stored
+        self.count = count
+        self.times = times
+        self.arrivals = arrivals
+    }
+}
+
+/// Encodes the blocks of one segment in order. One owner at a time.
+///
+/// `encode` moves the prediction on; `rollback` takes that back when the block could not be stored.
+package struct BlockEncoder {
+    private var prediction = DevicePrediction()
+    private var undo: [(device: UInt32, entry: DevicePrediction.Entry)] = []
+    private var shapes = ShapeTable()
+    private var columns = EventColumns()
+    private var writer = ColumnWriter()
+    private let deflater: Deflater
+
+    /// An encoder at the start of a segment.
+    package init() throws(LogError) {
+        deflater = try Deflater(level: 1)
+    }
+
+    /// Starts again after `prediction`, as at the end of a segment that was reopened, or at a new segment's start.
+    package mutating func restart(after prediction: DevicePrediction = DevicePrediction()) {
+        self.prediction = prediction
+        undo.removeAll(keepingCapacity: true)
+    }
+
+    /// The prediction after the last block.
+    package var state: DevicePrediction { prediction }
+
+    /// Encodes 1 ... `Limits.blockEvents` events with up to `Limits.blockTextBytes` of text.
+    package mutating func encode(_ batch: EventBatch) throws(LogError) -> EncodedBlock {
+        guard (1...Limits.blockEvents).contains(batch.count) else {
+            throw .refused("a block of \(batch.count) events")
+        }
+        guard batch.text.count <= Limits.blockTextBytes else {
+            throw .refused("a block with \(batch.text.count) bytes of text")
+        }
+        undo.removeAll(keepingCapacity: true)
+        shapes.removeAll()
+        columns.removeAll()
+        writer.removeAll()
+        let bounds = try collect(batch)
+        write(batch, bounds.first)
+        var body: [UInt8] = []
+        try deflater.deflate(writer.bytes.span, writer.pieces, into: &body)
+        let stored = EncodedBody(body: body, rawSize: writer.bytes.count, crc32: crc32(body.span))
+        return EncodedBlock(
+            stored: stored, count: batch.count, times: bounds.times, arrivals: bounds.arrivals)
+    }
+
+    /// The message `Block` of the last `encode`, before compression.
+    var raw: [UInt8] { writer.bytes }
+
+    /// Takes the last `encode` back. Does nothing when it was taken back already.
+    package mutating func rollback() {
+        for change in undo.reversed() { prediction.entries[Int(change.device)] = change.entry }
+        undo.removeAll(keepingCapacity: true)
+    }
+
+    private struct Bounds {
+        var first: Event
+        var times: ClosedRange<Timestamp>
+        var arrivals: ClosedRange<Timestamp>
+    }
+
+    /// The first pass: events to columns of numbers.
+    private mutating func collect(_ batch: EventBatch) throws(LogError) -> Bounds {
+        let events = batch.events.span
+        let first = events[0]
+        var time = first.time.rawValue
+        var arrival = first.arrival.rawValue
+        var times = (time, time)
+        var arrivals = (arrival, arrival)
+        var textEnd = 0
+        for index in events.indices {
+            let event = events[index]
+            guard event.device.rawValue <= UInt32(Limits.devices) else {
+                rollback()
+                throw .refused("device \(event.device.rawValue)")
+            }
+            var fields = predict(event)
+            if event.arrival.rawValue != arrival {
+                fields |= Fields.arrival
+                columns.arrival.append(Protobuf.zigzag(event.arrival.rawValue &- arrival))
+                arrival = event.arrival.rawValue
+                arrivals = (min(arrivals.0, arrival), max(arrivals.1, arrival))
+            }
+            if event.clock == .arrival, event.time == event.arrival {
+                fields |= Fields.timeIsArrival
+            } else {
+                columns.time.append(Protobuf.zigzag(event.time.rawValue &- time))
+            }
+            time = event.time.rawValue
+            times = (min(times.0, time), max(times.1, time))
+            let decimals = columns.appendValue(event, &fields)
+            columns.appendWords(event, &fields)
+            textEnd += Int(event.textLength)
+            columns.device.append(UInt64(event.device.rawValue))
+            columns.shape.append(shapes.index(of: ShapeKey(event, fields: fields, decimals: decimals)))
+        }
+        guard textEnd <= Limits.blockTextBytes else {
+            rollback()
+            throw .refused("a block with \(textEnd) bytes of text")
+        }
+        return Bounds(
+            first: first,
+            times: Timestamp(rawValue: times.0)...Timestamp(rawValue: times.1),
+            arrivals: Timestamp(rawValue: arrivals.0)...Timestamp(rawValue: arrivals.1))
+    }
+
+    /// Compares an event with its device's prediction, lists what differs and moves the prediction on.
+    @inline(__always) private mutating func predict(_ event: Event) -> UInt64 {
+        var fields: UInt64 = 0
+        let device = Int(event.device.rawValue)
+        prediction.reach(device)
+        var entry = prediction.entries[device]
+        undo.append((event.device.rawValue, entry))
+        if event.customer.rawValue != entry.customer {
+            if event.customer.rawValue == entry.other {
+                fields |= Fields.otherCustomer
+            } else {
+                fields |= Fields.customer
+                columns.customer.append(UInt64(event.customer.rawValue))
+            }
+            entry.other = entry.customer
+            entry.customer = event.customer.rawValue
+        }
+        if event.product.rawValue != entry.product {
+            fields |= Fields.product
+            columns.product.append(UInt64(event.product.rawValue))
+            entry.product = event.product.rawValue
+        }
+        if event.identity == .sequence {
+            if event.epoch != entry.epoch {
+                fields |= Fields.epoch
+                columns.epoch.append(UInt64(event.epoch))
+                entry.epoch = event.epoch
+                entry.seq = 0
+            }
+            let surprise = event.seq &- (entry.seq &+ 1)
+            if surprise != 0 {
+                fields |= Fields.seq
+                columns.seq.append(Protobuf.zigzag(Int64(bitPattern: surprise)))
+            }
+            entry.seq = max(entry.seq, event.seq)
+        } else {
+            if event.epoch != 0 {
+                fields |= Fields.epoch
+                columns.epoch.append(UInt64(event.epoch))
+            }
+            if event.seq != 0 {
+                fields |= Fields.seq
+                columns.hash.append(event.seq)
+            }
+        }
+        prediction.entries[device] = entry
+        return fields
+    }
+
+    /// The second pass: columns of numbers to the message `Block`.
+    private mutating func write(_ batch: EventBatch, _ first: Event) {
+        writer.append(1, varint: UInt64(batch.count))
+        writer.append(2, varint: Protobuf.zigzag(first.time.rawValue))
+        writer.append(3, varint: Protobuf.zigzag(first.arrival.rawValue))
+        for key in shapes.keys {
+            let shape = key.encoded()
+            writer.append(4, shape.span)
+        }
+        columns.write(to: &writer)
+        writeText(batch)
+        writer.cut()
+    }
+
+    private mutating func writeText(_ batch: EventBatch) {
+        let size = columns.textLength.reduce(0) { $0 + Int($1) }
+        guard size > 0 else { return }
+        writer.appendHeader(26, count: size)
+        let text = batch.text.span
+        for event in batch.events where event.textLength > 0 {
+            let start = Int(event.textStart)
+            writer.appendPlain(text.extracting(start..<(start + Int(event.textLength))))
+        }
+    }
+}
+
+/// The columns of a block as lists of numbers; each has an entry only for the events that use it.
+struct EventColumns {
+    var shape: [UInt64] = []
+    var device: [UInt64] = []
+    var time: [UInt64] = []
+    var arrival: [UInt64] = []
+    var customer: [UInt64] = []
+    var product: [UInt64] = []
+    var epoch: [UInt64] = []
+    var seq: [UInt64] = []
+    var hash: [UInt64] = []
+    var aspect: [UInt64] = []
+    var rating: [UInt64] = []
+    var whole: [UInt64] = []
+    var decimal: [UInt64] = []
+    var real: [UInt64] = []
+    var symbol: [UInt64] = []
+    var count: [UInt64] = []
+    var unit: [UInt64] = []
+    var language: [UInt64] = []
+    var type: [UInt64] = []
+    var textLength: [UInt64] = []
+
+    init() {}
+
+    mutating func removeAll() {
+        for column in Self.all { self[keyPath: column].removeAll(keepingCapacity: true) }
+    }
+
+    /// In the order of their field numbers, from 5.
+    static var all: [WritableKeyPath<EventColumns, [UInt64]>] {
+        [
+            \.shape, \.device, \.time, \.arrival, \.customer, \.product, \.epoch, \.seq, \.hash, \.aspect, \.rating,
+            \.whole, \.decimal, \.real, \.symbol, \.count, \.unit, \.language, \.type, \.textLength,
+        ]
+    }
+
+    func write(to writer: inout ColumnWriter) {
+        for (index, column) in Self.all.enumerated() {
+            writer.append(index + 5, column: self[keyPath: column])
+        }
+    }
+
+    /// Lists an event's value; returns the `decimals` of its shape.
+    @inline(__always) mutating func appendValue(_ event: Event, _ fields: inout UInt64) -> UInt64 {
+        switch event.valueKind {
+        case .none: break
+        case .flag: if event.valueBits != 0 { fields |= Fields.flag }
+        case .symbol: symbol.append(event.valueBits)
+        case .whole:
+            let number = Protobuf.zigzag(Int64(bitPattern: event.valueBits))
+            if event.kind == .ratingGiven { rating.append(number) } else { whole.append(number) }
+        case .real: return appendReal(Double(bitPattern: event.valueBits))
+        }
+        return 0
+    }
+
+    private mutating func appendReal(_ number: Double) -> UInt64 {
+        if number.magnitude < 1e15 {
+            for decimals in 0...9 {
+                let scaled = (number * powersOfTen[decimals]).rounded()
+                guard scaled.magnitude < 9e15 else { break }
+                // Both are exact, so the quotient is the double nearest to the decimal: what was parsed, or not.
+                if (scaled / powersOfTen[decimals]).bitPattern == number.bitPattern {
+                    decimal.append(Protobuf.zigzag(Int64(scaled)))
+                    return UInt64(decimals)
+                }
+            }
+        }
+        real.append(number.bitPattern)
+        return ShapeKey.bits
+    }
+
+    /// Lists the aspect and what few events have.
+    @inline(__always) mutating func appendWords(_ event: Event, _ fields: inout UInt64) {
+        if event.aspect != .none {
+            fields |= Fields.aspect
+            aspect.append(UInt64(event.aspect.rawValue))
+        }
+        if event.count != 1 {
+            fields |= Fields.count
+            count.append(UInt64(event.count))
+        }
+        if event.unit != .none {
+            fields |= Fields.unit
+            unit.append(UInt64(event.unit.rawValue))
+        }
+        if event.language != .none {
+            fields |= Fields.language
+            language.append(UInt64(event.language.rawValue))
+        }
+        if event.type != .none {
+            fields |= Fields.type
+            type.append(UInt64(event.type.rawValue))
+        }
+        if event.textLength > 0 {
+            fields |= Fields.text
+            textLength.append(UInt64(event.textLength))
+        }
+    }
+}
+
+let powersOfTen: InlineArray<10, Double> = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]

@@ -1,0 +1,118 @@
+// A column: unsigned integers split into planes of bytes, so that each plane compresses by its own statistics.
+
+/// Where a piece of a body ends, and how zlib should look at it.
+struct Piece {
+    var end: Int
+    var approach: Deflater.Approach
+}
+
+/// Writes columns to a body and notes how to compress them.
+struct ColumnWriter {
+    private(set) var bytes: [UInt8] = []
+    private(set) var pieces: [Piece] = []
+    /// Below this many bytes a plane is not worth a Huffman table of its own.
+    private static let worthwhile = 1_536
+
+    mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        pieces.removeAll(keepingCapacity: true)
+    }
+
+    mutating func append(_ number: Int, varint: UInt64) {
+        Protobuf.appendField(number, varint: varint, to: &bytes)
+    }
+
+    /// A length-delimited field.
+    mutating func append(_ number: Int, _ content: Span<UInt8>) {
+        Protobuf.appendHeader(number, count: content.count, to: &bytes)
+        appendPlain(content)
+    }
+
+    /// The header of a length-delimited field, whose content comes by `appendPlain`.
+    mutating func appendHeader(_ number: Int, count: Int) {
+        Protobuf.appendHeader(number, count: count, to: &bytes)
+        if count >= Self.worthwhile { cut() }
+    }
+
+    mutating func appendPlain(_ content: Span<UInt8>) {
+        for index in content.indices { bytes.append(content[index]) }
+    }
+
+    /// A column; planes of zeros are left out.
+    mutating func append(_ number: Int, column values: [UInt64]) {
+        var union: UInt64 = 0
+        let values = values.span
+        for index in values.indices { union |= values[index] }
+        guard union != 0 else { return }
+        var size = 0
+        for plane in 0..<8 where (union >> UInt64(8 * plane)) & 0xff != 0 {
+            size += 1 + Protobuf.sizeOfVarint(UInt64(values.count)) + values.count
+        }
+        Protobuf.appendHeader(number, count: size, to: &bytes)
+        for plane in 0..<8 where (union >> UInt64(8 * plane)) & 0xff != 0 {
+            appendPlane(plane, values)
+        }
+    }
+
+    private mutating func appendPlane(_ plane: Int, _ values: Span<UInt64>) {
+        Protobuf.appendHeader(plane + 1, count: values.count, to: &bytes)
+        let start = bytes.count
+        if values.count >= Self.worthwhile { cut() }
+        bytes.append(contentsOf: repeatElement(0, count: values.count))
+        let shift = UInt64(8 * plane)
+        var repeats = 0
+        do {
+            var out = bytes.mutableSpan
+            var last: UInt8 = 0
+            for index in 0..<values.count {
+                let byte = UInt8(truncatingIfNeeded: values[index] >> shift)
+                out[start + index] = byte
+                repeats += byte == last ? 1 : 0
+                last = byte
+            }
+        }
+        if values.count >= Self.worthwhile {
+            pieces.append(Piece(end: bytes.count, approach: repeats * 3 > values.count ? .runs : .huffman))
+        }
+    }
+
+    /// Ends the current piece, if there is anything in it.
+    mutating func cut() {
+        if bytes.count > pieces.last?.end ?? 0 { pieces.append(Piece(end: bytes.count, approach: .matches)) }
+    }
+}
+
+/// The planes of one column, as ranges of a body; a missing plane is empty.
+struct ColumnRanges {
+    private var starts: InlineArray<8, Int> = .init(repeating: 0)
+    private var counts: InlineArray<8, Int> = .init(repeating: 0)
+
+    init() {}
+
+    init(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(Malformed) {
+        var at = range.lowerBound
+        while at < range.upperBound {
+            let field = try Protobuf.readField(bytes, &at, end: range.upperBound)
+            guard (1...8).contains(field.number) else { continue }
+            starts[field.number - 1] = field.range.lowerBound
+            counts[field.number - 1] = field.range.count
+        }
+    }
+
+    /// The column's values; `count` of them.
+    func read(_ bytes: Span<UInt8>, count: Int, into values: inout [UInt64]) throws(Malformed) {
+        values.removeAll(keepingCapacity: true)
+        values.append(contentsOf: repeatElement(0, count: count))
+        for plane in 0..<8 where counts[plane] > 0 {
+            guard counts[plane] == count else { throw .block }
+            let plain = bytes.extracting(starts[plane]..<(starts[plane] + count))
+            let shift = UInt64(8 * plane)
+            var out = values.mutableSpan
+            if plane == 0 {
+                for index in 0..<count { out[index] = UInt64(plain[index]) }
+            } else {
+                for index in 0..<count { out[index] |= UInt64(plain[index]) << shift }
+            }
+        }
+    }
+}

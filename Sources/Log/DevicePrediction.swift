@@ -1,0 +1,112 @@
+// What the log expects a device's next event to say, so that only surprises take room.
+
+import Events
+
+/// For each device its last sequence number, epoch, two latest customers and product, as of one offset of a segment.
+///
+/// A dense array by pseudonym: 24 bytes a device. One owner at a time.
+package struct DevicePrediction: Sendable {
+    struct Entry: BitwiseCopyable, Equatable, Sendable {
+        var seq: UInt64 = 0
+        var epoch: UInt32 = 0
+        var customer: UInt32 = 0
+        var other: UInt32 = 0
+        var product: UInt32 = 0
+    }
+
+    var entries: [Entry] = []
+
+    /// The state at the start of a segment.
+    package init() {}
+
+    /// The number of devices known, including "no device".
+    package var count: Int { entries.count }
+
+    /// Makes room for a pseudonym; amortised.
+    @inline(__always) mutating func reach(_ device: Int) {
+        if device >= entries.count { grow(to: device + 1) }
+    }
+
+    private mutating func grow(to count: Int) {
+        entries.append(contentsOf: repeatElement(Entry(), count: count - entries.count))
+    }
+
+    /// The message `Keyframe`, and its compression.
+    package func keyframe() throws(LogError) -> EncodedBody {
+        var writer = ColumnWriter()
+        writer.append(1, varint: UInt64(entries.count))
+        writer.append(2, column: entries.map(\.seq))
+        writer.append(3, column: entries.map { UInt64($0.epoch) })
+        writer.append(4, column: entries.map { UInt64($0.customer) })
+        writer.append(5, column: entries.map { UInt64($0.other) })
+        writer.append(6, column: entries.map { UInt64($0.product) })
+        writer.cut()
+        var body: [UInt8] = []
+        try Deflater(level: 1).deflate(writer.bytes.span, writer.pieces, into: &body)
+        return EncodedBody(body: body, rawSize: writer.bytes.count, crc32: crc32(body.span))
+    }
+
+    /// Reads a keyframe that `keyframe()` wrote; nil when the bytes are damaged.
+    package init?(keyframe body: EncodedBody) throws(LogError) {
+        guard body.rawSize <= Self.keyframeBytes, crc32(body.body.span) == body.crc32 else { return nil }
+        var raw: [UInt8] = []
+        guard try Inflater().inflate(body.body.span, size: body.rawSize, into: &raw) else { return nil }
+        do throws(Malformed) {
+            try read(raw.span)
+        } catch {
+            return nil
+        }
+    }
+
+    /// A keyframe has at most 24 bytes for each of `Limits.devices`, and some headers.
+    private static let keyframeBytes = 24 * Limits.devices + 4_096
+
+    private mutating func read(_ raw: Span<UInt8>) throws(Malformed) {
+        var columns: InlineArray<7, ColumnRanges> = .init(repeating: ColumnRanges())
+        var count = 0
+        var at = 0
+        while at < raw.count {
+            let field = try Protobuf.readField(raw, &at, end: raw.count)
+            switch field.number {
+            case 1:
+                guard field.varint <= UInt64(Limits.devices + 1) else { throw .block }
+                count = Int(field.varint)
+            case 2...6: columns[field.number] = try ColumnRanges(raw, field.range)
+            default: break
+            }
+        }
+        grow(to: count)
+        var values: [UInt64] = []
+        for number in 2...6 {
+            try columns[number].read(raw, count: count, into: &values)
+            for index in 0..<count { set(number, index, values[index]) }
+        }
+    }
+
+    private mutating func set(_ number: Int, _ index: Int, _ value: UInt64) {
+        let short = UInt32(truncatingIfNeeded: value)
+        switch number {
+        case 2: entries[index].seq = value
+        case 3: entries[index].epoch = short
+        case 4: entries[index].customer = short
+        case 5: entries[index].other = short
+        default: entries[index].product = short
+        }
+    }
+}
+
+/// Compressed bytes as they are stored.
+package struct EncodedBody: Sendable, Equatable {
+    /// A zlib stream (RFC 1950).
+    package var body: [UInt8]
+    /// Bytes before compression.
+    package var rawSize: Int
+    /// Of `body`.
+    package var crc32: UInt32
+
+    package init(body: [UInt8], rawSize: Int, crc32: UInt32) {
+        self.body = body
+        self.rawSize = rawSize
+        self.crc32 = crc32
+    }
+}

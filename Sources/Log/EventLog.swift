@@ -1,0 +1,117 @@
+// The log as a promise: what every engine must keep, tested by one suite (`EventLogConformance`).
+
+package import Events
+
+/// An append-only sequence of events, numbered from 0 without gaps, stored in blocks.
+///
+/// One writer, any number of readers; all calls may come from any thread. An engine exists when it passes
+/// `EventLogConformance`.
+package protocol EventLog: Sendable {
+    /// Stores a batch as one block; durable on return.
+    ///
+    /// Names of devices and customers in `definitions` are committed before the block that uses them. Calls must
+    /// not overlap. When this throws, nothing of the batch is in the log and the same call may be made again.
+    /// - Parameter definitions: every name first used by this batch, or by an earlier batch whose append failed.
+    /// - Returns: the offset of the batch's first event; the head when the batch is empty.
+    func append(_ batch: EventBatch, defining definitions: Definitions) async throws(LogError) -> Offset
+
+    /// The offset that the next event will get.
+    var head: Offset { get async }
+
+    /// The offset of the first retained event; equal to `head` when there is none.
+    var start: Offset { get async }
+
+    /// Up to `blocks` whole blocks in order; the first is the one that contains `offset`. Empty at the head.
+    ///
+    /// At a damaged block the reading ends before it; a call that starts in it throws `LogError.corrupt` with the
+    /// offsets to step over, and blocks behind it come with `isIdentityCertain == false` until that is known again.
+    func read(from offset: Offset, limit blocks: Int) async throws(LogError) -> [Block]
+
+    /// All words and names, as of now.
+    func vocabulary() async throws(LogError) -> Vocabulary
+
+    /// Recomputes every checksum, every block and the chain over them. Damage is reported, not thrown.
+    func verify() async throws(LogError) -> VerifyReport
+
+    /// What `log stat` shows.
+    func statistics() async throws(LogError) -> LogStatistics
+}
+
+/// One file of the log, as counted from its rows.
+package struct SegmentStatistics: Hashable, Sendable {
+    /// The file's name within the log folder.
+    package var file: String
+    package var offsets: Range<Offset>
+    package var blocks: Int
+    /// The size of the file, and of its write-ahead log, in bytes.
+    package var bytes: Int
+    /// The earliest and latest event times; nil without events.
+    package var times: ClosedRange<Timestamp>?
+    /// The earliest and latest arrivals; nil without events.
+    package var arrivals: ClosedRange<Timestamp>?
+    package var isSealed: Bool
+    /// SHA-256 over everything up to the last block of this file, 64 hex digits.
+    package var chainHead: String
+
+    package init(
+        file: String, offsets: Range<Offset>, blocks: Int, bytes: Int, times: ClosedRange<Timestamp>?,
+        arrivals: ClosedRange<Timestamp>?, isSealed: Bool, chainHead: String
+    ) {
+        self.file = file
+        self.offsets = offsets
+        self.blocks = blocks
+        self.bytes = bytes
+        self.times = times
+        self.arrivals = arrivals
+        self.isSealed = isSealed
+        self.chainHead = chainHead
+    }
+
+    package var events: Int { Int(offsets.upperBound.rawValue - offsets.lowerBound.rawValue) }
+    package var bytesPerEvent: Double { events == 0 ? 0 : Double(bytes) / Double(events) }
+}
+
+/// The log in figures.
+package struct LogStatistics: Hashable, Sendable {
+    /// Oldest first.
+    package var segments: [SegmentStatistics]
+
+    package init(segments: [SegmentStatistics]) { self.segments = segments }
+
+    package var events: Int { segments.reduce(0) { $0 + $1.events } }
+    package var blocks: Int { segments.reduce(0) { $0 + $1.blocks } }
+    /// Bytes of all files.
+    package var bytes: Int { segments.reduce(0) { $0 + $1.bytes } }
+    package var chainHead: String { segments.last?.chainHead ?? "" }
+}
+
+/// One damaged place.
+package struct Damage: Hashable, Sendable {
+    /// The file's name within the log folder.
+    package var segment: String
+    /// The events that cannot be trusted; empty when it is not a block that is damaged.
+    package var offsets: Range<Offset>
+    /// What is wrong, in a few words.
+    package var cause: String
+
+    package init(segment: String, offsets: Range<Offset>, cause: String) {
+        self.segment = segment
+        self.offsets = offsets
+        self.cause = cause
+    }
+}
+
+/// The result of checking a whole log.
+package struct VerifyReport: Hashable, Sendable {
+    package var segments = 0
+    package var blocks = 0
+    package var events = 0
+    /// Every damaged place, in log order.
+    package var damages: [Damage] = []
+    /// SHA-256 over the whole log, 64 hex digits.
+    package var chainHead = ""
+
+    package init() {}
+
+    package var isClean: Bool { damages.isEmpty }
+}

@@ -1,0 +1,73 @@
+// JSON, written by hand: keys in a fixed order, no dependencies.
+
+import Events
+
+/// A JSON text under construction.
+struct JSONText {
+    private(set) var text = ""
+    private var needsComma = false
+
+    private mutating func separate() {
+        if needsComma { text += "," }
+        needsComma = true
+    }
+
+    mutating func object(_ key: String? = nil, _ body: (inout JSONText) -> Void) { nest(key, "{", "}", body) }
+    mutating func array(_ key: String? = nil, _ body: (inout JSONText) -> Void) { nest(key, "[", "]", body) }
+
+    private mutating func nest(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONText) -> Void) {
+        label(key)
+        text += open
+        needsComma = false
+        body(&self)
+        text += close
+        needsComma = true
+    }
+
+    private mutating func label(_ key: String?) {
+        separate()
+        if let key { text += jsonString(key) + ":" }
+    }
+
+    mutating func add(_ key: String? = nil, _ number: some BinaryInteger) {
+        label(key)
+        text += String(number)
+    }
+
+    mutating func add(_ key: String? = nil, _ flag: Bool) {
+        label(key)
+        text += flag ? "true" : "false"
+    }
+
+    /// JSON has no infinity and no NaN; both become null.
+    mutating func add(_ key: String? = nil, _ number: Double?) {
+        label(key)
+        if let number, number.isFinite { text += "\(number)" } else { text += "null" }
+    }
+
+    mutating func add(_ key: String? = nil, _ string: String?) {
+        label(key)
+        text += string.map(jsonString) ?? "null"
+    }
+
+    mutating func add(_ key: String? = nil, _ time: Timestamp?) { add(key, time.map(rfc3339)) }
+}
+
+/// A JSON string with its quotes, escaped as little as RFC 8259 and a safe terminal allow.
+func jsonString(_ string: String) -> String {
+    var text = "\""
+    for scalar in string.unicodeScalars {
+        switch scalar {
+        case "\"": text += "\\\""
+        case "\\": text += "\\\\"
+        case "\n": text += "\\n"
+        case "\r": text += "\\r"
+        case "\t": text += "\\t"
+        case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}":
+            let digits = String(scalar.value, radix: 16)
+            text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        default: text.unicodeScalars.append(scalar)
+        }
+    }
+    return text + "\""
+}

@@ -1,0 +1,130 @@
+// Numbers, times and words as people read them; nothing that could harm a terminal or a spreadsheet.
+
+package import Events
+import Projection
+
+/// `1,234,567`
+package func grouped(_ number: some BinaryInteger) -> String {
+    var digits = Array(String(number).utf8)
+    var place = digits.count - 3
+    let first = digits.first == UInt8(ascii: "-") ? 1 : 0
+    while place > first {
+        digits.insert(UInt8(ascii: ","), at: place)
+        place -= 3
+    }
+    return String(decoding: digits, as: UTF8.self)
+}
+
+/// A number with a fixed count of decimals, half away from zero: `3.74`. Very large or small ones as they are.
+package func fixed(_ number: Double, _ decimals: Int) -> String {
+    guard number.magnitude < 1e15 else { return "\(number)" }
+    let scale = [1, 10, 100, 1_000, 10_000][min(max(decimals, 0), 4)]
+    let scaled = Int64((number.magnitude * Double(scale)).rounded(.toNearestOrAwayFromZero))
+    let sign = number < 0 && scaled > 0 ? "-" : ""
+    let whole = grouped(scaled / Int64(scale))
+    guard decimals > 0 else { return sign + whole }
+    let rest = String(scaled % Int64(scale))
+    return sign + whole + "." + String(repeating: "0", count: min(decimals, 4) - rest.count) + rest
+}
+
+/// A number in up to four digits, without trailing zeros: `92`, `92.5`, `0.0012`.
+package func short(_ number: Double) -> String {
+    let magnitude = number.magnitude
+    if magnitude >= 1e15 || (magnitude > 0 && magnitude < 0.001) { return "\(number)" }
+    var text = fixed(number, magnitude >= 1_000 ? 0 : magnitude >= 100 ? 1 : magnitude >= 1 ? 2 : 4)
+    guard text.contains(".") else { return text }
+    while text.hasSuffix("0") { text.removeLast() }
+    if text.hasSuffix(".") { text.removeLast() }
+    return text
+}
+
+/// `38.9 %`
+package func percent(_ share: Double) -> String { fixed(share * 100, 1) + " %" }
+
+/// `2026-01-31T12:00:00.000Z`
+package func rfc3339(_ time: Timestamp) -> String {
+    let day = Day(time)
+    let milliseconds = time.rawValue - Int64(day.rawValue) * 86_400_000
+    func two(_ number: Int64) -> String { (number < 10 ? "0" : "") + String(number) }
+    let fraction = String(milliseconds % 1_000)
+    let zeros = String(repeating: "0", count: 3 - fraction.count)
+    return "\(day)T\(two(milliseconds / 3_600_000)):\(two(milliseconds / 60_000 % 60))"
+        + ":\(two(milliseconds / 1_000 % 60)).\(zeros)\(fraction)Z"
+}
+
+/// A text with everything escaped that would move a terminal's cursor, colour it or turn its direction.
+package func visible(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isHidden) else { return text }
+    var shown = ""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\n": shown += "\\n"
+        case "\r": shown += "\\r"
+        case "\t": shown += "\\t"
+        case _ where isHidden(scalar): shown += "\\u{" + String(scalar.value, radix: 16) + "}"
+        default: shown.unicodeScalars.append(scalar)
+        }
+    }
+    return shown
+}
+
+private func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0...0x1f, 0x7f...0x9f, 0x61c, 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff, 0xe0000...0xe007f:
+        true
+    default: false
+    }
+}
+
+/// The number of terminal columns that a text takes.
+func columns(_ text: String) -> Int {
+    text.unicodeScalars.reduce(0) { sum, scalar in
+        switch scalar.value {
+        case 0x300...0x36f, 0xfe00...0xfe0f: sum
+        case 0x1100...0x115f, 0x2e80...0xa4cf, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60,
+            0x1f300...0x1faff, 0x20000...0x3fffd:
+            sum + 2
+        default: sum + 1
+        }
+    }
+}
+
+/// A text cut to so many columns.
+func cut(_ text: String, _ width: Int, _ style: TableStyle) -> String {
+    guard columns(text) > width else { return text }
+    let room = max(0, width - columns(style.ellipsis))
+    var kept = ""
+    var used = 0
+    for character in text {
+        let size = columns(String(character))
+        if used + size > room { break }
+        kept.append(character)
+        used += size
+    }
+    return kept + style.ellipsis
+}
+
+/// A bar of a share from 0 to 1, so many cells wide.
+func bar(_ share: Double, _ width: Int, _ style: TableStyle) -> String {
+    let share = min(1, max(0, share.isFinite ? share : 0))
+    guard style.isUnicode else {
+        let full = Int((share * Double(width)).rounded())
+        return String(repeating: "#", count: full) + String(repeating: ".", count: width - full)
+    }
+    let eighths = Int((share * Double(width * 8)).rounded())
+    let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
+    let text = String(repeating: "█", count: eighths / 8) + parts[eighths % 8]
+    return text + String(repeating: " ", count: width - columns(text))
+}
+
+/// A histogram in one line: `▁▂▅█▇`, or its shares in percent where there are no block characters.
+func histogram(_ counts: [Int], _ style: TableStyle) -> String {
+    let most = counts.max() ?? 0
+    let whole = counts.reduce(0, +)
+    guard most > 0 else { return "" }
+    guard style.isUnicode else {
+        return counts.map { fixed(Double($0) * 100 / Double(whole), 0) }.joined(separator: "/")
+    }
+    let steps = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
+    return counts.map { $0 == 0 ? " " : steps[($0 * 8 + most - 1) / most - 1] }.joined()
+}

@@ -1,0 +1,138 @@
+// How many different customers or devices: exact while few, HyperLogLog when many.
+
+/// A set of pseudonyms that only tells how many it holds; sets merge without loss.
+///
+/// Up to `ProjectionLimits.exactDistinct` members it is exact; then 2^14 registers of HyperLogLog (Flajolet et al.
+/// 2007, standard error 0.8 %). Its state depends on the members alone, never on their order.
+package struct DistinctCount: Sendable, Equatable {
+    /// Open addressing over member numbers, 0 free; empty once there are registers.
+    private var members: [UInt32] = []
+    private var memberCount = 0
+    private var registers: [UInt8] = []
+
+    static let precision: UInt64 = 14
+    static let registerCount = 1 << 14
+
+    package init() {}
+
+    package var isExact: Bool { registers.isEmpty }
+    package var isEmpty: Bool { memberCount == 0 && registers.isEmpty }
+
+    /// Adds a member; 0 is nobody and adds nothing.
+    package mutating func insert(_ member: UInt32) {
+        guard member != 0 else { return }
+        guard registers.isEmpty else { return register(member) }
+        if (memberCount + 1) * 2 > members.count { grow() }
+        let mask = members.count - 1
+        var slot = Int(truncatingIfNeeded: mix(UInt64(member))) & mask
+        while members[slot] != 0 {
+            if members[slot] == member { return }
+            slot = (slot + 1) & mask
+        }
+        members[slot] = member
+        memberCount += 1
+        if memberCount > ProjectionLimits.exactDistinct { becomeDense() }
+    }
+
+    /// Adds every member of another set.
+    package mutating func formUnion(_ other: DistinctCount) {
+        if other.registers.isEmpty {
+            for member in other.members where member != 0 { insert(member) }
+            return
+        }
+        if registers.isEmpty { becomeDense() }
+        for index in registers.indices where other.registers[index] > registers[index] {
+            registers[index] = other.registers[index]
+        }
+    }
+
+    /// The number of members: exact, or estimated within about 1 %.
+    package var count: Int {
+        guard !registers.isEmpty else { return memberCount }
+        var sum = 0.0
+        var zeros = 0
+        for register in registers {
+            sum += Double(sign: .plus, exponent: -Int(register), significand: 1)
+            if register == 0 { zeros += 1 }
+        }
+        let count = Double(Self.registerCount)
+        let raw = 0.7213 / (1 + 1.079 / count) * count * count / sum
+        // Small range: linear counting. ln(m / zeros) from the series of atanh, so that no libm is needed.
+        if raw <= 2.5 * count, zeros > 0 { return Int((count * naturalLog(count / Double(zeros))).rounded()) }
+        return Int(raw.rounded())
+    }
+
+    private mutating func register(_ member: UInt32) {
+        let hash = mix(UInt64(member) ^ 0x5bd1_e995_7f4a_7c15)
+        let index = Int(truncatingIfNeeded: hash >> (64 - Self.precision))
+        let rank = UInt8(truncatingIfNeeded: ((hash << Self.precision) | (1 << (Self.precision - 1))).leadingZeroBitCount + 1)
+        if rank > registers[index] { registers[index] = rank }
+    }
+
+    private mutating func becomeDense() {
+        registers = [UInt8](repeating: 0, count: Self.registerCount)
+        for member in members where member != 0 { register(member) }
+        members = []
+        memberCount = 0
+    }
+
+    private mutating func grow() {
+        let old = members
+        members = [UInt32](repeating: 0, count: max(8, old.count * 2))
+        let mask = members.count - 1
+        for member in old where member != 0 {
+            var slot = Int(truncatingIfNeeded: mix(UInt64(member))) & mask
+            while members[slot] != 0 { slot = (slot + 1) & mask }
+            members[slot] = member
+        }
+    }
+
+    package static func == (a: Self, b: Self) -> Bool { a.encoded() == b.encoded() }
+
+    /// Bytes to be stored: `0`, then the members in order, four bytes little-endian each; or `1`, then the registers.
+    package func encoded() -> [UInt8] {
+        guard registers.isEmpty else { return [1] + registers }
+        var bytes: [UInt8] = [0]
+        bytes.reserveCapacity(1 + memberCount * 4)
+        for member in members.filter({ $0 != 0 }).sorted() {
+            for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: member >> shift)) }
+        }
+        return bytes
+    }
+
+    /// The set that `encoded()` wrote; nil when the bytes are not one.
+    package init?(encoded bytes: Span<UInt8>) {
+        guard bytes.count > 0 else { return nil }
+        if bytes[0] == 1 {
+            guard bytes.count == 1 + Self.registerCount else { return nil }
+            registers.reserveCapacity(Self.registerCount)
+            for index in 1..<bytes.count {
+                guard bytes[index] <= 64 else { return nil }
+                registers.append(bytes[index])
+            }
+            return
+        }
+        guard bytes[0] == 0, bytes.count % 4 == 1, bytes.count / 4 <= ProjectionLimits.exactDistinct else { return nil }
+        for start in stride(from: 1, to: bytes.count, by: 4) {
+            var member: UInt32 = 0
+            for offset in 0..<4 { member |= UInt32(bytes[start + offset]) << UInt32(offset * 8) }
+            insert(member)
+        }
+    }
+}
+
+/// The natural logarithm of a positive finite number, from exponent and mantissa: the same bits on every machine.
+func naturalLog(_ x: Double) -> Double {
+    let mantissa = x.significand
+    let ratio = (mantissa - 1) / (mantissa + 1)
+    let square = ratio * ratio
+    var sum = 0.0
+    var power = ratio
+    var divisor = 1.0
+    while divisor < 60 {
+        sum += power / divisor
+        power *= square
+        divisor += 2
+    }
+    return 2 * sum + Double(x.exponent) * 0.693_147_180_559_945_3
+}

@@ -1,0 +1,77 @@
+// From a pair of small integers to the index of a row: the one hash table of the projection.
+
+/// Numbers 64-bit keys with the index of a row that its owner keeps, by open addressing with linear probing.
+///
+/// Nothing is ever removed. The keys are small integers given by the log itself, so nobody outside can choose keys
+/// that collide beyond what a fixed mixer spreads. Owned by one thread at a time.
+struct IndexTable: Sendable {
+    private struct Slot: BitwiseCopyable {
+        var key: UInt64
+        /// Index + 1; 0 is free.
+        var entry: UInt32
+    }
+    private var slots = [Slot](repeating: Slot(key: 0, entry: 0), count: 64)
+    private(set) var count = 0
+
+    @inline(__always) static func key(_ high: UInt32, _ low: UInt32) -> UInt64 { UInt64(high) << 32 | UInt64(low) }
+
+    /// The index stored under `key`, or nil.
+    @inline(__always) func find(_ key: UInt64) -> Int? {
+        let mask = slots.count - 1
+        var slot = Int(truncatingIfNeeded: mix(key)) & mask
+        while true {
+            let found = slots[slot]
+            if found.entry == 0 { return nil }
+            if found.key == key { return Int(found.entry - 1) }
+            slot = (slot + 1) & mask
+        }
+    }
+
+    /// Stores an index under a key that is not in the table.
+    mutating func insert(_ key: UInt64, _ index: Int) {
+        if (count + 1) * 2 > slots.count { grow() }
+        place(Slot(key: key, entry: UInt32(index + 1)))
+        count += 1
+    }
+
+    private mutating func place(_ new: Slot) {
+        let mask = slots.count - 1
+        var slot = Int(truncatingIfNeeded: mix(new.key)) & mask
+        while slots[slot].entry != 0 { slot = (slot + 1) & mask }
+        slots[slot] = new
+    }
+
+    private mutating func grow() {
+        let old = slots
+        slots = [Slot](repeating: Slot(key: 0, entry: 0), count: old.count * 2)
+        for slot in old where slot.entry != 0 { place(slot) }
+    }
+}
+
+/// A set of pairs of small integers, in the order in which they came.
+struct PairSet: Sendable {
+    private(set) var keys: [UInt64] = []
+    private var index = IndexTable()
+
+    /// - Returns: whether the pair was not there.
+    mutating func insert(_ high: UInt32, _ low: UInt32) -> Bool {
+        let key = IndexTable.key(high, low)
+        guard index.find(key) == nil else { return false }
+        index.insert(key, keys.count)
+        keys.append(key)
+        return true
+    }
+
+    /// Puts back a pair read from a snapshot.
+    mutating func restore(_ key: UInt64) {
+        _ = insert(UInt32(truncatingIfNeeded: key >> 32), UInt32(truncatingIfNeeded: key))
+    }
+}
+
+/// A fixed mixer of 64 bits (the finalizer of splitmix64, public domain, S. Vigna): the same in every process.
+@inline(__always) func mix(_ key: UInt64) -> UInt64 {
+    var mixed = key &* 0x9e37_79b9_7f4a_7c15
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+}

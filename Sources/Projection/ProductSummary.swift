@@ -1,0 +1,154 @@
+// The answer to "what do customers of this product prefer", as plain values.
+
+package import Events
+
+/// Where the summaries stand.
+package struct SummaryPosition: Sendable, Equatable {
+    /// Every event before this offset of the log is in them.
+    package var offset: Offset
+    /// When they were last written; nil when never.
+    package var updated: Timestamp?
+}
+
+/// One product in the list of products.
+package struct ProductLine: Sendable, Equatable {
+    package var product: String
+    package var kinds = KindCounts()
+    package var devices = 0
+    package var customers = 0
+    package var quarantined = 0
+    package var missing = 0
+    package var ratings = 0
+    /// The mean of the ratings from 1 to 5; nil without any.
+    package var ratingMean: Double?
+    package var last: Timestamp?
+}
+
+/// What is known of one product, from the log's beginning or within a window of days.
+package struct ProductSummary: Sendable, Equatable {
+    package var product: String
+    package var position: SummaryPosition
+    /// The window asked for; nil when it is everything. In a window choices are counted by how often they were set
+    /// in it, and what only holds "now" is absent.
+    package var window: ClosedRange<Day>?
+    package var kinds = KindCounts()
+    package var devices = 0
+    package var customers = 0
+    /// Whether both are counted exactly; in a window they may be estimates within 3 %.
+    package var isExact = true
+    package var quarantined: [Quarantined] = []
+    package var missing = 0
+    package var duplicates = 0
+    package var first: Timestamp?
+    package var last: Timestamp?
+    /// Ratings from 1 to 5, all aspects together.
+    package var rating: RatingSummary?
+    /// Most events first.
+    package var aspects: [AspectSummary] = []
+    /// Latest first.
+    package var texts: [FeedbackText] = []
+    /// Every day with events, in order.
+    package var days: [DaySummary] = []
+
+    /// Events kept apart for one reason.
+    package struct Quarantined: Sendable, Equatable {
+        package var reason: String
+        package var count: Int
+    }
+}
+
+/// One aspect of a product.
+package struct AspectSummary: Sendable, Equatable {
+    package var aspect: String
+    package var kinds = KindCounts()
+    /// Nil in a window.
+    package var devices: Int?
+    package var customers: Int?
+    package var first: Timestamp?
+    package var last: Timestamp?
+    package var preference: PreferenceSummary?
+    package var ratings: [RatingSummary] = []
+    package var useTotal = 0
+    package var faultTotal = 0
+    package var maxSeverity = 0
+    package var faults: [FaultSummary] = []
+}
+
+/// What is preferred for one aspect.
+package struct PreferenceSummary: Sendable, Equatable {
+    /// Preference events.
+    package var sets = 0
+    /// Those that changed what their device had said before.
+    package var moves = 0
+    /// Devices whose preference is known now.
+    package var devices = 0
+    /// Most devices first; in a window, most sets first.
+    package var choices: [ChoiceSummary] = []
+    package var numbers: NumberSummary?
+}
+
+/// One choice, or a flag's `true` or `false`, or `__other__` for those beyond the bound.
+package struct ChoiceSummary: Sendable, Equatable {
+    package var value: String
+    /// Devices that hold it now; in a window nil.
+    package var devices: Int?
+    /// The part of the devices, or in a window of the sets, that is this choice; 0 ... 1.
+    package var share: Double
+    /// How often it was set; nil for flags.
+    package var sets: Int?
+}
+
+/// Numbers preferred.
+package struct NumberSummary: Sendable, Equatable {
+    /// Devices that hold a number now; in a window 0.
+    package var devices = 0
+    package var unit: String?
+    /// 5, 25, 50, 75 and 95 % of the devices now hold at most this, within 1 %; empty in a window.
+    package var quantiles: [Double] = []
+    /// Over all sets, not only the last of each device.
+    package var sets = 0
+    package var mean = 0.0
+    package var least = 0.0
+    package var most = 0.0
+}
+
+/// Ratings of one scale.
+package struct RatingSummary: Sendable, Equatable {
+    /// `1-5`, `0-1`, `0-10`, `1-n`
+    package var scale: String
+    package var count: Int
+    package var mean: Double
+    /// The mean drawn towards the product's own by ten ratings, so that few ratings do not mislead; only for `1-5`.
+    package var adjusted: Double?
+    /// The share of ratings in the best quarter of the scale, and the bounds of the true share (Wilson, 95 %).
+    package var topShare: Double
+    package var topLow: Double
+    package var topHigh: Double
+    package var histogram: [Int]
+}
+
+/// One fault code.
+package struct FaultSummary: Sendable, Equatable {
+    package var code: String
+    package var events: Int
+    package var total: Int
+    package var maxSeverity: Int
+}
+
+/// One feedback text.
+package struct FeedbackText: Sendable, Equatable {
+    package var offset: Offset
+    package var time: Timestamp
+    package var aspect: String
+    package var language: String?
+    package var rating: Double?
+    package var text: String
+}
+
+/// One day of a product.
+package struct DaySummary: Sendable, Equatable {
+    package var day: Day
+    package var kinds: KindCounts
+    package var devices: Int
+    package var customers: Int
+}

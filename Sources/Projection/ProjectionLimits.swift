@@ -1,0 +1,29 @@
+// The bounds of what the projection keeps; whatever is over one of them is counted as "other", never lost silently.
+
+/// Bounds of the summaries (docs/summaries.md states them).
+package enum ProjectionLimits {
+    /// Goes up with every change of what is folded or how it is stored; another number means: rebuild.
+    package static let version = 1
+    /// Aspects of one product; the events of further ones count for the product only.
+    package static let aspectsPerProduct = 1_024
+    /// Aspects over all products.
+    package static let aspects = 1 << 22
+    /// Distinct choices, and distinct fault codes, of one aspect; further ones count in `__other__`.
+    package static let wordsPerAspect = 1_024
+    /// Distinct bins of numbers (1 % wide) of one aspect; numbers outside them are left out of the quantiles.
+    package static let binsPerAspect = 2_048
+    /// Days with events of one aspect, or of one product; events of further days have no daily row.
+    package static let days = 4_096
+    /// Feedback texts kept for each product, latest first.
+    package static let textsPerProduct = 200
+    /// Distinct customers or devices counted exactly; above it the count is an estimate (0.8 % standard error).
+    package static let exactDistinct = 2_048
+    /// The weight of the product's own mean in an aspect's adjusted rating, in ratings.
+    package static let priorRatings = 10
+    /// The highest device and customer numbers that are believed; beyond them a block is damaged.
+    package static let highestPseudonym: UInt32 = 1 << 27
+    /// The highest product number that is believed.
+    package static let highestProduct: UInt32 = 1 << 20
+    /// Bytes in one page of a snapshot.
+    package static let pageBytes = 256 * 1024
+}

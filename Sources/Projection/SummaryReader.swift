@@ -1,0 +1,151 @@
+// Answers from summaries.sqlite, while the daemon runs or not.
+
+import Events
+import Foundation
+import GRDB
+
+/// A read-only view of a summaries.sqlite. Each call is one consistent read; any thread.
+package struct SummaryReader: Sendable {
+    private let queue: DatabaseQueue
+
+    /// How many feedback texts a summary carries.
+    package static let texts = 10
+
+    /// - Throws: `missing` when there is no such file, `mismatch` for another version's, `storage` otherwise.
+    package init(path: String) throws(ProjectionError) {
+        guard fileExists(path) else { throw .missing(path) }
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        configuration.label = "summary reader"
+        do {
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            let version = try queue.read { db in try Self.meta(db, "projection_version") }
+            guard version == String(ProjectionLimits.version) else {
+                throw ProjectionError.mismatch(
+                    "version \(version ?? "unknown"), this release has \(ProjectionLimits.version)")
+            }
+        } catch let error as ProjectionError {
+            throw error
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    /// Where the summaries stand.
+    package func position() throws(ProjectionError) -> SummaryPosition {
+        try read { db in try Self.position(db) }
+    }
+
+    /// Every product with its totals, most events first.
+    package func products() throws(ProjectionError) -> [ProductLine] {
+        try read { db in
+            let names = try Self.names(db, .product)
+            let statement = try db.cachedStatement(sql: "SELECT * FROM fold_product ORDER BY events DESC, product")
+            var lines: [ProductLine] = []
+            let rows = try Row.fetchCursor(statement)
+            while let row = try rows.next() {
+                let id: UInt32 = row["product"]
+                var line = ProductLine(product: names[id] ?? "product#\(id)")
+                line.kinds = Self.kinds(row)
+                line.devices = row["devices"]
+                line.customers = row["customers"]
+                line.quarantined = row["quarantined"]
+                line.missing = row["missing"]
+                line.ratings = row["rating_count"]
+                let sum: Double = row["rating_sum"]
+                if line.ratings > 0 { line.ratingMean = sum / Double(line.ratings) }
+                line.last = Self.time(row["last_ms"])
+                lines.append(line)
+            }
+            return lines
+        }
+    }
+
+    /// One product, as of the last checkpoint; nil when it is unknown.
+    ///
+    /// - Parameters:
+    ///   - since: the first day of the window; nil is the beginning.
+    ///   - until: the last day of the window; nil is the end.
+    package func summary(
+        product: String, since: Day? = nil, until: Day? = nil
+    ) throws(ProjectionError) -> ProductSummary? {
+        try read { db in
+            guard let id = try Self.id(db, product) else { return nil }
+            var reading = SummaryReading(db, id: id, product: product, position: try Self.position(db))
+            guard since != nil || until != nil else { return try reading.whole() }
+            let first = since ?? Day(rawValue: -719_468)
+            let last = until ?? Day(rawValue: 2_932_896)
+            return try reading.window(min(first, last)...max(first, last))
+        }
+    }
+
+    /// The names of known products that look most like `name`, nearest first.
+    package func nearest(to name: String, limit: Int = 3) throws(ProjectionError) -> [String] {
+        try read { db in
+            let names = try Self.names(db, .product).values
+            let wanted = Array(name.lowercased().utf8)
+            let ranked = names.map { (distance(wanted, Array($0.lowercased().utf8)), $0) }.sorted { $0 < $1 }
+            let bound = max(2, wanted.count / 2)
+            return ranked.filter { $0.0 <= bound }.prefix(limit).map(\.1)
+        }
+    }
+
+    private func read<Result>(_ body: (Database) throws -> Result) throws(ProjectionError) -> Result {
+        do { return try queue.read(body) } catch { throw .storage("\(error)") }
+    }
+
+    private static func meta(_ db: Database, _ key: String) throws -> String? {
+        try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = ?", arguments: [key])
+    }
+
+    private static func position(_ db: Database) throws -> SummaryPosition {
+        let offset = try meta(db, "offset").flatMap { UInt64($0) } ?? 0
+        let updated = try meta(db, "updated").flatMap { Int64($0) }.map { Timestamp(rawValue: $0) }
+        return SummaryPosition(offset: Offset(rawValue: offset), updated: updated)
+    }
+
+    private static func id(_ db: Database, _ product: String) throws -> UInt32? {
+        let sql = "SELECT id FROM word WHERE kind = 1 AND text = ? AND id IN (SELECT product FROM fold_product)"
+        return try UInt32.fetchOne(db.cachedStatement(sql: sql), arguments: [product])
+    }
+
+    private static func names(_ db: Database, _ kind: SymbolKind) throws -> [UInt32: String] {
+        var names: [UInt32: String] = [:]
+        let sql = "SELECT id, text FROM word WHERE kind = \(kind.rawValue)"
+        let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
+        while let row = try rows.next() {
+            let id: UInt32 = row[0]
+            names[id] = row[1]
+        }
+        return names
+    }
+
+    static func kinds(_ row: Row) -> KindCounts {
+        var kinds = KindCounts()
+        kinds.preferences = row["preferences"]
+        kinds.ratings = row["ratings"]
+        kinds.uses = row["uses"]
+        kinds.texts = row["texts"]
+        kinds.faults = row["faults"]
+        kinds.others = row["others"]
+        return kinds
+    }
+
+    static func time(_ milliseconds: Int64?) -> Timestamp? { milliseconds.map { Timestamp(rawValue: $0) } }
+}
+
+/// How many bytes must be changed, put in or taken out to make one name of the other (Levenshtein).
+func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    var row = Array(0...b.count)
+    for i in a.indices {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for j in b.indices {
+            let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
+            diagonal = row[j + 1]
+            row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
+        }
+    }
+    return row[b.count]
+}

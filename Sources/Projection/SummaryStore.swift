@@ -1,0 +1,206 @@
+// summaries.sqlite: checkpoints, snapshots and what comes back from them.
+
+package import Events
+import Foundation
+import GRDB
+
+/// The file of the summaries, opened for writing. Owned by one thread at a time; exactly one process may have it.
+///
+/// A checkpoint writes the rows that changed, as absolute values, and the offset, in one transaction. A snapshot
+/// writes the whole state besides, in the same transaction, but only pages that changed since the last one. After a
+/// crash the state comes back from the snapshot and the log's events since then are folded again; the public rows,
+/// which may be ahead of it, are written again only when the state has passed them.
+package struct SummaryStore: Sendable {
+    package let path: String
+    let queue: DatabaseQueue
+    /// The offset that the public rows stand at, and the one that the snapshot stands at (nil when there is none).
+    package private(set) var checkpointOffset = Offset.zero
+    package private(set) var snapshotOffset: Offset?
+    /// Checksums of the snapshot's pages, by part.
+    private var pageChecksums: [[UInt64]] = Array(repeating: [], count: SnapshotPart.allCases.count)
+
+    /// Opens or makes the file.
+    ///
+    /// - Parameter identity: the log's identity; a file of another log is refused.
+    /// - Throws: `mismatch` for another projection version or another log, `storage` otherwise.
+    package init(path: String, identity: String) throws(ProjectionError) {
+        self.path = path
+        var configuration = Configuration()
+        configuration.label = "summaries"
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000")
+        }
+        do {
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            try queue.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA journal_mode = WAL")
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+            }
+            let meta = try queue.write { db in
+                try db.execute(sql: SummarySchema.tables)
+                return try Self.meta(db)
+            }
+            if let version = meta["projection_version"], version != String(ProjectionLimits.version) {
+                throw ProjectionError.mismatch("version \(version), this release has \(ProjectionLimits.version)")
+            }
+            if let other = meta["log_identity"], other != identity {
+                throw ProjectionError.mismatch("they are of log \(other), not of \(identity)")
+            }
+            try queue.write { db in
+                try db.execute(sql: SummarySchema.viewDefinitions)
+                try Self.setMeta(db, "projection_version", String(ProjectionLimits.version))
+                try Self.setMeta(db, "log_identity", identity)
+            }
+            checkpointOffset = Offset(rawValue: meta["offset"].flatMap { UInt64($0) } ?? 0)
+            snapshotOffset = meta["snapshot_offset"].flatMap { UInt64($0) }.map { Offset(rawValue: $0) }
+        } catch let error as ProjectionError {
+            throw error
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    /// Writes every row that changed and the offset, and with `snapshot` the state, in one transaction.
+    ///
+    /// - Parameter updated: when, for the readers' "as of"; the clock has no other effect.
+    /// - Throws: `storage`; then nothing was written and the changes are still in `state`.
+    package mutating func checkpoint(
+        _ state: inout SummaryState, updated: Timestamp, snapshot: Bool = false
+    ) throws(ProjectionError) {
+        var checksums = pageChecksums
+        do {
+            try queue.write { db in
+                var writer = CheckpointWriter(db)
+                try writer.write(&state)
+                try Self.setMeta(db, "offset", String(state.offset.rawValue))
+                try Self.setMeta(db, "skipped", String(state.skipped))
+                try Self.setMeta(db, "updated", String(updated.rawValue))
+                if snapshot { try Self.writeSnapshot(db, state, &checksums) }
+            }
+        } catch {
+            throw .storage("\(error)")
+        }
+        state.clearChanges()
+        checkpointOffset = state.offset
+        if snapshot {
+            snapshotOffset = state.offset
+            pageChecksums = checksums
+        }
+    }
+
+    /// The state that the last snapshot holds; nil when there is none.
+    ///
+    /// - Throws: `damaged`, `storage`.
+    package mutating func restore() throws(ProjectionError) -> SummaryState? {
+        guard snapshotOffset != nil else { return nil }
+        var state = SummaryState()
+        var checksums = pageChecksums
+        do {
+            try queue.read { db in
+                let rows = try Row.fetchCursor(db, sql: "SELECT part, page, checksum, body FROM state ORDER BY 1, 2")
+                while let row = try rows.next() {
+                    let number: Int = row[0]
+                    let page: Int = row[1]
+                    let stored: Int64 = row[2]
+                    let data: Data = row[3]
+                    let body = [UInt8](data)
+                    let checksum = hashBytes(body.span, seed: 0)
+                    guard let part = SnapshotPart(rawValue: UInt32(clamping: number)),
+                        checksums[number].count == page, UInt64(bitPattern: stored) == checksum,
+                        state.restore(part, body)
+                    else { throw ProjectionError.damaged("part \(number), page \(page)") }
+                    checksums[number].append(checksum)
+                }
+            }
+        } catch let error as ProjectionError {
+            throw error
+        } catch {
+            throw .storage("\(error)")
+        }
+        guard state.offset == snapshotOffset, state.reindex() else { throw .damaged("its tables contradict each other") }
+        pageChecksums = checksums
+        return state
+    }
+
+    private static func writeSnapshot(_ db: Database, _ state: SummaryState, _ checksums: inout [[UInt64]]) throws {
+        let insert = try db.cachedStatement(
+            sql: "INSERT OR REPLACE INTO state (part, page, checksum, body) VALUES (?, ?, ?, ?)")
+        for part in SnapshotPart.allCases {
+            let number = Int(part.rawValue)
+            let count = state.pageCount(part)
+            for page in 0..<count {
+                let body = state.page(part, page)
+                let checksum = hashBytes(body.span, seed: 0)
+                if page < checksums[number].count {
+                    if checksums[number][page] == checksum { continue }
+                    checksums[number][page] = checksum
+                } else {
+                    checksums[number].append(checksum)
+                }
+                try insert.execute(arguments: [number, page, Int64(bitPattern: checksum), Data(body)])
+            }
+            checksums[number].removeLast(checksums[number].count - count)
+            try db.execute(sql: "DELETE FROM state WHERE part = ? AND page >= ?", arguments: [number, count])
+        }
+        try setMeta(db, "snapshot_offset", String(state.offset.rawValue))
+    }
+
+    private static func meta(_ db: Database) throws -> [String: String] {
+        var meta: [String: String] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT key, value FROM meta") { meta[row[0]] = row[1] }
+        return meta
+    }
+
+    private static func setMeta(_ db: Database, _ key: String, _ value: String) throws {
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")
+            .execute(arguments: [key, value])
+    }
+
+    /// Empties the write-ahead log into the file and closes it, so that the file stands alone.
+    package func close() throws(ProjectionError) {
+        do {
+            _ = try queue.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+            try queue.close()
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    /// Moves the write-ahead log of a file into it. False when somebody else is writing or checkpointing it.
+    static func settle(_ path: String) throws -> Bool {
+        let queue = try DatabaseQueue(path: path)
+        let isBusy = try queue.writeWithoutTransaction { db in
+            try Int.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)") ?? 0
+        }
+        try queue.close()
+        return isBusy == 0
+    }
+
+    /// All public tables, row by row in a fixed order, as text: equal for equal summaries.
+    package func dump() throws(ProjectionError) -> [String] {
+        do {
+            return try queue.read { db in
+                var lines: [String] = []
+                for view in SummarySchema.views {
+                    let columns = try db.columns(in: view).count
+                    let order = (1...columns).map(String.init).joined(separator: ", ")
+                    let rows = try Row.fetchCursor(db, sql: "SELECT * FROM \(view) ORDER BY \(order)")
+                    while let row = try rows.next() {
+                        lines.append(view + "|" + row.databaseValues.map(\.description).joined(separator: "|"))
+                    }
+                }
+                return lines
+            }
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    /// One number over `dump()`.
+    package func digest() throws(ProjectionError) -> UInt64 {
+        var digest: UInt64 = 0
+        for line in try dump() { digest = hashBytes(Array(line.utf8).span, seed: digest) }
+        return digest
+    }
+}

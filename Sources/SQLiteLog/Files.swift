@@ -1,0 +1,105 @@
+// The room's only door to C: folders, locks and permissions of the data folder.
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+import Log
+
+/// A lock on a data folder, held as long as this lives or until `release`. The system lifts it when the process dies.
+final class FolderLock: Sendable {
+    private let descriptor: Int32
+
+    /// Takes the lock `path`, a file; throws `LogError.locked` at once when another process has it.
+    init(_ path: String) throws(LogError) {
+        // SAFETY: open copies the path; a String passes as NUL-terminated bytes for the call.
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .io("\(path): \(Files.reason())") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let cause = errno
+            close(descriptor)
+            if cause == EWOULDBLOCK { throw .locked("another process holds \(path)") }
+            throw .io("\(path): \(Files.reason(cause))")
+        }
+    }
+
+    deinit { close(descriptor) }
+}
+
+enum Files {
+    /// The system's words for an error number.
+    static func reason(_ number: Int32 = errno) -> String {
+        // SAFETY: strerror returns a NUL-terminated string, copied at once.
+        unsafe String(cString: strerror(number))
+    }
+
+    /// Makes a folder, and those above it, if it is not there.
+    static func makeFolder(_ path: String) throws(LogError) {
+        if isThere(path) { return }
+        if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+            try makeFolder(String(path[..<slash]))
+        }
+        // SAFETY: as in FolderLock.
+        if unsafe mkdir(path, 0o755) != 0, errno != EEXIST { throw .io("\(path): \(reason())") }
+    }
+
+    static func isThere(_ path: String) -> Bool {
+        // SAFETY: as in FolderLock.
+        unsafe access(path, F_OK) == 0
+    }
+
+    /// The names in a folder, sorted.
+    static func list(_ path: String) throws(LogError) -> [String] {
+        // SAFETY: the stream is closed once, below; an entry is copied before the next is read.
+        guard let stream = unsafe opendir(path) else { throw .io("\(path): \(reason())") }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            names.append(name)
+        }
+        unsafe _ = closedir(stream)
+        return names.sorted()
+    }
+
+    /// The size of a file in bytes; 0 when it is not there.
+    static func size(_ path: String) -> Int {
+        var info = stat()
+        // SAFETY: as in FolderLock; stat fills `info`.
+        return unsafe stat(path, &info) == 0 ? Int(info.st_size) : 0
+    }
+
+    static func makeReadOnly(_ path: String) {
+        // SAFETY: as in FolderLock. Failing to protect a sealed file harms nothing.
+        unsafe _ = chmod(path, 0o444)
+    }
+
+    static func remove(_ path: String) {
+        // SAFETY: as in FolderLock.
+        unsafe _ = unlink(path)
+    }
+
+    static func rename(_ old: String, to new: String) throws(LogError) {
+        // SAFETY: as in FolderLock.
+        guard moveFile(old, new) == 0 else { throw .io("\(new): \(reason())") }
+    }
+
+    /// Makes the names in a folder durable.
+    static func syncFolder(_ path: String) throws(LogError) {
+        // SAFETY: as in FolderLock.
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .io("\(path): \(reason())") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .io("\(path): \(reason())") }
+    }
+}
+
+/// The C function, whose name `Files.rename` hides.
+private func moveFile(_ old: String, _ new: String) -> Int32 {
+    // SAFETY: as in FolderLock.
+    unsafe rename(old, new)
+}

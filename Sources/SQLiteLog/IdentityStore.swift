@@ -1,0 +1,105 @@
+// identity.sqlite: which name stands behind which pseudonym. Kept apart from the log, so that a name can be forgotten.
+
+package import Events
+import GRDB
+package import Log
+
+/// Names of devices and customers. Any thread; calls are serialised by the connection.
+package final class IdentityStore: Sendable {
+    private let queue: DatabaseQueue?
+    private let readOnly: Bool
+    /// "TIDI" and this release's format.
+    private static let applicationID = 0x5449_4449
+    private static let format = 1
+
+    /// Opens or makes `path`. With `readOnly` a file that is not there gives a store without names.
+    package init(path: String, readOnly: Bool) throws(LogError) {
+        self.readOnly = readOnly
+        if readOnly, !Files.isThere(path) {
+            queue = nil
+            return
+        }
+        var settings = Connection.Settings()
+        settings.readOnly = readOnly
+        settings.secureDelete = true
+        let queue = try Connection.open(path, settings)
+        self.queue = queue
+        try translating(path) {
+            if !readOnly { try queue.write { db in try Self.makeTables(db) } }
+            let format = try queue.read { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
+            guard format == Self.format else { throw LogError.version("\(path) has format \(format)") }
+        }
+    }
+
+    private static func makeTables(_ db: Database) throws {
+        guard try Int.fetchOne(db, sql: "PRAGMA user_version") == 0 else { return }
+        try db.execute(
+            sql: """
+                CREATE TABLE device (
+                    id INTEGER PRIMARY KEY, product INTEGER NOT NULL, name TEXT NOT NULL
+                ) STRICT;
+                CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, key BLOB) STRICT;
+                PRAGMA application_id = \(applicationID);
+                PRAGMA user_version = \(format);
+                """)
+    }
+
+    /// Commits names; durable on return. Numbers that have a name already keep it.
+    package func record(_ definitions: Definitions) throws(LogError) {
+        guard !definitions.devices.isEmpty || !definitions.customers.isEmpty else { return }
+        guard let queue, !readOnly else { throw .closed("the names were opened for reading only") }
+        try translating(queue.path) {
+            try queue.write { db in
+                let device = try db.cachedStatement(
+                    sql: "INSERT OR IGNORE INTO device (id, product, name) VALUES (?, ?, ?)")
+                for name in definitions.devices {
+                    try device.execute(arguments: [
+                        Int64(name.id.rawValue), Int64(name.product.rawValue), String(decoding: name.name, as: UTF8.self),
+                    ])
+                }
+                let customer = try db.cachedStatement(sql: "INSERT OR IGNORE INTO customer (id, name) VALUES (?, ?)")
+                for name in definitions.customers {
+                    try customer.execute(arguments: [
+                        Int64(name.id.rawValue), String(decoding: name.name, as: UTF8.self),
+                    ])
+                }
+            }
+        }
+        if Files.size(queue.path + "-wal") > 4 << 20 { try? Connection.checkpoint(queue, .passive) }
+    }
+
+    /// All names, in the order of their numbers.
+    package func names() throws(LogError) -> Definitions {
+        guard let queue else { return Definitions() }
+        return try translating(queue.path) {
+            try queue.read { db in
+                var names = Definitions()
+                let devices = try Row.fetchCursor(db, sql: "SELECT id, product, name FROM device ORDER BY id")
+                while let row = try devices.next() {
+                    let name: String = row[2]
+                    names.devices.append(
+                        DeviceName(
+                            id: DeviceID(rawValue: UInt32(truncatingIfNeeded: row[0] as Int64)),
+                            product: SymbolID(rawValue: UInt32(truncatingIfNeeded: row[1] as Int64)),
+                            name: Array(name.utf8)))
+                }
+                let customers = try Row.fetchCursor(db, sql: "SELECT id, name FROM customer ORDER BY id")
+                while let row = try customers.next() {
+                    let name: String = row[1]
+                    names.customers.append(
+                        CustomerName(
+                            id: CustomerID(rawValue: UInt32(truncatingIfNeeded: row[0] as Int64)),
+                            name: Array(name.utf8)))
+                }
+                return names
+            }
+        }
+    }
+
+    /// Closes the file; the store is of no use afterwards.
+    package func close() {
+        guard let queue else { return }
+        if !readOnly { try? Connection.checkpoint(queue, .truncate) }
+        try? queue.close()
+    }
+}

@@ -1,0 +1,199 @@
+// A segment: one SQLite file of the log, named by the offset of its first event.
+
+import Events
+import FoundationEssentials
+import GRDB
+import Log
+
+/// How large and how old a segment may get, and how it is stored.
+package struct SegmentLimits: Sendable {
+    /// A segment is sealed when its file reaches this many bytes,
+    package var bytes: Int
+    /// or when an event arrives this long after its first one, milliseconds.
+    package var ageMilliseconds: Int64
+    /// The write-ahead log is copied into the file when it is larger than this, bytes.
+    package var walBytes: Int
+    /// A keyframe is written when the blocks since the last one exceed this many bytes and 32 times its size.
+    package var keyframeBytes: Int
+    /// A test's way to a full disk: the most pages that a file may have.
+    package var maximumPages: Int?
+
+    package init(
+        bytes: Int = 1 << 30, ageMilliseconds: Int64 = 86_400_000, walBytes: Int = 16 << 20,
+        keyframeBytes: Int = 1 << 20, maximumPages: Int? = nil
+    ) {
+        self.bytes = bytes
+        self.ageMilliseconds = ageMilliseconds
+        self.walBytes = walBytes
+        self.keyframeBytes = keyframeBytes
+        self.maximumPages = maximumPages
+    }
+}
+
+/// The names and the layout of segment files.
+enum Segment {
+    static let suffix = ".tidings"
+    /// "TIDL".
+    static let applicationID = 0x5449_444c
+    static let format = 1
+    static let codecZlib = 1
+
+    static func file(_ first: Offset) -> String {
+        let digits = String(first.rawValue)
+        return String(repeating: "0", count: 20 - digits.utf8.count) + digits + suffix
+    }
+
+    /// The first offset that a file name says; nil for other files.
+    static func offset(ofFile name: String) -> Offset? {
+        guard name.hasSuffix(suffix), name.utf8.count == 20 + suffix.utf8.count else { return nil }
+        return UInt64(name.dropLast(suffix.utf8.count)).map { Offset(rawValue: $0) }
+    }
+
+    /// What stands in the row of table `segment`.
+    struct Header {
+        var logID: [UInt8]
+        var firstOffset: Offset
+        /// The arrival of the first event.
+        var created: Int64
+        var previousChain: Chain
+    }
+
+    /// Makes a whole new file, durably, under its final name, and opens it in WAL mode.
+    static func create(_ folder: String, _ header: Header, _ settings: Connection.Settings)
+        throws(LogError) -> DatabaseQueue
+    {
+        let path = folder + "/" + file(header.firstOffset)
+        let draft = path + ".new"
+        removeFiles(draft)
+        var plain = settings
+        plain.isWAL = false
+        let queue = try Connection.open(draft, plain)
+        do {
+            try translating(draft) {
+                try queue.write { db in try makeTables(db, header) }
+                try queue.close()
+            }
+            try Files.rename(draft, to: path)
+            try Files.syncFolder(folder)
+        } catch {
+            try? queue.close()
+            removeFiles(draft)
+            throw error
+        }
+        return try Connection.open(path, settings)
+    }
+
+    static func removeFiles(_ path: String) {
+        for name in ["", "-journal", "-wal", "-shm"] where Files.isThere(path + name) { Files.remove(path + name) }
+    }
+
+    private static func makeTables(_ db: Database, _ header: Header) throws {
+        try db.execute(
+            sql: """
+                CREATE TABLE segment (
+                    id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, log_id BLOB NOT NULL,
+                    first_offset INTEGER NOT NULL, created_ms INTEGER NOT NULL, previous_chain BLOB NOT NULL
+                ) STRICT;
+                CREATE TABLE symbol (
+                    kind INTEGER NOT NULL, id INTEGER NOT NULL, first_offset INTEGER NOT NULL, text TEXT NOT NULL,
+                    UNIQUE (kind, id)
+                ) STRICT;
+                CREATE INDEX symbol_by_offset ON symbol (first_offset);
+                CREATE TABLE block (
+                    first_offset INTEGER PRIMARY KEY, count INTEGER NOT NULL,
+                    time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
+                    arrival_min INTEGER NOT NULL, arrival_max INTEGER NOT NULL,
+                    codec INTEGER NOT NULL, raw_size INTEGER NOT NULL, crc32 INTEGER NOT NULL,
+                    chain BLOB NOT NULL, body BLOB NOT NULL
+                ) STRICT;
+                CREATE TABLE keyframe (
+                    offset INTEGER PRIMARY KEY, codec INTEGER NOT NULL, raw_size INTEGER NOT NULL,
+                    crc32 INTEGER NOT NULL, body BLOB NOT NULL
+                ) STRICT;
+                """)
+        for table in ["segment", "symbol", "block", "keyframe"] {
+            for verb in ["UPDATE", "DELETE"] {
+                try db.execute(
+                    sql: """
+                        CREATE TRIGGER \(table)_no_\(verb.lowercased()) BEFORE \(verb) ON \(table)
+                        BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END
+                        """)
+            }
+        }
+        try db.execute(
+            sql: "INSERT INTO segment VALUES (1, ?, ?, ?, ?, ?)",
+            arguments: [
+                format, Data(header.logID), Int64(header.firstOffset.rawValue), header.created,
+                Data(header.previousChain.bytes),
+            ])
+        try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(format)")
+    }
+
+    /// The header, after checking that the file is a segment of this release.
+    static func header(_ db: Database, _ file: String) throws -> Header {
+        guard try Int.fetchOne(db, sql: "PRAGMA application_id") == applicationID else {
+            throw LogError.version("\(file) is not a segment of a log")
+        }
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard version == format else { throw LogError.version("\(file) has format \(version)") }
+        guard
+            let row = try Row.fetchOne(
+                db, sql: "SELECT log_id, first_offset, created_ms, previous_chain FROM segment WHERE id = 1"),
+            let chain = Chain(bytes: Array(row[3] as Data))
+        else { throw LogError.version("\(file) has no header") }
+        return Header(
+            logID: Array(row[0] as Data), firstOffset: Offset(rawValue: UInt64(truncatingIfNeeded: row[1] as Int64)),
+            created: row[2], previousChain: chain)
+    }
+
+    /// The offset after the last block, and the chain there.
+    static func end(_ db: Database, _ header: Header) throws -> (head: Offset, chain: Chain) {
+        let last = try Row.fetchOne(
+            db, sql: "SELECT first_offset, count, chain FROM block ORDER BY first_offset DESC LIMIT 1")
+        guard let last, let chain = Chain(bytes: Array(last[2] as Data)) else {
+            return (header.firstOffset, header.previousChain)
+        }
+        return (Offset(rawValue: UInt64(truncatingIfNeeded: (last[0] as Int64) + (last[1] as Int64))), chain)
+    }
+
+    /// Words recorded for blocks in a range of offsets, in the order in which they were recorded.
+    static func symbols(_ db: Database, from: Offset, to: Offset) throws -> [(offset: Offset, symbol: Symbol)] {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT first_offset, kind, id, text FROM symbol
+                WHERE first_offset >= ? AND first_offset < ? ORDER BY first_offset, kind, id
+                """, arguments: [Int64(clamping: from.rawValue), Int64(clamping: to.rawValue)])
+        var symbols: [(offset: Offset, symbol: Symbol)] = []
+        while let row = try rows.next() {
+            guard let kind = SymbolKind(rawValue: UInt8(truncatingIfNeeded: row[1] as Int64)) else { continue }
+            let text: String = row[3]
+            let id = SymbolID(rawValue: UInt32(truncatingIfNeeded: row[2] as Int64))
+            symbols.append(
+                (
+                    Offset(rawValue: UInt64(truncatingIfNeeded: row[0] as Int64)),
+                    Symbol(kind: kind, id: id, text: Array(text.utf8))
+                ))
+        }
+        return symbols
+    }
+
+    /// The last keyframe at or before an offset, and its offset; nil when there is none or it is damaged.
+    static func keyframe(_ db: Database, atOrBefore offset: Offset) throws
+        -> (offset: Offset, state: DevicePrediction, bytes: Int)?
+    {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT offset, raw_size, crc32, body FROM keyframe WHERE offset <= ? AND codec = \(codecZlib)
+                ORDER BY offset DESC
+                """, arguments: [Int64(clamping: offset.rawValue)])
+        while let row = try rows.next() {
+            let body = EncodedBody(
+                body: Array(row[3] as Data), rawSize: row[1], crc32: UInt32(truncatingIfNeeded: row[2] as Int64))
+            guard let state = try DevicePrediction(keyframe: body) else { continue }
+            return (Offset(rawValue: UInt64(truncatingIfNeeded: row[0] as Int64)), state, body.body.count)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,175 @@
+// Sending datagrams so that each is acknowledged, sent again, or counted as lost.
+
+import Events
+import NIOCore
+import NIOPosix
+import Wire
+
+/// How a sender of datagrams behaves.
+package struct DatagramOptions: Sendable, Hashable {
+    /// Datagrams of all devices that may fly at once; more than the receiver's socket buffer holds are lost there.
+    package var window = 256
+    /// How far the numbers of one device's unacknowledged events may lie apart; the daemon tells repeats by 64.
+    package var deviceWindow = 48
+    /// Events in one datagram at most.
+    package var eventsPerDatagram = 48
+    /// Bytes of one datagram at most.
+    package var datagramBytes = Limits.datagramBytesRecommended
+    /// The pause before a datagram is sent again; doubled each time up to 5 s.
+    package var firstPauseMilliseconds: Int64 = 200
+    /// After so many tries its events are counted as lost.
+    package var maxTries = 8
+    /// The reset counter under which events without a number of their own are numbered.
+    package var epoch = UInt32.random(in: 1...UInt32.max)
+
+    package init() {}
+}
+
+/// The sending end of a datagram socket. Used by one task at a time.
+final class DatagramSender {
+    private let options: DatagramOptions
+    private let link: DatagramLink
+    private let channel: any Channel
+    private var encoder: NativeEncoder
+    private var counter = UInt32.random(in: 0...UInt32.max)
+    private var unflushed = 0
+    private var numbers: [UInt32: UInt64] = [:]
+    private var bytes: [UInt8] = []
+
+    /// Opens a socket towards a daemon. That there is one shows only by its acks.
+    init(host: String, port: Int, options: DatagramOptions) async throws {
+        let link = DatagramLink(options: options)
+        self.options = options
+        self.link = link
+        let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
+        encoder = NativeEncoder(maxEvents: options.eventsPerDatagram, maxBodyBytes: room, keepsReferences: false)
+        let bootstrap = DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.datagramVectorReadMessageCount, value: 32)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 32 * 2_048))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(DatagramAnswers(link: link))
+                }
+            }
+        do {
+            channel = try await bootstrap.connect(host: host, port: port).get()
+        } catch {
+            throw SendError(description: "cannot send datagrams to \(host):\(port): \(error)")
+        }
+    }
+
+    var totals: SendTotals { link.totals }
+
+    /// Sends events, each device's in its own datagrams; returns when all have been sent once.
+    ///
+    /// - Throws: `SendError` for an event that does not fit into a datagram.
+    func send(_ batch: EventBatch, _ vocabulary: Vocabulary) async throws {
+        var sorted = batch
+        for index in sorted.events.indices where sorted.events[index].identity != .sequence {
+            number(&sorted.events[index])
+        }
+        let order = sorted.events.indices.sorted {
+            (sorted.events[$0].device, $0) < (sorted.events[$1].device, $1)
+        }
+        sorted.events = order.map { sorted.events[$0] }
+        var index = 0
+        while index < sorted.count { index = try await sendOne(sorted, from: index, vocabulary) }
+        flushSocket()
+    }
+
+    /// Waits until everything that was sent has a verdict.
+    func flush() async {
+        flushSocket()
+        await link.wait(for: nil)
+    }
+
+    func close() async { try? await channel.close() }
+
+    private func sendOne(_ batch: EventBatch, from start: Int, _ vocabulary: Vocabulary) async throws -> Int {
+        let first = batch.events[start]
+        let device = first.device.rawValue
+        counter &+= 1
+        let header = DatagramHeader(type: .batch, epoch: first.epoch, counter: counter)
+        bytes.removeAll(keepingCapacity: true)
+        let end = encoder.writeDatagram(
+            batch, from: start, limit: options.eventsPerDatagram, header: header,
+            oldest: link.oldest(of: device, sending: first.seq), vocabulary, into: &bytes)
+        guard end > start else {
+            throw SendError(
+                description: "an event does not fit into a datagram of \(options.datagramBytes) bytes; send it by tcp")
+        }
+        let lastSeq = batch.events[end - 1].seq
+        if !link.hasRoom(for: device, lastSeq: lastSeq) {
+            flushSocket()
+            await link.wait(for: device, lastSeq: lastSeq)
+        }
+        let pause = TimeAmount.milliseconds(options.firstPauseMilliseconds)
+        let buffer = channel.allocator.buffer(bytes: bytes)
+        link.launch(
+            DatagramLink.Flight(
+                device: device, epoch: first.epoch, firstSeq: first.seq, lastSeq: lastSeq, events: end - start,
+                bytes: buffer, due: .now() + pause, pause: pause), counter: counter)
+        channel.write(buffer, promise: nil)
+        unflushed += 1
+        let datagramsPerFlush = 32
+        if unflushed >= datagramsPerFlush { flushSocket() }
+        return end
+    }
+
+    private func flushSocket() {
+        guard unflushed > 0 else { return }
+        channel.flush()
+        unflushed = 0
+    }
+
+    private func number(_ event: inout Event) {
+        let next = numbers[event.device.rawValue, default: 0] + 1
+        numbers[event.device.rawValue] = next
+        event.identity = .sequence
+        event.epoch = options.epoch
+        event.seq = next
+    }
+}
+
+/// Reads acks and sends again what is due. Confined to its channel's event loop.
+private final class DatagramAnswers: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let link: DatagramLink
+    private var timer: RepeatedTask?
+
+    init(link: DatagramLink) { self.link = link }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let (link, channel) = (link, context.channel)
+        timer = context.eventLoop.scheduleRepeatedTask(
+            initialDelay: .milliseconds(10), delay: .milliseconds(10)
+        ) { _ in
+            let buffers = link.due(.now())
+            for buffer in buffers { channel.write(buffer, promise: nil) }
+            if !buffers.isEmpty { channel.flush() }
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data).data
+        let bytes = buffer.readableBytesUInt8Span
+        do throws(Refusal) {
+            let header = try DatagramHeader.read(bytes)
+            let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
+            switch header.type {
+            case .ack: link.acked(header.counter, try Ack(decoding: body))
+            case .error: link.refused(header.counter, try Reject(decoding: body))
+            default: break
+            }
+        } catch {
+            // Not from our daemon, or damaged: as good as not received.
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Nobody listens there now (ICMP); what was sent is sent again until it is given up.
+    }
+}

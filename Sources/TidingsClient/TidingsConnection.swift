@@ -1,0 +1,160 @@
+// What a device or gateway in Swift sends its events with: a connection, or datagrams.
+
+import Events
+import Wire
+
+/// A TCP connection to a daemon that delivers every event at least once, and so effectively once.
+///
+/// Events that the daemon has not acknowledged are kept and sent again whenever the connection has to be made anew.
+/// An ack means that the event is on the daemon's disk.
+///
+/// ```swift
+/// let connection = TidingsConnection(host: "127.0.0.1", port: 7411)
+/// var event = TidingsEvent(product: "kettle", device: "k-1", kind: .preferenceSet, aspect: "temperature")
+/// event.value = .whole(92)
+/// try await connection.send([event])
+/// try await connection.flush()
+/// await connection.close()
+/// ```
+public actor TidingsConnection {
+    /// How the connection speaks.
+    public enum Format: Sendable {
+        /// Frames: compact and fast.
+        case native
+        /// JSON lines: readable with any tool.
+        case json
+    }
+
+    private let sender: StreamSender
+    private let turns = Turns()
+    private var vocabulary = Vocabulary()
+
+    /// A connection that is made when it is first needed.
+    ///
+    /// - Parameters:
+    ///   - window: how many events may wait for their ack; `send` suspends when there are more.
+    ///   - attempts: how often in a row the connection may fail to come up before `send` and `flush` throw.
+    public init(host: String, port: Int, format: Format = .native, window: Int = 16_384, attempts: Int = 10) {
+        var options = StreamOptions()
+        options.window = window
+        options.maxAttempts = attempts
+        options.isNative = format == .native
+        sender = StreamSender(host: host, port: port, options: options)
+    }
+
+    /// What became of the events so far.
+    public var totals: SendTotals { sender.totals }
+
+    /// Hands over events, in order; returns when they are on their way and kept until they are acknowledged.
+    ///
+    /// - Throws: `SendError` when an event names no usable product or device, or the daemon cannot be reached or
+    ///   refuses for good.
+    public func send(_ events: [TidingsEvent]) async throws {
+        await turns.enter()
+        defer { turns.leave() }
+        var batch = EventBatch(capacity: min(events.count, Limits.batchEvents))
+        for event in events {
+            try append(event, to: &batch, &vocabulary)
+            if batch.count == Limits.batchEvents {
+                try await sender.send(batch, vocabulary)
+                batch = EventBatch(capacity: Limits.batchEvents)
+            }
+        }
+        try await sender.send(batch, vocabulary)
+    }
+
+    /// Waits until every event handed over is stored or refused.
+    public func flush() async throws {
+        await turns.enter()
+        defer { turns.leave() }
+        try await sender.flush(vocabulary)
+    }
+
+    /// Closes the connection. Flush first, or what has not been acknowledged is lost.
+    public func close() async {
+        await turns.enter()
+        defer { turns.leave() }
+        await sender.close()
+    }
+}
+
+/// Datagrams to a daemon, each acknowledged, sent again, or in the end counted as lost.
+public actor TidingsDatagrams {
+    private let host: String
+    private let port: Int
+    private let options: DatagramOptions
+    private var sender: DatagramSender?
+    private let turns = Turns()
+    private var vocabulary = Vocabulary()
+
+    /// A socket that is opened when it is first needed.
+    ///
+    /// - Parameters:
+    ///   - firstPauseMilliseconds: when a datagram is sent again if no ack came; doubled each time.
+    ///   - tries: after so many its events are counted as lost.
+    public init(host: String, port: Int, firstPauseMilliseconds: Int64 = 2_000, tries: Int = 8) {
+        self.host = host
+        self.port = port
+        var options = DatagramOptions()
+        options.firstPauseMilliseconds = firstPauseMilliseconds
+        options.maxTries = tries
+        self.options = options
+    }
+
+    /// What became of the events so far.
+    public var totals: SendTotals { sender?.totals ?? SendTotals() }
+
+    /// Sends events, each device's in datagrams of its own; suspends while too many are unacknowledged.
+    ///
+    /// - Throws: `SendError` when an event names no usable product or device, or does not fit into a datagram.
+    public func send(_ events: [TidingsEvent]) async throws {
+        await turns.enter()
+        defer { turns.leave() }
+        var batch = EventBatch(capacity: events.count)
+        for event in events { try append(event, to: &batch, &vocabulary) }
+        if sender == nil { sender = try await DatagramSender(host: host, port: port, options: options) }
+        try await sender?.send(batch, vocabulary)
+    }
+
+    /// Waits until every event has been acknowledged, refused or given up.
+    public func flush() async {
+        await turns.enter()
+        defer { turns.leave() }
+        await sender?.flush()
+    }
+
+    /// Closes the socket.
+    public func close() async {
+        await turns.enter()
+        defer { turns.leave() }
+        await sender?.close()
+    }
+}
+
+private func append(_ event: TidingsEvent, to batch: inout EventBatch, _ vocabulary: inout Vocabulary) throws {
+    do throws(Refusal) {
+        try event.append(to: &batch, vocabulary: &vocabulary)
+        _ = vocabulary.takeFresh()
+    } catch {
+        throw SendError(
+            description: "event of product \"\(event.product)\", device \"\(event.device)\" cannot be sent: \(error.name)")
+    }
+}
+
+/// Lets the calls of one actor through one after the other, in the order in which they came, although each suspends.
+private final class Turns {
+    private var isTaken = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func enter() async {
+        guard isTaken else {
+            isTaken = true
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func leave() {
+        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+    }
+}

@@ -1,0 +1,39 @@
+// What all connections and the datagram socket of the ingest loop share.
+
+import Events
+
+/// The intake, the settings and the scratch memory of one ingest event loop. Confined to that loop.
+package final class Reception {
+    package let intake: any Intake
+    package let settings: TransportSettings
+    /// The body of the deflated frame that is being read.
+    package var inflated: [UInt8] = []
+    /// The answers of the read that is being dealt with.
+    package var output: [UInt8] = []
+
+    package init(intake: any Intake, settings: TransportSettings) {
+        self.intake = intake
+        self.settings = settings
+    }
+}
+
+/// How far a session got with the bytes that it was given.
+package struct Progress: Hashable, Sendable {
+    /// Bytes that have been dealt with; the rest must be given again, with more behind it.
+    package var consumed: Int
+    package var next: Next
+
+    package enum Next: Hashable, Sendable {
+        /// The rest is incomplete.
+        case needsMore
+        /// The intake is full: the same bytes must be given again after `resume`.
+        case needsRoom
+        /// The session has said its last word; once its acks are out the connection is to be closed.
+        case ends
+    }
+
+    package init(consumed: Int, next: Next) {
+        self.consumed = consumed
+        self.next = next
+    }
+}

@@ -1,0 +1,132 @@
+// JSON lines over TCP: one event a line, answered by counting lines.
+
+import Admission
+import Events
+import Wire
+
+/// The state machine of a connection that sends JSON lines.
+///
+/// Lines are numbered from 1 as an editor would; `{"ack":N}` says that all lines up to N have been dealt with: stored
+/// durably, or refused with an answer of its own.
+struct LineSession: Sendable {
+    private struct Pending: Sendable {
+        var ticket: UInt64
+        var lines: UInt64
+    }
+
+    /// Lines dealt with so far; those of the run at hand are numbered from `lines + 1`.
+    private var lines: UInt64 = 0
+    private var pending: [Pending] = []
+    /// How much of the unfinished line has been searched for its end, so that no byte is looked at twice.
+    private var searched = 0
+    /// The line of each event of the run at hand.
+    private var origins: [UInt64] = []
+
+    var isSettled: Bool { pending.isEmpty }
+
+    mutating func receive(
+        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
+        output: inout [UInt8]
+    ) -> Progress {
+        var at = start
+        var refused = 0
+        defer {
+            if refused > TransportLimits.answersPerRead {
+                writeMoreErrors(refused - TransportLimits.answersPerRead, into: &output)
+            }
+        }
+        while true {
+            guard reception.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
+            let before = lines
+            let next = receiveRun(
+                bytes, at: &at, isEnd: isEnd, reception: reception, refused: &refused, output: &output)
+            if lines > before {
+                settle(admitRun(reception, output: &output), ticket: reception.intake.enlist(peer))
+            }
+            if let next { return Progress(consumed: at, next: next) }
+        }
+    }
+
+    mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
+        var due = 0
+        while due < pending.count, pending[due].ticket <= ticket { due += 1 }
+        guard due > 0 else { return }
+        writeLineAck(pending[due - 1].lines, into: &output)
+        pending.removeFirst(due)
+    }
+
+    /// Decodes lines until there is no whole one left or as many as the intake has promised room for.
+    ///
+    /// - Returns: how the read ends; nil when there may be more lines.
+    private mutating func receiveRun(
+        _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, reception: Reception, refused: inout Int,
+        output: inout [UInt8]
+    ) -> Progress.Next? {
+        let arrival = reception.intake.now
+        let linesPerRun = 256
+        for _ in 0..<linesPerRun {
+            var end = at + searched
+            while end < bytes.count, bytes[end] != 0x0a { end += 1 }
+            if end - at > Limits.jsonEventBytes {
+                lines += 1
+                refuse(.tooBig, reception, &refused, output: &output)
+                at = bytes.count
+                return .ends
+            }
+            let isLast = end == bytes.count
+            if isLast, !isEnd {
+                searched = end - at
+                return .needsMore
+            }
+            searched = 0
+            if isLast, at == end { return .ends }
+            lines += 1
+            receiveLine(bytes, at..<end, arrival: arrival, reception, &refused, output: &output)
+            at = isLast ? end : end + 1
+        }
+        return nil
+    }
+
+    private mutating func receiveLine(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, arrival: Timestamp, _ reception: Reception,
+        _ refused: inout Int, output: inout [UInt8]
+    ) {
+        var end = range.upperBound
+        while end > range.lowerBound, bytes[end - 1] == 0x0d || bytes[end - 1] == 0x20 { end -= 1 }
+        guard end > range.lowerBound else { return }
+        let intake = reception.intake
+        do throws(Refusal) {
+            try readEventLine(
+                bytes.extracting(range.lowerBound..<end), arrival: arrival, vocabulary: &intake.vocabulary,
+                into: &intake.filling)
+            origins.append(lines)
+        } catch {
+            refuse(error, reception, &refused, output: &output)
+        }
+    }
+
+    private func refuse(_ reason: Refusal, _ reception: Reception, _ refused: inout Int, output: inout [UInt8]) {
+        reception.intake.refuse(reason, events: 1, transport: .tcpLines)
+        refused += 1
+        if refused <= TransportLimits.answersPerRead { writeLineError(reason, line: lines, into: &output) }
+    }
+
+    private mutating func admitRun(_ reception: Reception, output: inout [UInt8]) -> UInt64 {
+        if !origins.isEmpty {
+            let result = reception.intake.admit(.tcpLines)
+            for verdict in result.named where verdict.index < origins.count {
+                writeLineVerdict(verdict.reason, line: origins[verdict.index], into: &output)
+            }
+            origins.removeAll(keepingCapacity: true)
+        }
+        return lines
+    }
+
+    private mutating func settle(_ lines: UInt64, ticket: UInt64) {
+        if let last = pending.indices.last, pending[last].ticket == ticket {
+            pending[last].lines = lines
+        } else {
+            pending.append(Pending(ticket: ticket, lines: lines))
+        }
+    }
+}

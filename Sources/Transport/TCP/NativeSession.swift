@@ -1,0 +1,231 @@
+// Native frames over TCP: HELLO, batches in order, cumulative acks.
+
+import Admission
+import Events
+import Wire
+
+/// The state machine of a connection that speaks frames.
+///
+/// Acks are cumulative, so nothing may be admitted behind a batch that was refused: until that batch has been sent
+/// again, later ones are turned away unheard (go-back-N). This also keeps a device's numbers within its dedupe window.
+struct NativeSession: Sendable {
+    private struct Pending: Sendable {
+        var ticket: UInt64
+        var epoch: UInt32
+        var durable: UInt64
+        var verdicts: [Reject]
+    }
+
+    private var table: StringTable
+    private var hasGreeted = false
+    /// The device that said HELLO; `.none` for a gateway whose events name their devices.
+    private var source = DeviceID.none
+    /// The reset counter of HELLO, for batches that name none.
+    private var greetedEpoch: UInt32 = 0
+    /// Whose numbers the batches carry; fixed by the first batch.
+    private var numbered: DeviceID?
+    private var epoch: UInt32 = 0
+    /// The last number of this epoch that was admitted; nil before the first batch.
+    private var through: UInt64?
+    /// A batch was refused, and what follows it is turned away until it is sent again.
+    private var isHolding = false
+    private var hasLeft = false
+    private var pending: [Pending] = []
+
+    init(settings: TransportSettings) {
+        table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
+    }
+
+    var isSettled: Bool { pending.isEmpty }
+
+    mutating func receive(
+        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
+        output: inout [UInt8]
+    ) -> Progress {
+        var at = start
+        while true {
+            guard reception.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
+            do throws(Refusal) {
+                guard let frame = try readFrame(bytes, at: at) else { break }
+                at = frame.end
+                try take(frame, bytes.extracting(frame.body), at: reception, as: peer, output: &output)
+            } catch {
+                refuse(error, events: 1, at: reception, output: &output)
+                if error.closesConnection { return Progress(consumed: at, next: .ends) }
+            }
+            if hasLeft { return Progress(consumed: bytes.count, next: .ends) }
+        }
+        guard isEnd else { return Progress(consumed: at, next: .needsMore) }
+        if at < bytes.count { refuse(.truncated, events: 1, at: reception, output: &output) }
+        return Progress(consumed: bytes.count, next: .ends)
+    }
+
+    mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
+        var due = 0
+        while due < pending.count, pending[due].ticket <= ticket {
+            let isLast = due + 1 == pending.count || pending[due + 1].ticket > ticket
+            if !isLast, pending[due + 1].epoch == pending[due].epoch, pending[due].verdicts.isEmpty {
+                due += 1
+                continue
+            }
+            var ack = Ack(durable: pending[due].durable)
+            ack.epoch = pending[due].epoch
+            ack.rejects = pending[due].verdicts
+            writeFrame(.ack, body: ack.encode().span, into: &output)
+            due += 1
+        }
+        pending.removeFirst(due)
+    }
+
+    static func writeError(_ reason: Refusal, seq: UInt64, into output: inout [UInt8]) {
+        let reject = Reject(seq: seq, code: UInt32(reason.rawValue), text: reason.explanation.description)
+        writeFrame(.error, body: reject.encode().span, into: &output)
+    }
+
+    private func refuse(_ reason: Refusal, events: Int, at reception: Reception, output: inout [UInt8]) {
+        reception.intake.refuse(reason, events: events, transport: .tcp)
+        Self.writeError(reason, seq: through.map { $0 + 1 } ?? 0, into: &output)
+    }
+
+    private mutating func take(
+        _ frame: Frame, _ body: Span<UInt8>, at reception: Reception, as peer: any Acknowledged,
+        output: inout [UInt8]
+    ) throws(Refusal) {
+        switch frame.type {
+        case .batch:
+            if frame.flags.contains(.deflated) {
+                reception.inflated.removeAll(keepingCapacity: true)
+                try inflate(body, limit: Limits.frameBytes, into: &reception.inflated)
+                let inflated = reception.inflated
+                try takeBatch(inflated.span, at: reception, as: peer)
+            } else {
+                try takeBatch(body, at: reception, as: peer)
+            }
+        case .hello:
+            guard !hasGreeted, through == nil, frame.flags.isEmpty, body.count <= TransportLimits.helloBytes else {
+                throw .malformedFrame
+            }
+            try greet(body, at: reception, output: &output)
+        case .ping:
+            guard frame.flags.isEmpty, body.count <= TransportLimits.pingBytes else { throw .malformedFrame }
+            writeFrame(.pong, body: body, into: &output)
+        case .bye: hasLeft = true
+        case .proof: break
+        case .welcome, .ack, .error, .push, .pong, .columns: throw .malformedFrame
+        }
+    }
+
+    private mutating func greet(_ body: Span<UInt8>, at reception: Reception, output: inout [UInt8]) throws(Refusal) {
+        let hello = try Hello(decoding: body)
+        guard hello.version <= 1 else { throw .malformedBody }
+        let intake = reception.intake
+        if !hello.source.isEmpty {
+            source = try readDevice(hello.source.span, vocabulary: &intake.vocabulary)
+        }
+        hasGreeted = true
+        greetedEpoch = hello.epoch
+        var welcome = Welcome()
+        welcome.time = intake.now
+        welcome.maxFrameBytes = UInt32(Limits.frameBytes)
+        welcome.maxBatchEvents = UInt32(Limits.batchEvents)
+        if let standing = source == .none ? nil : intake.standing(of: source) {
+            welcome.epoch = standing.epoch
+            welcome.durable = standing.durable
+        }
+        writeFrame(.welcome, body: welcome.encode().span, into: &output)
+    }
+
+    private mutating func takeBatch(
+        _ body: Span<UInt8>, at reception: Reception, as peer: any Acknowledged
+    ) throws(Refusal) {
+        let intake = reception.intake
+        let eventsBefore = intake.filling.events.count
+        let textBefore = intake.filling.text.count
+        let header: BatchHeader
+        do throws(Refusal) {
+            header = try readBatch(
+                body, context: BatchContext(source: source, arrival: intake.now, epoch: greetedEpoch), table: &table,
+                vocabulary: &intake.vocabulary, into: &intake.filling)
+        } catch {
+            hold(from: batchSeq(body))
+            throw error
+        }
+        if let numbered, numbered != header.device {
+            intake.filling.truncate(events: eventsBefore, text: textBefore)
+            hold(from: header.firstSeq)
+            throw .badIdentity
+        }
+        numbered = header.device
+        if !follows(header) {
+            intake.filling.truncate(events: eventsBefore, text: textBefore)
+            intake.refuse(.unknownReference, events: max(header.count, 1), transport: .tcp)
+            return
+        }
+        if header.oldest > 0, header.device != .none {
+            intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .tcp)
+        }
+        let result = intake.admit(.tcp)
+        epoch = header.epoch
+        through = max(through ?? 0, header.lastSeq)
+        settle(ticket: intake.enlist(peer), result.named)
+    }
+
+    /// A batch that starts at `seq` was refused: nothing behind it may be taken before it has come again.
+    private mutating func hold(from seq: UInt64) {
+        isHolding = true
+        if through == nil { through = seq > 0 ? seq - 1 : 0 }
+    }
+
+    /// Whether a batch may be taken now: always, unless it comes behind one that was refused.
+    private mutating func follows(_ header: BatchHeader) -> Bool {
+        guard isHolding, let last = through else {
+            if header.epoch != epoch { through = nil }
+            return true
+        }
+        let closed = header.oldest > 0 ? header.oldest - 1 : 0
+        guard header.firstSeq <= max(last, closed) + 1 else { return false }
+        isHolding = false
+        return true
+    }
+
+    private mutating func settle(ticket: UInt64, _ named: [AdmissionResult.Named]) {
+        let verdicts = named.map {
+            Reject(seq: $0.seq, code: UInt32($0.reason.code), text: $0.reason.name.description)
+        }
+        let durable = through ?? 0
+        if let last = pending.indices.last, pending[last].ticket == ticket, pending[last].epoch == epoch {
+            pending[last].durable = durable
+            let room = TransportLimits.verdictsPerAck - pending[last].verdicts.count
+            pending[last].verdicts += verdicts.prefix(max(room, 0))
+        } else {
+            pending.append(Pending(ticket: ticket, epoch: epoch, durable: durable, verdicts: verdicts))
+        }
+    }
+}
+
+/// The `seq` of a batch that could not be read as a whole; 0 when even that cannot be found.
+private func batchSeq(_ body: Span<UInt8>) -> UInt64 {
+    var at = 0
+    func varint() -> UInt64? {
+        var number: UInt64 = 0
+        for shift in stride(from: UInt64(0), to: 64, by: 7) where at < body.count {
+            let byte = body[at]
+            at += 1
+            number |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 { return number }
+        }
+        return nil
+    }
+    let seqField: UInt64 = 2
+    while at < body.count, let tag = varint() {
+        guard let number = varint() else { return 0 }
+        switch tag & 7 {
+        case 0: if tag >> 3 == seqField { return number }
+        case 2:
+            guard number <= UInt64(body.count - at) else { return 0 }
+            at += Int(number)
+        default: return 0
+        }
+    }
+    return 0
+}

@@ -1,0 +1,222 @@
+// A TCP connection: the socket around a `TCPSession`.
+
+import Admission
+import Events
+import NIOCore
+
+/// Reads whole chunks, lets the session deal with every unit in them in one call, and writes the answers in one go.
+///
+/// Confined to the ingest event loop.
+final class TCPHandler: ChannelInboundHandler, Acknowledged {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase {
+        case open
+        /// Nothing more is read from the peer; what it has sent is still to be acknowledged.
+        case settling
+        /// All is said and our side is closed; the peer may still read it.
+        case lingering
+        case closed
+    }
+
+    private let reception: Reception
+    private let door: TCPDoor
+    private var session = TCPSession()
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.open
+    /// What has been read and not dealt with: at most one unfinished unit, unless the intake is full.
+    private var tail: ByteBuffer?
+    private var isInputClosed = false
+    private var awaitsRoom = false
+    /// When the peer was last heard of, or, once lingering, when that began.
+    private var lastHeard = NIODeadline.now()
+
+    init(reception: Reception, door: TCPDoor) {
+        self.reception = reception
+        self.door = door
+    }
+
+    // MARK: From the socket
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        guard door.enter(self) else {
+            reception.intake.refuse(.tooManyConnections, events: 0, transport: .tcp)
+            session.writeFarewell(.tooManyConnections, into: &reception.output)
+            phase = .settling
+            finishTurn()
+            return
+        }
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        leave()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { leave() }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard phase == .open else { return }
+        lastHeard = .now()
+        var read = unwrapInboundIn(data)
+        if tail == nil {
+            tail = read
+        } else {
+            tail?.writeBuffer(&read)
+        }
+        receive()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        door.turnEnds()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let event = event as? ChannelEvent, event == .inputClosed else {
+            context.fireUserInboundEventTriggered(event)
+            return
+        }
+        isInputClosed = true
+        if phase == .open { receive() } else { finishTurn() }
+        door.turnEnds()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if !context.channel.isWritable, phase != .closed {
+            door.counts.closedUnread += 1
+            close()
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        close()
+    }
+
+    // MARK: From the intake
+
+    func committed(through ticket: UInt64) {
+        guard phase != .closed else { return }
+        session.committed(through: ticket, output: &reception.output)
+        finishTurn()
+    }
+
+    func resume() {
+        guard awaitsRoom, phase != .closed else { return }
+        awaitsRoom = false
+        receive()
+        if !awaitsRoom { setReading(true) }
+        door.turnEnds()
+    }
+
+    // MARK: From the door
+
+    /// Called about once a second: closes what has been silent for too long.
+    func sweep(now: NIODeadline, idleTimeout: TimeAmount) {
+        switch phase {
+        case .open:
+            guard session.isSettled, !awaitsRoom, now - lastHeard > idleTimeout else { return }
+            door.counts.closedIdle += 1
+            close()
+        case .lingering:
+            if now - lastHeard > .seconds(TransportLimits.lingerSeconds) { close() }
+        case .settling, .closed: break
+        }
+    }
+
+    /// Reads no more; the connection is closed when all that was read has been acknowledged.
+    func drain() {
+        guard phase == .open else { return }
+        phase = .settling
+        tail = nil
+        awaitsRoom = false
+        session.writeFarewell(.shuttingDown, into: &reception.output)
+        finishTurn()
+    }
+
+    var isSettled: Bool { phase != .settling || session.isSettled }
+
+    func close() {
+        guard phase != .closed else { return }
+        let context = context
+        leave()
+        context?.close(promise: nil)
+    }
+
+    // MARK: One turn
+
+    private func receive() {
+        guard !awaitsRoom else { return }
+        let buffer = tail ?? ByteBuffer()
+        let progress = session.receive(
+            buffer.readableBytesUInt8Span, isEnd: isInputClosed, at: reception, as: self, output: &reception.output)
+        keep(buffer, from: progress.consumed)
+        switch progress.next {
+        case .needsMore: break
+        case .needsRoom:
+            awaitsRoom = true
+            setReading(false)
+            reception.intake.awaitRoom(self)
+        case .ends:
+            phase = .settling
+            tail = nil
+        }
+        finishTurn()
+    }
+
+    /// Keeps what the session has not dealt with, copied out of the buffer that was read into so that an idle
+    /// connection holds no more than it must.
+    private func keep(_ buffer: ByteBuffer, from consumed: Int) {
+        var rest = buffer
+        rest.moveReaderIndex(forwardBy: consumed)
+        guard rest.readableBytes > 0 else {
+            tail = nil
+            return
+        }
+        if consumed == 0, buffer.readerIndex == 0, buffer.storageCapacity < 2 * buffer.readableBytes { return }
+        var kept = ByteBuffer()
+        kept.reserveCapacity(rest.readableBytes)
+        kept.writeBuffer(&rest)
+        tail = kept
+    }
+
+    /// Writes what the turn has put into `output`, and closes when the last word is said.
+    private func finishTurn() {
+        guard let context else {
+            reception.output.removeAll(keepingCapacity: true)
+            return
+        }
+        if !reception.output.isEmpty {
+            let answer = context.channel.allocator.buffer(bytes: reception.output)
+            reception.output.removeAll(keepingCapacity: true)
+            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        }
+        guard phase == .settling, session.isSettled else {
+            if phase == .lingering, isInputClosed { close() }
+            return
+        }
+        if isInputClosed {
+            close()
+        } else {
+            phase = .lingering
+            lastHeard = .now()
+            setReading(true)
+            context.close(mode: .output, promise: nil)
+        }
+    }
+
+    private func setReading(_ isReading: Bool) {
+        context?.channel.setOption(.autoRead, value: isReading).whenFailure { _ in }
+    }
+
+    private func leave() {
+        guard phase != .closed else { return }
+        phase = .closed
+        context = nil
+        tail = nil
+        reception.intake.forget(self)
+        door.leave(self)
+    }
+}

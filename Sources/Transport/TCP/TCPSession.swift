@@ -1,0 +1,121 @@
+// One TCP connection without its socket: told apart by the first bytes, then native frames or JSON lines.
+
+package import Admission
+package import Events
+import Wire
+
+/// The state machine of a connection. Bytes in, answers out; the handler owns the socket.
+package struct TCPSession: Sendable {
+    private enum Language: Sendable {
+        /// Not enough has come to tell.
+        case unknown
+        case native(NativeSession)
+        case lines(LineSession)
+        /// Refused at the first bytes.
+        case none
+    }
+
+    private var language = Language.unknown
+
+    package init() {}
+
+    /// Which counters the connection belongs to.
+    package var transport: TransportKind {
+        if case .native = language { .tcp } else { .tcpLines }
+    }
+
+    /// Whether everything that was admitted has been acknowledged.
+    package var isSettled: Bool {
+        switch language {
+        case .unknown, .none: true
+        case .native(let session): session.isSettled
+        case .lines(let session): session.isSettled
+        }
+    }
+
+    /// Deals with as many whole units as there are in `bytes`, and appends the answers to `output`.
+    ///
+    /// - Parameter isEnd: whether the peer will send nothing more.
+    /// - Parameter peer: whom the intake is to tell when the events are durable, or when there is room.
+    package mutating func receive(
+        _ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
+        output: inout [UInt8]
+    ) -> Progress {
+        var start = 0
+        if case .unknown = language {
+            guard let skipped = identify(bytes, isEnd: isEnd, at: reception) else {
+                return Progress(consumed: 0, next: isEnd ? .ends : .needsMore)
+            }
+            start = skipped
+        }
+        switch language {
+        case .unknown: return Progress(consumed: start, next: .needsMore)
+        case .none:
+            reception.intake.refuse(.badMagic, events: 1, transport: .tcpLines)
+            writeLineError(.badMagic, line: 0, into: &output)
+            return Progress(consumed: bytes.count, next: .ends)
+        case .native(var session):
+            language = .unknown
+            defer { language = .native(session) }
+            return session.receive(bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
+        case .lines(var session):
+            language = .unknown
+            defer { language = .lines(session) }
+            return session.receive(bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
+        }
+    }
+
+    /// Everything up to `ticket` is durable: appends the acks that this makes due to `output`.
+    package mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
+        switch language {
+        case .unknown, .none: break
+        case .native(var session):
+            language = .unknown
+            session.committed(through: ticket, output: &output)
+            language = .native(session)
+        case .lines(var session):
+            language = .unknown
+            session.committed(through: ticket, output: &output)
+            language = .lines(session)
+        }
+    }
+
+    /// Appends what tells the peer that the daemon closes the connection for `reason`.
+    package func writeFarewell(_ reason: Refusal, into output: inout [UInt8]) {
+        switch language {
+        case .unknown, .lines, .none: writeLineError(reason, line: 0, into: &output)
+        case .native: NativeSession.writeError(reason, seq: 0, into: &output)
+        }
+    }
+
+    /// Decides the language by the first bytes.
+    ///
+    /// - Returns: the bytes of the magic, which are done with; nil while it cannot be told.
+    private mutating func identify(_ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception) -> Int? {
+        guard bytes.count > 0 else { return nil }
+        if bytes[0] == streamMagic[0] {
+            for index in 0..<min(bytes.count, streamMagic.count) where bytes[index] != streamMagic[index] {
+                language = .none
+                return 0
+            }
+            if bytes.count < streamMagic.count {
+                guard isEnd else { return nil }
+                language = .none
+                return 0
+            }
+            language = .native(NativeSession(settings: reception.settings))
+            return streamMagic.count
+        }
+        for index in bytes.indices where !isBlank(bytes[index]) {
+            language = bytes[index] == UInt8(ascii: "{") ? .lines(LineSession()) : .none
+            return 0
+        }
+        guard bytes.count <= Limits.jsonEventBytes else {
+            language = .none
+            return 0
+        }
+        return nil
+    }
+
+    private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d }
+}

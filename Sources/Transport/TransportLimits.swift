@@ -1,0 +1,44 @@
+// The bounds of sockets and connections. When one is hit the peer is told or closed, and it is counted.
+
+import Events
+
+/// What the Daemon's configuration sets; the defaults are those of `tidings.yaml`.
+package struct TransportSettings: Sendable, Hashable {
+    /// Connections at one time; the next one is told so and closed.
+    package var maxConnections = 10_000
+    /// A connection that sends nothing for so long, and waits for no ack, is closed; seconds.
+    package var idleTimeoutSeconds: Int64 = 300
+    /// Entries and bytes of one connection's string table.
+    package var tableEntries = Limits.tableEntries
+    package var tableBytes = Limits.tableBytes
+
+    package init() {}
+}
+
+/// Bounds that are not configured.
+package enum TransportLimits {
+    /// Answers waiting for a peer that does not read them, bytes; beyond it the connection is closed.
+    package static let unreadAnswerBytes = 1 << 20
+    /// Refused lines that are answered one by one in one read; the rest are summed up in one answer.
+    package static let answersPerRead = 64
+    /// Verdicts on quarantined events in one ack.
+    package static let verdictsPerAck = 64
+    /// Body of a PING, bytes.
+    package static let pingBytes = 64
+    /// Body of a HELLO, bytes.
+    package static let helloBytes = 4 * 1024
+    /// What a connection's reads may grow to, bytes.
+    package static let readBytes = 256 * 1024
+    /// How long a refused peer may take to read why, seconds.
+    package static let lingerSeconds: Int64 = 2
+    /// Datagrams in one system call.
+    package static let datagramsPerRead = 64
+    /// Datagrams that were read before the intake was full; beyond it they are refused.
+    package static let datagramsHeld = 1_024
+    /// Datagrams that wait for their ack; beyond it a datagram is stored but not answered, and the sender repeats it.
+    package static let datagramsAwaitingAck = 1 << 17
+    /// What is asked of the kernel for a datagram socket's receive buffer, bytes (it may give less: `net.core.rmem_max`).
+    package static let datagramReceiveBuffer = 16 << 20
+    /// A connection attempt that waits to be accepted.
+    package static let acceptBacklog: Int32 = 1_024
+}

@@ -1,0 +1,186 @@
+// One datagram at a time, without its socket: told apart by the first byte; each stands for itself.
+
+import Admission
+import Events
+import Wire
+
+/// What a datagram is answered with once it is durable.
+package struct DatagramReceipt: Sendable {
+    enum Answer: Sendable {
+        case native(DatagramHeader, Standing?)
+        case lines(UInt64)
+    }
+
+    /// The block that it waits for.
+    package var ticket: UInt64
+    var answer: Answer
+    /// An answer is never longer than what it answers, so that nobody can use the daemon to amplify.
+    var limit: Int
+
+    /// Appends the ack to `output`; nothing when even the shortest is longer than the datagram was.
+    package func write(into output: inout [UInt8]) {
+        let start = output.count
+        switch answer {
+        case .lines(let count): writeLineAck(count, into: &output)
+        case .native(let request, let standing):
+            let header = DatagramHeader(
+                type: .ack, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
+            var ack = Ack(durable: standing?.durable ?? 0)
+            ack.ranges = (standing?.ranges ?? []).prefix(8).map { .init(missing: $0.missing, present: $0.received) }
+            while true {
+                header.write(body: ack.encode().span, into: &output)
+                guard output.count - start > limit, ack.ranges.popLast() != nil else { break }
+                output.removeLast(output.count - start)
+            }
+        }
+        if output.count - start > limit { output.removeLast(output.count - start) }
+    }
+}
+
+/// The reader of datagrams. Keeps nothing from one to the next but memory.
+package struct DatagramSession: Sendable {
+    private var table: StringTable
+
+    package init(settings: TransportSettings) {
+        table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
+    }
+
+    /// What is to be done about a datagram.
+    package enum Outcome: Sendable {
+        /// Nothing: what cannot be trusted is not answered.
+        case silence
+        /// Send what has been put into `output`.
+        case answer
+        /// Send what `DatagramReceipt.write` gives when its ticket is committed; the events are in the filling block.
+        case receipt(DatagramReceipt)
+    }
+
+    /// Deals with one datagram. The intake must have room.
+    package mutating func receive(
+        _ bytes: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+    ) -> Outcome {
+        guard bytes.count > 0 else { return .silence }
+        if bytes.count > Limits.datagramBytes {
+            reception.intake.refuse(.tooBig, events: 1, transport: bytes[0] == DatagramHeader.magic ? .udp : .udpLines)
+            return .silence
+        }
+        if bytes[0] == DatagramHeader.magic {
+            return receiveNative(bytes, at: reception, as: peer, output: &output)
+        }
+        guard bytes[0] == UInt8(ascii: "{") else {
+            reception.intake.refuse(.badMagic, events: 1, transport: .udp)
+            return .silence
+        }
+        return receiveLines(bytes, at: reception, as: peer, output: &output)
+    }
+
+    /// Tells the sender that there is no room, if that can be told in fewer bytes than it sent.
+    package func refuseBusy(_ bytes: Span<UInt8>, at reception: Reception, output: inout [UInt8]) -> Outcome {
+        guard bytes.count > 0 else { return .silence }
+        let isNative = bytes[0] == DatagramHeader.magic
+        reception.intake.refuse(.busy, events: 1, transport: isNative ? .udp : .udpLines)
+        guard isNative, let header = try? DatagramHeader.read(bytes) else { return .silence }
+        return answerError(.busy, header, limit: bytes.count, output: &output)
+    }
+
+    private mutating func receiveNative(
+        _ bytes: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+    ) -> Outcome {
+        let intake = reception.intake
+        let request: DatagramHeader
+        do throws(Refusal) {
+            request = try DatagramHeader.read(bytes)
+            guard request.type == .batch else { throw .malformedFrame }
+        } catch {
+            intake.refuse(error, events: 1, transport: .udp)
+            return .silence
+        }
+        do throws(Refusal) {
+            let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
+            let header: BatchHeader
+            if request.flags.contains(.deflated) {
+                reception.inflated.removeAll(keepingCapacity: true)
+                try inflate(body, limit: Limits.frameBytes, into: &reception.inflated)
+                let inflated = reception.inflated
+                header = try read(inflated.span, request, intake)
+            } else {
+                header = try read(body, request, intake)
+            }
+            if header.oldest > 0, header.device != .none {
+                intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
+            }
+            _ = intake.admit(.udp)
+            var standing = header.device == .none ? nil : intake.standing(of: header.device)
+            if standing?.epoch != header.epoch { standing = nil }
+            return .receipt(
+                DatagramReceipt(
+                    ticket: intake.enlist(peer), answer: .native(request, standing), limit: bytes.count))
+        } catch {
+            intake.refuse(error, events: 1, transport: .udp)
+            return answerError(error, request, limit: bytes.count, output: &output)
+        }
+    }
+
+    private mutating func read(
+        _ body: Span<UInt8>, _ request: DatagramHeader, _ intake: any Intake
+    ) throws(Refusal) -> BatchHeader {
+        table.reset()
+        return try readBatch(
+            body, context: BatchContext(source: .none, arrival: intake.now, epoch: request.epoch), table: &table,
+            vocabulary: &intake.vocabulary, into: &intake.filling)
+    }
+
+    /// An ERROR datagram, its text cut away when there is no room for it.
+    private func answerError(
+        _ reason: Refusal, _ request: DatagramHeader, limit: Int, output: inout [UInt8]
+    ) -> Outcome {
+        let header = DatagramHeader(
+            type: .error, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
+        let start = output.count
+        for text in [reason.explanation.description, reason.name.description, ""] {
+            output.removeLast(output.count - start)
+            header.write(body: Reject(code: UInt32(reason.rawValue), text: text).encode().span, into: &output)
+            if output.count - start <= limit { return .answer }
+        }
+        output.removeLast(output.count - start)
+        return .silence
+    }
+
+    private func receiveLines(
+        _ bytes: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+    ) -> Outcome {
+        let intake = reception.intake
+        let arrival = intake.now
+        let answerStart = output.count
+        var lines: UInt64 = 0
+        var taken = 0
+        var at = 0
+        while at < bytes.count {
+            var end = at
+            while end < bytes.count, bytes[end] != 0x0a { end += 1 }
+            var last = end
+            while last > at, bytes[last - 1] == 0x0d || bytes[last - 1] == 0x20 { last -= 1 }
+            lines += 1
+            if last > at {
+                do throws(Refusal) {
+                    try readEventLine(
+                        bytes.extracting(at..<last), arrival: arrival, vocabulary: &intake.vocabulary,
+                        into: &intake.filling)
+                    taken += 1
+                } catch {
+                    intake.refuse(error, events: 1, transport: .udpLines)
+                    writeLineError(error, line: lines, into: &output)
+                }
+            }
+            at = end + 1
+        }
+        let isAnswerTooLong = output.count - answerStart > bytes.count
+        if isAnswerTooLong { output.removeLast(output.count - answerStart) }
+        guard taken > 0 else { return output.count > answerStart ? .answer : .silence }
+        _ = intake.admit(.udpLines)
+        let ticket = intake.enlist(peer)
+        // A datagram of which a line was refused is not acknowledged as a whole.
+        guard UInt64(taken) == lines else { return output.count > answerStart ? .answer : .silence }
+        return .receipt(DatagramReceipt(ticket: ticket, answer: .lines(lines), limit: bytes.count))
+    }
+}

@@ -1,0 +1,337 @@
+// The body of a BATCH, read by hand: Protobuf over a span, straight into a batch of events.
+package import Events
+
+/// What the events of a batch take from the connection that they came over.
+package struct BatchContext: Sendable, BitwiseCopyable {
+    /// The device of the connection's Hello; `.none` if it named none.
+    package var source: DeviceID
+    /// The daemon's clock when the bytes were read.
+    package var arrival: Timestamp
+    /// The reset counter of Hello or of the datagram, for batches that name none.
+    package var epoch: UInt32
+
+    package init(source: DeviceID, arrival: Timestamp, epoch: UInt32 = 0) {
+        self.source = source
+        self.arrival = arrival
+        self.epoch = epoch
+    }
+}
+
+/// What a batch says of itself, for dedupe and acknowledgement.
+package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
+    package var epoch: UInt32 = 0
+    /// The numbers of its first and last event; both 0 when the sender does not number its events or there are none.
+    package var firstSeq: UInt64 = 0
+    package var lastSeq: UInt64 = 0
+    /// The lowest number that the sender still holds; 0 when it does not say.
+    package var oldest: UInt64 = 0
+    /// The device that numbers the events: the batch's own, else the connection's; `.none` if neither is known.
+    package var device: DeviceID = .none
+    package var count = 0
+
+    package init() {}
+}
+
+/// Appends the events of a BATCH body to a batch.
+///
+/// Two passes over the top level, one over each event: the first takes the batch's own fields, which Protobuf allows
+/// behind the events, and all defines; the second decodes the events. Sets the verdicts that need no more than syntax
+/// (`badAspect`, `notFinite`, `textTooLong`, `unknownType`, `wrongValueType` for two values at once, `outOfRange` for a
+/// severity or scale over 255); the others are Admission's.
+///
+/// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`, `.vocabularyFull`,
+///   `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`. The batch is then as it was; the defines are
+///   in the table even so, unless the body is malformed.
+package func readBatch(
+    _ body: Span<UInt8>, context: BatchContext, table: inout StringTable, vocabulary: inout Vocabulary,
+    into batch: inout EventBatch
+) throws(Refusal) -> BatchHeader {
+    let envelope = try readEnvelope(body, &table)
+    let eventMark = batch.events.count
+    let textMark = batch.text.count
+    do {
+        return try readEvents(body, envelope, context, &table, &vocabulary, &batch)
+    } catch {
+        batch.truncate(events: eventMark, text: textMark)
+        throw error
+    }
+}
+
+/// The batch's own fields.
+private struct Envelope {
+    var epoch: UInt32 = 0
+    var device: UInt32 = 0
+    var age: UInt32 = 0
+    var catalogue: UInt32 = 0
+    var seq: UInt64 = 0
+    var oldest: UInt64 = 0
+    var time: Int64 = 0
+    var count = 0
+    /// Where the first event's tag stands.
+    var firstEvent = 0
+}
+
+private func readEnvelope(_ body: Span<UInt8>, _ table: inout StringTable) throws(Refusal) -> Envelope {
+    var envelope = Envelope()
+    var refusal: Refusal?
+    var at = 0
+    let end = body.count
+    while at < end {
+        let tagStart = at
+        let tag = try readVarint(body, &at, end)
+        switch tag {
+        case 0x3a:
+            if envelope.count == 0 { envelope.firstEvent = tagStart }
+            envelope.count &+= 1
+            _ = try readLength(body, &at, end)
+        case 0x22:
+            let start = try readLength(body, &at, end)
+            do {
+                try table.define(body.extracting(start..<at))
+            } catch {
+                refusal = refusal ?? error
+            }
+        case 0x08: envelope.epoch = try readVarint32(body, &at, end)
+        case 0x10: envelope.seq = try readVarint(body, &at, end)
+        case 0x18: envelope.time = Int64(bitPattern: try readVarint(body, &at, end))
+        case 0x28: envelope.device = try readVarint32(body, &at, end)
+        case 0x30: envelope.oldest = try readVarint(body, &at, end)
+        case 0x40: envelope.age = try readVarint32(body, &at, end)
+        case 0x48: envelope.catalogue = try readVarint32(body, &at, end)
+        default: try skipField(tag: tag, body, &at, end)
+        }
+    }
+    if let refusal { throw refusal }
+    guard envelope.catalogue == 0 else { throw .unknownReference }
+    guard envelope.count <= Limits.batchEvents else { throw .tooManyEvents }
+    return envelope
+}
+
+/// What every event of a batch starts from.
+private struct Defaults {
+    /// Device, product, epoch, arrival, clock, and the time that distances are added to.
+    var event = Event()
+    /// Whether the sender numbers its events.
+    var isNumbered = false
+    /// Whether distances count: the sender has a clock, or said how old its events are.
+    var isTimed = false
+
+    init(
+        _ envelope: Envelope, _ context: BatchContext, _ table: inout StringTable, _ vocabulary: inout Vocabulary
+    ) throws(Refusal) {
+        event.device = context.source
+        if envelope.device != 0 {
+            event.device.rawValue = try table.id(.device, envelope.device, &vocabulary)
+            event.product.rawValue = table.product(envelope.device)
+        } else if event.device.rawValue != 0 {
+            event.product = vocabulary.product(of: context.source)
+        }
+        event.arrival = context.arrival
+        event.epoch = envelope.epoch != 0 ? envelope.epoch : context.epoch
+        isNumbered = envelope.seq != 0
+        isTimed = envelope.time != 0 || envelope.age != 0
+        if envelope.time != 0 {
+            event.time.rawValue = envelope.time
+        } else {
+            event.clock = envelope.age == 0 ? .arrival : .age
+            event.time.rawValue = context.arrival.rawValue &- Int64(envelope.age)
+        }
+    }
+}
+
+private func readEvents(
+    _ body: Span<UInt8>, _ envelope: Envelope, _ context: BatchContext, _ table: inout StringTable,
+    _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
+) throws(Refusal) -> BatchHeader {
+    let defaults = try Defaults(envelope, context, &table, &vocabulary)
+    var header = BatchHeader()
+    header.epoch = defaults.event.epoch
+    header.oldest = envelope.oldest
+    header.device = defaults.event.device
+    header.count = envelope.count
+    guard envelope.count > 0 else { return header }
+
+    var seq = envelope.seq &- 1
+    var isFirst = true
+    var at = envelope.firstEvent
+    let end = body.count
+    while at < end {
+        let tag = try readVarint(body, &at, end)
+        guard tag == 0x3a else {
+            try skipField(tag: tag, body, &at, end)
+            continue
+        }
+        let start = try readLength(body, &at, end)
+        guard at &- start <= Limits.nativeEventBytes else { throw .tooBig }
+        var fields = EventFields()
+        try fields.read(body, start, at)
+        seq &+= UInt64(max(fields.distance, 1))
+        if isFirst { header.firstSeq = seq }
+        isFirst = false
+        // The event is made where it stays: a copy of what was just written in pieces would stall.
+        let index = batch.events.count
+        batch.events.append(defaults.event)
+        try fill(&batch.events[index], fields, seq, defaults, &table, &vocabulary)
+        if fields.hasMore { try fillMore(&batch.events[index], fields, body, &table, &vocabulary, &batch.text) }
+    }
+    header.lastSeq = seq
+    if !defaults.isNumbered { (header.firstSeq, header.lastSeq) = (0, 0) }
+    return header
+}
+
+/// Makes a fresh copy of the defaults into the event that the fields describe.
+@inline(__always)
+private func fill(
+    _ event: inout Event, _ fields: EventFields, _ seq: UInt64, _ defaults: Defaults, _ table: inout StringTable,
+    _ vocabulary: inout Vocabulary
+) throws(Refusal) {
+    if defaults.isTimed { event.time.rawValue &+= fields.offset }
+    event.quarantine = fields.quarantine
+    event.count = max(fields.count, 1)
+    event.severity = fields.severity
+    event.scale = fields.scale
+    if fields.device != 0 {
+        try identifyForwarded(&event, fields, seq, defaults, &table, &vocabulary)
+    } else if defaults.isNumbered {
+        event.identity = .sequence
+        event.seq = seq
+    } else {
+        event.epoch = 0
+    }
+    guard event.device.rawValue != 0 else { throw .noDevice }
+    if fields.aspect != 0 {
+        let id = try table.id(.aspect, fields.aspect, &vocabulary)
+        if id == StringTable.invalid { event.blame(.badAspect) } else { event.aspect.rawValue = id }
+    }
+    if fields.valueField == EventFields.refField {
+        let id = try table.id(.value, UInt32(truncatingIfNeeded: fields.valueBits), &vocabulary)
+        if id == StringTable.invalid {
+            event.blame(.textTooLong)
+        } else {
+            event.valueKind = .symbol
+            event.valueBits = UInt64(id)
+        }
+    } else {
+        event.valueKind = fields.valueKind
+        event.valueBits = fields.valueBits
+    }
+    if fields.subject != 0 {
+        let id = try table.id(.customer, fields.subject, &vocabulary)
+        guard id != StringTable.invalid else { throw .badIdentity }
+        event.customer.rawValue = id
+    }
+    switch fields.kind {
+    case 1: event.kind = .preferenceSet
+    case 2: event.kind = .ratingGiven
+    case 3: event.kind = .featureUsed
+    case 4: event.kind = .feedbackText
+    case 5: event.kind = .faultSeen
+    case 6: event.kind = .stateReported
+    case 8: event.kind = .consentGiven
+    case 9: event.kind = .consentWithdrawn
+    case 10: event.kind = .receipt
+    default: try setUnknownType(&event, fields, &table, &vocabulary)
+    }
+}
+
+/// The device of an event that a gateway forwards, and its identity: its own number, or a hash of the gateway's.
+@inline(never)
+private func identifyForwarded(
+    _ event: inout Event, _ fields: EventFields, _ seq: UInt64, _ defaults: Defaults, _ table: inout StringTable,
+    _ vocabulary: inout Vocabulary
+) throws(Refusal) {
+    event.device.rawValue = try table.id(.device, fields.device, &vocabulary)
+    event.product.rawValue = table.product(fields.device)
+    event.epoch = 0
+    if fields.seq != 0 {
+        event.identity = .sequence
+        event.epoch = fields.epoch
+        event.seq = fields.seq
+    } else if defaults.isNumbered {
+        event.identity = .hash
+        event.seq = forwardedHash(
+            device: defaults.event.device.rawValue, epoch: defaults.event.epoch, seq: seq)
+    }
+}
+
+/// `identityHash` of `<device>/<epoch>/<seq>` in decimal.
+func forwardedHash(device: UInt32, epoch: UInt32, seq: UInt64) -> UInt64 {
+    var buffer = [48 of UInt8](repeating: 0)
+    var start = buffer.count
+    for (number, isLast) in [(seq, false), (UInt64(epoch), false), (UInt64(device), true)] {
+        var rest = number
+        repeat {
+            start -= 1
+            buffer[start] = UInt8(0x30 + rest % 10)
+            rest /= 10
+        } while rest > 0
+        if !isLast {
+            start -= 1
+            buffer[start] = 0x2f
+        }
+    }
+    return identityHash(buffer.span.extracting(start..<buffer.count))
+}
+
+/// A vendor's own type, a kind that no device may send, or a number that stands for nothing: kept apart, with its word.
+@inline(never)
+private func setUnknownType(
+    _ event: inout Event, _ fields: EventFields, _ table: inout StringTable, _ vocabulary: inout Vocabulary
+) throws(Refusal) {
+    event.kind = .custom
+    event.blame(.unknownType)
+    if fields.type != 0 {
+        let id = try table.id(.type, fields.type, &vocabulary)
+        if id != StringTable.invalid { event.type = SymbolID(rawValue: id) }
+    } else if fields.kind != 0, fields.kind <= 255, let kind = EventKind(rawValue: UInt8(fields.kind)) {
+        let word = Array(kind.name.description.utf8)
+        guard let id = vocabulary.symbol(.type, word.span) else { throw .vocabularyFull }
+        event.type = id
+    }
+}
+
+/// The fields that few events have: text, unit, language, an aspect outside the table.
+@inline(never)
+private func fillMore(
+    _ event: inout Event, _ fields: EventFields, _ body: Span<UInt8>, _ table: inout StringTable,
+    _ vocabulary: inout Vocabulary, _ arena: inout [UInt8]
+) throws(Refusal) {
+    if fields.unit != 0 {
+        let id = try table.id(.unit, fields.unit, &vocabulary)
+        if id == StringTable.invalid { event.blame(.textTooLong) } else { event.unit.rawValue = id }
+    }
+    if fields.language != 0 {
+        let id = try table.id(.language, fields.language, &vocabulary)
+        if id == StringTable.invalid { event.blame(.textTooLong) } else { event.language.rawValue = id }
+    }
+    let name = body.extracting(Int(fields.nameStart)..<Int(fields.nameEnd))
+    guard isUTF8(name) else { throw .badUTF8 }
+    if fields.aspect == 0, !name.isEmpty {
+        if isAspect(name) {
+            guard let id = vocabulary.symbol(.aspect, name) else { throw .vocabularyFull }
+            event.aspect = id
+        } else {
+            event.blame(.badAspect)
+        }
+    }
+    let text = body.extracting(Int(fields.textStart)..<Int(fields.textEnd))
+    guard isUTF8(text) else { throw .badUTF8 }
+    setText(text, of: &event, in: &arena)
+}
+
+/// Points the event at a copy of valid UTF-8 in the batch's arena, cut at `Limits.textBytes`.
+func setText(_ text: Span<UInt8>, of event: inout Event, in arena: inout [UInt8]) {
+    let kept = cut(text, limit: Limits.textBytes)
+    if kept < text.count { event.blame(.textTooLong) }
+    event.textStart = kept == 0 ? 0 : UInt32(arena.count)
+    event.textLength = UInt32(kept)
+    append(text.extracting(0..<kept), to: &arena)
+}
+
+extension Event {
+    /// Marks the event as one to be kept apart; the first reason stays.
+    @inline(__always)
+    mutating func blame(_ reason: QuarantineReason) {
+        if case .none = quarantine { quarantine = reason }
+    }
+}

@@ -1,0 +1,187 @@
+// The control messages as plain values, so that no other room needs SwiftProtobuf.
+package import Events
+import SwiftProtobuf
+
+/// Bodies of control messages above this are refused, bytes.
+package let controlBytes = 4 * 1024
+
+/// Body of HELLO: who the client is and where it stands.
+package struct Hello: Hashable, Sendable {
+    /// Version of the protocol; 1.
+    package var version: UInt32 = 1
+    /// UTF-8 of the device source (`product/serial` or a device URN); empty = each batch names its own.
+    package var source: [UInt8] = []
+    package var keyID: UInt32 = 0
+    package var epoch: UInt32 = 0
+    /// The lowest number that the client has still to send.
+    package var next: UInt64 = 0
+    package var token: String = ""
+    /// Name and version of the client's software.
+    package var agent: String = ""
+    package var features: UInt32 = 0
+
+    package init() {}
+
+    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`, `.tableFull`: it asks for a catalogue.
+    package init(decoding body: Span<UInt8>) throws(Refusal) {
+        let message: Tidings_Wire_V1_Hello = try decode(body)
+        guard message.catalogue == 0 else { throw .unknownReference }
+        version = message.proto
+        source = Array(message.source.utf8)
+        keyID = message.keyID
+        epoch = message.epoch
+        next = message.next
+        token = message.token
+        agent = message.agent
+        features = message.features
+    }
+
+    package func encode() -> [UInt8] {
+        var message = Tidings_Wire_V1_Hello()
+        message.proto = version
+        message.source = String(decoding: source, as: UTF8.self)
+        message.keyID = keyID
+        message.epoch = epoch
+        message.next = next
+        message.token = token
+        message.agent = agent
+        message.features = features
+        return Wire.encode(message)
+    }
+}
+
+/// Body of WELCOME: what the daemon already has, and what it takes.
+package struct Welcome: Hashable, Sendable {
+    /// Every number of `epoch` up to this one is durable; the client may forget them.
+    package var durable: UInt64 = 0
+    /// The daemon's clock, for clients that have none.
+    package var time = Timestamp(rawValue: 0)
+    /// Body of one frame, bytes.
+    package var maxFrameBytes: UInt32 = 0
+    package var maxBatchEvents: UInt32 = 0
+    package var epoch: UInt32 = 0
+
+    package init() {}
+
+    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`.
+    package init(decoding body: Span<UInt8>) throws(Refusal) {
+        let message: Tidings_Wire_V1_Welcome = try decode(body)
+        durable = message.durable
+        time = Timestamp(rawValue: message.timeMs)
+        maxFrameBytes = message.maxFrame
+        maxBatchEvents = message.maxBatch
+        epoch = message.epoch
+    }
+
+    package func encode() -> [UInt8] {
+        var message = Tidings_Wire_V1_Welcome()
+        message.durable = durable
+        message.timeMs = time.rawValue
+        message.maxFrame = maxFrameBytes
+        message.maxBatch = maxBatchEvents
+        message.epoch = epoch
+        return Wire.encode(message)
+    }
+}
+
+/// Body of ERROR, and one entry of `Ack.rejects`: an input that was turned away, or an event that was quarantined.
+package struct Reject: Hashable, Sendable {
+    /// The first number concerned; 0 = none in particular.
+    package var seq: UInt64 = 0
+    /// A `Refusal`, or 4220 + a `QuarantineReason`.
+    package var code: UInt32 = 0
+    package var text: String = ""
+
+    package init(seq: UInt64 = 0, code: UInt32, text: String) {
+        self.seq = seq
+        self.code = code
+        self.text = text
+    }
+
+    /// The refusal behind `code`, if it is one.
+    package var refusal: Refusal? { UInt16(exactly: code).flatMap(Refusal.init(rawValue:)) }
+
+    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`.
+    package init(decoding body: Span<UInt8>) throws(Refusal) {
+        self.init(try decode(body) as Tidings_Wire_V1_Reject)
+    }
+
+    package func encode() -> [UInt8] { Wire.encode(message) }
+
+    fileprivate init(_ message: Tidings_Wire_V1_Reject) {
+        seq = message.seq
+        code = message.code
+        text = message.text
+    }
+
+    fileprivate var message: Tidings_Wire_V1_Reject {
+        var message = Tidings_Wire_V1_Reject()
+        message.seq = seq
+        message.code = code
+        message.text = text
+        return message
+    }
+}
+
+/// Body of ACK: what is committed to the log.
+package struct Ack: Hashable, Sendable {
+    /// Numbers above `durable`: `missing` of them have not arrived, then `present` of them are durable.
+    package struct Range: Hashable, Sendable {
+        package var missing: UInt32
+        package var present: UInt32
+
+        package init(missing: UInt32, present: UInt32) {
+            self.missing = missing
+            self.present = present
+        }
+    }
+
+    package var durable: UInt64 = 0
+    package var ranges: [Range] = []
+    package var epoch: UInt32 = 0
+    /// Not 0: the sender waits this long before it sends more.
+    package var retryAfterMilliseconds: UInt32 = 0
+    package var rejects: [Reject] = []
+    package var push: UInt64 = 0
+
+    package init(durable: UInt64 = 0) { self.durable = durable }
+
+    /// - Throws: `.tooBig` over `Limits.frameBytes`, `.malformedBody` (also for half a range).
+    package init(decoding body: Span<UInt8>) throws(Refusal) {
+        let message: Tidings_Wire_V1_Ack = try decode(body, limit: Limits.frameBytes)
+        guard message.ranges.count.isMultiple(of: 2) else { throw .malformedBody }
+        durable = message.durable
+        for index in stride(from: 0, to: message.ranges.count, by: 2) {
+            ranges.append(Range(missing: message.ranges[index], present: message.ranges[index + 1]))
+        }
+        epoch = message.epoch
+        retryAfterMilliseconds = message.retryAfterMs
+        rejects = message.rejects.map { Reject($0) }
+        push = message.push
+    }
+
+    package func encode() -> [UInt8] {
+        var message = Tidings_Wire_V1_Ack()
+        message.durable = durable
+        message.ranges = ranges.flatMap { [$0.missing, $0.present] }
+        message.epoch = epoch
+        message.retryAfterMs = retryAfterMilliseconds
+        message.rejects = rejects.map(\.message)
+        message.push = push
+        return Wire.encode(message)
+    }
+}
+
+private func decode<M: Message>(_ body: Span<UInt8>, limit: Int = controlBytes) throws(Refusal) -> M {
+    guard body.count <= limit else { throw .tooBig }
+    do {
+        return try M(serializedBytes: Array(copying: body))
+    } catch {
+        throw .malformedBody
+    }
+}
+
+/// Encoding fails only for required fields and messages over 2 GB; these messages have neither.
+private func encode(_ message: some Message) -> [UInt8] {
+    (try? message.serializedBytes()) ?? []
+}

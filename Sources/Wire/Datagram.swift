@@ -1,0 +1,68 @@
+// UDP: one self-contained body behind a header of 14 bytes and before a trailer of 8.
+package import Events
+
+/// The header of a datagram, and where its body stands.
+///
+/// On the wire: 0xc1, type and flags, then key id, epoch and counter as four bytes each, the highest first.
+package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
+    package var type: FrameType
+    package var flags: FrameFlags
+    /// The key that made the trailer; 0 without credentials: the trailer is then CRC-32 (little-endian) and four zeros.
+    package var keyID: UInt32
+    /// The sender's reset counter.
+    package var epoch: UInt32
+    /// Counts the sender's datagrams; an ack carries the counter of the datagram that it answers.
+    package var counter: UInt32
+
+    package init(type: FrameType, flags: FrameFlags = [], keyID: UInt32 = 0, epoch: UInt32 = 0, counter: UInt32 = 0) {
+        self.type = type
+        self.flags = flags
+        self.keyID = keyID
+        self.epoch = epoch
+        self.counter = counter
+    }
+
+    /// The first byte of every native datagram.
+    package static let magic: UInt8 = 0xc1
+    package static let headerBytes = 14
+    package static let trailerBytes = 8
+
+    /// Where the body stands in a datagram of `count` bytes that `read` took.
+    package static func body(count: Int) -> Range<Int> { headerBytes..<(count - trailerBytes) }
+
+    /// Reads a whole datagram and checks its trailer.
+    ///
+    /// - Throws: `.badMagic`, `.tooBig` (over `Limits.datagramBytes`), `.truncated` (shorter than header and trailer),
+    ///   `.malformedFrame` (type or flags), `.unauthorized` (a key id: no keys are known), `.badChecksum`.
+    package static func read(_ bytes: Span<UInt8>) throws(Refusal) -> DatagramHeader {
+        guard bytes.count > 0, bytes[0] == magic else { throw .badMagic }
+        guard bytes.count <= Limits.datagramBytes else { throw .tooBig }
+        guard bytes.count >= headerBytes + trailerBytes else { throw .truncated }
+        let (type, flags) = try readFrameStart(bytes[1])
+        let header = DatagramHeader(
+            type: type, flags: flags, keyID: bigEndian(bytes, 2), epoch: bigEndian(bytes, 6),
+            counter: bigEndian(bytes, 10))
+        guard header.keyID == 0 else { throw .unauthorized }
+        let end = bytes.count - trailerBytes
+        var trailer: UInt64 = 0
+        for index in 0..<trailerBytes { trailer |= UInt64(bytes[end + index]) << UInt64(index * 8) }
+        guard trailer == UInt64(checksum(bytes.extracting(0..<end))) else { throw .badChecksum }
+        return header
+    }
+
+    /// Appends a whole datagram: this header, `body` as it is, and the trailer.
+    package func write(body: Span<UInt8>, into output: inout [UInt8]) {
+        let start = output.count
+        output.append(Self.magic)
+        output.append(type.rawValue | flags.rawValue << 4)
+        for word in [keyID, epoch, counter] {
+            for shift: UInt32 in [24, 16, 8, 0] { output.append(UInt8(truncatingIfNeeded: word >> shift)) }
+        }
+        append(body, to: &output)
+        appendFixed(UInt64(checksum(output.span.extracting(start..<output.count))), size: 8, to: &output)
+    }
+}
+
+private func bigEndian(_ bytes: Span<UInt8>, _ at: Int) -> UInt32 {
+    UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
+}

@@ -1,0 +1,82 @@
+// What a source string says: which product, and by what name the device is known in it.
+package import Events
+
+/// A source taken apart: ranges of the bytes that it was read from.
+struct DeviceSource: Equatable {
+    /// Empty when the source does not name a product.
+    var product: Range<Int>
+    var name: Range<Int>
+
+    /// Takes a source apart.
+    ///
+    /// - `urn:dev:ops:<PEN>-<product>-<serial>`: the product stands in it; the name is the whole URN.
+    /// - `<product>/<serial>`: the name is the serial.
+    /// - any other absolute URI, and a word without `/`: no product; the name is the whole string.
+    /// - Throws: `.noDevice` for an empty or overlong name, `.noProduct` for an overlong or empty product.
+    init(_ bytes: Span<UInt8>) throws(Refusal) {
+        name = 0..<bytes.count
+        product = 0..<0
+        if startsWithURN(bytes) {
+            let pen = index(of: 0x2d, in: bytes, from: 12)
+            let end = index(of: 0x2d, in: bytes, from: pen + 1)
+            guard pen > 12, end < bytes.count - 1 else { throw .noDevice }
+            product = (pen + 1)..<end
+            guard !product.isEmpty else { throw .noProduct }
+        } else if !startsWithScheme(bytes) {
+            let slash = index(of: 0x2f, in: bytes, from: 0)
+            if slash < bytes.count {
+                guard slash > 0 else { throw .noProduct }
+                product = 0..<slash
+                name = (slash + 1)..<bytes.count
+            }
+        }
+        guard !name.isEmpty, name.count <= Limits.deviceBytes else { throw .noDevice }
+        guard product.count <= Limits.productBytes else { throw .noProduct }
+    }
+}
+
+/// `urn:dev:ops:`
+private func startsWithURN(_ bytes: Span<UInt8>) -> Bool {
+    let urn: [12 of UInt8] = [0x75, 0x72, 0x6e, 0x3a, 0x64, 0x65, 0x76, 0x3a, 0x6f, 0x70, 0x73, 0x3a]
+    guard bytes.count > urn.count else { return false }
+    for index in urn.indices where bytes[index] != urn[index] { return false }
+    return true
+}
+
+/// Whether the bytes start as an absolute URI does: a letter, then letters, digits, `+`, `-` or `.`, then `:`.
+private func startsWithScheme(_ bytes: Span<UInt8>) -> Bool {
+    for index in bytes.indices {
+        switch bytes[index] {
+        case 0x61...0x7a, 0x41...0x5a: continue
+        case 0x30...0x39, 0x2b, 0x2d, 0x2e: if index == 0 { return false }
+        case 0x3a: return index > 0
+        default: return false
+        }
+    }
+    return false
+}
+
+/// The index of the first `byte` at or after `start`, or the count.
+private func index(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> Int {
+    var index = start
+    while index < bytes.count, bytes[index] != byte { index += 1 }
+    return min(index, bytes.count)
+}
+
+/// The device that a source names, given out if it is new; for the source of a Hello.
+///
+/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.vocabularyFull`.
+package func readDevice(_ source: Span<UInt8>, vocabulary: inout Vocabulary) throws(Refusal) -> DeviceID {
+    guard isUTF8(source) else { throw .badUTF8 }
+    return try device(of: source, vocabulary: &vocabulary)
+}
+
+/// The device that a source of valid UTF-8 names.
+func device(of source: Span<UInt8>, vocabulary: inout Vocabulary) throws(Refusal) -> DeviceID {
+    let parts = try DeviceSource(source)
+    guard !parts.product.isEmpty else { throw .noProduct }
+    guard let product = vocabulary.symbol(.product, source.extracting(parts.product)),
+        let device = vocabulary.device(product: product, name: source.extracting(parts.name))
+    else { throw .vocabularyFull }
+    return device
+}

@@ -1,0 +1,194 @@
+// One JSON event as it stands in a line: which keys it has, in whatever order, before any name is looked up.
+import Events
+
+/// The keys that mean something; every other is checked and skipped.
+enum EventKey: UInt8, CaseIterable {
+    // Of the envelope: only at the top.
+    case product, device, source, customer, subject, id, seq, epoch, time, type, specversion, datacontenttype, dataschema, data
+    // Of the payload: at the top, or in `data`.
+    case aspect, value, unit, count, severity, scale, bestRating, worstRating, ratingValue, text, lang
+
+    var isPayload: Bool { rawValue >= EventKey.aspect.rawValue }
+
+    static let table = WordTable<EventKey>(EventKey.allCases.map { ("\($0)", $0) })
+}
+
+/// A value of the payload.
+enum Scalar: Equatable {
+    case absent
+    case text(JSONText)
+    /// Checked, but not yet read: where it stands.
+    case number(JSONText)
+    case flag(Bool)
+    /// An array or an object.
+    case other
+}
+
+/// The fields of one line.
+struct EventLineFields {
+    var product = JSONText()
+    var device = JSONText()
+    var source = JSONText()
+    var customer = JSONText()
+    var subject = JSONText()
+    var type = JSONText()
+    var specversion = JSONText()
+    var id = Scalar.absent
+    var seq = Scalar.absent
+    var epoch = Scalar.absent
+    var time = Scalar.absent
+    var aspect = Scalar.absent
+    var value = Scalar.absent
+    var unit = Scalar.absent
+    var count = Scalar.absent
+    var severity = Scalar.absent
+    var scale = Scalar.absent
+    var best = Scalar.absent
+    var worst = Scalar.absent
+    var rating = Scalar.absent
+    var text = Scalar.absent
+    var language = Scalar.absent
+    /// `data` is there and is no object.
+    var isDataOpaque = false
+    var hasSpecversion = false
+    /// Payload keys that stood in `data`; they go before those at the top. A bit for each `EventKey`.
+    private var inData: UInt32 = 0
+
+    /// Reads a line, which must be one object and white space around it.
+    ///
+    /// - Throws: `.malformedJSON`, `.badUTF8`, `.duplicateKey`, `.tooDeep`.
+    mutating func read(_ line: Span<UInt8>) throws(Refusal) {
+        var at = 0
+        guard nextByte(line, &at) == 0x7b else { throw .malformedJSON }
+        try read(line, &at, EventKey.table)
+        guard nextByte(line, &at) == 0 else { throw .malformedJSON }
+    }
+
+    /// Reads the object whose opening brace is at `at`.
+    private mutating func read(
+        _ line: Span<UInt8>, _ at: inout Int, _ table: borrowing WordTable<EventKey>, isData: Bool = false
+    ) throws(Refusal) {
+        at &+= 1
+        if nextByte(line, &at) == 0x7d {
+            at &+= 1
+            return
+        }
+        var seen: UInt32 = 0
+        var unknown = UnknownKeys()
+        while true {
+            guard nextByte(line, &at) == 0x22 else { throw .malformedJSON }
+            let text = try readText(line, &at)
+            try expect(0x3a, line, &at)
+            let key = try find(text, line, table)
+            if let key {
+                let bit: UInt32 = 1 &<< UInt32(key.rawValue)
+                guard seen & bit == 0 else { throw .duplicateKey }
+                seen |= bit
+            } else {
+                try unknown.add(text, line)
+            }
+            if let key, key.isPayload {
+                let bit: UInt32 = 1 &<< UInt32(key.rawValue)
+                let scalar = try readScalar(line, &at, depth: isData ? 2 : 1)
+                if isData { inData |= bit }
+                if isData || inData & bit == 0 { setPayload(key, scalar) }
+            } else if let key, !isData {
+                try readEnvelope(key, line, &at, table)
+            } else {
+                try skipValue(line, &at, depth: isData ? 2 : 1)
+            }
+            let next = nextByte(line, &at)
+            at &+= 1
+            if next == 0x2c { continue }
+            guard next == 0x7d else { throw .malformedJSON }
+            return
+        }
+    }
+
+    @inline(__always)
+    private func find(
+        _ text: JSONText, _ line: Span<UInt8>, _ table: borrowing WordTable<EventKey>
+    ) throws(Refusal) -> EventKey? {
+        if text.isEscaped {
+            let plain = try unescaped(line, text)
+            return table.find(plain.span, 0..<plain.count)
+        }
+        return table.find(line, text.range)
+    }
+
+    private mutating func readEnvelope(
+        _ key: EventKey, _ line: Span<UInt8>, _ at: inout Int, _ table: borrowing WordTable<EventKey>
+    ) throws(Refusal) {
+        switch key {
+        case .product: product = try readName(line, &at)
+        case .device: device = try readName(line, &at)
+        case .source: source = try readName(line, &at)
+        case .customer: customer = try readName(line, &at)
+        case .subject: subject = try readName(line, &at)
+        case .type: type = try readName(line, &at)
+        case .specversion:
+            hasSpecversion = true
+            specversion = try readName(line, &at)
+        case .id: id = try readScalar(line, &at, depth: 1)
+        case .seq: seq = try readScalar(line, &at, depth: 1)
+        case .epoch: epoch = try readScalar(line, &at, depth: 1)
+        case .time: time = try readScalar(line, &at, depth: 1)
+        case .datacontenttype, .dataschema: _ = try readName(line, &at)
+        default:
+            if nextByte(line, &at) == 0x7b {
+                try read(line, &at, table, isData: true)
+            } else if case .absent = try readScalar(line, &at, depth: 1) {
+                return
+            } else {
+                isDataOpaque = true
+            }
+        }
+    }
+
+    private mutating func setPayload(_ key: EventKey, _ scalar: Scalar) {
+        switch key {
+        case .aspect: aspect = scalar
+        case .value: value = scalar
+        case .unit: unit = scalar
+        case .count: count = scalar
+        case .severity: severity = scalar
+        case .scale: scale = scalar
+        case .bestRating: best = scalar
+        case .worstRating: worst = scalar
+        case .ratingValue: rating = scalar
+        case .text: text = scalar
+        default: language = scalar
+        }
+    }
+
+    /// Reads a string, or `null` for none; a name of any other type is malformed.
+    @inline(__always)
+    private func readName(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
+        if nextByte(line, &at) == 0x22 { return try readText(line, &at) }
+        try readLiteral("null", line, &at)
+        return JSONText()
+    }
+
+    /// Reads any value; `null` is absent.
+    private func readScalar(_ line: Span<UInt8>, _ at: inout Int, depth: Int) throws(Refusal) -> Scalar {
+        switch nextByte(line, &at) {
+        case 0x22: return .text(try readText(line, &at))
+        case 0x2d, 0x30...0x39:
+            let start = UInt32(truncatingIfNeeded: at)
+            _ = try readNumber(line, &at)
+            return .number(JSONText(start: start, end: UInt32(truncatingIfNeeded: at)))
+        case 0x74:
+            try readLiteral("true", line, &at)
+            return .flag(true)
+        case 0x66:
+            try readLiteral("false", line, &at)
+            return .flag(false)
+        case 0x6e:
+            try readLiteral("null", line, &at)
+            return .absent
+        default:
+            try skipValue(line, &at, depth: depth)
+            return .other
+        }
+    }
+}

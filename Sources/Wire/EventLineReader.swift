@@ -1,0 +1,206 @@
+// One JSON event: the short form, or CloudEvents structured. From its fields to an Event of the batch.
+package import Events
+
+/// Appends the event of one line to a batch.
+///
+/// - Parameters:
+///   - line: one JSON object with nothing around it but white space; without the newline.
+///   - arrival: the daemon's clock when the bytes were read; also the event's time when the line has none.
+/// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object, and
+///   a name that is no string), `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity` (id or
+///   customer), `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined.
+package func readEventLine(
+    _ line: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary, into batch: inout EventBatch
+) throws(Refusal) {
+    guard line.count <= Limits.jsonEventBytes else { throw .tooBig }
+    guard isUTF8(line) else { throw .badUTF8 }
+    var fields = EventLineFields()
+    try fields.read(line)
+    try appendEvent(fields, line, arrival, &vocabulary, &batch)
+}
+
+private func appendEvent(
+    _ fields: borrowing EventLineFields, _ line: Span<UInt8>, _ arrival: Timestamp, _ vocabulary: inout Vocabulary,
+    _ batch: inout EventBatch
+) throws(Refusal) {
+    var event = Event()
+    event.arrival = arrival
+    let mark = batch.text.count
+    do {
+        // First what needs no name, so that a refused line leaves none behind.
+        try setIdentity(&event, fields, line)
+        try setDevice(&event, fields, line, &vocabulary)
+        try setKind(&event, fields, line, &vocabulary)
+        try setTime(&event, fields, line)
+        try setPayload(&event, fields, line, &vocabulary, &batch)
+    } catch {
+        batch.truncate(events: batch.events.count, text: mark)
+        throw error
+    }
+    if event.kind == .custom {
+        batch.truncate(events: batch.events.count, text: mark)
+        setText(line, of: &event, in: &batch.text)
+    }
+    batch.events.append(event)
+}
+
+private func setDevice(
+    _ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary
+) throws(Refusal) {
+    let isShort = fields.hasSpecversion ? false : fields.device.isPresent
+    let text = isShort ? fields.device : fields.source
+    guard text.isPresent else { throw .noDevice }
+    let productText = fields.product
+    try withPlain(line, text) { (source) throws(Refusal) in
+        var name = 0..<source.count
+        var product: SymbolID?
+        if !isShort {
+            let parts = try DeviceSource(source)
+            name = parts.name
+            if !parts.product.isEmpty {
+                product = vocabulary.symbol(.product, source.extracting(parts.product))
+                guard product != nil else { throw .vocabularyFull }
+            }
+        }
+        guard !name.isEmpty, name.count <= Limits.deviceBytes else { throw .noDevice }
+        if product == nil {
+            product = try withPlain(line, productText) { (plain) throws(Refusal) in
+                guard fits(plain, Limits.productBytes) else { throw .noProduct }
+                return vocabulary.symbol(.product, plain)
+            }
+        }
+        guard let product, let device = vocabulary.device(product: product, name: source.extracting(name)) else {
+            throw .vocabularyFull
+        }
+        event.product = product
+        event.device = device
+    }
+    let customer = fields.customer.isPresent ? fields.customer : fields.subject
+    guard customer.isPresent else { return }
+    event.customer = try withPlain(line, customer) { (plain) throws(Refusal) in
+        guard fits(plain, Limits.customerBytes) else { throw .badIdentity }
+        guard let id = vocabulary.customer(plain) else { throw .vocabularyFull }
+        return id
+    }
+}
+
+private func setIdentity(_ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>) throws(Refusal) {
+    let id = fields.id == .absent ? fields.seq : fields.id
+    if fields.hasSpecversion, fields.id == .absent { throw .badIdentity }
+    switch id {
+    case .absent: break
+    case .number(let number):
+        guard let seq = try unsigned(number, line) else { throw .badIdentity }
+        event.identity = .sequence
+        event.seq = seq
+        switch fields.epoch {
+        case .absent: break
+        case .number(let number):
+            guard let epoch = try unsigned(number, line).flatMap(UInt32.init(exactly:)) else { throw .badIdentity }
+            event.epoch = epoch
+        default: throw .badIdentity
+        }
+    case .text(let text):
+        guard fields.id != .absent else { throw .badIdentity }
+        try withPlain(line, text) { (plain) throws(Refusal) in
+            guard fits(plain, Limits.idBytes) else { throw .badIdentity }
+            if let (epoch, seq) = readSequence(plain) {
+                (event.identity, event.epoch, event.seq) = (.sequence, epoch, seq)
+            } else {
+                (event.identity, event.seq) = (.hash, identityHash(plain))
+            }
+        }
+    case .flag, .other: throw .badIdentity
+    }
+}
+
+/// `<epoch>-<seq>`, both decimal without leading zeros; nil when it is anything else.
+func readSequence(_ id: Span<UInt8>) -> (epoch: UInt32, seq: UInt64)? {
+    var at = 0
+    guard let epoch = readPart(id, &at), let epoch = UInt32(exactly: epoch), at < id.count, id[at] == 0x2d else {
+        return nil
+    }
+    at += 1
+    guard let seq = readPart(id, &at), at == id.count else { return nil }
+    return (epoch, seq)
+}
+
+private func readPart(_ id: Span<UInt8>, _ at: inout Int) -> UInt64? {
+    let start = at
+    var value: UInt64 = 0
+    while at < id.count, id[at] &- 0x30 < 10 {
+        let (tenfold, overflow) = value.multipliedReportingOverflow(by: 10)
+        let (sum, carry) = tenfold.addingReportingOverflow(UInt64(id[at] - 0x30))
+        if overflow || carry { return nil }
+        value = sum
+        at += 1
+    }
+    guard at > start, at == start + 1 || id[start] != 0x30 else { return nil }
+    return value
+}
+
+/// The kinds that a device may send, by all their names.
+private let kindNames = WordTable<EventKind>(
+    EventKind.allCases.filter(\.isUplink).map { ($0.name.description, $0) } + [("feedback.given", .feedbackText)])
+
+private let typePrefix = Array("org.tidings.".utf8)
+private let typeSuffix = Array(".v1".utf8)
+
+private func setKind(
+    _ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary
+) throws(Refusal) {
+    if fields.hasSpecversion {
+        let isKnown = try withPlain(line, fields.specversion) { (plain) throws(Refusal) in
+            plain.count == 3 && plain[0] == 0x31 && plain[1] == 0x2e && plain[2] == 0x30
+        }
+        if !isKnown { event.blame(.unknownType) }
+    }
+    guard fields.type.isPresent else { return event.blame(.unknownType) }
+    try withPlain(line, fields.type) { (plain) throws(Refusal) in
+        var range = 0..<plain.count
+        if has(typePrefix, plain, at: 0), has(typeSuffix, plain, at: plain.count - typeSuffix.count) {
+            range = typePrefix.count..<max(typePrefix.count, plain.count - typeSuffix.count)
+        }
+        if event.quarantine == .none, let kind = kindNames.find(plain, range) {
+            event.kind = kind
+            return
+        }
+        event.blame(.unknownType)
+        guard fits(plain, Limits.valueBytes) else { return }
+        guard let id = vocabulary.symbol(.type, plain) else { throw .vocabularyFull }
+        event.type = id
+    }
+}
+
+@inline(__always)
+private func has(_ part: [UInt8], _ text: Span<UInt8>, at start: Int) -> Bool {
+    guard start >= 0, start + part.count <= text.count else { return false }
+    for index in part.indices where text[start + index] != part[index] { return false }
+    return true
+}
+
+private func setTime(_ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>) throws(Refusal) {
+    var time: Timestamp?
+    switch fields.time {
+    case .absent:
+        event.clock = .arrival
+        event.time = event.arrival
+        return
+    case .number(let number):
+        switch try value(of: number, line) {
+        case .whole(let milliseconds): time = Timestamp(rawValue: milliseconds)
+        case .real(let milliseconds) where milliseconds.magnitude < Double(wholeLimit):
+            time = Timestamp(rawValue: Int64(milliseconds.rounded(.down)))
+        default: break
+        }
+    case .text(let text): time = try withPlain(line, text) { (plain) throws(Refusal) in readTime(plain) }
+    case .flag, .other: break
+    }
+    if let time {
+        event.time = time
+    } else {
+        event.blame(.absurdClock)
+        event.clock = .arrival
+        event.time = event.arrival
+    }
+}

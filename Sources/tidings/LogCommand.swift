@@ -1,0 +1,254 @@
+// tidings log: look at the log itself.
+
+import ArgumentParser
+import Daemon
+import Events
+import Foundation
+import Log
+import Presentation
+import SQLiteLog
+import Wire
+
+struct Log: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look at the log: its newest events, its size, its integrity, its contents.",
+        subcommands: [LogTail.self, LogStat.self, LogVerify.self, LogExport.self])
+}
+
+/// Opens the log of a data folder for reading.
+func openLog(_ directory: String) throws -> SQLiteEventLog {
+    do { return try SQLiteEventLog(directory: directory, readOnly: true) } catch { throw Failure(error) }
+}
+
+/// Turns events into lines of the form that was asked for.
+struct EventPrinter {
+    let format: OutputFormat
+    var vocabulary: Vocabulary
+    private let lines = EventLines(style: .now)
+    private var bytes: [UInt8] = []
+
+    init(format: OutputFormat, vocabulary: Vocabulary) {
+        self.format = format
+        self.vocabulary = vocabulary
+    }
+
+    var header: String { format == .csv ? EventLines.csvHeader : "" }
+
+    mutating func append(_ event: Event, in batch: EventBatch, at offset: Offset) {
+        let text = batch.text(of: event)
+        switch format {
+        case .json:
+            writeEventLine(event, text: Array(text).span, offset: offset, vocabulary: vocabulary, into: &bytes)
+            bytes.append(UInt8(ascii: "\n"))
+        case .table, .csv:
+            let text = String(decoding: text, as: UTF8.self)
+            let line =
+                format == .csv
+                ? lines.csvText(event, text: text, offset: offset, vocabulary: vocabulary)
+                : lines.tableLine(event, text: text, offset: offset, vocabulary: vocabulary) + "\n"
+            bytes.append(contentsOf: line.utf8)
+        }
+    }
+
+    /// Writes what has been appended.
+    mutating func flush() {
+        guard !bytes.isEmpty else { return }
+        FileHandle.standardOutput.write(Data(bytes))
+        bytes.removeAll(keepingCapacity: true)
+    }
+}
+
+/// Prints the newest events, and with `--follow` those to come.
+struct LogTail: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tail",
+        abstract: "Print the newest events of the log.",
+        discussion: """
+            Examples: tidings log tail -n 20
+                      tidings log tail -f --product kettle
+                      tidings log tail --quarantined --format json
+            """)
+
+    @Option(name: [.customShort("n"), .long], help: "How many events.")
+    var count = 10
+
+    @Flag(name: [.short, .long], help: "Go on with the events to come, until interrupted.")
+    var follow = false
+
+    @Flag(help: "Only events that are kept apart, with the reason.")
+    var quarantined = false
+
+    @Option(help: "Only events of this product.")
+    var product: String?
+
+    @Option(help: "How to print: table, json or csv.")
+    var format: OutputFormat = .table
+
+    @OptionGroup var data: DataOptions
+
+    func validate() throws {
+        guard (0...1_000_000).contains(count) else { throw ValidationError("-n must be from 0 to 1000000") }
+    }
+
+    func run() async throws {
+        let log = try openLog(try await data.directory())
+        do {
+            var printer = EventPrinter(format: format, vocabulary: try await log.vocabulary())
+            printOut(printer.header)
+            let head = await log.head
+            let chosen = try await newest(log, head, printer.vocabulary)
+            for (event, batch, offset) in chosen { printer.append(event, in: batch, at: offset) }
+            printer.flush()
+            guard follow else { return }
+            var follower = Follower(log, from: head, wakeup: .poll(every: .milliseconds(100)))
+            while true {
+                let blocks = try await follower.next(limit: 16)
+                if blocks.isEmpty { return }
+                printer.vocabulary = try await log.vocabulary()
+                for block in blocks { print(block, with: &printer) }
+                printer.flush()
+            }
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    private func print(_ block: Block, with printer: inout EventPrinter) {
+        for (index, event) in block.batch.events.enumerated() where isWanted(event, printer.vocabulary) {
+            printer.append(event, in: block.batch, at: block.firstOffset + index)
+        }
+    }
+
+    private func isWanted(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
+        if quarantined, event.quarantine == .none { return false }
+        guard let product else { return true }
+        return vocabulary.text(.product, event.product).elementsEqual(product.utf8)
+    }
+
+    /// The last `count` events that are wanted, oldest first; goes back through the log until it has them.
+    private func newest(
+        _ log: SQLiteEventLog, _ head: Offset, _ vocabulary: Vocabulary
+    ) async throws(LogError) -> [(Event, EventBatch, Offset)] {
+        let start = await log.start
+        var end = head
+        var stride = UInt64(max(count, 64))
+        var found: [(Event, EventBatch, Offset)] = []
+        while found.count < count, end > start {
+            let from = Offset(rawValue: max(start.rawValue, end.rawValue > stride ? end.rawValue - stride : 0))
+            var follower = Follower(log, from: from, wakeup: .poll(every: .seconds(1)))
+            var earlier: [(Event, EventBatch, Offset)] = []
+            while follower.position < end {
+                let blocks = try await follower.nextAvailable(limit: 16)
+                if blocks.isEmpty { break }
+                for block in blocks {
+                    for (index, event) in block.batch.events.enumerated()
+                    where block.firstOffset + index < end && isWanted(event, vocabulary) {
+                        earlier.append((event, block.batch, block.firstOffset + index))
+                    }
+                }
+                if earlier.count > count * 2 { earlier.removeFirst(earlier.count - count) }
+            }
+            found = earlier.suffix(count - found.count) + found
+            end = from
+            stride *= 4
+        }
+        return found
+    }
+}
+
+/// Prints the segments and their sizes.
+struct LogStat: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stat",
+        abstract: "Print the log's segments, sizes, times and the head of its hash chain.",
+        discussion: "Example: tidings log stat --format json")
+
+    @Option(help: "How to print: table, json or csv.")
+    var format: OutputFormat = .table
+
+    @OptionGroup var data: DataOptions
+
+    func run() async throws {
+        let log = try openLog(try await data.directory())
+        do {
+            printOut(renderStatistics(try await log.statistics(), as: format))
+        } catch {
+            throw Failure(error)
+        }
+    }
+}
+
+/// Recomputes every checksum and the chain.
+struct LogVerify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Check every block, checksum and the hash chain of the log.",
+        discussion: """
+            Example: tidings log verify --data ./tidings-data
+
+            Exits 1 when something is damaged, and names each segment and range of events.
+            """)
+
+    @Option(help: "How to print: table, json or csv.")
+    var format: OutputFormat = .table
+
+    @OptionGroup var data: DataOptions
+
+    func run() async throws {
+        let log = try openLog(try await data.directory())
+        let report: VerifyReport
+        do { report = try await log.verify() } catch { throw Failure(error) }
+        printOut(renderVerification(report, as: format))
+        guard report.isClean else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+    }
+}
+
+/// The forms of an export.
+enum ExportFormat: String, ExpressibleByArgument, CaseIterable { case ndjson, csv }
+
+/// Writes events to standard output.
+struct LogExport: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Write all events of the log to standard output.",
+        discussion: """
+            Examples: tidings log export --format ndjson >events.ndjson
+                      tidings log export --format csv --from 1000 --limit 500
+            """)
+
+    @Option(help: "ndjson (one JSON object a line) or csv.")
+    var format: ExportFormat = .ndjson
+
+    @Option(help: "The offset of the first event.")
+    var from: UInt64?
+
+    @Option(help: "How many events at most.")
+    var limit: UInt64?
+
+    @OptionGroup var data: DataOptions
+
+    func run() async throws {
+        let log = try openLog(try await data.directory())
+        do {
+            let first = if let from { Offset(rawValue: from) } else { await log.start }
+            var printer = EventPrinter(
+                format: format == .csv ? .csv : .json, vocabulary: try await log.vocabulary())
+            printOut(printer.header)
+            var follower = Follower(log, from: first, wakeup: .poll(every: .seconds(1)))
+            var left = limit ?? .max
+            while left > 0 {
+                let blocks = try await follower.nextAvailable(limit: 8)
+                if blocks.isEmpty { break }
+                for block in blocks {
+                    for (index, event) in block.batch.events.enumerated() where left > 0 {
+                        printer.append(event, in: block.batch, at: block.firstOffset + index)
+                        left -= 1
+                    }
+                }
+                printer.flush()
+            }
+        } catch {
+            throw Failure(error)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// tidings rebuild: the summaries from the log, anew.
+
+import ArgumentParser
+import Daemon
+import Events
+import Log
+import Projection
+import SQLiteLog
+import Presentation
+
+struct Rebuild: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Fold the whole log into new summaries and put them in the place of the old ones.",
+        discussion: """
+            Example: tidings rebuild --data ./tidings-data
+
+            The daemon must be stopped. Readers of the old summaries keep reading them until they close the file. The \
+            result is the same, row by row, however often this is done.
+            """)
+
+    @OptionGroup var data: DataOptions
+
+    @Option(help: "How to print the result: table, json or csv.")
+    var format: OutputFormat = .table
+
+    func run() async throws {
+        let directory = try await data.directory()
+        let start = ContinuousClock.now
+        let events: UInt64
+        do {
+            let log = try SQLiteEventLog(directory: directory, readOnly: false)
+            if Terminal.showsProgress { printError("folding \(await log.head.rawValue) events ...") }
+            events = try await Projector.rebuild(
+                log: log, identity: log.logIdentity, into: directory, now: { wallClock() })
+            try await log.close()
+        } catch let error as LogError {
+            throw Failure(error)
+        } catch let error as ProjectionError {
+            throw Failure(error)
+        }
+        let parts = start.duration(to: .now).components
+        let seconds = Double(parts.seconds) + Double(parts.attoseconds) / 1e18
+        let rate = seconds > 0 ? Int(Double(events) / seconds) : 0
+        switch format {
+        case .table: printOut("rebuilt the summaries from \(events) events in \(rounded(seconds)) s (\(rate) events/s)\n")
+        case .json: printOut("{\"events\":\(events),\"seconds\":\(rounded(seconds)),\"events_per_second\":\(rate)}\n")
+        case .csv: printOut("events,seconds,events_per_second\n\(events),\(rounded(seconds)),\(rate)\n")
+        }
+    }
+
+    private func rounded(_ seconds: Double) -> Double { (seconds * 1_000).rounded() / 1_000 }
+}

@@ -1,0 +1,71 @@
+// tidings serve: the daemon.
+
+import ArgumentParser
+import Daemon
+import Log
+import Logging
+import Projection
+import Transport
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the daemon: receive, store, acknowledge, summarise.",
+        discussion: """
+            Example: tidings serve --data ./tidings-data
+                     tidings serve --config tidings.yaml --tcp-port 0
+
+            Listens on loopback unless the configuration says otherwise. Stops on SIGTERM or SIGINT: what was read is \
+            stored, acknowledged and summarised first. The log goes to standard error.
+            """)
+
+    @OptionGroup var data: DataOptions
+
+    @Option(help: "The address to listen on, for TCP and UDP.")
+    var host: String?
+
+    @Option(help: "The TCP port; 0 = any free one.")
+    var tcpPort: Int?
+
+    @Option(help: "The UDP port; 0 = any free one.")
+    var udpPort: Int?
+
+    @Option(help: "debug, info, notice, warning or error.")
+    var logLevel: String?
+
+    @Option(help: "auto, logfmt or json.")
+    var logFormat: String?
+
+    func run() async throws {
+        var flags: [String: String] = [:]
+        flags["listen.tcp.host"] = host
+        flags["listen.udp.host"] = host
+        flags["listen.tcp.port"] = tcpPort.map(String.init)
+        flags["listen.udp.port"] = udpPort.map(String.init)
+        flags["logging.level"] = logLevel
+        flags["logging.format"] = logFormat
+        try await serve(try await data.load(flags))
+    }
+}
+
+/// Runs a daemon and turns its failures into this program's.
+func serve(
+    _ configuration: DaemonConfiguration, whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }
+) async throws {
+    let format: LineLogHandler.Format =
+        switch configuration.logFormat {
+        case "json": .json
+        case "logfmt": .logfmt
+        default: Terminal.showsProgress ? .logfmt : .json
+        }
+    let handler = LineLogHandler(format: format, level: configuration.logLevel)
+    do {
+        try await Daemon(configuration, logger: Logger(label: "tidings") { _ in handler })
+            .run(whenListening: whenListening)
+    } catch let error as LogError {
+        throw Failure(error)
+    } catch let error as ListenError {
+        throw Failure(error.description, .inputOutput)
+    } catch let error as ProjectionError {
+        throw Failure(error)
+    }
+}

@@ -1,0 +1,72 @@
+// tidings summary: what customers prefer now, per product.
+
+import ArgumentParser
+import Daemon
+import Presentation
+import Projection
+
+struct Summary: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what customers prefer now: all products, or one of them.",
+        discussion: """
+            Examples: tidings summary
+                      tidings summary kettle
+                      tidings summary kettle --since 2026-11-01 --until 2026-11-07 --format csv
+
+            Works while the daemon runs, and when it does not. The same tables are in summaries.sqlite, for any SQL.
+            """)
+
+    @Argument(help: "The product; all products are listed without it.")
+    var product: String?
+
+    @Option(help: "The first day of a window, as YYYY-MM-DD (UTC).")
+    var since: String?
+
+    @Option(help: "The last day of a window, as YYYY-MM-DD (UTC).")
+    var until: String?
+
+    @Option(help: "How to print: table, json or csv.")
+    var format: OutputFormat = .table
+
+    @OptionGroup var data: DataOptions
+
+    func validate() throws {
+        for day in [since, until] {
+            guard let day, Day(day) == nil else { continue }
+            throw ValidationError("\(day) is not a day; write it as 2026-11-24")
+        }
+        guard product != nil || (since == nil && until == nil) else {
+            throw ValidationError("--since and --until need a product")
+        }
+    }
+
+    func run() async throws {
+        let directory = try await data.directory()
+        // A running daemon writes what is due first, so that the answer is of now; without one the file is complete.
+        _ = try? await ControlClient.ask(.checkpoint, dataDirectory: directory)
+        do {
+            let reader = try SummaryReader(path: directory + "/" + Projector.fileName)
+            guard let product else {
+                printOut(renderProducts(try reader.products(), position: try reader.position(), as: format, style: .now))
+                return
+            }
+            let days = (since: since.flatMap { Day($0) }, until: until.flatMap { Day($0) })
+            guard let summary = try reader.summary(product: product, since: days.since, until: days.until) else {
+                let nearest = try reader.nearest(to: product)
+                throw Failure(renderUnknown(product: product, nearest: nearest), .data)
+            }
+            printOut(renderSummary(summary, as: format, style: .now))
+        } catch let error as ProjectionError {
+            throw Failure(error)
+        }
+    }
+}
+
+extension OutputFormat: ExpressibleByArgument {}
+
+extension TableStyle {
+    /// What this process's standard output can show.
+    static var now: TableStyle {
+        TableStyle(isUnicode: Terminal.isUTF8, isColored: Terminal.hasColour, width: Terminal.width)
+    }
+}

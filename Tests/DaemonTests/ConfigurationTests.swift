@@ -1,0 +1,81 @@
+// Flags over environment over file over defaults, and a clear word for everything that is wrong.
+
+import Daemon
+import Foundation
+import Testing
+
+@Suite struct ConfigurationTests {
+    private func load(
+        _ yaml: String, flags: [String: String] = [:], environment: [String: String] = [:]
+    ) async throws -> DaemonConfiguration {
+        let path = NSTemporaryDirectory() + "/tidings-\(UUID().uuidString).yaml"
+        try yaml.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return try await DaemonConfiguration.load(file: path, flags: flags, environment: environment)
+    }
+
+    private func fault(_ yaml: String, environment: [String: String] = [:]) async -> String {
+        do {
+            _ = try await load(yaml, environment: environment)
+            return ""
+        } catch let error as ConfigurationError {
+            return error.description.replacing(/configuration: \S*tidings-[^ ]+yaml/, with: "F")
+                .replacing(/\(\S*tidings-[^ ]+yaml/, with: "(F")
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test func defaultsHold() async throws {
+        let configuration = try await load("")
+        #expect(configuration.tcp == .init(host: "127.0.0.1", port: 7411))
+        #expect(configuration.blockMaxEvents == 8_192)
+        #expect(configuration.effective.allSatisfy { $0.source == "default" })
+        #expect(configuration.effective.count == ConfigurationKey.all.count)
+    }
+
+    @Test func theStrongerLayerWins() async throws {
+        let yaml = "listen:\n  tcp:\n    port: 1\n  udp:\n    port: 2\nlog:\n  block_max_events: 3\n"
+        let configuration = try await load(
+            yaml, flags: ["listen.tcp.port": "11"],
+            environment: ["TIDINGS_LISTEN_TCP_PORT": "12", "TIDINGS_LISTEN_UDP_PORT": "22", "HOME": "/"])
+        #expect(configuration.tcp.port == 11)
+        #expect(configuration.udp.port == 22)
+        #expect(configuration.blockMaxEvents == 3)
+        let sources = configuration.effective.filter { $0.source != "default" }.map { [$0.name, $0.value] }
+        #expect(sources == [["listen.tcp.port", "11"], ["listen.udp.port", "22"], ["log.block_max_events", "3"]])
+    }
+
+    @Test func unknownKeysAreRefusedWithTheNearest() async {
+        #expect(await fault("listen:\n  tcp:\n    prt: 1\n") == "F line 3: unknown key listen.tcp.prt; did you mean listen.tcp.port?")
+        #expect(await fault("data_dri: x\n") == "F line 1: unknown key data_dri; did you mean data_dir?")
+        #expect(await fault("", environment: ["TIDINGS_LISTEN_TCP_PROT": "1"]).contains("did you mean TIDINGS_LISTEN_TCP_PORT?"))
+    }
+
+    @Test func valuesAreCheckedWithTheirPlace() async {
+        #expect(await fault("listen:\n  tcp:\n    port: 70000\n") == "configuration: listen.tcp.port = 70000 (F line 3) must be a whole number from 0 to 65535")
+        #expect(await fault("log:\n  block_max_events: many\n").hasSuffix("must be a whole number from 1 to 8192"))
+        #expect(await fault("logging:\n  level: loud\n").hasSuffix("must be one of debug, info, notice, warning, error"))
+        #expect(await fault("", environment: ["TIDINGS_LOG_COMPRESSION_LEVEL": "0"]) == "configuration: log.compression_level = 0 (environment) must be a whole number from 1 to 9")
+        #expect(await fault("- a\n").hasSuffix("the file must be a mapping of keys to values"))
+        #expect(await fault("listen: [1\n").contains("is not YAML"))
+        #expect(await fault("listen:\n  tcp: 5\n").hasSuffix("listen.tcp must be a mapping of keys to values"))
+    }
+
+    @Test func aMissingFileThatWasNamedIsAnError() async {
+        await #expect(throws: ConfigurationError.self) {
+            try await DaemonConfiguration.load(file: "/nonexistent/tidings.yaml", environment: [:])
+        }
+    }
+
+    @Test func theTemplateIsAValidFileWithEveryKey() async throws {
+        let configuration = try await load(configurationTemplate())
+        #expect(configuration.effective.allSatisfy { $0.source != "default" })
+    }
+
+    @Test func distanceCountsEdits() {
+        #expect(editDistance("port", "prt") == 1)
+        #expect(editDistance("", "abc") == 3)
+        #expect(editDistance("kitten", "sitting") == 3)
+    }
+}

@@ -1,0 +1,169 @@
+// The real binary, started on real sockets and a real folder.
+
+import Foundation
+import Testing
+
+/// A command that ended.
+struct Finished: Sendable {
+    var status: Int32
+    var output: String
+    var errors: String
+}
+
+/// Where the binaries of this build are.
+enum Binary {
+    /// The folder of the test bundle, which is also that of the `tidings` executable.
+    static let folder: String = {
+        let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        return (bundle as NSString).deletingLastPathComponent
+    }()
+
+    static var tidings: String { folder + "/tidings" }
+
+    /// The checkout that these tests belong to.
+    static let checkout = (#filePath as NSString).deletingLastPathComponent + "/../.."
+}
+
+/// Runs a program to its end and returns what it printed; `input` is its standard input.
+func run(_ program: String, _ arguments: [String], input: Data? = nil) async throws -> Finished {
+    let folder = TemporaryFolder()
+    defer { folder.remove() }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
+    let (output, errors, source) = (folder.path + "/out", folder.path + "/err", folder.path + "/in")
+    for path in [output, errors] { FileManager.default.createFile(atPath: path, contents: nil) }
+    FileManager.default.createFile(atPath: source, contents: input ?? Data())
+    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
+    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: source))
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        process.terminationHandler = { _ in continuation.resume() }
+        do { try process.run() } catch { continuation.resume(throwing: error) }
+    }
+    return Finished(
+        status: process.terminationStatus, output: try String(contentsOfFile: output, encoding: .utf8),
+        errors: try String(contentsOfFile: errors, encoding: .utf8))
+}
+
+/// Runs `tidings` with the given arguments.
+func tidings(_ arguments: String..., input: Data? = nil) async throws -> Finished {
+    try await run(Binary.tidings, arguments, input: input)
+}
+
+/// Runs a shell line.
+func shell(_ line: String) async throws -> Finished { try await run("/bin/sh", ["-c", line]) }
+
+/// A folder of its own for one test.
+struct TemporaryFolder: Sendable {
+    let path: String
+
+    init() {
+        path = NSTemporaryDirectory() + "/tidings-test-" + UUID().uuidString
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// A running `tidings serve`.
+final class DaemonProcess {
+    let data: String
+    private let process = Process()
+    private let errors: String
+    private(set) var tcpPort = 0
+    private(set) var udpPort = 0
+
+    /// Starts the daemon on free ports and waits until it listens.
+    init(data: String, _ arguments: String...) async throws {
+        self.data = data
+        errors = data + "/daemon.log"
+        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+        if !FileManager.default.fileExists(atPath: errors) {
+            FileManager.default.createFile(atPath: errors, contents: nil)
+        }
+        let log = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+        let start = try log.seekToEnd()
+        process.executableURL = URL(fileURLWithPath: Binary.tidings)
+        process.arguments = ["serve", "--data", data, "--tcp-port", "0", "--udp-port", "0"] + arguments
+        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
+        process.standardError = log
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        for _ in 0..<1_000 {
+            if try readPorts(from: start) { return }
+            guard process.isRunning else { break }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw StartFailure(log: (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "")
+    }
+
+    struct StartFailure: Error { var log: String }
+
+    /// What the daemon has logged.
+    var log: String { (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "" }
+
+    var pid: Int32 { process.processIdentifier }
+    var isRunning: Bool { process.isRunning }
+
+    private func readPorts(from start: UInt64) throws -> Bool {
+        let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: errors))
+        try handle.seek(toOffset: start)
+        let text = String(decoding: handle.availableData, as: UTF8.self)
+        for line in text.split(separator: "\n") {
+            guard let fields = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String],
+                fields["message"] == "listening", let tcp = fields["tcp"], let udp = fields["udp"]
+            else { continue }
+            tcpPort = Int(tcp.split(separator: ":").last ?? "") ?? 0
+            udpPort = Int(udp.split(separator: ":").last ?? "") ?? 0
+            return true
+        }
+        return false
+    }
+
+    /// SIGTERM, and wait; returns the exit status.
+    func stop() async -> Int32 {
+        process.terminate()
+        return await exit()
+    }
+
+    /// SIGKILL, and wait.
+    func kill() async {
+        Foundation.kill(pid, SIGKILL)
+        _ = await exit()
+    }
+
+    private func exit() async -> Int32 {
+        while process.isRunning { try? await Task.sleep(for: .milliseconds(5)) }
+        return process.terminationStatus
+    }
+}
+
+/// Runs a daemon on a fresh folder for the length of `body`, then stops it and checks that its counts balance.
+func withDaemon(_ arguments: String..., body: (DaemonProcess) async throws -> Void) async throws {
+    let folder = TemporaryFolder()
+    let daemon = try await DaemonProcess(data: folder.path + "/data")
+    do {
+        try await body(daemon)
+        let status = try await tidings("status", "--data", daemon.data, "--format", "json")
+        let fields = try #require(try JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any])
+        #expect(fields["isBalanced"] as? Bool == true, "\(status.output)")
+    } catch {
+        _ = await daemon.stop()
+        Issue.record("daemon log:\n\(daemon.log)")
+        throw error
+    }
+    let code = await daemon.stop()
+    #expect(code == 0, "\(daemon.log)")
+    folder.remove()
+}
+
+/// Asks again and again until the condition holds or five seconds have passed.
+func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
+    for _ in 0..<100 {
+        if try await condition() { return true }
+        try await Task.sleep(for: .milliseconds(50))
+    }
+    return false
+}

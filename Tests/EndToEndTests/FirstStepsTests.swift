@@ -1,0 +1,94 @@
+// What the README promises a stranger: nc posts, the summary answers.
+
+import Foundation
+import Testing
+
+@Suite(.serialized) struct FirstStepsTests {
+    private static let kettle =
+        #"{"product":"kettle","device":"k-1","type":"preference.set","aspect":"temperature","value":92}"#
+
+    @Test func ncOverTCPIsAcknowledgedAndSummarised() async throws {
+        try await withDaemon { daemon in
+            let answer = try await shell(
+                "printf '\(Self.kettle)\\n' | nc -q1 127.0.0.1 \(daemon.tcpPort)")
+            #expect(answer.output == "{\"ack\":1}\n", "\(answer)")
+            #expect(try await eventually { try await Self.devices(of: "kettle", daemon) == 1 })
+        }
+    }
+
+    @Test func ncOverUDPIsSummarised() async throws {
+        try await withDaemon { daemon in
+            let answer = try await shell(
+                "printf '\(Self.kettle)\\n' | nc -u -w1 127.0.0.1 \(daemon.udpPort)")
+            #expect(answer.output.hasPrefix("{\"ack\":1}"), "\(answer)")
+            #expect(try await eventually { try await Self.devices(of: "kettle", daemon) == 1 })
+        }
+    }
+
+    @Test func theSummaryIsThereWhenTheDaemonIsNot() async throws {
+        let folder = TemporaryFolder()
+        let daemon = try await DaemonProcess(data: folder.path)
+        _ = try await shell("printf '\(Self.kettle)\\n' | nc -q1 127.0.0.1 \(daemon.tcpPort)")
+        #expect(await daemon.stop() == 0)
+        let summary = try await tidings("summary", "kettle", "--data", folder.path)
+        #expect(summary.status == 0)
+        #expect(summary.output.contains("temperature"))
+        #expect(summary.output.contains("92"))
+        folder.remove()
+    }
+
+    @Test func anUnknownProductNamesTheNearest() async throws {
+        try await withDaemon { daemon in
+            _ = try await shell("printf '\(Self.kettle)\\n' | nc -q1 127.0.0.1 \(daemon.tcpPort)")
+            #expect(try await eventually { try await Self.devices(of: "kettle", daemon) == 1 })
+            let summary = try await tidings("summary", "ketle", "--data", daemon.data)
+            #expect(summary.status == 65)
+            #expect(summary.errors.contains("kettle"))
+        }
+    }
+
+    @Test func everyCommandHasHelpWithAnExample() async throws {
+        for command in [
+            ["serve"], ["send"], ["summary"], ["log", "tail"], ["log", "stat"], ["log", "verify"], ["log", "export"],
+            ["rebuild"], ["status"], ["check", "config"], ["demo"],
+        ] {
+            let help = try await run(Binary.tidings, command + ["--help"])
+            #expect(help.status == 0, "\(command)")
+            #expect(help.output.contains("Example"), "\(command)")
+        }
+    }
+
+    @Test func exitCodesAreTheContract() async throws {
+        #expect(try await tidings("nonsense").status == 64)
+        #expect(try await tidings("status", "--data", "/nonexistent").status == 69)
+        #expect(try await tidings("check", "config", "/nonexistent.yaml").status == 78)
+        #expect(try await tidings("log", "stat", "--data", "/nonexistent").status == 74)
+    }
+
+    @Test func aSecondDaemonIsRefusedInOneLine() async throws {
+        try await withDaemon { daemon in
+            let second = try await tidings("serve", "--data", daemon.data, "--tcp-port", "0", "--udp-port", "0")
+            #expect(second.status == 74)
+            #expect(second.errors.split(separator: "\n").count == 1)
+            #expect(second.errors.contains("in use"))
+        }
+    }
+
+    @Test func aTakenPortIsRefusedInOneLine() async throws {
+        try await withDaemon { daemon in
+            let folder = TemporaryFolder()
+            let second = try await tidings(
+                "serve", "--data", folder.path, "--tcp-port", "\(daemon.tcpPort)", "--udp-port", "0")
+            #expect(second.status == 74)
+            #expect(second.errors.contains("listen.tcp.port"), "\(second.errors)")
+            folder.remove()
+        }
+    }
+
+    static func devices(of product: String, _ daemon: DaemonProcess) async throws -> Int? {
+        let summary = try await tidings("summary", product, "--data", daemon.data, "--format", "json")
+        guard summary.status == 0 else { return nil }
+        let fields = try JSONSerialization.jsonObject(with: Data(summary.output.utf8)) as? [String: Any]
+        return fields?["devices"] as? Int
+    }
+}

@@ -1,0 +1,24 @@
+// The in-memory engine keeps the log's promises.
+
+import Log
+import Testing
+import TidingsTesting
+
+struct InMemoryConformanceTests {
+    @Test(arguments: EventLogConformance.checks)
+    func conforms(_ check: EventLogConformance) async throws {
+        let log = try InMemoryEventLog(blocksPerSegment: 30)
+        try await check.run(LogFixture(open: { log }, close: { _ in }))
+    }
+
+    @Test func failuresAreRetried() async throws {
+        let log = try InMemoryEventLog()
+        var samples = SampleEvents(seed: 1)
+        let (batch, definitions) = samples.batch(20)
+        log.fail(with: .full("a test"))
+        await #expect(throws: LogError.full("a test")) { try await log.append(batch, defining: definitions) }
+        log.fail(with: nil)
+        #expect(try await log.append(batch, defining: definitions).rawValue == 0)
+        #expect(await log.head.rawValue == 20)
+    }
+}

@@ -1,0 +1,134 @@
+// Rebuild equals live: for any block boundaries, any restarts, any kill.
+
+import Admission
+import Events
+import Log
+import Projection
+import Testing
+
+private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start) }
+
+private func open(_ folder: Folder, head: Offset) throws -> Projector {
+    try Projector(directory: folder.path, identity: "log", start: .zero, head: head, now: clock)
+}
+
+@Suite struct RebuildTests {
+    @Test(arguments: 0..<12) func liveEqualsRebuilt(round: UInt64) async throws {
+        let seed = 0x7164_1265 &+ round
+        var random = SeededGenerator(seed: seed)
+        var fleet = Fleet(seed: seed)
+        let batch = fleet.batch(count: 2_000)
+        let names = fleet.vocabulary.takeFresh()
+        let log = ListLog(blocks: cut(batch, names, &random, most: 300))
+        let head = await log.head
+        var folder = try Folder()
+        var projector = try open(folder, head: head)
+        for block in log.blocks {
+            await projector.apply(block)
+            switch Int.random(in: 0..<12, using: &random) {
+            case 0...2: try await projector.checkpoint()
+            case 3: try await projector.checkpoint(snapshot: true)
+            case 4:
+                try await projector.stop()
+                projector = try open(folder, head: head)
+            case 5:
+                folder = try folder.copyAsKilled()
+                projector = try open(folder, head: head)
+                try await projector.catchUp(with: ListLog(blocks: log.blocks.filter { $0.endOffset <= block.endOffset }))
+            case 6: await projector.apply(block)
+            default: break
+            }
+            #expect(await projector.offset == block.endOffset, "seed \(seed)")
+        }
+        try await projector.checkpoint()
+        let live = try await projector.dump()
+        try await projector.stop()
+
+        let other = try Folder()
+        let again = ListLog(blocks: cut(batch, names, &random, most: 1_500))
+        let count = try await Projector.rebuild(log: again, identity: "log", into: other.path, now: clock)
+        #expect(count == head.rawValue, "seed \(seed)")
+        let rebuilt = try await open(other, head: head).dump()
+        #expect(live.count > 500, "seed \(seed)")
+        #expect(live == rebuilt, "seed \(seed)")
+    }
+
+    @Test func restoredDedupeStillKnowsWhatWasTaken() async throws {
+        var fleet = Fleet(seed: 5)
+        let event = fleet.event(.preferenceSet, product: "kettle", device: "k1")
+        var batch = EventBatch()
+        batch.events = [event]
+        let folder = try Folder()
+        let projector = try open(folder, head: Offset(rawValue: 1))
+        await projector.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeFresh()))
+        try await projector.stop()
+        let next = try open(folder, head: Offset(rawValue: 1))
+        var dedupe = await next.dedupe
+        #expect(dedupe.admit(event) == .duplicate)
+        #expect(await next.offset == Offset(rawValue: 1))
+    }
+
+    @Test func aReaderKeepsTheOldFileWhileItIsReplaced() async throws {
+        var fleet = Fleet(seed: 6)
+        var random = SeededGenerator(seed: 6)
+        let batch = fleet.batch(count: 300)
+        let log = ListLog(blocks: cut(batch, fleet.vocabulary.takeFresh(), &random, most: 100))
+        let folder = try Folder()
+        _ = try await Projector.rebuild(log: log, identity: "log", into: folder.path, now: clock)
+        let reader = try SummaryReader(path: folder.summaries)
+        let before = try reader.products()
+        #expect(!before.isEmpty)
+        _ = try await Projector.rebuild(log: log, identity: "log", into: folder.path, now: clock)
+        #expect(try reader.products() == before)
+        #expect(try SummaryReader(path: folder.summaries).products() == before)
+        // The replaced file is a whole one: a projector goes on with it.
+        let projector = try open(folder, head: Offset(rawValue: UInt64(batch.count)))
+        #expect(await projector.offset == Offset(rawValue: UInt64(batch.count)))
+    }
+
+    @Test func readersNeverSeeTheSummariesGoBack() async throws {
+        var fleet = Fleet(seed: 7)
+        var random = SeededGenerator(seed: 7)
+        let batch = fleet.batch(count: 400)
+        let log = ListLog(blocks: cut(batch, fleet.vocabulary.takeFresh(), &random, most: 50))
+        var folder = try Folder()
+        var projector = try open(folder, head: await log.head)
+        for block in log.blocks { await projector.apply(block) }
+        try await projector.checkpoint()
+        folder = try folder.copyAsKilled()
+        projector = try open(folder, head: await log.head)
+        #expect(await projector.offset == .zero)
+        await projector.apply(log.blocks[0])
+        try await projector.checkpoint()
+        #expect(try SummaryReader(path: folder.summaries).position().offset == (await log.head))
+    }
+
+    @Test func summariesOfAnotherLogAreMadeAnew() async throws {
+        let folder = try Folder()
+        let projector = try open(folder, head: .zero)
+        try await projector.stop()
+        let other = try Projector(directory: folder.path, identity: "other", start: .zero, head: .zero, now: clock)
+        #expect(await other.offset == .zero)
+    }
+
+    @Test func summariesAheadOfTheLogAreMadeAnew() async throws {
+        var fleet = Fleet(seed: 8)
+        let folder = try Folder()
+        let projector = try open(folder, head: Offset(rawValue: 50))
+        let batch = fleet.batch(count: 50)
+        await projector.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeFresh()))
+        try await projector.stop()
+        let shorter = try open(folder, head: Offset(rawValue: 10))
+        #expect(await shorter.offset == .zero)
+        #expect(try SummaryReader(path: folder.summaries).products().isEmpty)
+    }
+
+    @Test func aLogWithoutItsBeginningNeedsASnapshot() throws {
+        let folder = try Folder()
+        #expect(throws: ProjectionError.horizon("the log begins at event 7")) {
+            try Projector(
+                directory: folder.path, identity: "log", start: Offset(rawValue: 7), head: Offset(rawValue: 9),
+                now: clock)
+        }
+    }
+}

@@ -1,0 +1,465 @@
+// The state machine of a TCP connection, fed byte by byte and all at once, without sockets.
+
+import Admission
+import Events
+import Testing
+import Transport
+import Wire
+
+/// A session, its intake, and the bytes that it has not dealt with.
+private final class Bench {
+    let intake = StubIntake()
+    let peer = StubPeer()
+    let reception: Reception
+    var session = TCPSession()
+    var tail: [UInt8] = []
+    var output: [UInt8] = []
+    var last = Progress.Next.needsMore
+
+    init(settings: TransportSettings = TransportSettings()) {
+        reception = Reception(intake: intake, settings: settings)
+    }
+
+    /// Gives bytes, in pieces of `size`.
+    func feed(_ bytes: [UInt8], by size: Int = .max, isEnd: Bool = false) {
+        var at = 0
+        repeat {
+            let end = size < bytes.count - at ? at + size : bytes.count
+            tail += bytes[at..<end]
+            at = end
+            let given = tail
+            let progress = session.receive(
+                given.span, isEnd: isEnd && at == bytes.count, at: reception, as: peer, output: &output)
+            tail.removeFirst(progress.consumed)
+            last = progress.next
+        } while at < bytes.count && last != .ends
+    }
+
+    func commit() {
+        let ticket = intake.ticket
+        intake.commit()
+        session.committed(through: ticket, output: &output)
+    }
+
+    func takeOutput() -> [UInt8] {
+        defer { output = [] }
+        return output
+    }
+
+    func takeText() -> String { String(decoding: takeOutput(), as: UTF8.self) }
+
+    func takeFrames() throws -> [(FrameType, [UInt8])] {
+        let bytes = takeOutput()
+        var frames: [(FrameType, [UInt8])] = []
+        var at = 0
+        while let frame = try readFrame(bytes.span, at: at) {
+            frames.append((frame.type, Array(bytes[frame.body])))
+            at = frame.end
+        }
+        #expect(at == bytes.count)
+        return frames
+    }
+
+    func takeErrors() throws -> [Refusal?] {
+        try takeFrames().filter { $0.0 == .error }.map { try Reject(decoding: $0.1.span).refusal }
+    }
+
+    func takeAcks() throws -> [Ack] {
+        try takeFrames().filter { $0.0 == .ack }.map { try Ack(decoding: $0.1.span) }
+    }
+}
+
+/// A native sender of `kettle/k-1`.
+private struct Sender {
+    var writer = BatchWriter()
+
+    func hello(source: String = "kettle/k-1", epoch: UInt32 = 7) -> [UInt8] {
+        var hello = Hello()
+        hello.source = Array(source.utf8)
+        hello.epoch = epoch
+        return frame(.hello, hello.encode())
+    }
+
+    mutating func batch(
+        from seq: UInt64, count: Int = 1, value: Int64 = 4, oldest: UInt64 = 0, deflate: Bool = false
+    ) -> [UInt8] {
+        let aspect = writer.reference("door.sound")
+        writer.begin(firstSeq: seq, time: Timestamp(rawValue: 1_795_132_800_000), oldest: oldest)
+        for _ in 0..<count {
+            var event = OutgoingEvent(kind: .ratingGiven)
+            event.aspect = aspect
+            event.value = .whole(value)
+            writer.put(event)
+        }
+        var body: [UInt8] = []
+        writer.finish(into: &body)
+        var bytes: [UInt8] = []
+        writeFrame(.batch, body: body.span, deflate: deflate, into: &bytes)
+        return bytes
+    }
+}
+
+private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
+    var bytes: [UInt8] = []
+    writeFrame(type, body: body.span, into: &bytes)
+    return bytes
+}
+
+private func line(_ seq: Int, product: String = "kettle", value: String = "92") -> String {
+    #"{"product":"\#(product)","device":"k-1","id":"1-\#(seq)","type":"preference.set","aspect":"temperature","value":\#(value)}"#
+        + "\n"
+}
+
+@Suite struct NativeSessionTests {
+    @Test func greetsAndAcknowledgesOnlyWhatIsCommitted() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.feed(streamMagic + sender.hello())
+        let welcome = try bench.takeFrames()
+        #expect(welcome.map(\.0) == [.welcome])
+        let body = welcome[0].1
+        #expect(try Welcome(decoding: body.span).maxBatchEvents == UInt32(Limits.batchEvents))
+        bench.feed(sender.batch(from: 1, count: 3))
+        bench.feed(sender.batch(from: 4, count: 2))
+        #expect(bench.takeOutput().isEmpty)
+        #expect(!bench.session.isSettled)
+        bench.commit()
+        let acks = try bench.takeAcks()
+        #expect(acks.map(\.durable) == [5])
+        #expect(acks.map(\.epoch) == [7])
+        #expect(bench.session.isSettled)
+        #expect(bench.intake.committed.map(\.seq) == [1, 2, 3, 4, 5])
+    }
+
+    @Test func splitAtEveryByteGivesTheSame() throws {
+        var sender = Sender()
+        let bytes =
+            streamMagic + sender.hello() + sender.batch(from: 1, count: 2) + frame(.ping, [9])
+            + sender.batch(from: 3, count: 80, deflate: true)
+        let whole = Bench()
+        whole.feed(bytes)
+        whole.commit()
+        for size in [1, 2, 3, 7, 64] {
+            let bench = Bench()
+            bench.feed(bytes, by: size)
+            bench.commit()
+            #expect(bench.intake.committed == whole.intake.committed, "pieces of \(size)")
+            #expect(bench.output == whole.output, "pieces of \(size)")
+        }
+        for cut in 1..<bytes.count {
+            let bench = Bench()
+            bench.feed(Array(bytes[..<cut]))
+            bench.feed(Array(bytes[cut...]))
+            bench.commit()
+            #expect(bench.output == whole.output, "cut at \(cut)")
+        }
+        #expect(try whole.takeFrames().map(\.0) == [.welcome, .pong, .ack])
+        #expect(whole.intake.committed.count == 82)
+    }
+
+    @Test func welcomeSaysWhatIsDurable() throws {
+        let first = Bench()
+        var sender = Sender()
+        first.feed(streamMagic + sender.hello() + sender.batch(from: 1, count: 9))
+        first.commit()
+        first.session = TCPSession()
+        _ = first.takeOutput()
+        first.feed(streamMagic + sender.hello())
+        let body = try first.takeFrames()[0].1
+        let welcome = try Welcome(decoding: body.span)
+        #expect(welcome.durable == 9)
+        #expect(welcome.epoch == 7)
+    }
+
+    @Test func byeEndsAfterTheAcks() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.feed(streamMagic + sender.batch(from: 1) + frame(.bye) + [1, 2, 3])
+        #expect(bench.last == .ends)
+        #expect(!bench.session.isSettled)
+        bench.commit()
+        #expect(try bench.takeAcks().map(\.durable) == [1])
+        #expect(bench.session.isSettled)
+    }
+
+    @Test func duplicatesAreAcknowledgedAgain() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.feed(streamMagic + sender.hello() + sender.batch(from: 1, count: 3))
+        bench.commit()
+        _ = bench.takeOutput()
+        bench.feed(sender.batch(from: 1, count: 3))
+        bench.commit()
+        #expect(try bench.takeAcks().map(\.durable) == [3])
+        #expect(bench.intake.committed.count == 3)
+    }
+
+    @Test func nothingIsTakenBehindARefusedBatch() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.feed(streamMagic + sender.hello() + sender.batch(from: 1, count: 2))
+        var stranger = BatchWriter()
+        _ = stranger.reference("door.sound")
+        let known = stranger.reference("door.light")
+        stranger.begin(firstSeq: 3, time: nil)
+        var event = OutgoingEvent(kind: .featureUsed)
+        event.aspect = known + 5
+        stranger.put(event)
+        var body: [UInt8] = []
+        stranger.finish(into: &body)
+        bench.feed(frame(.batch, body) + sender.batch(from: 4, count: 70))
+        #expect(bench.last == .needsMore)
+        #expect(try bench.takeErrors() == [.unknownReference])
+        bench.commit()
+        #expect(try bench.takeAcks().map(\.durable) == [2])
+        bench.feed(sender.batch(from: 3) + sender.batch(from: 4, count: 70))
+        bench.commit()
+        #expect(try bench.takeAcks().map(\.durable) == [73])
+        #expect(bench.intake.committed.map(\.seq) == Array(1...73))
+    }
+
+    @Test func aRefusedFirstBatchHoldsToo() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.feed(streamMagic + sender.hello())
+        _ = bench.takeOutput()
+        // seq 5, one event with an aspect that was never defined
+        bench.feed(frame(.batch, [0x10, 5, 0x3a, 4, 0x08, 3, 0x20, 9]))
+        bench.feed(sender.batch(from: 6, count: 2))
+        #expect(try bench.takeErrors() == [.unknownReference])
+        bench.commit()
+        #expect(bench.intake.committed.isEmpty)
+        bench.feed(sender.batch(from: 5, count: 3))
+        bench.commit()
+        #expect(bench.intake.committed.map(\.seq) == [5, 6, 7])
+    }
+
+    @Test func oldestClosesGaps() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.feed(streamMagic + sender.hello() + sender.batch(from: 1, count: 3))
+        bench.feed(sender.batch(from: 8, count: 1, oldest: 8))
+        bench.commit()
+        #expect(try bench.takeAcks().map(\.durable) == [8])
+        let gap = bench.intake.committed.filter { $0.kind == .gap }
+        #expect(gap.map(\.seq) == [7])
+        #expect(gap.map(\.count) == [4])
+    }
+
+    @Test func quarantinedEventsAreNamedInTheAck() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.feed(streamMagic + sender.hello() + sender.batch(from: 1, count: 100, value: 9))
+        bench.commit()
+        let ack = try #require(try bench.takeAcks().first)
+        #expect(ack.durable == 100)
+        #expect(ack.rejects.count == 64)
+        #expect(ack.rejects.first?.code == 4226)
+        #expect(ack.rejects.first?.seq == 1)
+    }
+
+    struct Malformed: Sendable, CustomTestStringConvertible {
+        var name: String
+        var bytes: [UInt8]
+        var refusal: Refusal
+        var testDescription: String { name }
+    }
+
+    static let malformed: [Malformed] = {
+        var sender = Sender()
+        var damaged = sender.batch(from: 1)
+        damaged[damaged.count - 1] ^= 0x40
+        var bomb: [UInt8] = []
+        writeFrame(.batch, body: [UInt8](repeating: 0, count: 1 << 20).span, deflate: true, into: &bomb)
+        return [
+            Malformed(name: "unknown type", bytes: [0x0f, 0, 0, 0, 0, 0], refusal: .malformedFrame),
+            Malformed(name: "reserved flag", bytes: [0x23, 0, 0, 0, 0, 0], refusal: .malformedFrame),
+            Malformed(name: "columns", bytes: frame(.columns, [1]), refusal: .malformedFrame),
+            Malformed(name: "ack from a client", bytes: frame(.ack, [8, 1]), refusal: .malformedFrame),
+            Malformed(name: "big ping", bytes: frame(.ping, .init(repeating: 1, count: 65)), refusal: .malformedFrame),
+            Malformed(name: "second hello", bytes: Sender().hello() + Sender().hello(), refusal: .malformedFrame),
+            Malformed(name: "checksum", bytes: damaged, refusal: .badChecksum),
+            Malformed(name: "too big", bytes: [3, 0xff, 0xff, 0x7f], refusal: .tooBig),
+            Malformed(name: "body", bytes: frame(.batch, [0x3a, 0x7f, 1]), refusal: .malformedBody),
+            Malformed(name: "inflate", bytes: deflatedFrame([1, 2, 3, 4, 5]), refusal: .badInflate),
+            Malformed(name: "cut", bytes: Array(frame(.batch, [8, 1]).dropLast()), refusal: .truncated),
+        ]
+    }()
+
+    private static func deflatedFrame(_ body: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = [0x13, UInt8(body.count)] + body
+        let sum = checksum(bytes.span)
+        for shift: UInt32 in [0, 8, 16, 24] { bytes.append(UInt8(truncatingIfNeeded: sum >> shift)) }
+        return bytes
+    }
+
+    @Test(arguments: malformed) func malformedInputIsAnsweredAndEnds(_ input: Malformed) throws {
+        let bench = Bench()
+        bench.feed(streamMagic + input.bytes, isEnd: true)
+        #expect(bench.last == .ends)
+        #expect(try bench.takeErrors() == [input.refusal])
+        #expect(bench.intake.refusals == [input.refusal])
+        #expect(bench.intake.filling.isEmpty)
+    }
+
+    @Test func anInflatedBombIsRefused() throws {
+        let bench = Bench()
+        let zeros = [UInt8](repeating: 0, count: (1 << 20) + 1)
+        guard let small = deflated(zeros.span) else {
+            Issue.record("zeros do not deflate")
+            return
+        }
+        bench.feed(streamMagic + Self.deflatedBig(small))
+        #expect(try bench.takeErrors() == [.inflatesTooBig])
+    }
+
+    private static func deflatedBig(_ body: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = [0x13, UInt8(body.count & 0x7f) | 0x80, UInt8(body.count >> 7)] + body
+        let sum = checksum(bytes.span)
+        for shift: UInt32 in [0, 8, 16, 24] { bytes.append(UInt8(truncatingIfNeeded: sum >> shift)) }
+        return bytes
+    }
+
+    @Test func waitsForRoomBetweenFrames() throws {
+        let bench = Bench()
+        var sender = Sender()
+        bench.intake.isFull = true
+        bench.feed(streamMagic + sender.batch(from: 1) + sender.batch(from: 2))
+        #expect(bench.last == .needsRoom)
+        #expect(bench.intake.filling.isEmpty)
+        bench.intake.isFull = false
+        bench.feed([])
+        #expect(bench.last == .needsMore)
+        #expect(bench.intake.filling.events.map(\.seq) == [1, 2])
+    }
+
+    @Test func oneNumberingForOneConnection() throws {
+        let bench = Bench()
+        var writer = BatchWriter()
+        var bytes = streamMagic
+        for name in ["kettle/a", "kettle/b"] {
+            let device = writer.reference(name)
+            writer.begin(firstSeq: 1, time: nil, device: device)
+            var event = OutgoingEvent(kind: .featureUsed)
+            event.aspect = writer.reference("lid")
+            writer.put(event)
+            var body: [UInt8] = []
+            writer.finish(into: &body)
+            bytes += frame(.batch, body)
+        }
+        bench.feed(bytes)
+        #expect(try bench.takeErrors() == [.badIdentity])
+        #expect(bench.intake.filling.count == 1)
+    }
+}
+
+@Suite struct FirstByteTests {
+    @Test(arguments: ["GET / HTTP/1.1\r\n\r\n", "TDX1", "TD\n", "\u{feff}{}", "[1]", "\u{16}\u{3}\u{1}"])
+    func anythingElseIsRefused(_ text: String) {
+        let bench = Bench()
+        bench.feed(Array(text.utf8), isEnd: true)
+        #expect(bench.last == .ends)
+        let answer = bench.takeText()
+        #expect(answer.hasPrefix(#"{"error":{"code":4002,"reason":"bad_magic","text":""#))
+        #expect(answer.hasSuffix("\"}}\n"))
+        #expect(bench.intake.refusals == [.badMagic])
+    }
+
+    @Test func silenceIsNoError() {
+        let bench = Bench()
+        bench.feed([], isEnd: true)
+        #expect(bench.last == .ends)
+        #expect(bench.output.isEmpty)
+        #expect(bench.intake.refusals.isEmpty)
+    }
+}
+
+@Suite struct LineSessionTests {
+    @Test func linesAreCountedInOneAck() {
+        let bench = Bench()
+        bench.feed(Array((line(1) + "\r\n\n" + line(2)).utf8))
+        #expect(bench.output.isEmpty)
+        bench.commit()
+        #expect(bench.takeText() == "{\"ack\":4}\n")
+        #expect(bench.intake.committed.map(\.seq) == [1, 2])
+        bench.feed(Array(line(3).utf8))
+        bench.commit()
+        #expect(bench.takeText() == "{\"ack\":5}\n")
+    }
+
+    @Test func splitAtEveryByteGivesTheSame() {
+        let text = Array((" \n" + line(1) + "{\"x\":1}\r\n" + line(2)).utf8)
+        let whole = Bench()
+        whole.feed(text)
+        whole.commit()
+        for cut in 1..<text.count {
+            let bench = Bench()
+            bench.feed(Array(text[..<cut]))
+            bench.feed(Array(text[cut...]))
+            bench.commit()
+            #expect(bench.output == whole.output, "cut at \(cut)")
+            #expect(bench.intake.committed == whole.intake.committed, "cut at \(cut)")
+        }
+        let single = Bench()
+        single.feed(text, by: 1)
+        single.commit()
+        #expect(single.output == whole.output)
+        #expect(whole.intake.committed.count == 2)
+    }
+
+    @Test func theLastLineNeedsNoNewlineAtTheEnd() {
+        let bench = Bench()
+        bench.feed(Array(line(1).dropLast().utf8))
+        #expect(bench.intake.filling.isEmpty)
+        bench.feed([], isEnd: true)
+        #expect(bench.last == .ends)
+        #expect(!bench.session.isSettled)
+        bench.commit()
+        #expect(bench.takeText() == "{\"ack\":1}\n")
+    }
+
+    @Test func aRefusedLineIsToldAtOnceAndHarmsNoOther() {
+        let bench = Bench()
+        bench.feed(Array((line(1) + "{\"device\":\"k-1\",\"type\":\"feature.used\",\"aspect\":\"a\"}\n" + line(2)).utf8))
+        let answer = bench.takeText()
+        #expect(answer.hasPrefix(#"{"error":{"line":2,"code":4012,"reason":"no_product","text":""#))
+        bench.commit()
+        #expect(bench.takeText() == "{\"ack\":3}\n")
+        #expect(bench.intake.committed.count == 2)
+    }
+
+    @Test func quarantinedLinesAreNamed() {
+        let bench = Bench()
+        bench.feed(Array((line(1) + line(2, value: "null") + line(3)).utf8))
+        #expect(bench.takeText().hasPrefix(#"{"quarantined":{"line":2,"code":422"#))
+        bench.commit()
+        #expect(bench.intake.committed.count == 3)
+    }
+
+    @Test func manyRefusalsAreSummedUp() {
+        let bench = Bench()
+        bench.feed(Array(String(repeating: "{}\n", count: 1_000).utf8))
+        let answers = bench.takeText().split(separator: "\n")
+        #expect(answers.count == 65)
+        #expect(answers.last == #"{"error":{"more":936}}"#)
+        #expect(bench.intake.refusals.count == 1_000)
+    }
+
+    @Test func aLineThatNeverEndsIsRefused() {
+        let bench = Bench()
+        let endless = Array("{\"text\":\"".utf8) + [UInt8](repeating: 0x61, count: Limits.jsonEventBytes)
+        bench.feed(endless, by: 4_096)
+        #expect(bench.last == .ends)
+        #expect(bench.takeText().contains("\"code\":4130"))
+    }
+
+    @Test func waitsForRoomBetweenRuns() {
+        let bench = Bench()
+        bench.intake.isFull = true
+        bench.feed(Array(line(1).utf8))
+        #expect(bench.last == .needsRoom)
+        bench.intake.isFull = false
+        bench.feed([])
+        #expect(bench.intake.filling.count == 1)
+    }
+}
