@@ -1,7 +1,6 @@
 // swift-tools-version: 6.2
 // Targets are listed in the order in which an event passes through them; a target may only import
 // targets above it (CZlib is an adapter of a C library and stands at the end).
-import Foundation
 import PackageDescription
 
 /// One set of rules for every target, so that none can be laxer than its neighbour.
@@ -150,3 +149,9 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )
+
+// The fuzzing target is built by scripts/fuzz, which links it with libFuzzer; nobody else needs it.
+if Context.environment["TIDINGS_FUZZ"] != nil {
+    package.targets.append(
+        .target(name: "FuzzWire", dependencies: ["Events", "Wire"], path: "Fuzz/FuzzWire", swiftSettings: strict))
+}

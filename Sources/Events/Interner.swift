@@ -7,7 +7,8 @@
 /// Not thread-safe; owned by one thread at a time.
 package struct Interner: Sendable {
     private var arena: [UInt8] = []
-    /// End of entry `id` in the arena, at index `id`; index 0 is a sentinel, so entry 1 starts at `ends[0] == 0`.
+    /// Where entry `id` stands in the arena, at index `id`; index 0 is no entry.
+    private var starts: [Int] = [0]
     private var ends: [Int] = [0]
     private var scopes: [UInt32] = [0]
     /// Entry numbers, 0 for a free slot; the upper half of each word holds 32 bits of the hash.
@@ -39,22 +40,28 @@ package struct Interner: Sendable {
         return add(bytes, scope: scope, hash: hash, slot: found.slot)
     }
 
-    /// Puts back an entry under the number that it had. Numbers that were never used stay empty.
-    ///
-    /// - Precondition: `id` is above every number in use.
+    /// Puts back an entry under the number that it had, in any order of numbers. Numbers that were never used stay
+    /// empty; a number that has an entry keeps it.
     package mutating func restore(_ bytes: Span<UInt8>, scope: UInt32 = 0, id: UInt32) {
-        while count + 1 < Int(id) {
+        guard id > 0, isEmpty(id) else { return }
+        while count < Int(id) {
+            starts.append(arena.count)
             ends.append(arena.count)
-            scopes.append(Self.unused)
+            scopes.append(0)
         }
         let hash = hash(bytes, scope: scope)
-        _ = add(bytes, scope: scope, hash: hash, slot: probe(bytes, scope: scope, hash: hash).slot)
+        let found = probe(bytes, scope: scope, hash: hash)
+        if found.entry == 0 { fill(id, bytes, scope: scope, hash: hash, slot: found.slot) }
+    }
+
+    private func isEmpty(_ id: UInt32) -> Bool {
+        Int(id) > count || (starts[Int(id)] == ends[Int(id)] && scopes[Int(id)] == 0)
     }
 
     /// The bytes of an entry; empty for an unknown number.
     package func bytes(of id: UInt32) -> ArraySlice<UInt8> {
         guard id > 0, Int(id) < ends.count else { return [] }
-        return arena[ends[Int(id) - 1]..<ends[Int(id)]]
+        return arena[starts[Int(id)]..<ends[Int(id)]]
     }
 
     package func scope(of id: UInt32) -> UInt32 {
@@ -62,13 +69,22 @@ package struct Interner: Sendable {
     }
 
     private mutating func add(_ bytes: Span<UInt8>, scope: UInt32, hash: UInt64, slot: Int) -> UInt32 {
-        for index in bytes.indices { arena.append(bytes[index]) }
+        starts.append(arena.count)
         ends.append(arena.count)
-        scopes.append(scope)
+        scopes.append(0)
         let id = UInt32(count)
-        slots[slot] = (hash & 0xffff_ffff_0000_0000) | UInt64(id)
-        if count * 2 > slots.count { grow() }
+        fill(id, bytes, scope: scope, hash: hash, slot: slot)
         return id
+    }
+
+    private mutating func fill(_ id: UInt32, _ bytes: Span<UInt8>, scope: UInt32, hash: UInt64, slot: Int) {
+        starts[Int(id)] = arena.count
+        for index in bytes.indices { arena.append(bytes[index]) }
+        ends[Int(id)] = arena.count
+        scopes[Int(id)] = scope
+        slots[slot] = (hash & 0xffff_ffff_0000_0000) | UInt64(id)
+        // Numbers that are still empty count too, so that the table never fills up.
+        if count * 2 > slots.count { grow() }
     }
 
     private func probe(_ bytes: Span<UInt8>, scope: UInt32, hash: UInt64) -> (entry: UInt32, slot: Int) {
@@ -86,17 +102,19 @@ package struct Interner: Sendable {
     }
 
     private func equal(_ bytes: Span<UInt8>, _ id: UInt32) -> Bool {
-        let start = ends[Int(id) - 1]
+        let start = starts[Int(id)]
         guard ends[Int(id)] - start == bytes.count else { return false }
         for index in 0..<bytes.count where arena[start + index] != bytes[index] { return false }
         return true
     }
 
     private mutating func grow() {
-        slots = Array(repeating: 0, count: slots.count * 2)
+        var size = slots.count
+        while size < count * 2 { size *= 2 }
+        slots = Array(repeating: 0, count: size)
         let mask = slots.count - 1
         for id in 1...UInt32(count) {
-            let start = ends[Int(id) - 1]
+            let start = starts[Int(id)]
             let end = ends[Int(id)]
             guard scopes[Int(id)] != Self.unused else { continue }
             let hash = hash(arena.span.extracting(start..<end), scope: scopes[Int(id)])

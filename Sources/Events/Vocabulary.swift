@@ -110,15 +110,16 @@ package struct Vocabulary: Sendable {
         return taken
     }
 
-    /// Puts back names read from a log and an identity store. A number that is already known is left as it is.
+    /// Puts back names read from a log and an identity store. The order of numbers
+    /// does not matter; a number that has a name keeps it.
     package mutating func define(_ definitions: Definitions) {
-        for symbol in definitions.symbols where Int(symbol.id.rawValue) > interner(symbol.kind).count {
+        for symbol in definitions.symbols {
             withInterner(symbol.kind) { $0.restore(symbol.text.span, id: symbol.id.rawValue) }
         }
-        for device in definitions.devices where Int(device.id.rawValue) > devices.count {
+        for device in definitions.devices {
             devices.restore(device.name.span, scope: device.product.rawValue, id: device.id.rawValue)
         }
-        for customer in definitions.customers where Int(customer.id.rawValue) > customers.count {
+        for customer in definitions.customers {
             customers.restore(customer.name.span, id: customer.id.rawValue)
         }
     }

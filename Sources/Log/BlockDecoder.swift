@@ -9,6 +9,8 @@ package struct BlockDecoder {
     private var raw: [UInt8] = []
     private var columns = EventColumns()
     private var shapes: [ShapeTemplate] = []
+    /// Keeps the compiler from leaving out `warm`.
+    private var warmth: UInt64 = 0
     /// Whether the prediction is known to be what the encoder's was.
     package private(set) var isCertain = true
 
@@ -106,6 +108,7 @@ package struct BlockDecoder {
         var arrival = layout.baseArrival
         var textStart = textBase
         for index in 0..<count {
+            if index % DevicePrediction.warmEvents == 0 { warm(index) }
             let shape = shapes[Int(columns.shape[index])]
             var event = shape.event
             let fields = shape.fields
@@ -135,6 +138,15 @@ package struct BlockDecoder {
             if fields & Fields.rareWords != 0 { takeRareWords(fields, &event, &at, &textStart) }
             batch.events.append(event)
         }
+    }
+
+    /// See `DevicePrediction.warm`.
+    private mutating func warm(_ start: Int) {
+        var sum: UInt64 = 0
+        for index in start..<min(start + DevicePrediction.warmEvents, columns.device.count) {
+            sum &+= prediction.warm(Int(columns.device[index]))
+        }
+        warmth = sum
     }
 
     private mutating func checkDevicesAndText(_ layout: borrowing BlockLayout) throws(Malformed) {

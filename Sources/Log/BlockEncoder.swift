@@ -29,6 +29,8 @@ package struct BlockEncoder {
     private var columns = EventColumns()
     private var writer = ColumnWriter()
     private let deflater: Deflater
+    /// Keeps the compiler from leaving out `warm`.
+    private var warmth: UInt64 = 0
 
     /// An encoder at the start of a segment.
     package init() throws(LogError) {
@@ -83,6 +85,7 @@ package struct BlockEncoder {
     /// The first pass: events to columns of numbers.
     private mutating func collect(_ batch: EventBatch) throws(LogError) -> Bounds {
         let events = batch.events.span
+        try reach(events)
         let first = events[0]
         var time = first.time.rawValue
         var arrival = first.arrival.rawValue
@@ -91,10 +94,7 @@ package struct BlockEncoder {
         var textEnd = 0
         for index in events.indices {
             let event = events[index]
-            guard event.device.rawValue <= UInt32(Limits.devices) else {
-                rollback()
-                throw .refused("device \(event.device.rawValue)")
-            }
+            if index % DevicePrediction.warmEvents == 0 { warm(events, index) }
             var fields = predict(event)
             if event.arrival.rawValue != arrival {
                 fields |= Fields.arrival
@@ -125,11 +125,27 @@ package struct BlockEncoder {
             arrivals: Timestamp(rawValue: arrivals.0)...Timestamp(rawValue: arrivals.1))
     }
 
+    /// Makes room for the devices of a batch.
+    private mutating func reach(_ events: Span<Event>) throws(LogError) {
+        var top: UInt32 = 0
+        for index in events.indices { top = max(top, events[index].device.rawValue) }
+        guard top <= UInt32(Limits.devices) else { throw .refused("device \(top)") }
+        prediction.reach(Int(top))
+    }
+
+    /// See `DevicePrediction.warm`.
+    private mutating func warm(_ events: Span<Event>, _ start: Int) {
+        var sum: UInt64 = 0
+        for index in start..<min(start + DevicePrediction.warmEvents, events.count) {
+            sum &+= prediction.warm(Int(events[index].device.rawValue))
+        }
+        warmth = sum
+    }
+
     /// Compares an event with its device's prediction, lists what differs and moves the prediction on.
     @inline(__always) private mutating func predict(_ event: Event) -> UInt64 {
         var fields: UInt64 = 0
         let device = Int(event.device.rawValue)
-        prediction.reach(device)
         var entry = prediction.entries[device]
         undo.append((event.device.rawValue, entry))
         if event.customer.rawValue != entry.customer {
@@ -263,8 +279,10 @@ struct EventColumns {
                 let scaled = (number * powersOfTen[decimals]).rounded()
                 guard scaled.magnitude < 9e15 else { break }
                 // Both are exact, so the quotient is the double nearest to the decimal: what was parsed, or not.
-                if (scaled / powersOfTen[decimals]).bitPattern == number.bitPattern {
-                    decimal.append(Protobuf.zigzag(Int64(scaled)))
+                // An integer has no negative zero, so that is kept as bits.
+                let mantissa = Int64(scaled)
+                if (Double(mantissa) / powersOfTen[decimals]).bitPattern == number.bitPattern {
+                    decimal.append(Protobuf.zigzag(mantissa))
                     return UInt64(decimals)
                 }
             }

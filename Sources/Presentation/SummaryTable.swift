@@ -53,8 +53,9 @@ private struct SummaryTable {
             "\(about)\(grouped(summary.customers)) customers",
         ]
         if let window = summary.window {
-            counts.append(window.upperBound.rawValue - window.lowerBound.rawValue > 700_000
-                ? "a window of days" : "\(window.lowerBound) to \(window.upperBound)")
+            counts.append(
+                window.upperBound.rawValue - window.lowerBound.rawValue > 700_000
+                    ? "a window of days" : "\(window.lowerBound) to \(window.upperBound)")
         } else if let first = summary.first, let last = summary.last {
             counts.append("\(Day(first)) to \(Day(last))")
         }

@@ -65,7 +65,8 @@ package struct DistinctCount: Sendable, Equatable {
     private mutating func register(_ member: UInt32) {
         let hash = mix(UInt64(member) ^ 0x5bd1_e995_7f4a_7c15)
         let index = Int(truncatingIfNeeded: hash >> (64 - Self.precision))
-        let rank = UInt8(truncatingIfNeeded: ((hash << Self.precision) | (1 << (Self.precision - 1))).leadingZeroBitCount + 1)
+        let rest = (hash << Self.precision) | (1 << (Self.precision - 1))
+        let rank = UInt8(truncatingIfNeeded: rest.leadingZeroBitCount + 1)
         if rank > registers[index] { registers[index] = rank }
     }
 

@@ -95,51 +95,52 @@ package struct NumberSum: Sendable, Equatable, BitwiseCopyable {
     }
 }
 
-/// One aspect of one product, from the log's beginning to now.
+/// One aspect of one product, from the log's beginning to now. First stands what every event touches, then what a
+/// preference does, then the rest.
 struct AspectRow: Sendable, BitwiseCopyable {
     static let none = UInt32.max
 
-    var product: UInt32 = 0
-    var aspect: UInt32 = 0
     /// Its place among the aspects of its product; the first 64 have a bit in their devices' masks.
     var ordinal: UInt32 = 0
-    var unit: UInt32 = 0
     var isDirty = false
     var areNumbersDirty = false
     var maxSeverity: UInt8 = 0
+    /// The day row that was counted last.
+    var day = Int32.min
+    var dayRow: UInt32 = 0
     var kinds = KindCounts()
     var first = Int64.max
     var last = Int64.min
     var devices: UInt64 = 0
     var customers: UInt64 = 0
-    /// Devices that now hold any choice; flags that are now on and off; devices that now hold a number.
-    var choosing: UInt64 = 0
-    var flagsOn: UInt64 = 0
-    var flagsOff: UInt64 = 0
-    var numbering: UInt64 = 0
-    /// Devices now at a choice beyond the bound, and sets of such.
-    var otherNow: UInt64 = 0
-    var otherSets: UInt64 = 0
+    var useTotal: UInt64 = 0
+    var faultTotal: UInt64 = 0
+    var ratings = AspectRow.none
+    var unit: UInt32 = 0
     /// Preference events that changed what their device had said before; and those that came too late to count.
     var moves: UInt64 = 0
     var late: UInt64 = 0
+    /// Devices that now hold any choice; flags that are now on and off; devices that now hold a number.
+    var choosing: UInt64 = 0
+    var numbering: UInt64 = 0
+    var flagsOn: UInt64 = 0
+    var flagsOff: UInt64 = 0
     var numbers = NumberSum()
-    var useTotal: UInt64 = 0
-    var faultTotal: UInt64 = 0
+    /// Devices now at a choice beyond the bound, and sets of such.
+    var otherNow: UInt64 = 0
+    var otherSets: UInt64 = 0
     var otherFaults: UInt64 = 0
-    /// The quantiles as of the last checkpoint: 5, 25, 50, 75, 95 %.
-    var quantiles = InlineArray<5, Double>(repeating: 0)
+    var product: UInt32 = 0
+    var aspect: UInt32 = 0
     var words = AspectRow.none
     var wordCount: UInt32 = 0
     var faults = AspectRow.none
     var faultCount: UInt32 = 0
     var bins = AspectRow.none
     var binCount: UInt32 = 0
-    var ratings = AspectRow.none
-    /// The day row that was counted last, and how many there are.
-    var day = Int32.min
-    var dayRow: UInt32 = 0
     var dayCount: UInt32 = 0
+    /// The quantiles as of the last checkpoint: 5, 25, 50, 75, 95 %.
+    var quantiles = InlineArray<5, Double>(repeating: 0)
 }
 
 /// One aspect of one product on one day.

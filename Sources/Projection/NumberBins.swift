@@ -8,7 +8,8 @@ enum NumberBins {
     /// The bin of numbers that found no room (`ProjectionLimits.binsPerAspect`).
     static let overflow = Int32.max
     private static let origin: Int32 = 200_000
-    /// Bins in one power of two. Where the cubic is flattest, one bin spans exp(0.7 / multiplier) = 1.01, elsewhere less.
+    /// Bins in one power of two. Where the cubic is flattest, one bin spans exp(0.7 / multiplier) = 1.01; elsewhere
+    /// it spans less.
     private static let multiplier = 70.349_4
 
     /// Close to the logarithm to base two, and monotonous: exact at powers of two, a cubic between.

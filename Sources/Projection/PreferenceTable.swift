@@ -11,6 +11,13 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
     var kind: Event.ValueKind = .none
     var seq: UInt64 = 0
     var bits: UInt64 = 0
+
+    @inline(__always) func isSameKind(as other: Preference) -> Bool {
+        switch (kind, other.kind) {
+        case (.none, .none), (.whole, .whole), (.real, .real), (.symbol, .symbol), (.flag, .flag): true
+        default: false
+        }
+    }
 }
 
 /// Preferences by (device, aspect slot), stored inline, so that the common case touches one cache line.
@@ -36,6 +43,11 @@ struct PreferenceTable: Sendable {
         entries[place].slot = slot
         count += 1
         return place
+    }
+
+    /// Reads the first place where a device's preference may be, for no other reason than to have it near.
+    @inline(__always) func read(device: UInt32, slot: UInt32) -> UInt64 {
+        entries[Int(truncatingIfNeeded: Self.hash(device, slot)) & (entries.count - 1)].seq
     }
 
     /// Puts back an entry read from a snapshot.

@@ -19,8 +19,9 @@ package actor Projector {
 
     /// Opens the summaries in a folder, with the state that their snapshot holds.
     ///
-    /// A file of another projection version, a damaged one or one that is ahead of the log is set aside: the state
-    /// then begins at the log's start, and readers see the old rows until the new ones have caught up.
+    /// A file of another projection version or another log, one whose snapshot is damaged and one that is ahead of
+    /// the log are replaced by an empty one, to be filled by `catchUp` from the log's start. Who has the old file open
+    /// keeps reading it.
     /// - Parameters:
     ///   - identity: the log's identity, so that summaries are never mixed with another log's.
     ///   - start: the first offset that the log retains.

@@ -4,17 +4,19 @@ import Events
 
 extension SummaryState {
     mutating func applyPreference(_ event: Event, _ slot: Int, _ dayRow: Int?) {
-        switch event.value {
-        case .symbol(let word): countChoice(word.rawValue, slot, dayRow)
-        case .whole(let number): countNumber(Double(number), slot, dayRow)
-        case .real(let number): countNumber(number, slot, dayRow)
-        case .flag, .none: break
+        // The value's payload is read by hand: this is the hottest place, and calls into Events are not inlined.
+        switch event.valueKind {
+        case .symbol: countChoice(UInt32(truncatingIfNeeded: event.valueBits), slot, dayRow)
+        case .whole: countNumber(Double(Int64(bitPattern: event.valueBits)), slot, dayRow)
+        case .real: countNumber(Double(bitPattern: event.valueBits), slot, dayRow)
+        case .flag: break
+        case .none: return
         }
-        guard event.device != .none, event.valueKind != .none else { return }
+        guard event.device.rawValue != 0 else { return }
         let place = preferences.place(device: event.device.rawValue, slot: UInt32(slot))
         let old = preferences[place]
         var new = old
-        if event.identity == .sequence {
+        if case .sequence = event.identity {
             let row = devices[Int(event.device.rawValue)]
             let rank = row.epoch == event.epoch ? row.rank : row.rank - 1
             guard (rank, event.seq) > (old.rank, old.seq) else {
@@ -25,9 +27,11 @@ extension SummaryState {
         }
         (new.kind, new.bits) = (event.valueKind, event.valueBits)
         preferences[place] = new
-        if event.unit != .none { aspects[slot].unit = event.unit.rawValue }
-        guard new.kind != old.kind || new.bits != old.bits else { return }
-        if old.kind != .none {
+        if event.unit.rawValue != 0 { aspects[slot].unit = event.unit.rawValue }
+        if new.bits == old.bits, new.isSameKind(as: old) { return }
+        switch old.kind {
+        case .none: break
+        case .whole, .real, .symbol, .flag:
             aspects[slot].moves += 1
             move(old, slot, enter: false)
         }
@@ -143,11 +147,16 @@ extension SummaryState {
     }
 
     mutating func addText(_ event: Event, _ product: Int, at offset: UInt64, in batch: borrowing EventBatch) {
+        let rating: Double?
+        switch event.kind {
+        case .feedbackText: rating = nil
+        case .ratingGiven: rating = event.number
+        default: return
+        }
         let start = changes.textBytes.count
         let end = Int(event.textStart) + Int(event.textLength)
         guard end <= batch.text.count else { return }
         for index in Int(event.textStart)..<end { changes.textBytes.append(batch.text[index]) }
-        let rating = event.kind == .ratingGiven ? event.number : nil
         changes.texts.append(
             PendingText(
                 product: UInt32(product), number: products[product].textNumber, offset: offset,

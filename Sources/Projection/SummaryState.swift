@@ -45,6 +45,8 @@ package struct SummaryState: Sendable {
     var wideDevices = PairSet()
     var wideCustomers = PairSet()
 
+    var ahead = ReadAhead()
+
     /// What the next checkpoint has to write.
     var changes = Changes()
 
@@ -79,13 +81,21 @@ package struct SummaryState: Sendable {
         if first > offset.rawValue { skipped += first - offset.rawValue }
         let start = offset.rawValue > first ? Int(offset.rawValue - first) : 0
         if block.isIdentityCertain {
-            for index in start..<block.batch.events.count {
-                apply(block.batch.events[index], at: first + UInt64(index), in: block.batch)
-            }
+            applyAll(block.batch, from: start, at: first)
         } else {
             skipped += UInt64(block.batch.events.count - start)
         }
         offset = block.endOffset
+    }
+
+    private mutating func applyAll(_ batch: EventBatch, from start: Int, at first: UInt64) {
+        var next = start
+        while next < batch.events.count {
+            let end = min(batch.events.count, next + Self.readAheadEvents)
+            readAhead(batch.events, next..<end)
+            for index in next..<end { apply(batch.events[index], at: first + UInt64(index), in: batch) }
+            next = end
+        }
     }
 
     /// Goes on behind events that cannot be read.
@@ -120,18 +130,18 @@ package struct SummaryState: Sendable {
             return
         }
         touch(product: product)
-        guard dedupe.fold(event) == .new else {
+        guard case .new = dedupe.fold(event) else {
             products[product].duplicates += 1
             return
         }
         let device = Int(event.device.rawValue)
         if device >= devices.count { growDevices(to: device) }
-        if event.identity == .sequence { noteEpoch(event.epoch, device) }
-        if event.quarantine != .none {
+        if case .sequence = event.identity { noteEpoch(event.epoch, device) }
+        guard case .none = event.quarantine else {
             products[product].quarantined[Int(event.quarantine.rawValue) & 15] += 1
             return
         }
-        if event.kind == .gap {
+        if case .gap = event.kind {
             products[product].missing += UInt64(event.count)
             return
         }
@@ -147,11 +157,9 @@ package struct SummaryState: Sendable {
         let isOwn = devices[device].product == UInt32(product) || claim(device, product)
         let customer = customer(event.customer.rawValue, product, device, isOwn: isOwn)
         countDayMembers(event, product, device, customer, day, isOwn: isOwn)
-        if event.textLength > 0, event.kind == .feedbackText || event.kind == .ratingGiven {
-            addText(event, product, at: offset, in: batch)
-        }
-        guard event.aspect != .none else {
-            if event.kind == .ratingGiven { countProductRating(event, product) }
+        if event.textLength > 0 { addText(event, product, at: offset, in: batch) }
+        guard event.aspect.rawValue != 0 else {
+            if case .ratingGiven = event.kind { countProductRating(event, product) }
             return
         }
         guard let slot = slot(product, event.aspect.rawValue) else {

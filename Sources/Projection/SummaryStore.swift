@@ -118,7 +118,9 @@ package struct SummaryStore: Sendable {
         } catch {
             throw .storage("\(error)")
         }
-        guard state.offset == snapshotOffset, state.reindex() else { throw .damaged("its tables contradict each other") }
+        guard state.offset == snapshotOffset, state.reindex() else {
+            throw .damaged("its tables contradict each other")
+        }
         pageChecksums = checksums
         return state
     }

@@ -1,5 +1,7 @@
 // The room's only door to C: folders, locks and permissions of the data folder.
 
+import Log
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -7,7 +9,6 @@
 #else
     import Darwin
 #endif
-import Log
 
 /// A lock on a data folder, held as long as this lives or until `release`. The system lifts it when the process dies.
 final class FolderLock: Sendable {

@@ -3,11 +3,14 @@
 package import Events
 import GRDB
 package import Log
+import Synchronization
 
 /// Names of devices and customers. Any thread; calls are serialised by the connection.
 package final class IdentityStore: Sendable {
     private let queue: DatabaseQueue?
     private let readOnly: Bool
+    /// About how many bytes of the write-ahead log are not in the file yet.
+    private let written = Mutex(0)
     /// "TIDI" and this release's format.
     private static let applicationID = 0x5449_4449
     private static let format = 1
@@ -54,7 +57,8 @@ package final class IdentityStore: Sendable {
                     sql: "INSERT OR IGNORE INTO device (id, product, name) VALUES (?, ?, ?)")
                 for name in definitions.devices {
                     try device.execute(arguments: [
-                        Int64(name.id.rawValue), Int64(name.product.rawValue), String(decoding: name.name, as: UTF8.self),
+                        Int64(name.id.rawValue), Int64(name.product.rawValue),
+                        String(decoding: name.name, as: UTF8.self),
                     ])
                 }
                 let customer = try db.cachedStatement(sql: "INSERT OR IGNORE INTO customer (id, name) VALUES (?, ?)")
@@ -65,7 +69,18 @@ package final class IdentityStore: Sendable {
                 }
             }
         }
-        if Files.size(queue.path + "-wal") > 4 << 20 { try? Connection.checkpoint(queue, .passive) }
+        checkpointIfDue(queue, names: definitions.devices.count + definitions.customers.count)
+    }
+
+    /// Copies the write-ahead log into the file now and then. A failure leaves the names durable where they are.
+    private func checkpointIfDue(_ queue: DatabaseQueue, names: Int) {
+        let isDue = written.withLock { written in
+            written += names * 64 + 8_192
+            guard written > 4 << 20 else { return false }
+            written = 0
+            return true
+        }
+        if isDue { try? Connection.checkpoint(queue, .passive) }
     }
 
     /// All names, in the order of their numbers.

@@ -12,7 +12,7 @@ import Synchronization
 package final class SQLiteEventLog: EventLog {
     private let folder: String
     private let identity: IdentityStore
-    private let lock: FolderLock?
+    private let lock: Mutex<FolderLock?>
     private let writer: Mutex<SegmentWriter?>
     private let readers = Mutex<[SegmentReader]>([])
     private let extent: Mutex<Extent>
@@ -39,14 +39,14 @@ package final class SQLiteEventLog: EventLog {
         isReadOnly = readOnly
         if readOnly {
             guard Files.isThere(folder) else { throw .io("\(folder) is not there") }
-            lock = nil
+            lock = Mutex(nil)
             identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: true)
             writer = Mutex(nil)
             extent = Mutex(Extent())
             try refresh()
         } else {
             try Files.makeFolder(folder)
-            lock = try FolderLock(directory + "/lock")
+            lock = Mutex(try FolderLock(directory + "/lock"))
             identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: false)
             let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity)
             extent = Mutex(Extent(segments: opened.segments, head: opened.head))
@@ -160,6 +160,7 @@ package final class SQLiteEventLog: EventLog {
                 }
             }
             self.identity.close()
+            self.lock.withLock { $0 = nil }
             try result.get()
         }
     }
@@ -243,7 +244,8 @@ package final class SQLiteEventLog: EventLog {
     private func run<Success: Sendable>(
         on queue: DispatchQueue, _ work: @escaping @Sendable () throws(LogError) -> Success
     ) async throws(LogError) -> Success {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Success, LogError>, Never>) in
+        typealias Continuation = CheckedContinuation<Result<Success, LogError>, Never>
+        let result = await withCheckedContinuation { (continuation: Continuation) in
             queue.async {
                 do throws(LogError) {
                     continuation.resume(returning: .success(try work()))

@@ -42,10 +42,18 @@ struct SegmentReader {
     /// Moves to the block that contains `offset`, by way of the last keyframe before it.
     mutating func seek(_ offset: Offset) throws(LogError) {
         let found = try query { db in
-            let block = try Int64.fetchOne(
-                db, sql: "SELECT max(first_offset) FROM block WHERE first_offset <= ?",
+            let block = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT first_offset, count FROM block WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1
+                    """,
                 arguments: [Int64(clamping: offset.rawValue)])
-            let target = block.map { Offset(rawValue: UInt64(truncatingIfNeeded: $0)) }
+            let target = block.map { block in
+                // Behind the last block before `offset`, if that does not reach it: there, blocks are missing.
+                let first = Offset(rawValue: UInt64(truncatingIfNeeded: block[0] as Int64))
+                let end = first + max(0, block[1] as Int)
+                return end > offset ? first : end
+            }
             return (target: target, keyframe: try target.flatMap { try Segment.keyframe(db, atOrBefore: $0) })
         }
         let target = found.target ?? first
@@ -88,7 +96,7 @@ struct SegmentReader {
     ///
     /// - Parameter end: where the segment ends, as far as the caller knows: what is missing before it is damage.
     mutating func read(limit: Int, end: Offset) throws(LogError) -> [Block] {
-        let stored = try fetch(from: next, limit: limit)
+        let stored = try fetch(from: next, limit: limit, before: end)
         if stored.isEmpty, next < end {
             throw skip(to: end, "blocks are missing")
         }
@@ -136,15 +144,18 @@ struct SegmentReader {
         return nil
     }
 
-    /// The stored rows from `offset` on.
-    func fetch(from offset: Offset, limit: Int) throws(LogError) -> [Stored] {
+    /// The stored rows from `offset` on. `end` keeps out what the writer has added since the caller looked.
+    func fetch(
+        from offset: Offset, limit: Int, before end: Offset = Offset(rawValue: .max)
+    ) throws(LogError) -> [Stored] {
         try query { db in
             let rows = try Row.fetchCursor(
                 db,
                 sql: """
                     SELECT first_offset, count, time_min, time_max, arrival_min, arrival_max, raw_size, crc32, chain,
-                        body, codec FROM block WHERE first_offset >= ? ORDER BY first_offset LIMIT ?
-                    """, arguments: [Int64(clamping: offset.rawValue), limit])
+                        body, codec FROM block WHERE first_offset >= ? AND first_offset < ?
+                    ORDER BY first_offset LIMIT ?
+                    """, arguments: [Int64(clamping: offset.rawValue), Int64(clamping: end.rawValue), limit])
             var blocks: [Stored] = []
             while let row = try rows.next() { blocks.append(Self.stored(row)) }
             return blocks

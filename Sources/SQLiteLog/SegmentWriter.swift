@@ -33,6 +33,20 @@ struct SegmentWriter {
         var bytesSinceKeyframe = 0
         var keyframeBytes = 0
         var recorded = RecordedSymbols()
+        /// About how much the write-ahead log holds that the file does not have yet.
+        var bytesToCopy = 0
+
+        /// Counts what was stored.
+        mutating func note(_ block: EncodedBlock, _ keyframe: EncodedBody?) {
+            let size = block.stored.body.count
+            bytes += size + 256 + (keyframe?.body.count ?? 0)
+            bytesToCopy += size + 8_192 + (keyframe?.body.count ?? 0)
+            bytesSinceKeyframe += size
+            if let keyframe {
+                bytesSinceKeyframe = size
+                keyframeBytes = keyframe.body.count
+            }
+        }
     }
 
     /// Opens the log in `folder` for writing, and brings back the state at its head.
@@ -53,7 +67,9 @@ struct SegmentWriter {
 
     // MARK: Appending
 
-    /// See `EventLog.append`. `beforeSealing` is called when a segment is about to be sealed: readers must let go of it.
+    /// See `EventLog.append`.
+    ///
+    /// - Parameter beforeSealing: called when a segment is about to be sealed: readers must let go of it.
     mutating func append(
         _ batch: EventBatch, _ definitions: Definitions, beforeSealing: (Offset) -> Void
     ) throws(LogError) -> Offset {
@@ -68,31 +84,28 @@ struct SegmentWriter {
         }
         guard let first = batch.events.first else { return head }
         try turnOver(arrival: first.arrival, beforeSealing)
-        guard var segment = active else { throw .closed("no segment is open") }
-        let symbols = try missingSymbols(batch, &segment.recorded)
-        let keyframe = try dueKeyframe(segment)
-        let block = try encoder.encode(batch)
-        let next = chain.adding(block, at: head)
+        // Taken out while it changes, so that nothing in it is copied; on any failure the files are read again.
+        guard var segment = active.take() else { throw .closed("no segment is open") }
+        let queue = segment.queue
         do {
-            try commit(segment.queue, block, symbols, keyframe, next)
+            let symbols = try missingSymbols(batch, &segment.recorded)
+            let keyframe = try dueKeyframe(segment)
+            let block = try encoder.encode(batch)
+            let next = chain.adding(block, at: head)
+            try commit(queue, block, symbols, keyframe, next)
+            segment.note(block, keyframe)
+            chain = next
         } catch {
             encoder.rollback()
             doubtful = batch
             mustReopen = true
+            try? queue.close()
             throw error
         }
-        doubtful = nil
-        segment.bytes += block.stored.body.count + 256 + (keyframe?.body.count ?? 0)
-        segment.bytesSinceKeyframe += block.stored.body.count
-        if let keyframe {
-            segment.bytesSinceKeyframe = block.stored.body.count
-            segment.keyframeBytes = keyframe.body.count
-        }
-        active = segment
-        chain = next
         let offset = head
-        head = head + block.count
-        checkpointIfDue(segment.queue)
+        head = head + batch.count
+        checkpointIfDue(&segment)
+        active = segment
         return offset
     }
 
@@ -157,9 +170,10 @@ struct SegmentWriter {
 
     /// Copies the write-ahead log into the file when it has grown. A failure leaves everything in the write-ahead
     /// log, where it is durable; the next block tries again.
-    private func checkpointIfDue(_ queue: DatabaseQueue) {
-        guard Files.size(queue.path + "-wal") > limits.walBytes else { return }
-        try? Connection.checkpoint(queue, .passive)
+    private func checkpointIfDue(_ segment: inout Active) {
+        guard segment.bytesToCopy > limits.walBytes else { return }
+        segment.bytesToCopy = 0
+        try? Connection.checkpoint(segment.queue, .passive)
     }
 
     // MARK: Segments

@@ -118,7 +118,8 @@ package final class FleetSender {
         guard options.path == .tcp else {
             guard options.format == .native else {
                 throw SendError(
-                    description: "json over udp cannot be acknowledged one by one; use --format native or --transport tcp")
+                    description:
+                        "json over udp cannot be acknowledged one by one; use --format native or --transport tcp")
             }
             datagrams = try await DatagramSender(host: options.host, port: options.port, options: options.datagram)
             return

@@ -75,7 +75,8 @@ struct NativeEncoder {
         while index < batch.count, index - start < limit {
             let event = batch.events[index]
             guard event.device == first.device, event.epoch == first.epoch, event.seq >= next,
-                event.seq - next < UInt64(UInt32.max) else { break }
+                event.seq - next < UInt64(UInt32.max)
+            else { break }
             var outgoing = outgoing(event, batch, vocabulary, names: false)
             outgoing.device = 0
             guard writer.add(outgoing, skipping: UInt32(event.seq - next)) else { break }

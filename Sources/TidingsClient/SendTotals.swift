@@ -35,5 +35,6 @@ public struct SendTotals: Hashable, Sendable {
 
 /// Why sending had to end: cause and remedy in one line.
 public struct SendError: Error, CustomStringConvertible, Sendable {
+    /// Cause and remedy.
     public let description: String
 }

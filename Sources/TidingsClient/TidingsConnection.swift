@@ -137,7 +137,8 @@ private func append(_ event: TidingsEvent, to batch: inout EventBatch, _ vocabul
         _ = vocabulary.takeFresh()
     } catch {
         throw SendError(
-            description: "event of product \"\(event.product)\", device \"\(event.device)\" cannot be sent: \(error.name)")
+            description:
+                "event of product \"\(event.product)\", device \"\(event.device)\" cannot be sent: \(error.name)")
     }
 }
 

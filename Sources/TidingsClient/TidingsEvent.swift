@@ -45,9 +45,11 @@ public struct TidingsEvent: Hashable, Sendable {
     public var device: String
     /// A pseudonym of the household or user, up to 64 bytes; nil for an event of the device alone.
     public var customer: String?
+    /// What the event says.
     public var kind: Kind
     /// What it is about: words of `[a-z0-9_]` joined by dots, for example `door.sound`.
     public var aspect: String?
+    /// What was chosen, given or measured.
     public var value: Value?
     /// The unit of the value, from the SenML registry, for example `Cel`.
     public var unit: String?

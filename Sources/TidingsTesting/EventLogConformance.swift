@@ -65,7 +65,9 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
     }
 
     /// Reads everything from an offset on.
-    private static func readAll(_ log: any EventLog, from start: Offset = .zero, limit: Int = 7) async throws -> [Block] {
+    private static func readAll(
+        _ log: any EventLog, from start: Offset = .zero, limit: Int = 7
+    ) async throws -> [Block] {
         var follower = Follower(log, from: start, wakeup: .poll(every: .milliseconds(1)))
         var blocks: [Block] = []
         while true {

@@ -138,7 +138,9 @@ package final class InMemoryEventLog: EventLog {
                 let blocks = state.blocks[start..<(isLast ? state.blocks.count : state.segments[number + 1])]
                 let events = blocks.flatMap(\.batch.events)
                 guard let first = blocks.first, let last = blocks.last, let one = events.first else { continue }
-                let times = events.reduce(one.time...one.time) { min($0.lowerBound, $1.time)...max($0.upperBound, $1.time) }
+                let times = events.reduce(one.time...one.time) {
+                    min($0.lowerBound, $1.time)...max($0.upperBound, $1.time)
+                }
                 let arrivals = events.reduce(one.arrival...one.arrival) {
                     min($0.lowerBound, $1.arrival)...max($0.upperBound, $1.arrival)
                 }

@@ -88,7 +88,9 @@ package struct SampleEvents: Sendable {
         case 1: event.value = .flag(pick(2) == 1)
         case 2, 3: event.value = .symbol(word(.value, 40))
         case 4: event.value = .real(Double(pick(1_000)) / 10)
-        case 5: event.value = .real([0.1 + 0.2, -0.0, 1e300, -1e-300, 1e21, .leastNonzeroMagnitude, 92.0, -7.25][pick(8)])
+        case 5:
+            event.value = .real(
+                [0.1 + 0.2, -0.0, 1e300, -1e-300, 1e21, .leastNonzeroMagnitude, 92.0, -7.25][pick(8)])
         case 6: event.value = .whole([Int64.min, .max, 0, -1, 1 << 53][pick(5)])
         default: event.value = .whole(Int64(pick(200)) - 100)
         }

@@ -21,13 +21,16 @@ extension Refusal {
         case .badIdentity: "the id is not usable; send up to 64 bytes, or epoch-seq without leading zeros"
         case .unauthorized: "the credential is unknown here; this daemon has no keys, use key id 0"
         case .forbidden: "this sender may not speak for that device"
-        case .tooBig: "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"
+        case .tooBig:
+            "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"
         case .tooManyEvents: "more than 1000 events in one batch; split it"
         case .inflatesTooBig: "the body inflates to more than 1 MiB; split it"
         case .tableFull: "this connection's string table is full; open another connection for the rest"
         case .vocabularyFull: "the log has as many different words as it can hold; send fewer distinct ones"
-        case .unknownReference: "a table reference was never defined here; send everything from the first unacked event again"
-        case .tooManyConnections: "the daemon has as many connections as it may; try later or raise listen.max_connections"
+        case .unknownReference:
+            "a table reference was never defined here; send everything from the first unacked event again"
+        case .tooManyConnections:
+            "the daemon has as many connections as it may; try later or raise listen.max_connections"
         case .busy: "the daemon is full; try again in a second"
         case .storageUnavailable: "the log cannot be written now; try again later"
         case .shuttingDown: "the daemon is stopping; connect again later"

@@ -82,12 +82,20 @@ package final class Listeners: Sendable {
         try? await tcp.close()
     }
 
-    /// Reads no more; returns when everything that was read has been committed and acknowledged.
+    /// Reads no more; returns when everything that was read has been committed and acknowledged, or after
+    /// `TransportLimits.drainSeconds` if the log does not take it.
     package func drain() async {
-        let inside = inside
+        let (inside, eventLoop) = (inside, eventLoop)
         try? await eventLoop.flatSubmit {
-            let loop = inside.value.door.drain()
-            return inside.value.datagrams.drain()?.and(loop).map { _ in } ?? loop
+            let limit = eventLoop.makePromise(of: Void.self)
+            let timer = eventLoop.scheduleTask(in: .seconds(TransportLimits.drainSeconds)) { limit.succeed(()) }
+            let streams = inside.value.door.drain()
+            let all = inside.value.datagrams.drain()?.and(streams).map { _ in } ?? streams
+            all.whenComplete { _ in
+                timer.cancel()
+                limit.succeed(())
+            }
+            return limit.futureResult
         }.get()
     }
 

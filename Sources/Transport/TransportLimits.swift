@@ -31,13 +31,18 @@ package enum TransportLimits {
     package static let readBytes = 256 * 1024
     /// How long a refused peer may take to read why, seconds.
     package static let lingerSeconds: Int64 = 2
+    /// How long a stopping daemon waits for the log to take what was read, seconds.
+    package static let drainSeconds: Int64 = 5
+    /// Connections over the limit that may be told so at one time.
+    package static let refusedAtOnce = 256
     /// Datagrams in one system call.
     package static let datagramsPerRead = 64
     /// Datagrams that were read before the intake was full; beyond it they are refused.
     package static let datagramsHeld = 1_024
     /// Datagrams that wait for their ack; beyond it a datagram is stored but not answered, and the sender repeats it.
     package static let datagramsAwaitingAck = 1 << 17
-    /// What is asked of the kernel for a datagram socket's receive buffer, bytes (it may give less: `net.core.rmem_max`).
+    /// What is asked of the kernel for a datagram socket's receive buffer, bytes; it gives no more than
+    /// `net.core.rmem_max`.
     package static let datagramReceiveBuffer = 16 << 20
     /// A connection attempt that waits to be accepted.
     package static let acceptBacklog: Int32 = 1_024

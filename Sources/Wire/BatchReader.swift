@@ -188,8 +188,9 @@ private func fill(
     if defaults.isTimed { event.time.rawValue &+= fields.offset }
     event.quarantine = fields.quarantine
     event.count = max(fields.count, 1)
-    event.severity = fields.severity
-    event.scale = fields.scale
+    event.severity = UInt8(clamping: fields.severity)
+    event.scale = UInt8(clamping: fields.scale)
+    if fields.severity | fields.scale > 255 { event.blame(.outOfRange) }
     if fields.device != 0 {
         try identifyForwarded(&event, fields, seq, defaults, &table, &vocabulary)
     } else if defaults.isNumbered {

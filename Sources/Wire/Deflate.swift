@@ -1,6 +1,6 @@
+import CZlib
 // The only calls of zlib in this room: CRC-32, inflation with a cap, and deflation.
 package import Events
-import CZlib
 
 /// zlib's CRC-32 of `bytes`.
 package func checksum(_ bytes: Span<UInt8>) -> UInt32 {

@@ -13,6 +13,8 @@ struct EventFields {
     var unit: UInt32 = 0
     var language: UInt32 = 0
     var epoch: UInt32 = 0
+    var severity: UInt32 = 0
+    var scale: UInt32 = 0
     var nameStart: UInt32 = 0
     var nameEnd: UInt32 = 0
     var textStart: UInt32 = 0
@@ -24,8 +26,6 @@ struct EventFields {
     var valueField: UInt8 = 0
     var valueKind: Event.ValueKind = .none
     var quarantine: QuarantineReason = .none
-    var severity: UInt8 = 0
-    var scale: UInt8 = 0
     /// Whether there is a text, a unit, a language or an aspect outside the table.
     var hasMore = false
 
@@ -71,8 +71,8 @@ struct EventFields {
             textStart = UInt32(try readLength(bytes, &at, end))
             textEnd = UInt32(at)
             hasMore = true
-        case 0x50: severity = narrowed(try readVarint32(bytes, &at, end))
-        case 0x60: scale = narrowed(try readVarint32(bytes, &at, end))
+        case 0x50: severity = try readVarint32(bytes, &at, end)
+        case 0x60: scale = try readVarint32(bytes, &at, end)
         case 0x68:
             unit = try readVarint32(bytes, &at, end)
             hasMore = true
@@ -128,10 +128,5 @@ struct EventFields {
     private mutating func setNotFinite(field: UInt8) {
         setValue(.none, 0, field: field)
         if case .none = quarantine { quarantine = .notFinite }
-    }
-
-    private mutating func narrowed(_ value: UInt32) -> UInt8 {
-        if value > 255, case .none = quarantine { quarantine = .outOfRange }
-        return UInt8(clamping: value)
     }
 }

@@ -4,7 +4,8 @@ import Events
 /// The keys that mean something; every other is checked and skipped.
 enum EventKey: UInt8, CaseIterable {
     // Of the envelope: only at the top.
-    case product, device, source, customer, subject, id, seq, epoch, time, type, specversion, datacontenttype, dataschema, data
+    case product, device, source, customer, subject, id, seq, epoch, time, type, data
+    case specversion, datacontenttype, dataschema
     // Of the payload: at the top, or in `data`.
     case aspect, value, unit, count, severity, scale, bestRating, worstRating, ratingValue, text, lang
 

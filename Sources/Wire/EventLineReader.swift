@@ -6,9 +6,9 @@ package import Events
 /// - Parameters:
 ///   - line: one JSON object with nothing around it but white space; without the newline.
 ///   - arrival: the daemon's clock when the bytes were read; also the event's time when the line has none.
-/// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object, and
-///   a name that is no string), `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity` (id or
-///   customer), `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined.
+/// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object,
+///   and a name that is no string), `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity`
+///   (id or customer), `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined.
 package func readEventLine(
     _ line: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary, into batch: inout EventBatch
 ) throws(Refusal) {
@@ -84,7 +84,9 @@ private func setDevice(
     }
 }
 
-private func setIdentity(_ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>) throws(Refusal) {
+private func setIdentity(
+    _ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>
+) throws(Refusal) {
     let id = fields.id == .absent ? fields.seq : fields.id
     if fields.hasSpecversion, fields.id == .absent { throw .badIdentity }
     switch id {

@@ -33,7 +33,8 @@ func expect(_ byte: UInt8, _ line: Span<UInt8>, _ at: inout Int) throws(Refusal)
 
 /// Reads a string whose opening quote is at `at`.
 ///
-/// - Throws: `.malformedJSON` (no end, a bare control character, an unknown escape), `.badUTF8` (half a surrogate pair).
+/// - Throws: `.malformedJSON` (no end, a bare control character, an unknown escape), `.badUTF8` (half a surrogate
+///   pair).
 @inline(__always)
 func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
     at &+= 1

@@ -27,7 +27,7 @@ func widened(_ number: Float) -> Double {
         return number.isFinite && number != 0 ? Double(number.description) ?? exact : exact
     }
     for places in 0...11 {
-        let candidate = (exact * powerOfTen(places)).rounded() / powerOfTen(places)
+        let candidate = (exact * powerOfTen(places)).rounded(.toNearestOrEven) / powerOfTen(places)
         if Float(candidate) == number { return candidate }
     }
     return exact

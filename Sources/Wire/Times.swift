@@ -1,7 +1,7 @@
 // RFC 3339 and back, without a calendar library.
 import Events
 
-/// Reads an RFC 3339 date-time, to the millisecond; further digits are dropped. A leap second counts as the next second.
+/// Reads an RFC 3339 date-time, to the millisecond; further digits are dropped. A leap second counts as the next one.
 ///
 /// - Returns: nil when it is not one.
 func readTime(_ text: Span<UInt8>) -> Timestamp? {

@@ -1,5 +1,6 @@
 // The in-memory engine keeps the log's promises.
 
+import Events
 import Log
 import Testing
 import TidingsTesting

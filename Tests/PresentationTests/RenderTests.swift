@@ -127,7 +127,8 @@ private struct Kettle {
         #expect(lines.contains("'=cmd|' /C calc'!A0,brew.strength,preference.devices,\"'@SUM(1,2)\",2"))
         #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("'=cmd") })
         let list = renderProducts(try kettle.reader.products(), position: summary.position, as: .csv)
-        #expect(list.split(separator: "\r\n").last?.hasPrefix("'=cmd|' /C calc'!A0,14,7,4,1,1,1,0,3,3,0,0,4.0,") == true)
+        let line = try #require(list.split(separator: "\r\n").last)
+        #expect(line.hasPrefix("'=cmd|' /C calc'!A0,14,7,4,1,1,1,0,3,3,0,0,4.0,"))
     }
 
     @Test func unknownProductsNameTheNearest() throws {
@@ -135,8 +136,9 @@ private struct Kettle {
         defer { kettle.remove() }
         #expect(try kettle.reader.summary(product: "ketle") == nil)
         let nearest = try kettle.reader.nearest(to: "Ketle")
-        #expect(renderUnknown(product: "ketle\u{7}", nearest: nearest)
-            == "no product \"ketle\\u{7}\"; the nearest known: \"kettle\"")
+        #expect(
+            renderUnknown(product: "ketle\u{7}", nearest: nearest)
+                == "no product \"ketle\\u{7}\"; the nearest known: \"kettle\"")
         #expect(try kettle.reader.nearest(to: "washing machine").isEmpty)
     }
 
@@ -154,14 +156,17 @@ private struct Kettle {
         event.quarantine = .outOfRange
         let style = TableStyle(isUnicode: true, isColored: false, width: 160)
         let line = EventLines(style: style).tableLine(event, text: "", offset: .zero, vocabulary: vocabulary)
-        let expected = "        0  2026-01-01T00:00:00.000  kettle            k-1\\u{1b}[2J    preference.set  "
+        let expected =
+            "        0  2026-01-01T00:00:00.000  kettle            k-1\\u{1b}[2J    preference.set  "
             + "temperature         quarantined: out_of_range  92.5"
         #expect(line == expected)
         let narrow = TableStyle(isUnicode: true, isColored: false, width: 60)
         let short = EventLines(style: narrow).tableLine(event, text: "", offset: .zero, vocabulary: vocabulary)
         #expect(!short.contains("\u{1b}"))
         let csv = EventLines().csvText(event, text: "=x", offset: Offset(rawValue: 7), vocabulary: vocabulary)
-        #expect(csv == "7,2026-01-01T00:00:00.000Z,,1970-01-01T00:00:00.000Z,kettle,k-1\u{1b}[2J,customer#12,3-42,"
-            + "preference.set,temperature,92.5,,1,,,'=x,,out_of_range\r\n")
+        let cells =
+            "7,2026-01-01T00:00:00.000Z,,1970-01-01T00:00:00.000Z,kettle,k-1\u{1b}[2J,customer#12,3-42,"
+            + "preference.set,temperature,92.5,,1,,,'=x,,out_of_range\r\n"
+        #expect(csv == cells)
     }
 }

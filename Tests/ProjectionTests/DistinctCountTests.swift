@@ -58,6 +58,8 @@ import Testing
         #expect(Day("2026-01-01") == Day(Timestamp(rawValue: 1_767_225_600_000)))
     }
 
-    @Test(arguments: ["", "2026-1-01", "2023-02-29", "2026-13-01", "2026-00-10", "2026-04-31", "20260101", "x026-01-01"])
+    @Test(arguments: [
+        "", "2026-1-01", "2023-02-29", "2026-13-01", "2026-00-10", "2026-04-31", "20260101", "x026-01-01",
+    ])
     func whatIsNoDayIsRefused(text: String) { #expect(Day(text) == nil) }
 }

@@ -34,7 +34,8 @@ private func open(_ folder: Folder, head: Offset) throws -> Projector {
             case 5:
                 folder = try folder.copyAsKilled()
                 projector = try open(folder, head: head)
-                try await projector.catchUp(with: ListLog(blocks: log.blocks.filter { $0.endOffset <= block.endOffset }))
+                let written = log.blocks.filter { $0.endOffset <= block.endOffset }
+                try await projector.catchUp(with: ListLog(blocks: written))
             case 6: await projector.apply(block)
             default: break
             }
@@ -50,7 +51,9 @@ private func open(_ folder: Folder, head: Offset) throws -> Projector {
         #expect(count == head.rawValue, "seed \(seed)")
         let rebuilt = try await open(other, head: head).dump()
         #expect(live.count > 500, "seed \(seed)")
-        #expect(live == rebuilt, "seed \(seed)")
+        let difference = zip(live, rebuilt).first { $0 != $1 }.map { "\($0) is not \($1)" }
+        #expect(difference == nil, "seed \(seed)")
+        #expect(live.count == rebuilt.count, "seed \(seed)")
     }
 
     @Test func restoredDedupeStillKnowsWhatWasTaken() async throws {

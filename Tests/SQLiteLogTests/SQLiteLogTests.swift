@@ -19,7 +19,9 @@ struct SQLiteLogTests {
         try SQLiteEventLog(directory: folder.path, readOnly: false, limits: limits)
     }
 
-    private func fill(_ log: SQLiteEventLog, _ samples: inout SampleEvents, _ blocks: Int) async throws -> [EventBatch] {
+    private func fill(
+        _ log: SQLiteEventLog, _ samples: inout SampleEvents, _ blocks: Int
+    ) async throws -> [EventBatch] {
         var batches: [EventBatch] = []
         for _ in 0..<blocks {
             let (batch, definitions) = samples.batch(50)
@@ -132,7 +134,7 @@ struct SQLiteLogTests {
             do {
                 _ = try await log.append(next.batch, defining: next.definitions)
                 written.append(next.batch)
-            } catch let error as LogError {
+            } catch {
                 guard case .full = error else { throw error }
                 pending = next
             }

@@ -110,8 +110,9 @@ private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFlee
         #expect(totals.rejected == 1)
         await connection.close()
         let lines = daemon.lines
-        #expect(lines.first == #"{"product":"kettle","device":"k-1","customer":"h-1","id":"1-1","#
-            + #""type":"preference.set","aspect":"temperature","value":92}"#)
+        #expect(
+            lines.first == #"{"product":"kettle","device":"k-1","customer":"h-1","id":"1-1","#
+                + #""type":"preference.set","aspect":"temperature","value":92}"#)
         await daemon.stop()
     }
 

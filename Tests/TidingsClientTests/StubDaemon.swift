@@ -108,7 +108,8 @@ final class StubDaemon: Sendable {
                 state.biggestTable = max(state.biggestTable, copy.count)
                 for event in batch.events {
                     let product = state.vocabulary.text(.product, event.product)
-                    let name = String(decoding: product, as: UTF8.self) + "/"
+                    let name =
+                        String(decoding: product, as: UTF8.self) + "/"
                         + String(decoding: state.vocabulary.name(of: event.device), as: UTF8.self)
                     let key = Key(device: name, epoch: event.epoch, seq: event.seq, identity: event.identity.rawValue)
                     state.seen[key, default: 0] += 1
@@ -218,7 +219,8 @@ private final class StubSocket: ChannelInboundHandler {
             DatagramHeader(type: .ack, epoch: header.epoch, counter: header.counter)
                 .write(body: Ack().encode().span, into: &answer)
             context.writeAndFlush(
-                wrapOutboundOut(AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: answer))),
+                wrapOutboundOut(
+                    AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: answer))),
                 promise: nil)
         } catch {
             daemon.state.withLock { $0.lines.append("refused \(error.name)") }

@@ -126,7 +126,9 @@ private func line(_ seq: Int) -> String {
     }
 
     @Test(.timeLimit(.minutes(1))) func wrongMagicIsToldAndClosed() async throws {
-        let answer = try await Station.with { try await $0.exchange(Array("GET / HTTP/1.1\r\n\r\n".utf8), halfClose: false) }
+        let answer = try await Station.with {
+            try await $0.exchange(Array("GET / HTTP/1.1\r\n\r\n".utf8), halfClose: false)
+        }
         #expect(String(decoding: answer, as: UTF8.self).hasPrefix(#"{"error":{"code":4002"#))
     }
 

@@ -106,7 +106,8 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
 }
 
 private func line(_ seq: Int, product: String = "kettle", value: String = "92") -> String {
-    #"{"product":"\#(product)","device":"k-1","id":"1-\#(seq)","type":"preference.set","aspect":"temperature","value":\#(value)}"#
+    #"{"product":"\#(product)","device":"k-1","id":"1-\#(seq)","type":"preference.set","#
+        + #""aspect":"temperature","value":\#(value)}"#
         + "\n"
 }
 
@@ -174,7 +175,7 @@ private func line(_ seq: Int, product: String = "kettle", value: String = "92") 
     @Test func byeEndsAfterTheAcks() throws {
         let bench = Bench()
         var sender = Sender()
-        bench.feed(streamMagic + sender.batch(from: 1) + frame(.bye) + [1, 2, 3])
+        bench.feed(streamMagic + sender.hello() + sender.batch(from: 1) + frame(.bye) + [1, 2, 3])
         #expect(bench.last == .ends)
         #expect(!bench.session.isSettled)
         bench.commit()
@@ -324,7 +325,7 @@ private func line(_ seq: Int, product: String = "kettle", value: String = "92") 
         let bench = Bench()
         var sender = Sender()
         bench.intake.isFull = true
-        bench.feed(streamMagic + sender.batch(from: 1) + sender.batch(from: 2))
+        bench.feed(streamMagic + sender.hello() + sender.batch(from: 1) + sender.batch(from: 2))
         #expect(bench.last == .needsRoom)
         #expect(bench.intake.filling.isEmpty)
         bench.intake.isFull = false
@@ -420,7 +421,8 @@ private func line(_ seq: Int, product: String = "kettle", value: String = "92") 
 
     @Test func aRefusedLineIsToldAtOnceAndHarmsNoOther() {
         let bench = Bench()
-        bench.feed(Array((line(1) + "{\"device\":\"k-1\",\"type\":\"feature.used\",\"aspect\":\"a\"}\n" + line(2)).utf8))
+        bench.feed(
+            Array((line(1) + "{\"device\":\"k-1\",\"type\":\"feature.used\",\"aspect\":\"a\"}\n" + line(2)).utf8))
         let answer = bench.takeText()
         #expect(answer.hasPrefix(#"{"error":{"line":2,"code":4012,"reason":"no_product","text":""#))
         bench.commit()

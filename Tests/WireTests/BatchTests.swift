@@ -107,6 +107,7 @@ struct BatchTests {
         _ = try reading.read(later)
         #expect(reading.batch.events.map(\.aspect.rawValue) == [1, 2, 1])
         reading.table.reset()
+        later.define = []
         let refusal = try reading.refusal(later)
         #expect(refusal == .unknownReference)
     }
@@ -206,7 +207,13 @@ struct BatchTests {
             (.noProduct, { $0.define[0] = "/k-1" }),
             (.noProduct, { $0.define[0] = "urn:dev:ops:32473--k" }),
             (.noProduct, { $0.define[0] = "https://example.org/k-1" }),
-            (.badIdentity, { $0.events = [event { $0.subject = 4 }]; $0.define.append("") }),
+            (
+                .badIdentity,
+                {
+                    $0.events = [event { $0.subject = 4 }]
+                    $0.define.append("")
+                }
+            ),
         ]
         for (index, (expected, fill)) in cases.enumerated() {
             var reading = Reading()
@@ -243,7 +250,7 @@ struct BatchTests {
             hex(
                 """
                 e0 03 01 22 04 6b 2f 6b 31 28 01 10 05 ea 03 02 ff ff
-                3a 1d f0 01 80 01 08 02 f9 01 01 02 03 04 05 06 07 08 82 02 02 ff ff 28 08 8d 02 01 02 03 04 58 02
+                3a 1f f0 01 80 01 08 02 f9 01 01 02 03 04 05 06 07 08 82 02 02 ff ff 28 08 8d 02 01 02 03 04 58 02
                 """))
         #expect(reading.batch.events[0].kind == .ratingGiven)
         #expect(reading.batch.events[0].value == .whole(4) && reading.batch.events[0].count == 2)

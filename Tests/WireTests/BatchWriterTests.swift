@@ -18,10 +18,11 @@ struct BatchWriterTests {
                 var event = OutgoingEvent(kind: .preferenceSet)
                 event.aspect = writer.reference("door.a\(generator.below(9))")
                 event.customer = writer.reference("cu-\(generator.below(50))")
-                event.value = [
-                    .whole(Int64(generator.below(1_000)) - 500), .real(Double(generator.below(1_000)) / 8 + 0.0625),
-                    .real(Double.random(in: 0...1, using: &generator)), .flag(generator.chance(2)), .none,
-                ][generator.below(5)]
+                event.value =
+                    [
+                        .whole(Int64(generator.below(1_000)) - 500), .real(Double(generator.below(1_000)) / 8 + 0.0625),
+                        .real(Double.random(in: 0...1, using: &generator)), .flag(generator.chance(2)), .none,
+                    ][generator.below(5)]
                 event.time = Timestamp(rawValue: time.rawValue + Int64(generator.below(1_000)) - 500)
                 event.count = UInt32(1 + generator.below(3))
                 event.text = ArraySlice("té".utf8)

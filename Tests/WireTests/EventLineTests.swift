@@ -19,7 +19,9 @@ private func outcome(_ line: [UInt8], arrival: Int64 = 1_800_000_000_000) -> Str
         return error.name.description
     }
     return written(batch, vocabulary)
-        .replacing(#""time":"2027-01-15T08:00:00.000Z","clock":"arrival","arrival":"2027-01-15T08:00:00.000Z","#, with: "")
+        .replacing(
+            #","time":"2027-01-15T08:00:00.000Z","clock":"arrival","arrival":"2027-01-15T08:00:00.000Z""#, with: ""
+        )
         .replacing(#","arrival":"2027-01-15T08:00:00.000Z""#, with: "")
         .replacing(#"{"product":"p","device":"d","#, with: "{")
 }
@@ -66,12 +68,15 @@ struct EventLineTests {
             "time":"2026-01-01T00:00:00.000Z","aspect":"door.sound","value":4}
             """#
         #expect(outcome(line) == expected)
-        #expect(outcome(line.replacing("urn:dev:ops:32473-oven-77", with: "oven/77")).hasPrefix(#"{"product":"oven","device":"77","#))
+        #expect(
+            outcome(line.replacing("urn:dev:ops:32473-oven-77", with: "oven/77")).hasPrefix(
+                #"{"product":"oven","device":"77","#))
         #expect(outcome(line.replacing("urn:dev:ops:32473-oven-77", with: "https://a.b/77")) == "no_product")
         #expect(outcome(line.replacing(#""id":"7-1","#, with: "")) == "bad_identity")
         #expect(outcome(line.replacing(#""source":"urn:dev:ops:32473-oven-77","#, with: "")) == "no_device")
         #expect(outcome(line.replacing("1.0", with: "2.0")).hasSuffix(#""quarantined":"unknown_type"}"#))
-        let foreign = #"{"specversion":"1.0","id":"a","source":"https://a.b/7","product":"p","type":"fault.seen","data":7}"#
+        let foreign =
+            #"{"specversion":"1.0","id":"a","source":"https://a.b/7","product":"p","type":"fault.seen","data":7}"#
         #expect(
             outcome(foreign)
                 == ##"{"product":"p","device":"https://a.b/7","id":"#af63dc4c8601ec8c","type":"fault.seen","##
@@ -84,7 +89,8 @@ struct EventLineTests {
     }
 
     @Test(arguments: [
-        (#""id":5"#, #"{"id":"0-5","type":"preference.set"}"#), (#""seq":5,"epoch":9"#, #"{"id":"9-5","type":"preference.set"}"#),
+        (#""id":5"#, #"{"id":"0-5","type":"preference.set"}"#),
+        (#""seq":5,"epoch":9"#, #"{"id":"9-5","type":"preference.set"}"#),
         (#""id":18446744073709551615"#, #"{"id":"0-18446744073709551615","type":"preference.set"}"#),
         (#""id":18446744073709551616"#, "bad_identity"), (#""id":-1"#, "bad_identity"), (#""id":1.0"#, "bad_identity"),
         (#""id":"""#, "bad_identity"), (#""id":true"#, "bad_identity"), (#""id":[]"#, "bad_identity"),
@@ -100,7 +106,8 @@ struct EventLineTests {
     @Test(arguments: [
         ("0", "0"), ("-0", "0"), ("92.0", "92"), ("1e3", "1000"), ("1E-2", "0.01"), ("0.1", "0.1"), ("-0.5", "-0.5"),
         ("9007199254740991", "9007199254740991"), ("9007199254740991.0", "9007199254740991"), ("1e21", "1e+21"),
-        ("1e16", "1e+16"), ("12345678901234567e0", "1.2345678901234568e+16"), ("123456789012345.67", "123456789012345.67"),
+        ("1e16", "1e+16"), ("12345678901234567e0", "1.2345678901234568e+16"),
+        ("123456789012345.67", "123456789012345.67"),
         ("0.00001", "1e-05"), ("0.0001", "0.0001"), ("2.5e-324", "5e-324"), ("1e-400", "0"),
         ("1.7976931348623157e308", "1.7976931348623157e+308"), ("3.141592653589793238462643", "3.141592653589793"),
         ("true", "true"), ("false", "false"), (#""eco""#, #""eco""#), (#""\u0041\/""#, #""A/""#),
@@ -113,10 +120,13 @@ struct EventLineTests {
         (#""value":9007199254740992"#, "not_finite"), (#""value":123456789012345678901234567890"#, "not_finite"),
         (#""value":1e999"#, "not_finite"), (#""value":{}"#, "wrong_value_type"), (#""value":[1]"#, "wrong_value_type"),
         (#""value":"""#, "missing_value"), (#""aspect":"Door""#, "bad_aspect"), (#""aspect":"a..b""#, "bad_aspect"),
-        (#""aspect":"""#, "bad_aspect"), (#""aspect":".a""#, "bad_aspect"), (#""aspect":"a.b.c.d.e.f.g.h.i""#, "bad_aspect"),
+        (#""aspect":"""#, "bad_aspect"), (#""aspect":".a""#, "bad_aspect"),
+        (#""aspect":"a.b.c.d.e.f.g.h.i""#, "bad_aspect"),
         (#""aspect":5"#, "bad_aspect"), (#""count":-1"#, "out_of_range"), (#""count":1.5"#, "out_of_range"),
-        (#""count":4294967296"#, "out_of_range"), (#""count":"2""#, "wrong_value_type"), (#""severity":256"#, "out_of_range"),
-        (#""severity":"high""#, "wrong_value_type"), (#""scale":300"#, "out_of_range"), (#""bestRating":0"#, "out_of_range"),
+        (#""count":4294967296"#, "out_of_range"), (#""count":"2""#, "wrong_value_type"),
+        (#""severity":256"#, "out_of_range"),
+        (#""severity":"high""#, "wrong_value_type"), (#""scale":300"#, "out_of_range"),
+        (#""bestRating":0"#, "out_of_range"),
         (#""bestRating":100,"worstRating":0"#, "out_of_range"), (#""bestRating":"5""#, "out_of_range"),
         (#""time":"yesterday""#, "absurd_clock"), (#""time":"2026-02-29T00:00:00Z""#, "absurd_clock"),
         (#""time":"2026-01-01T00:00:00""#, "absurd_clock"), (#""time":"2026-01-01T24:00:00Z""#, "absurd_clock"),
@@ -129,7 +139,8 @@ struct EventLineTests {
 
     @Test func scalesFollowTheBounds() {
         for (keys, expected) in [
-            (#""bestRating":5"#, ""), (#""bestRating":5,"worstRating":1"#, ""), (#""bestRating":1,"worstRating":0"#, "1"),
+            (#""bestRating":5"#, ""), (#""bestRating":5,"worstRating":1"#, ""),
+            (#""bestRating":1,"worstRating":0"#, "1"),
             (#""bestRating":10,"worstRating":0"#, "10"), (#""bestRating":10"#, "10"), (#""bestRating":7"#, "7"),
         ] {
             let scale = expected.isEmpty ? "" : #","scale":"# + expected
@@ -161,10 +172,14 @@ struct EventLineTests {
 
     @Test func timesAreRead() {
         for (time, expected) in [
-            ("1767225600000", "2026-01-01T00:00:00.000Z"), ("-1", "1969-12-31T23:59:59.999Z"), ("1.9", "1970-01-01T00:00:00.001Z"),
-            (#""2024-02-29T23:59:60Z""#, "2024-03-01T00:00:00.000Z"), (#""2000-01-01t00:00:00.1239z""#, "2000-01-01T00:00:00.123Z"),
-            (#""1600-03-01 00:00:00-23:59""#, "1600-03-01T23:59:00.000Z"), (#""0000-01-01T00:00:00Z""#, "0000-01-01T00:00:00.000Z"),
-            (#""9999-12-31T23:59:59.999Z""#, "9999-12-31T23:59:59.999Z"), (#""1970-01-01T00:00:00Z""#, "1970-01-01T00:00:00.000Z"),
+            ("1767225600000", "2026-01-01T00:00:00.000Z"), ("-1", "1969-12-31T23:59:59.999Z"),
+            ("1.9", "1970-01-01T00:00:00.001Z"),
+            (#""2024-02-29T23:59:60Z""#, "2024-03-01T00:00:00.000Z"),
+            (#""2000-01-01t00:00:00.1239z""#, "2000-01-01T00:00:00.123Z"),
+            (#""1600-03-01 00:00:00-23:59""#, "1600-03-01T23:59:00.000Z"),
+            (#""0000-01-01T00:00:00Z""#, "0000-01-01T00:00:00.000Z"),
+            (#""9999-12-31T23:59:59.999Z""#, "9999-12-31T23:59:59.999Z"),
+            (#""1970-01-01T00:00:00Z""#, "1970-01-01T00:00:00.000Z"),
         ] {
             #expect(event(#""time":"# + time) == #"{"type":"preference.set","time":""# + expected + "\"}")
         }
@@ -175,11 +190,16 @@ struct EventLineTests {
 struct JSONGrammarTests {
     /// Lines that are not JSON, or not one object.
     @Test(arguments: [
-        "", " ", "[]", "1", "{", "}", "{}}", "{} {}", "{}x", "{\u{0}}", "{}\u{0}", #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, #"{,"a":1}"#,
-        #"{"a":1 "b":2}"#, #"{"a":01}"#, #"{"a":-}"#, #"{"a":1.}"#, #"{"a":.5}"#, #"{"a":1e}"#, #"{"a":1e+}"#, #"{"a":+1}"#,
-        #"{"a":0x1}"#, #"{"a":NaN}"#, #"{"a":Infinity}"#, #"{"a":-Infinity}"#, #"{"a":nul}"#, #"{"a":True}"#, #"{"a":tru}"#,
-        #"{"a":"}"#, #"{"a":"\x"}"#, #"{"a":"\u12"}"#, #"{"a":"\u12g4"}"#, "{\"a\":\"\u{1}\"}", "{\"a\":\"\n\"}", #"{"a":[1,]}"#,
-        #"{"a":[1 2]}"#, #"{"a":[}"#, #"{"a":{]}"#, #"{'a':1}"#, #"{a:1}"#, #"{"product":5}"#, #"{"source":[]}"#, #"{"a":1}//"#,
+        "", " ", "[]", "1", "{", "}", "{}}", "{} {}", "{}x", "{\u{0}}", "{}\u{0}", #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#,
+        #"{,"a":1}"#,
+        #"{"a":1 "b":2}"#, #"{"a":01}"#, #"{"a":-}"#, #"{"a":1.}"#, #"{"a":.5}"#, #"{"a":1e}"#, #"{"a":1e+}"#,
+        #"{"a":+1}"#,
+        #"{"a":0x1}"#, #"{"a":NaN}"#, #"{"a":Infinity}"#, #"{"a":-Infinity}"#, #"{"a":nul}"#, #"{"a":True}"#,
+        #"{"a":tru}"#,
+        #"{"a":"}"#, #"{"a":"\x"}"#, #"{"a":"\u12"}"#, #"{"a":"\u12g4"}"#, "{\"a\":\"\u{1}\"}", "{\"a\":\"\n\"}",
+        #"{"a":[1,]}"#,
+        #"{"a":[1 2]}"#, #"{"a":[}"#, #"{"a":{]}"#, #"{'a':1}"#, #"{a:1}"#, #"{"product":5}"#, #"{"source":[]}"#,
+        #"{"a":1}//"#,
     ])
     func malformed(_ line: String) { #expect(outcome(line) == "malformed_json") }
 
@@ -200,7 +220,8 @@ struct JSONGrammarTests {
     @Test func keysStandOnlyOnceAtEveryLevel() {
         for line in [
             #"{"type":"a","type":"a"}"#, #"{"x":1,"x":2}"#, #"{"x":1,"\u0078":2}"#, #"{"type":"a","typ\u0065":"b"}"#,
-            #"{"data":{"value":1,"value":1}}"#, #"{"data":{"z":1,"z":1}}"#, #"{"x":{"y":1,"y":1}}"#, #"{"x":[{"":1,"":1}]}"#,
+            #"{"data":{"value":1,"value":1}}"#, #"{"data":{"z":1,"z":1}}"#, #"{"x":{"y":1,"y":1}}"#,
+            #"{"x":[{"":1,"":1}]}"#,
             #"{"data":{"id":1,"id":1}}"#,
         ] {
             #expect(outcome(line) == "duplicate_key", "\(line)")
@@ -265,8 +286,10 @@ struct JSONGrammarTests {
         for _ in 0..<2_000 {
             var vocabulary = Vocabulary()
             var batch = EventBatch()
-            var line = #"{"product":"p","device":"d","type":"preference.set","aspect":"a","time":\#(generator.below(1 << 41))"#
-            let value = ["1", "2.5", "true", "\"eco\"", "\(Double.random(in: -1...1, using: &generator))"][generator.below(5)]
+            var line =
+                #"{"product":"p","device":"d","type":"preference.set","aspect":"a","time":\#(generator.below(1 << 41))"#
+            let value = ["1", "2.5", "true", "\"eco\"", "\(Double.random(in: -1...1, using: &generator))"][
+                generator.below(5)]
             line += #","value":"# + value + #","text":"#
             var text: [UInt8] = []
             let plain = Array(words[generator.below(words.count)].utf8)
@@ -290,7 +313,8 @@ struct JSONGrammarTests {
         let seed: UInt64 = 4
         var generator = SeededGenerator(seed: seed)
         let line = bytes(
-            #"{"specversion":"1.0","id":"7-1","source":"a/b","type":"rating.given","data":{"value":4.5e1,"x":[{"y":"\u00e9"}]}}"#)
+            #"{"specversion":"1.0","id":"7-1","source":"a/b","type":"rating.given","data":{"value":4.5e1,"x":[{"y":"\u00e9"}]}}"#
+        )
         var refused = 0
         for _ in 0..<50_000 {
             var damaged = line

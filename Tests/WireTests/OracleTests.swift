@@ -199,11 +199,8 @@ private struct Oracle {
         if let first = values.first {
             if let first { plain.value = first } else { plain.blame(.notFinite) }
         }
-        // Fields 8 to 15 stand between the others and the last kind of number.
-        let isAmbiguous = values.count > 1
-        if isAmbiguous, !event.hasReal64 { plain.blame(.wrongValueType) }
+        if values.count > 1 { plain.blame(.wrongValueType) }
         if event.severity > 255 || event.scale > 255 { plain.blame(.outOfRange) }
-        if isAmbiguous { plain.blame(.wrongValueType) }
         return readsReference
     }
 }

@@ -41,6 +41,9 @@ final class TCPDoor {
         return true
     }
 
+    /// Whether even those who are told that there is no room are too many.
+    var isCrowded: Bool { handlers.count > reception.settings.maxConnections + TransportLimits.refusedAtOnce }
+
     func leave(_ handler: TCPHandler) {
         handlers[ObjectIdentifier(handler)] = nil
         counts.open = handlers.count

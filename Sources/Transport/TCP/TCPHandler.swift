@@ -42,6 +42,11 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
         guard door.enter(self) else {
+            // Only so many can be told at one time; a flood of connections is simply closed.
+            if door.isCrowded {
+                close()
+                return
+            }
             reception.intake.refuse(.tooManyConnections, events: 0, transport: .tcp)
             session.writeFarewell(.tooManyConnections, into: &reception.output)
             phase = .settling
@@ -204,6 +209,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
             lastHeard = .now()
             setReading(true)
             context.close(mode: .output, promise: nil)
+            door.finishDraining()
         }
     }
 

@@ -1,0 +1,98 @@
+// The libFuzzer target over everything that reads bytes from strangers. Run by scripts/fuzz.
+import Events
+import Wire
+
+/// What one input may not do, whatever it is: crash, read out of bounds, or leave more behind than it brought.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzWire(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    guard let start = unsafe start, count > 0 else { return 0 }
+    // SAFETY: libFuzzer gives `count` readable bytes that live for the duration of the call; they are copied.
+    let input = unsafe Array(UnsafeBufferPointer(start: start, count: count))
+    readStream(input)
+    readDatagram(input)
+    readBody(input)
+    readLine(input)
+    return 0
+}
+
+/// Stands for a reader's table, names and batch; fresh for every input, so that a finding can be repeated.
+private struct Connection {
+    var table = StringTable(maxEntries: 64, maxBytes: 1_024)
+    var vocabulary = Vocabulary()
+    var batch = EventBatch()
+    let context = BatchContext(source: .none, arrival: Timestamp(rawValue: 1_795_132_805_000))
+
+    mutating func read(_ body: Span<UInt8>) {
+        let before = batch
+        do throws(Refusal) {
+            let header = try readBatch(
+                body, context: context, table: &table, vocabulary: &vocabulary, into: &batch)
+            precondition(header.count == batch.count - before.count)
+            check()
+        } catch {
+            precondition(batch == before)
+        }
+    }
+
+    /// Writes every event as text, and takes every text as UTF-8.
+    func check() {
+        var output: [UInt8] = []
+        for event in batch.events {
+            let text = Array(batch.text(of: event))
+            writeEventLine(event, text: text.span, offset: .zero, vocabulary: vocabulary, into: &output)
+        }
+        precondition(String(validating: output, as: UTF8.self) != nil)
+    }
+}
+
+private func readStream(_ input: [UInt8]) {
+    var connection = Connection()
+    var inflatedBody: [UInt8] = []
+    var at = 0
+    while let frame = try? readFrame(input.span, at: at) {
+        precondition(frame.end > at && frame.end <= input.count)
+        let body = input.span.extracting(frame.body)
+        if frame.flags == .deflated {
+            if (try? inflate(body, limit: 1 << 16, into: &inflatedBody)) != nil { connection.read(inflatedBody.span) }
+        } else {
+            readControl(body)
+            connection.read(body)
+        }
+        at = frame.end
+    }
+}
+
+private func readControl(_ body: Span<UInt8>) {
+    _ = try? Hello(decoding: body)
+    _ = try? Welcome(decoding: body)
+    _ = try? Ack(decoding: body)
+    _ = try? Reject(decoding: body)
+}
+
+private func readDatagram(_ input: [UInt8]) {
+    guard (try? DatagramHeader.read(input.span)) != nil else { return }
+    var connection = Connection()
+    connection.read(input.span.extracting(DatagramHeader.body(count: input.count)))
+}
+
+/// Checksums keep the fuzzer out, so bodies are also read bare.
+private func readBody(_ input: [UInt8]) {
+    var connection = Connection()
+    connection.read(input.span)
+    connection.read(input.span)
+    var output: [UInt8] = []
+    if (try? inflate(input.span, limit: 1 << 16, into: &output)) != nil { precondition(output.count <= 1 << 16) }
+}
+
+private func readLine(_ input: [UInt8]) {
+    var connection = Connection()
+    do throws(Refusal) {
+        try readEventLine(
+            input.span, arrival: connection.context.arrival, vocabulary: &connection.vocabulary,
+            into: &connection.batch)
+        precondition(connection.batch.count == 1)
+        connection.check()
+    } catch {
+        precondition(connection.batch == EventBatch())
+    }
+}
