@@ -1,7 +1,7 @@
 // Which sequence numbers of one device and epoch have been taken: the sliding window of IPsec (RFC 4303, 3.4.3).
 
 /// What a sequence number or an id turned out to be.
-package enum Novelty: UInt8, Sendable, BitwiseCopyable {
+@usableFromInline package enum Novelty: UInt8, Sendable, BitwiseCopyable {
     /// Not seen before; it has now been taken.
     case new
     /// Taken before.
@@ -23,14 +23,14 @@ package struct SequenceGap: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// The highest sequence number taken and a bit for each of the 64 up to it.
-package struct SequenceWindow: Hashable, Sendable, BitwiseCopyable {
+@usableFromInline package struct SequenceWindow: Hashable, Sendable, BitwiseCopyable {
     /// The width of the window, in sequence numbers.
-    package static let width: UInt64 = 64
+    @inlinable package static var width: UInt64 { 64 }
 
-    package var epoch: UInt32
-    package var highest: UInt64
+    @usableFromInline package var epoch: UInt32
+    @usableFromInline package var highest: UInt64
     /// Bit `i` stands for `highest - i`. 0 only while nothing was taken.
-    package var bits: UInt64
+    @usableFromInline package var bits: UInt64
 
     @inlinable package init(epoch: UInt32 = 0, highest: UInt64 = 0, bits: UInt64 = 0) {
         self.epoch = epoch
@@ -41,7 +41,7 @@ package struct SequenceWindow: Hashable, Sendable, BitwiseCopyable {
     package var isFresh: Bool { bits == 0 }
 
     /// Takes a number, unless it was taken before.
-    package mutating func insert(_ seq: UInt64) -> Novelty {
+    @inlinable package mutating func insert(_ seq: UInt64) -> Novelty {
         if bits == 0 || seq > highest {
             let shift = bits == 0 ? Self.width : seq - highest
             bits = shift >= Self.width ? 1 : (bits << shift) | 1

@@ -1,7 +1,7 @@
 // The event: one fixed-size row of small integers, copied by value, with no reference and no allocation.
 
 /// What a preference, rating, use or fault says.
-package enum Value: Hashable, Sendable, BitwiseCopyable {
+@usableFromInline package enum Value: Hashable, Sendable, BitwiseCopyable {
     case none
     case whole(Int64)
     /// Finite; never NaN or infinite.
@@ -12,7 +12,7 @@ package enum Value: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// How an event is told from every other event of its device.
-package enum Identity: UInt8, Sendable, BitwiseCopyable {
+@usableFromInline package enum Identity: UInt8, Sendable, BitwiseCopyable {
     /// The sender gave none: the event cannot be deduplicated.
     case none = 0
     /// `epoch` and `seq` are the device's own reset counter and sequence number.
@@ -22,7 +22,7 @@ package enum Identity: UInt8, Sendable, BitwiseCopyable {
 }
 
 /// Where the event's `time` comes from.
-package enum Clock: UInt8, Sendable, BitwiseCopyable {
+@usableFromInline package enum Clock: UInt8, Sendable, BitwiseCopyable {
     /// The device's own clock.
     case device = 0
     /// The daemon's clock at arrival, less the age that the device gave.
@@ -35,44 +35,44 @@ package enum Clock: UInt8, Sendable, BitwiseCopyable {
 ///
 /// Every name is a number of the `Vocabulary`; free text stands in the batch's text arena at
 /// `textStart ..< textStart + textLength`.
-package struct Event: Hashable, Sendable, BitwiseCopyable {
-    package var device: DeviceID = .none
-    package var product: SymbolID = .none
-    package var customer: CustomerID = .none
-    package var aspect: SymbolID = .none
+@usableFromInline package struct Event: Hashable, Sendable, BitwiseCopyable {
+    @usableFromInline package var device: DeviceID = .none
+    @usableFromInline package var product: SymbolID = .none
+    @usableFromInline package var customer: CustomerID = .none
+    @usableFromInline package var aspect: SymbolID = .none
     /// The device's reset counter; 0 when the sender has none.
-    package var epoch: UInt32 = 0
+    @usableFromInline package var epoch: UInt32 = 0
     /// How often: uses, or repetitions of a fault, or the width of a gap. 1 when the sender gave none.
-    package var count: UInt32 = 1
+    @usableFromInline package var count: UInt32 = 1
     /// The sequence number, or the hash of the id string, as `identity` says.
-    package var seq: UInt64 = 0
+    @usableFromInline package var seq: UInt64 = 0
     /// When it happened; how that is known is in `clock`.
-    package var time = Timestamp(rawValue: 0)
+    @usableFromInline package var time = Timestamp(rawValue: 0)
     /// When the daemon received it.
-    package var arrival = Timestamp(rawValue: 0)
+    @usableFromInline package var arrival = Timestamp(rawValue: 0)
     /// The value's payload; read and written through `value`.
-    package var valueBits: UInt64 = 0
-    package var unit: SymbolID = .none
-    package var language: SymbolID = .none
+    @usableFromInline package var valueBits: UInt64 = 0
+    @usableFromInline package var unit: SymbolID = .none
+    @usableFromInline package var language: SymbolID = .none
     /// The vendor's own type; only with `kind == .custom`.
-    package var type: SymbolID = .none
-    package var textStart: UInt32 = 0
-    package var textLength: UInt32 = 0
-    package var kind: EventKind = .custom
-    package var valueKind: ValueKind = .none
-    package var identity: Identity = .none
-    package var clock: Clock = .device
+    @usableFromInline package var type: SymbolID = .none
+    @usableFromInline package var textStart: UInt32 = 0
+    @usableFromInline package var textLength: UInt32 = 0
+    @usableFromInline package var kind: EventKind = .custom
+    @usableFromInline package var valueKind: ValueKind = .none
+    @usableFromInline package var identity: Identity = .none
+    @usableFromInline package var clock: Clock = .device
     /// Why the event is kept apart; `.none` for a good one.
-    package var quarantine: QuarantineReason = .none
+    @usableFromInline package var quarantine: QuarantineReason = .none
     /// OpenTelemetry severity number, 1 ... 24; 0 when absent.
-    package var severity: UInt8 = 0
+    @usableFromInline package var severity: UInt8 = 0
     /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1 (thumbs), 10 = 0 ... 10 (recommendation), n = 1 ... n.
-    package var scale: UInt8 = 0
+    @usableFromInline package var scale: UInt8 = 0
 
-    package init() {}
+    @inlinable package init() {}
 
     /// The discriminator of `value`; raw values are part of the log format.
-    package enum ValueKind: UInt8, Sendable, BitwiseCopyable {
+    @usableFromInline package enum ValueKind: UInt8, Sendable, BitwiseCopyable {
         case none = 0
         case whole = 1
         case real = 2

@@ -3,12 +3,12 @@
 /// Events in arrival order, and the bytes of their free texts.
 ///
 /// Owned by one thread at a time: the ingest event loop fills it, the appender encodes it, the projection folds it.
-package struct EventBatch: Sendable, Equatable {
-    package var events: [Event]
+@usableFromInline package struct EventBatch: Sendable, Equatable {
+    @usableFromInline package var events: [Event]
     /// UTF-8 of all free texts, back to back, without separators.
-    package var text: [UInt8]
+    @usableFromInline package var text: [UInt8]
 
-    package init(capacity: Int = 0) {
+    @inlinable package init(capacity: Int = 0) {
         events = []
         text = []
         events.reserveCapacity(capacity)
@@ -21,22 +21,21 @@ package struct EventBatch: Sendable, Equatable {
     package mutating func setText(_ bytes: Span<UInt8>, of event: inout Event) {
         event.textStart = UInt32(text.count)
         event.textLength = UInt32(bytes.count)
-        text.reserveCapacity(text.count + bytes.count)
         for index in bytes.indices { text.append(bytes[index]) }
     }
 
     /// The UTF-8 of an event's text; empty when it has none.
-    package func text(of event: Event) -> ArraySlice<UInt8> {
+    @inlinable package func text(of event: Event) -> ArraySlice<UInt8> {
         text[Int(event.textStart)..<Int(event.textStart + event.textLength)]
     }
 
     /// Takes back everything after a mark, as a decoder does when a frame turns out to be malformed.
-    package mutating func truncate(events eventCount: Int, text textCount: Int) {
+    @inlinable package mutating func truncate(events eventCount: Int, text textCount: Int) {
         events.removeLast(events.count - eventCount)
         text.removeLast(text.count - textCount)
     }
 
-    package mutating func removeAll() {
+    @inlinable package mutating func removeAll() {
         events.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)
     }

@@ -3,7 +3,7 @@
 /// The kind of an event.
 ///
 /// The numbers are part of the wire and log formats (`schemas/kinds.json`) and are never reused.
-package enum EventKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+@usableFromInline package enum EventKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// A vendor's own type, kept as it came.
     case custom = 0
     case preferenceSet = 1

@@ -3,32 +3,32 @@
 /// A device's pseudonym: sequential from 1, given when the device is first heard; 0 is "no device".
 ///
 /// The log knows a device only by this number; its name is in the identity store.
-package struct DeviceID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package var rawValue: UInt32
+@usableFromInline package struct DeviceID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    @usableFromInline package var rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
-    package static let none = DeviceID(rawValue: 0)
+    @inlinable package static var none: DeviceID { DeviceID(rawValue: 0) }
     @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// A customer's pseudonym: sequential from 1; 0 is "nobody in particular", a device-level event.
-package struct CustomerID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package var rawValue: UInt32
+@usableFromInline package struct CustomerID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    @usableFromInline package var rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
-    package static let none = CustomerID(rawValue: 0)
+    @inlinable package static var none: CustomerID { CustomerID(rawValue: 0) }
     @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// A word of the log's vocabulary (product, aspect, choice, unit, language or type): sequential from 1 within
 /// its `SymbolKind`; 0 is "absent".
-package struct SymbolID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package var rawValue: UInt32
+@usableFromInline package struct SymbolID: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    @usableFromInline package var rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
-    package static let none = SymbolID(rawValue: 0)
+    @inlinable package static var none: SymbolID { SymbolID(rawValue: 0) }
     @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// The vocabularies; each numbers its words on its own. The raw values are part of the log format.
-package enum SymbolKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+@usableFromInline package enum SymbolKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case product = 1
     case aspect = 2
     /// A string value of a preference, the code of a fault, the purpose of a consent.
@@ -51,17 +51,17 @@ package enum SymbolKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 }
 
 /// A position in the log: the number of the event, from 0, without gaps, in commit order.
-package struct Offset: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package var rawValue: UInt64
+@usableFromInline package struct Offset: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    @usableFromInline package var rawValue: UInt64
     @inlinable package init(rawValue: UInt64) { self.rawValue = rawValue }
-    package static let zero = Offset(rawValue: 0)
+    @inlinable package static var zero: Offset { Offset(rawValue: 0) }
     @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
     @inlinable package static func + (a: Self, count: Int) -> Self { Offset(rawValue: a.rawValue &+ UInt64(count)) }
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Leap seconds as in POSIX.
-package struct Timestamp: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
-    package var rawValue: Int64
+@usableFromInline package struct Timestamp: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
+    @usableFromInline package var rawValue: Int64
     @inlinable package init(rawValue: Int64) { self.rawValue = rawValue }
     @inlinable package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 

@@ -2,7 +2,7 @@
 
 /// Why an event is kept in the log but outside the summaries. Raw values are part of the log format;
 /// the code told to a sender is `4220 + rawValue` (WIRE error table: the event is stored and acknowledged).
-package enum QuarantineReason: UInt8, CaseIterable, Error, Sendable, BitwiseCopyable {
+@usableFromInline package enum QuarantineReason: UInt8, CaseIterable, Error, Sendable, BitwiseCopyable {
     case none = 0
     /// The type is neither ours nor a vendor type that may be kept.
     case unknownType = 1

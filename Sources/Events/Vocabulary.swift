@@ -1,7 +1,7 @@
 // All names that the daemon knows, and which of them the log has still to be told.
 
 /// A word of the log's vocabulary, as it is written beside the first block that uses it.
-package struct Symbol: Hashable, Sendable {
+@usableFromInline package struct Symbol: Hashable, Sendable {
     package var kind: SymbolKind
     package var id: SymbolID
     package var text: [UInt8]
@@ -14,7 +14,7 @@ package struct Symbol: Hashable, Sendable {
 }
 
 /// A device's name, for the identity store.
-package struct DeviceName: Hashable, Sendable {
+@usableFromInline package struct DeviceName: Hashable, Sendable {
     package var id: DeviceID
     package var product: SymbolID
     package var name: [UInt8]
@@ -27,7 +27,7 @@ package struct DeviceName: Hashable, Sendable {
 }
 
 /// A customer's name, for the identity store.
-package struct CustomerName: Hashable, Sendable {
+@usableFromInline package struct CustomerName: Hashable, Sendable {
     package var id: CustomerID
     package var name: [UInt8]
 
@@ -39,7 +39,7 @@ package struct CustomerName: Hashable, Sendable {
 
 /// Names that were first used by the events of one block: symbols go beside the block, the others to the identity
 /// store, which is committed first.
-package struct Definitions: Hashable, Sendable {
+@usableFromInline package struct Definitions: Hashable, Sendable {
     package var symbols: [Symbol] = []
     package var devices: [DeviceName] = []
     package var customers: [CustomerName] = []
