@@ -11,6 +11,11 @@ package struct DaemonConfiguration: Sendable, Equatable {
     package struct Address: Sendable, Equatable {
         package var host: String
         package var port: Int
+
+        package init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
     }
 
     package var dataDirectory: String

@@ -17,15 +17,13 @@ struct IngestService: Service {
     private static let dropsInterval: Duration = .seconds(1)
 
     func run() async throws {
-        await withGracefulShutdownHandler {
-            await watchKernelDrops()
-        } onGracefulShutdown: {
-        }
+        await watchKernelDrops()
         await ingest.listeners.stopAccepting()
         await ingest.listeners.drain()
         try await ingest.eventLoop.flatSubmit { ingest.pipeline.value.drain() }.get()
         await ingest.listeners.close()
         ingest.finish()
+        try await gracefulShutdown()
     }
 
     /// Reads /proc/net/udp each second until shutdown begins.
@@ -78,6 +76,7 @@ struct AppenderService: Service {
             }
         }
         feed.finish()
+        try await gracefulShutdown()
     }
 }
 

@@ -84,5 +84,6 @@ struct ProjectorService: Service {
             if blocks.isEmpty { await storage.feed.wait(atMost: Self.idle) }
         }
         do { try await storage.projector.stop() } catch { events.projectionFailed("\(error)") }
+        try await gracefulShutdown()
     }
 }

@@ -68,7 +68,7 @@ package struct BlockEncoder {
     }
 
     /// The message `Block` of the last `encode`, before compression.
-    var raw: [UInt8] { writer.bytes }
+    package var raw: [UInt8] { writer.bytes }
 
     /// Takes the last `encode` back. Does nothing when it was taken back already.
     package mutating func rollback() {

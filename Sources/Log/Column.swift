@@ -1,9 +1,14 @@
 // A column: unsigned integers split into planes of bytes, so that each plane compresses by its own statistics.
 
 /// Where a piece of a body ends, and how zlib should look at it.
-struct Piece {
-    var end: Int
-    var approach: Deflater.Approach
+package struct Piece {
+    package var end: Int
+    package var approach: Deflater.Approach
+
+    package init(end: Int, approach: Deflater.Approach) {
+        self.end = end
+        self.approach = approach
+    }
 }
 
 /// Writes columns to a body and notes how to compress them.

@@ -3,9 +3,9 @@
 import CZlib
 
 /// A reusable zlib compressor. Not thread-safe: one owner at a time.
-@safe final class Deflater {
+@safe package final class Deflater {
     /// How zlib looks at a piece of the input. The output is a valid zlib stream in every case.
-    enum Approach {
+    package enum Approach {
         /// Repetitions anywhere: texts, and everything small.
         case matches
         /// Repetitions of the byte before: a column that changes seldom.
@@ -26,7 +26,7 @@ import CZlib
     private let level: Int32
 
     /// - Parameter level: 1 (fast) to 9.
-    init(level: Int32) throws(LogError) {
+    package init(level: Int32) throws(LogError) {
         self.level = level
         // SAFETY: the stream lives at one address (zlib points back to it) from here to deinit.
         unsafe stream = .allocate(capacity: 1)
@@ -47,7 +47,7 @@ import CZlib
     /// Compresses `input` to one zlib stream in `output`, whose old contents go.
     ///
     /// - Parameter pieces: ascending; the last ends at `input.count`.
-    func deflate(_ input: Span<UInt8>, _ pieces: [Piece], into output: inout [UInt8]) throws(LogError) {
+    package func deflate(_ input: Span<UInt8>, _ pieces: [Piece], into output: inout [UInt8]) throws(LogError) {
         // SAFETY: both buffers outlive the calls that use their addresses; zlib writes at most avail_out bytes.
         let bound = unsafe Int(deflateBound(stream, UInt(input.count))) + 32 * pieces.count + 64
         if output.count < bound { output = Array(repeating: 0, count: bound) }

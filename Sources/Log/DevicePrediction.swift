@@ -6,15 +6,17 @@ import Events
 ///
 /// A dense array by pseudonym: 24 bytes a device. One owner at a time.
 package struct DevicePrediction: Sendable {
-    struct Entry: BitwiseCopyable, Equatable, Sendable {
-        var seq: UInt64 = 0
-        var epoch: UInt32 = 0
-        var customer: UInt32 = 0
-        var other: UInt32 = 0
-        var product: UInt32 = 0
+    package struct Entry: BitwiseCopyable, Equatable, Sendable {
+        package var seq: UInt64 = 0
+        package var epoch: UInt32 = 0
+        package var customer: UInt32 = 0
+        package var other: UInt32 = 0
+        package var product: UInt32 = 0
+
+        package init() {}
     }
 
-    var entries: [Entry] = []
+    package var entries: [Entry] = []
 
     /// The state at the start of a segment.
     package init() {}

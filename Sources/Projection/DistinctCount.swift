@@ -88,17 +88,45 @@ package struct DistinctCount: Sendable, Equatable {
         }
     }
 
-    package static func == (a: Self, b: Self) -> Bool { a.encoded() == b.encoded() }
+    package static func == (a: Self, b: Self) -> Bool {
+        guard a.memberCount == b.memberCount, a.registers == b.registers else { return false }
+        return a.members.allSatisfy { $0 == 0 || b.contains($0) }
+    }
 
-    /// Bytes to be stored: `0`, then the members in order, four bytes little-endian each; or `1`, then the registers.
-    package func encoded() -> [UInt8] {
-        guard registers.isEmpty else { return [1] + registers }
-        var bytes: [UInt8] = [0]
-        bytes.reserveCapacity(1 + memberCount * 4)
-        for member in members.filter({ $0 != 0 }).sorted() {
-            for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: member >> shift)) }
+    private func contains(_ member: UInt32) -> Bool {
+        guard !members.isEmpty else { return false }
+        let mask = members.count - 1
+        var slot = Int(truncatingIfNeeded: mix(UInt64(member))) & mask
+        while members[slot] != 0 {
+            if members[slot] == member { return true }
+            slot = (slot + 1) & mask
         }
+        return false
+    }
+
+    /// Bytes to be stored: `0`, then the members in any order, four bytes little-endian each; or `1`, then the
+    /// registers.
+    package func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        encode(into: &bytes)
         return bytes
+    }
+
+    /// Appends what `encoded()` gives.
+    func encode(into bytes: inout [UInt8]) {
+        guard registers.isEmpty else {
+            bytes.append(1)
+            bytes += registers
+            return
+        }
+        bytes.append(0)
+        bytes.reserveCapacity(bytes.count + memberCount * 4)
+        for member in members where member != 0 {
+            bytes.append(UInt8(truncatingIfNeeded: member))
+            bytes.append(UInt8(truncatingIfNeeded: member >> 8))
+            bytes.append(UInt8(truncatingIfNeeded: member >> 16))
+            bytes.append(UInt8(truncatingIfNeeded: member >> 24))
+        }
     }
 
     /// The set that `encoded()` wrote; nil when the bytes are not one.

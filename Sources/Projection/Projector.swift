@@ -196,10 +196,12 @@ struct CheckpointPace: Sendable {
 
     /// A change waits this long at least, and at most, for its checkpoint.
     static let patience = Duration.milliseconds(200)
-    static let limit = Duration.seconds(3)
+    static let limit = Duration.seconds(10)
     /// Checkpoints may take one part in so many of the time.
-    static let share = 10
-    static let snapshotEvents = 4_000_000
+    static let share = 20
+    /// The state is written when so many events, or so much time, lie behind the last snapshot: what a restart after
+    /// a crash has to fold again, at some millions of events a second.
+    static let snapshotEvents = 16_000_000
     static let snapshotInterval = Duration.seconds(60)
 
     mutating func applied(_ events: Int) { sinceSnapshot += events }

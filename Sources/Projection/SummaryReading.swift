@@ -37,7 +37,7 @@ struct SummaryReading {
                 topShare: Double(top) / Double(ratings), topLow: row["top_low"], topHigh: row["top_high"],
                 histogram: NumberArray(row["rating_histogram"]).integers)
         }
-        for row in try fetch("SELECT * FROM fold_aspect WHERE product = ?") {
+        for row in try fetch("SELECT * FROM fold_aspect WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295") {
             summary.aspects.append(try aspect(row))
         }
         sortAspects()
@@ -159,7 +159,10 @@ struct SummaryReading {
     }
 
     private mutating func readTexts() throws {
-        let sql = "SELECT * FROM fold_feedback WHERE product = ? ORDER BY number DESC LIMIT \(SummaryReader.texts)"
+        let sql = """
+            SELECT * FROM fold_feedback WHERE id BETWEEN ?1 << 8 AND (?1 << 8) + 255
+            ORDER BY number DESC LIMIT \(SummaryReader.texts)
+            """
         for row in try fetch(sql) {
             let (aspect, language): (UInt32, UInt32) = (row["aspect"], row["language"])
             let offset: UInt64 = row["offset"]
@@ -172,11 +175,13 @@ struct SummaryReading {
         }
     }
 
+    private func dayKey(_ day: Day) -> Int64 { SummarySchema.dayKey(id, day.rawValue) }
+
     private mutating func readDays(_ window: ClosedRange<Day>) throws {
-        let sql = "SELECT * FROM fold_product_day WHERE product = ? AND day BETWEEN ? AND ? ORDER BY day"
+        let sql = "SELECT * FROM fold_product_day WHERE id BETWEEN ? AND ? ORDER BY id"
         let rows = try Row.fetchAll(
             db.cachedStatement(sql: sql),
-            arguments: [id, window.lowerBound.rawValue, window.upperBound.rawValue])
+            arguments: [dayKey(window.lowerBound), dayKey(window.upperBound)])
         for row in rows {
             summary.days.append(
                 DaySummary(
@@ -198,10 +203,10 @@ extension SummaryReading {
     }
 
     private mutating func mergeSets(_ window: ClosedRange<Day>) throws {
-        let sql = "SELECT device_set, customer_set FROM fold_product_day WHERE product = ? AND day BETWEEN ? AND ?"
+        let sql = "SELECT device_set, customer_set FROM fold_product_day WHERE id BETWEEN ? AND ?"
         let rows = try Row.fetchCursor(
             db.cachedStatement(sql: sql),
-            arguments: [id, window.lowerBound.rawValue, window.upperBound.rawValue])
+            arguments: [dayKey(window.lowerBound), dayKey(window.upperBound)])
         var devices = DistinctCount()
         var customers = DistinctCount()
         while let row = try rows.next() {
@@ -218,12 +223,17 @@ extension SummaryReading {
 
     private mutating func sumAspects(_ window: ClosedRange<Day>) throws {
         let sql = """
-            SELECT d.*, a.aspect, a.unit FROM fold_aspect AS a JOIN fold_aspect_day AS d USING (slot)
-            WHERE a.product = ? AND d.day BETWEEN ? AND ? ORDER BY slot, day
+            SELECT d.*, a.slot, a.aspect, a.unit
+            FROM fold_aspect AS a JOIN fold_aspect_day AS d
+                ON d.id BETWEEN (a.slot << 32) + ?2 AND (a.slot << 32) + ?3
+            WHERE a.id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 ORDER BY d.id
             """
         let rows = try Row.fetchCursor(
             db.cachedStatement(sql: sql),
-            arguments: [id, window.lowerBound.rawValue, window.upperBound.rawValue])
+            arguments: [
+                id, SummarySchema.dayKey(0, window.lowerBound.rawValue),
+                SummarySchema.dayKey(0, window.upperBound.rawValue),
+            ])
         var sums: [WindowSum] = []
         while let row = try rows.next() {
             let slot: UInt32 = row["slot"]
@@ -302,7 +312,7 @@ private struct WindowSum {
         useTotal += row["use_total"]
         faultTotal += row["fault_total"]
         otherSets += row["other_sets"]
-        for choice in NumberArray(row["choices"]).arrays {
+        for choice in NumberArray(row["choices"] ?? "[]").arrays {
             choices[UInt32(choice.numbers[0]), default: 0] += Int(choice.numbers[1])
         }
         let count: Int = row["number_count"]
@@ -314,7 +324,7 @@ private struct WindowSum {
         }
         ratingCount += row["rating_count"]
         ratingSum += row["rating_sum"]
-        for (place, count) in NumberArray(row["rating_histogram"]).integers.prefix(5).enumerated() {
+        for (place, count) in NumberArray(row["rating_histogram"] ?? "[]").integers.prefix(5).enumerated() {
             histogram[place] += count
         }
     }

@@ -24,7 +24,8 @@ enum SummarySchema {
             use_total INTEGER, fault_total INTEGER
         ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_aspect (
-            slot INTEGER PRIMARY KEY, product INTEGER NOT NULL, aspect INTEGER NOT NULL, unit INTEGER,
+            id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, product INTEGER NOT NULL, aspect INTEGER NOT NULL,
+            unit INTEGER,
             events INTEGER, preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER,
             others INTEGER, first_ms INTEGER, last_ms INTEGER, devices INTEGER, customers INTEGER,
             choosing INTEGER, flags_on INTEGER, flags_off INTEGER, numbering INTEGER, other_now INTEGER,
@@ -32,29 +33,38 @@ enum SummarySchema {
             number_max REAL, p5 REAL, p25 REAL, p50 REAL, p75 REAL, p95 REAL, use_total INTEGER, fault_total INTEGER,
             max_severity INTEGER, other_faults INTEGER, choices TEXT, fault_codes TEXT, rating_scales TEXT
         ) STRICT;
-        CREATE INDEX IF NOT EXISTS fold_aspect_product ON fold_aspect (product);
         CREATE TABLE IF NOT EXISTS fold_product_day (
-            product INTEGER, day INTEGER,
-            events INTEGER, preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER,
-            others INTEGER, rating_count INTEGER, rating_sum REAL, devices INTEGER, customers INTEGER,
-            device_set BLOB, customer_set BLOB, PRIMARY KEY (product, day)
-        ) STRICT, WITHOUT ROWID;
+            id INTEGER PRIMARY KEY, product INTEGER NOT NULL, day INTEGER NOT NULL,
+            preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER, others INTEGER,
+            rating_count INTEGER, rating_sum REAL, devices INTEGER, customers INTEGER, device_set BLOB,
+            customer_set BLOB
+        ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_aspect_day (
-            slot INTEGER, day INTEGER,
-            events INTEGER, preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER,
-            others INTEGER, rating_count INTEGER, rating_sum REAL, rating_histogram TEXT, use_total INTEGER,
-            fault_total INTEGER, other_sets INTEGER, number_count INTEGER, number_sum REAL, number_min REAL,
-            number_max REAL, choices TEXT, PRIMARY KEY (slot, day)
-        ) STRICT, WITHOUT ROWID;
+            id INTEGER PRIMARY KEY,
+            preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER, others INTEGER,
+            rating_count INTEGER, rating_sum REAL, rating_histogram TEXT, use_total INTEGER, fault_total INTEGER,
+            other_sets INTEGER, number_count INTEGER, number_sum REAL, number_min REAL, number_max REAL, choices TEXT
+        ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_feedback (
-            product INTEGER, place INTEGER, number INTEGER, "offset" INTEGER, aspect INTEGER, language INTEGER,
-            time_ms INTEGER, rating REAL, scale INTEGER, text TEXT, PRIMARY KEY (product, place)
-        ) STRICT, WITHOUT ROWID;
+            id INTEGER PRIMARY KEY, product INTEGER NOT NULL, number INTEGER, "offset" INTEGER, aspect INTEGER,
+            language INTEGER, time_ms INTEGER, rating REAL, scale INTEGER, text TEXT
+        ) STRICT;
         CREATE TABLE IF NOT EXISTS state (
             part INTEGER NOT NULL, page INTEGER NOT NULL, checksum INTEGER NOT NULL, body BLOB NOT NULL,
             PRIMARY KEY (part, page)
         ) STRICT;
         """
+
+    // Keys are integers, so that a row is found by comparing numbers and rows that belong together lie together.
+
+    /// The key of one day of a product, or of a slot: (number, day).
+    static func dayKey(_ number: UInt32, _ day: Int32) -> Int64 {
+        Int64(number) << 32 | (Int64(day) - Int64(Int32.min))
+    }
+    /// The key of an aspect: (product, aspect).
+    static func aspectKey(_ row: borrowing AspectRow) -> Int64 { Int64(row.product) << 32 | Int64(row.aspect) }
+    /// The key of a feedback text: (product, place among its latest texts).
+    static func textKey(_ product: UInt32, _ place: UInt64) -> Int64 { Int64(product) << 8 | Int64(place) }
 
     private static func name(_ kind: Int, _ column: String, _ label: String) -> String {
         "coalesce((SELECT text FROM word WHERE kind = \(kind) AND id = \(column)), '\(label)#' || \(column))"
@@ -63,6 +73,14 @@ enum SummarySchema {
         "strftime('%Y-%m-%dT%H:%M:%fZ', \(column) / 1000.0, 'unixepoch')"
     }
     private static let kinds = "events, preferences, ratings, uses, texts, faults, others"
+    private static let dayKinds = """
+        preferences + ratings + uses + texts + faults + others AS events, preferences, ratings, uses, texts, faults,
+        others
+        """
+    /// Aspects and their days, and the day of a row of these.
+    static let aspectDays =
+        "fold_aspect AS a JOIN fold_aspect_day AS d ON d.id BETWEEN a.slot << 32 AND (a.slot << 32) + 4294967295"
+    private static let day = "((d.id & 4294967295) - 2147483648)"
     private static let product = name(1, "product", "product") + " AS product"
     private static let aspect = "CASE WHEN aspect = 0 THEN '' ELSE \(name(2, "aspect", "aspect")) END AS aspect"
     private static let unit = "CASE WHEN unit = 0 THEN NULL ELSE \(name(4, "unit", "unit")) END AS unit"
@@ -154,22 +172,24 @@ enum SummarySchema {
         """
 
     private static let dailyProduct = """
-        SELECT \(product), date(day * 86400, 'unixepoch') AS day, \(kinds), devices, customers, rating_count,
+        SELECT \(product), date(day * 86400, 'unixepoch') AS day, \(dayKinds), devices, customers, rating_count,
             rating_sum / nullif(rating_count, 0) AS rating_mean
         FROM fold_product_day
         """
 
     private static let dailyAspect = """
-        SELECT \(product), \(aspect), date(day * 86400, 'unixepoch') AS day, d.events, d.preferences, d.ratings,
+        SELECT \(product), \(aspect), date(\(day) * 86400, 'unixepoch') AS day,
+            d.preferences + d.ratings + d.uses + d.texts + d.faults + d.others AS events, d.preferences, d.ratings,
             d.uses, d.texts, d.faults, d.others, d.rating_count,
-            d.rating_sum / nullif(d.rating_count, 0) AS rating_mean, d.rating_histogram, d.use_total, d.fault_total,
+            d.rating_sum / nullif(d.rating_count, 0) AS rating_mean,
+            coalesce(d.rating_histogram, '[0,0,0,0,0]') AS rating_histogram, d.use_total, d.fault_total,
             d.number_count, d.number_sum / nullif(d.number_count, 0) AS number_mean, d.number_min, d.number_max
-        FROM fold_aspect_day AS d JOIN fold_aspect USING (slot)
+        FROM \(aspectDays)
         """
 
     private static let dailyChoice = """
-        SELECT \(product), \(aspect), date(day * 86400, 'unixepoch') AS day,
+        SELECT \(product), \(aspect), date(\(day) * 86400, 'unixepoch') AS day,
             \(name(3, "json_extract(c.value, '$[0]')", "value")) AS value, json_extract(c.value, '$[1]') AS sets
-        FROM fold_aspect_day AS d JOIN fold_aspect USING (slot), json_each(d.choices) AS c
+        FROM \(aspectDays), json_each(d.choices) AS c
         """
 }

@@ -71,8 +71,7 @@ package struct SummaryStore: Sendable {
         var checksums = pageChecksums
         do {
             try queue.write { db in
-                var writer = CheckpointWriter(db)
-                try writer.write(&state)
+                try CheckpointWriter(db).write(&state)
                 try Self.setMeta(db, "offset", String(state.offset.rawValue))
                 try Self.setMeta(db, "skipped", String(state.skipped))
                 try Self.setMeta(db, "updated", String(updated.rawValue))

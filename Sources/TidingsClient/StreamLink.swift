@@ -44,6 +44,19 @@ final class StreamLink: Sendable {
         /// Refused lines whose parcels have not been acknowledged yet.
         var refusedLines: UInt64 = 0
         var generation = 0
+
+        /// Lets go of the parcels up to `durable`; returns how many events or lines they held.
+        mutating func release(through durable: UInt64) -> UInt64 {
+            var count = 0
+            var events = 0
+            while count < parcels.count, parcels[count].lastSeq <= durable {
+                events += parcels[count].count
+                count += 1
+            }
+            parcels.removeFirst(count)
+            outstanding -= events
+            return UInt64(events)
+        }
     }
 
     private let state = Mutex(State())
@@ -102,25 +115,16 @@ final class StreamLink: Sendable {
     func acked(through durable: UInt64, quarantined: Int, _ generation: Int) {
         change(generation) { state in
             state.totals.quarantined += UInt64(quarantined)
-            var count = 0
-            var events = 0
-            while count < state.parcels.count, state.parcels[count].lastSeq <= durable {
-                events += state.parcels[count].count
-                count += 1
-            }
-            state.parcels.removeFirst(count)
-            state.outstanding -= events
-            state.totals.acked += UInt64(events)
+            state.totals.acked += state.release(through: durable)
         }
     }
 
-    /// All lines up to the `count`th of this connection have been dealt with.
+    /// All lines up to the `count`th of this connection have been dealt with: stored, or refused before.
     func ackedLines(_ count: UInt64, _ generation: Int) {
-        let before = totals.acked
-        acked(through: state.withLock { $0.lineBase } + count, quarantined: 0, generation)
         change(generation) { state in
-            let refused = min(state.refusedLines, state.totals.acked - before)
-            state.totals.acked -= refused
+            let released = state.release(through: state.lineBase + count)
+            let refused = min(state.refusedLines, released)
+            state.totals.acked += released - refused
             state.totals.rejected += refused
             state.refusedLines -= refused
         }

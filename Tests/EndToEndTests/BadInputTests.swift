@@ -115,7 +115,9 @@ import Wire
             var unknown = hello()
             writeFrame(.batch, body: [0x10, 0x01, 0x3a, 0x04, 0x08, 0x03, 0x20, 0x63].span, into: &unknown)
             #expect(try nativeAnswer(unknown, daemon) == (4224, false))
-            let bomb = try #require(deflated([UInt8](repeating: 0, count: 64 << 20).span))
+            let zeros = [UInt8](repeating: 0, count: 64 << 20)
+            let bomb = deflated(zeros.span) ?? []
+            #expect(bomb.count < 1 << 20)
             var bombed = hello()
             bombed += rawFrame(type: 0x13, body: bomb)
             #expect(try nativeAnswer(bombed, daemon) == (4132, true))

@@ -33,8 +33,8 @@ func run(_ program: String, _ arguments: [String], input: Data? = nil) async thr
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
     let (output, errors, source) = (folder.path + "/out", folder.path + "/err", folder.path + "/in")
-    for path in [output, errors] { FileManager.default.createFile(atPath: path, contents: nil) }
-    FileManager.default.createFile(atPath: source, contents: input ?? Data())
+    for path in [output, errors] { _ = FileManager.default.createFile(atPath: path, contents: nil) }
+    _ = FileManager.default.createFile(atPath: source, contents: input ?? Data())
     process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
     process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: source))
@@ -52,8 +52,16 @@ func tidings(_ arguments: String..., input: Data? = nil) async throws -> Finishe
     try await run(Binary.tidings, arguments, input: input)
 }
 
-/// Runs a shell line.
-func shell(_ line: String) async throws -> Finished { try await run("/bin/sh", ["-c", line]) }
+/// Runs a shell line as a terminal would: with no signal blocked (a thread of this process has most of them blocked,
+/// and `nc -q` waits for SIGALRM), and for half a minute at most.
+func shell(_ line: String) async throws -> Finished {
+    let runner = """
+        import signal, subprocess, sys
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        sys.exit(subprocess.run(sys.argv[1], shell=True, timeout=30).returncode)
+        """
+    return try await run("/usr/bin/python3", ["-c", runner, line])
+}
 
 /// A folder of its own for one test.
 struct TemporaryFolder: Sendable {
@@ -81,7 +89,7 @@ final class DaemonProcess {
         errors = data + "/daemon.log"
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
         if !FileManager.default.fileExists(atPath: errors) {
-            FileManager.default.createFile(atPath: errors, contents: nil)
+            _ = FileManager.default.createFile(atPath: errors, contents: nil)
         }
         let log = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
         let start = try log.seekToEnd()

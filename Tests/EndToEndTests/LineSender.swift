@@ -69,7 +69,7 @@ struct LoopbackSocket: Sendable {
         var rest = bytes[...]
         while !rest.isEmpty {
             // SAFETY: the buffer lives for the length of the call.
-            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }

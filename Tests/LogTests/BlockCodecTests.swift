@@ -5,7 +5,7 @@ import SwiftProtobuf
 import Testing
 import TidingsTesting
 
-@testable import Log
+import Log
 
 struct BlockCodecTests {
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])

@@ -7,7 +7,7 @@ import Log
 import Testing
 import TidingsTesting
 
-@testable import SQLiteLog
+import SQLiteLog
 
 struct SQLiteLogTests {
     private let folder: TemporaryFolder
