@@ -88,7 +88,8 @@ let package = Package(
         .executableTarget(
             name: "tidings",
             dependencies: [
-                "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "TidingsClient", "Daemon",
+                "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "TidingsClient",
+                "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

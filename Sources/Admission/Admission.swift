@@ -41,6 +41,9 @@ package struct Admission: Sendable {
     /// Admitted since the last `takeAdmitted`, indexed by `TransportKind.rawValue`.
     private var admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
 
+    /// Keeps the compiler from leaving out `warm`.
+    private var warmth: UInt64 = 0
+
     package init(dedupe: DedupeTable = DedupeTable()) {
         self.dedupe = dedupe
     }
@@ -51,10 +54,44 @@ package struct Admission: Sendable {
     ) -> AdmissionResult {
         var result = AdmissionResult()
         let door = Int(transport.rawValue)
+        let end = batch.events.count
         var kept = start
-        for index in start..<batch.events.count {
-            var event = batch.events[index]
-            switch dedupe.admit(event) {
+        var next = start
+        while next < end {
+            let stretch = next..<min(next + Self.stretchEvents, end)
+            warm(batch.events.span, stretch)
+            judge(&batch.events, stretch, from: start, &kept, door: door, &result)
+            next = stretch.upperBound
+        }
+        if kept < end { batch.truncate(events: kept, text: kept == start ? textStart : batch.text.count) }
+        admitted[door].accepted += UInt64(result.fresh)
+        counts[door].received += UInt64(end - start)
+        counts[door].duplicate += UInt64(result.duplicates)
+        counts[door].stale += UInt64(result.stale)
+        counts[door].inFlight += UInt64(kept - start)
+        return result
+    }
+
+    /// How many events are looked at ahead: their windows stay in the first-level cache.
+    private static let stretchEvents = 256
+
+    /// See `DedupeTable.warm`.
+    private mutating func warm(_ events: Span<Event>, _ stretch: Range<Int>) {
+        var sum: UInt64 = 0
+        for index in stretch { sum &+= dedupe.warm(events[index].device) }
+        warmth = sum
+    }
+
+    /// One stretch of `admit`. Events stay where they are until one was dropped, and are not copied before.
+    private mutating func judge(
+        _ events: inout [Event], _ stretch: Range<Int>, from start: Int, _ kept: inout Int, door: Int,
+        _ result: inout AdmissionResult
+    ) {
+        let earliest = Limits.earliestTime
+        let ahead = Limits.clockAheadMilliseconds
+        var events = events.mutableSpan
+        for index in stretch {
+            switch dedupe.admit(events[index]) {
             case .duplicate:
                 result.duplicates += 1
                 continue
@@ -63,25 +100,16 @@ package struct Admission: Sendable {
                 continue
             case .new: break
             }
-            event.quarantine = schemaVerdict(event)
-            if event.quarantine == .none {
-                admitted[door].accepted += 1
+            let verdict = verdict(events[index], earliest: earliest, clockAhead: ahead)
+            if case .none = verdict {
                 result.fresh += 1
             } else {
-                quarantine(event, at: index - start, door: door, &result)
+                events[index].quarantine = verdict
+                quarantine(events[index], at: index - start, door: door, &result)
             }
-            batch.events[kept] = event
+            if kept < index { events[kept] = events[index] }
             kept += 1
         }
-        let received = batch.events.count - start
-        if kept < batch.events.count {
-            batch.truncate(events: kept, text: kept == start ? textStart : batch.text.count)
-        }
-        counts[door].received += UInt64(received)
-        counts[door].duplicate += UInt64(result.duplicates)
-        counts[door].stale += UInt64(result.stale)
-        counts[door].inFlight += UInt64(kept - start)
-        return result
     }
 
     private mutating func quarantine(_ event: Event, at index: Int, door: Int, _ result: inout AdmissionResult) {

@@ -7,17 +7,22 @@ package import Events
 /// What only the bytes can tell (a malformed aspect, a number that is not finite, text that was cut) is marked by the
 /// decoder and left as it is.
 package func schemaVerdict(_ event: Event) -> QuarantineReason {
-    if event.quarantine != .none { return event.quarantine }
-    guard event.kind.isUplink else { return .unknownType }
-    if event.time < Limits.earliestTime
-        || event.time.rawValue > event.arrival.rawValue + Limits.clockAheadMilliseconds
-    {
-        return .absurdClock
+    verdict(event, earliest: Limits.earliestTime, clockAhead: Limits.clockAheadMilliseconds)
+}
+
+/// The same, for a loop that has fetched the limits.
+@inline(__always)
+func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> QuarantineReason {
+    if case .none = event.quarantine {} else { return event.quarantine }
+    if event.time < earliest || event.time.rawValue > event.arrival.rawValue + clockAhead {
+        // A kind that no device may send is told first.
+        return event.kind.isUplink ? .absurdClock : .unknownType
     }
     switch event.kind {
     case .preferenceSet, .stateReported:
         guard event.aspect != .none else { return .badAspect }
-        return event.valueKind == .none ? .missingValue : .none
+        if case .none = event.valueKind { return .missingValue }
+        return .none
     case .ratingGiven:
         guard event.aspect != .none else { return .badAspect }
         return ratingVerdict(event)
@@ -28,7 +33,9 @@ package func schemaVerdict(_ event: Event) -> QuarantineReason {
         guard event.aspect != .none else { return .badAspect }
         return event.count == 0 || event.severity > 24 ? .outOfRange : .none
     case .feedbackText: return event.textLength == 0 ? .missingValue : .none
-    case .consentGiven, .consentWithdrawn: return event.valueKind == .symbol ? .none : .missingValue
+    case .consentGiven, .consentWithdrawn:
+        if case .symbol = event.valueKind { return .none }
+        return .missingValue
     case .receipt: return .none
     case .custom, .gap, .stateDesired, .reply, .notice, .question, .settings: return .unknownType
     }

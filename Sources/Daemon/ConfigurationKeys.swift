@@ -84,7 +84,7 @@ package func editDistance(_ a: String, _ b: String) -> Int {
 
 /// A tidings.yaml with every key at its default, each with its meaning and range as a comment.
 package func configurationTemplate() -> String {
-    var text = "# tidings.yaml: every key, at its default. Environment variables (TIDINGS_…) and flags are stronger.\n"
+    var text = "# tidings.yaml: every key, at its default. The environment (TIDINGS_…) and flags are stronger.\n"
     var open: [String] = []
     for key in ConfigurationKey.all {
         let parts = key.name.split(separator: ".").map(String.init)

@@ -1,10 +1,10 @@
 // The composition root: opens the log, catches up, opens the doors, and takes all of it down in order.
 
-package import Logging
 import Admission
 import Events
 import Foundation
 import Log
+package import Logging
 import NIOCore
 import NIOPosix
 import Projection
@@ -56,7 +56,8 @@ package struct Daemon: Sendable {
             ControlService(socket: control, events: events),
         ]
         var settings = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "lifecycle") { _ in
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: Logger(label: "lifecycle") { _ in
                 SwiftLogNoOpLogHandler()
             })
         settings.maximumGracefulShutdownDuration = Self.drainLimit

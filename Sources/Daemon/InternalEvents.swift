@@ -21,27 +21,34 @@ package final class InternalEvents: Sendable {
     }
 
     package func refused(_ reason: Refusal, events: Int, transport: TransportKind) {
-        limited(.warning, "refused \(reason.name)", "refused input", [
-            "reason": "\(reason.name)", "code": "\(reason.rawValue)", "transport": "\(transport.name)",
-            "events": "\(events)",
-        ])
+        limited(
+            .warning, "refused \(reason.name)", "refused input",
+            [
+                "reason": "\(reason.name)", "code": "\(reason.rawValue)", "transport": "\(transport.name)",
+                "events": "\(events)",
+            ])
     }
 
     package func quarantined(_ result: AdmissionResult, transport: TransportKind) {
         guard let first = result.named.first else { return }
-        limited(.notice, "quarantined \(first.reason.name)", "quarantined events; see `tidings log tail --quarantined`", [
-            "reason": "\(first.reason.name)", "events": "\(result.quarantined)", "transport": "\(transport.name)",
-        ])
+        limited(
+            .notice, "quarantined \(first.reason.name)", "quarantined events; see `tidings log tail --quarantined`",
+            [
+                "reason": "\(first.reason.name)", "events": "\(result.quarantined)", "transport": "\(transport.name)",
+            ])
     }
 
     package func kernelDropped(_ datagrams: UInt64) {
-        limited(.warning, "kernel drops", "the kernel dropped datagrams; raise net.core.rmem_max", [
-            "datagrams": "\(datagrams)"
-        ])
+        limited(
+            .warning, "kernel drops", "the kernel dropped datagrams; raise net.core.rmem_max",
+            [
+                "datagrams": "\(datagrams)"
+            ])
     }
 
     package func storageFailed(_ message: String) {
-        limited(.error, "storage", "nothing is acknowledged until the log can be written again", ["cause": "\(message)"])
+        limited(
+            .error, "storage", "nothing is acknowledged until the log can be written again", ["cause": "\(message)"])
     }
 
     package func storageRecovered() { logger.notice("the log can be written again") }

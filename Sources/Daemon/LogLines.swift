@@ -41,7 +41,9 @@ package struct LineLogHandler: LogHandler {
     }
 
     private static func logfmt(_ value: String) -> String {
-        let plain = value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
+        let plain = value.utf8.allSatisfy {
+            $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=")
+        }
         return plain && !value.isEmpty ? value : json(value)
     }
 

@@ -113,14 +113,19 @@ package struct Vocabulary: Sendable {
     /// Puts back names read from a log and an identity store. The order of numbers
     /// does not matter; a number that has a name keeps it.
     package mutating func define(_ definitions: Definitions) {
-        for symbol in definitions.symbols {
-            withInterner(symbol.kind) { $0.restore(symbol.text.span, id: symbol.id.rawValue) }
-        }
+        define(words: definitions.symbols)
         for device in definitions.devices {
             devices.restore(device.name.span, scope: device.product.rawValue, id: device.id.rawValue)
         }
         for customer in definitions.customers {
             customers.restore(customer.name.span, id: customer.id.rawValue)
+        }
+    }
+
+    /// The same for words alone.
+    package mutating func define(words: [Symbol]) {
+        for symbol in words {
+            withInterner(symbol.kind) { $0.restore(symbol.text.span, id: symbol.id.rawValue) }
         }
     }
 

@@ -12,10 +12,12 @@ import CZlib
         case runs
         /// No repetitions: a column in which only the frequencies count.
         case huffman
+        /// As it is: a column of bytes that are all about equally frequent.
+        case plain
 
         fileprivate var strategy: Int32 {
             switch self {
-            case .matches: Z_DEFAULT_STRATEGY
+            case .matches, .plain: Z_DEFAULT_STRATEGY
             case .runs: Z_RLE
             case .huffman: Z_HUFFMAN_ONLY
             }
@@ -60,6 +62,11 @@ import CZlib
         output.removeLast(output.count - written)
     }
 
+    private func level(of piece: Piece) -> Int32 {
+        if case .plain = piece.approach { return 0 }
+        return level
+    }
+
     private func run(
         _ source: UnsafeBufferPointer<UInt8>, _ pieces: [Piece], _ out: UnsafeMutableBufferPointer<UInt8>
     ) -> Int? {
@@ -70,7 +77,7 @@ import CZlib
         unsafe stream.pointee.avail_in = 0
         var start = 0
         for (index, piece) in pieces.enumerated() {
-            guard unsafe deflateParams(stream, level, piece.approach.strategy) == Z_OK else { return nil }
+            guard unsafe deflateParams(stream, level(of: piece), piece.approach.strategy) == Z_OK else { return nil }
             unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress?.advanced(by: start))
             unsafe stream.pointee.avail_in = UInt32(piece.end - start)
             let isLast = index == pieces.count - 1

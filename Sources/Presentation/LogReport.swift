@@ -62,7 +62,8 @@ private func statisticsJSON(_ statistics: LogStatistics) -> String {
 package func renderVerification(_ report: VerifyReport, as format: OutputFormat) -> String {
     switch format {
     case .table:
-        let head = "\(grouped(report.segments)) segments, \(grouped(report.blocks)) blocks, "
+        let head =
+            "\(grouped(report.segments)) segments, \(grouped(report.blocks)) blocks, "
             + "\(grouped(report.events)) events"
         guard !report.isClean else { return "ok: \(head); chain head \(report.chainHead)\n" }
         return report.damages.map { damage in

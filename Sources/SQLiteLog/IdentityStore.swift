@@ -53,19 +53,13 @@ package final class IdentityStore: Sendable {
         guard let queue, !readOnly else { throw .closed("the names were opened for reading only") }
         try translating(queue.path) {
             try queue.write { db in
-                let device = try db.cachedStatement(
-                    sql: "INSERT OR IGNORE INTO device (id, product, name) VALUES (?, ?, ?)")
-                for name in definitions.devices {
-                    try device.execute(arguments: [
-                        Int64(name.id.rawValue), Int64(name.product.rawValue),
-                        String(decoding: name.name, as: UTF8.self),
-                    ])
+                if !definitions.devices.isEmpty {
+                    let rows = try NameRows(db, "INSERT OR IGNORE INTO device (id, product, name) VALUES (?, ?, ?)")
+                    for device in definitions.devices { try rows.insert(device) }
                 }
-                let customer = try db.cachedStatement(sql: "INSERT OR IGNORE INTO customer (id, name) VALUES (?, ?)")
-                for name in definitions.customers {
-                    try customer.execute(arguments: [
-                        Int64(name.id.rawValue), String(decoding: name.name, as: UTF8.self),
-                    ])
+                if !definitions.customers.isEmpty {
+                    let rows = try NameRows(db, "INSERT OR IGNORE INTO customer (id, name) VALUES (?, ?)")
+                    for customer in definitions.customers { try rows.insert(customer) }
                 }
             }
         }

@@ -99,15 +99,15 @@ package final class SQLiteEventLog: EventLog {
     }
 
     package func vocabulary() async throws(LogError) -> Vocabulary {
-        if !isReadOnly {
-            let known = writer.withLock { $0?.vocabulary }
-            if let known { return known }
-        }
-        return try await run(on: readerQueue) { () throws(LogError) in
-            try self.refresh()
+        try await run(on: readerQueue) { () throws(LogError) in
             var vocabulary = Vocabulary()
-            for first in self.extent.withLock({ $0.segments }) {
-                vocabulary.define(try SegmentWriter.words(self.folder, first))
+            if let words = self.writer.withLock({ $0?.vocabulary }) {
+                vocabulary = words
+            } else {
+                try self.refresh()
+                for first in self.extent.withLock({ $0.segments }) {
+                    vocabulary.define(try SegmentWriter.words(self.folder, first))
+                }
             }
             vocabulary.define(try self.identity.names())
             return vocabulary

@@ -12,6 +12,7 @@ struct SegmentWriter {
     private let identity: IdentityStore
     private var encoder: BlockEncoder
     private var active: Active?
+    /// The words of the log; the names of devices and customers are only in the identity store.
     private(set) var vocabulary = Vocabulary()
     /// First offsets of all segments, oldest first.
     private(set) var segments: [Offset] = []
@@ -56,7 +57,6 @@ struct SegmentWriter {
         self.identity = identity
         encoder = try BlockEncoder()
         try reopen()
-        vocabulary.define(try identity.names())
     }
 
     private var settings: Connection.Settings {
@@ -73,7 +73,7 @@ struct SegmentWriter {
     mutating func append(
         _ batch: EventBatch, _ definitions: Definitions, beforeSealing: (Offset) -> Void
     ) throws(LogError) -> Offset {
-        vocabulary.define(definitions)
+        if !definitions.symbols.isEmpty { vocabulary.define(words: definitions.symbols) }
         try identity.record(definitions)
         if mustReopen {
             let expected = head
@@ -336,7 +336,7 @@ struct RecordedSymbols {
         }
 
         private mutating func add(_ id: SymbolID, _ index: Int, _ bit: UInt64) -> Bool {
-            guard id != .none else { return false }
+            guard id.rawValue != 0 else { return false }
             if index >= words.count { words.append(contentsOf: repeatElement(0, count: index + 1 - words.count)) }
             words[index] |= bit
             return true
@@ -358,13 +358,20 @@ struct RecordedSymbols {
     /// Notes the words of a batch; returns the new ones.
     mutating func add(_ batch: EventBatch) -> [(SymbolKind, SymbolID)] {
         var fresh: [(SymbolKind, SymbolID)] = []
-        for event in batch.events {
-            if products.insert(event.product) { fresh.append((.product, event.product)) }
-            if aspects.insert(event.aspect) { fresh.append((.aspect, event.aspect)) }
-            if case .symbol(let value) = event.value, values.insert(value) { fresh.append((.value, value)) }
-            if units.insert(event.unit) { fresh.append((.unit, event.unit)) }
-            if languages.insert(event.language) { fresh.append((.language, event.language)) }
-            if types.insert(event.type) { fresh.append((.type, event.type)) }
+        let events = batch.events.span
+        for index in events.indices {
+            let (product, aspect) = (events[index].product, events[index].aspect)
+            if products.insert(product) { fresh.append((.product, product)) }
+            if aspects.insert(aspect) { fresh.append((.aspect, aspect)) }
+            if case .symbol = events[index].valueKind {
+                let value = SymbolID(rawValue: UInt32(truncatingIfNeeded: events[index].valueBits))
+                if values.insert(value) { fresh.append((.value, value)) }
+            }
+            let (unit, language, type) = (events[index].unit, events[index].language, events[index].type)
+            guard unit.rawValue | language.rawValue | type.rawValue != 0 else { continue }
+            if units.insert(unit) { fresh.append((.unit, unit)) }
+            if languages.insert(language) { fresh.append((.language, language)) }
+            if types.insert(type) { fresh.append((.type, type)) }
         }
         return fresh
     }

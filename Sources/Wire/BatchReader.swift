@@ -50,7 +50,7 @@ package func readBatch(
     let eventMark = batch.events.count
     let textMark = batch.text.count
     do {
-        return try readEvents(body, envelope, context, &table, &vocabulary, &batch)
+        return try readEvents(body, envelope, context, &table, &vocabulary, &batch.events, &batch.text)
     } catch {
         batch.truncate(events: eventMark, text: textMark)
         throw error
@@ -121,8 +121,7 @@ private struct Defaults {
     ) throws(Refusal) {
         event.device = context.source
         if envelope.device != 0 {
-            event.device.rawValue = try table.id(.device, envelope.device, &vocabulary)
-            event.product.rawValue = table.product(envelope.device)
+            (event.device.rawValue, event.product.rawValue) = try table.device(envelope.device, &vocabulary)
         } else if event.device.rawValue != 0 {
             event.product = vocabulary.product(of: context.source)
         }
@@ -141,7 +140,7 @@ private struct Defaults {
 
 private func readEvents(
     _ body: Span<UInt8>, _ envelope: Envelope, _ context: BatchContext, _ table: inout StringTable,
-    _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
+    _ vocabulary: inout Vocabulary, _ list: inout [Event], _ arena: inout [UInt8]
 ) throws(Refusal) -> BatchHeader {
     let defaults = try Defaults(envelope, context, &table, &vocabulary)
     var header = BatchHeader()
@@ -151,8 +150,13 @@ private func readEvents(
     header.count = envelope.count
     guard envelope.count > 0 else { return header }
 
+    table.warm(forEvents: envelope.count)
+    // Events are made where they stay: a copy of what was just written in pieces would stall.
+    let mark = list.count
+    list.append(contentsOf: repeatElement(defaults.event, count: envelope.count))
+    var events = list.mutableSpan
     var seq = envelope.seq &- 1
-    var isFirst = true
+    var index = mark
     var at = envelope.firstEvent
     let end = body.count
     while at < end {
@@ -166,13 +170,10 @@ private func readEvents(
         var fields = EventFields()
         try fields.read(body, start, at)
         seq &+= UInt64(max(fields.distance, 1))
-        if isFirst { header.firstSeq = seq }
-        isFirst = false
-        // The event is made where it stays: a copy of what was just written in pieces would stall.
-        let index = batch.events.count
-        batch.events.append(defaults.event)
-        try fill(&batch.events[index], fields, seq, defaults, &table, &vocabulary)
-        if fields.hasMore { try fillMore(&batch.events[index], fields, body, &table, &vocabulary, &batch.text) }
+        if index == mark { header.firstSeq = seq }
+        try fill(&events[index], fields, seq, defaults, &table, &vocabulary)
+        if fields.hasMore { try fillMore(&events[index], fields, body, &table, &vocabulary, &arena) }
+        index &+= 1
     }
     header.lastSeq = seq
     if !defaults.isNumbered { (header.firstSeq, header.lastSeq) = (0, 0) }
@@ -236,13 +237,12 @@ private func fill(
 }
 
 /// The device of an event that a gateway forwards, and its identity: its own number, or a hash of the gateway's.
-@inline(never)
+@inline(__always)
 private func identifyForwarded(
     _ event: inout Event, _ fields: EventFields, _ seq: UInt64, _ defaults: Defaults, _ table: inout StringTable,
     _ vocabulary: inout Vocabulary
 ) throws(Refusal) {
-    event.device.rawValue = try table.id(.device, fields.device, &vocabulary)
-    event.product.rawValue = table.product(fields.device)
+    (event.device.rawValue, event.product.rawValue) = try table.device(fields.device, &vocabulary)
     event.epoch = 0
     if fields.seq != 0 {
         event.identity = .sequence

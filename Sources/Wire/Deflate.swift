@@ -1,5 +1,6 @@
-import CZlib
 // The only calls of zlib in this room: CRC-32, inflation with a cap, and deflation.
+
+import CZlib
 package import Events
 
 /// zlib's CRC-32 of `bytes`.

@@ -73,10 +73,17 @@ package func readDevice(_ source: Span<UInt8>, vocabulary: inout Vocabulary) thr
 
 /// The device that a source of valid UTF-8 names.
 func device(of source: Span<UInt8>, vocabulary: inout Vocabulary) throws(Refusal) -> DeviceID {
+    try productAndDevice(of: source, vocabulary: &vocabulary).device
+}
+
+/// The device that a source of valid UTF-8 names, and its product.
+func productAndDevice(
+    of source: Span<UInt8>, vocabulary: inout Vocabulary
+) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
     let parts = try DeviceSource(source)
     guard !parts.product.isEmpty else { throw .noProduct }
     guard let product = vocabulary.symbol(.product, source.extracting(parts.product)),
         let device = vocabulary.device(product: product, name: source.extracting(parts.name))
     else { throw .vocabularyFull }
-    return device
+    return (product, device)
 }

@@ -52,6 +52,12 @@ struct EventFields {
             case 0x88 where at < end && bytes[at] == 0x01:
                 at &+= 1
                 subject = try readVarint32(bytes, &at, end)
+            case 0xb8 where at < end && bytes[at] == 0x01:
+                at &+= 1
+                seq = try readVarint(bytes, &at, end)
+            case 0xc0 where at < end && bytes[at] == 0x01:
+                at &+= 1
+                epoch = try readVarint32(bytes, &at, end)
             default:
                 at &-= 1
                 try readRare(bytes, &at, end)
@@ -89,8 +95,6 @@ struct EventFields {
         case 21 << 3 | 2:
             let start = try readLength(bytes, &at, end)
             guard isUTF8(bytes.extracting(start..<at)) else { throw .badUTF8 }
-        case 23 << 3: seq = try readVarint(bytes, &at, end)
-        case 24 << 3: epoch = try readVarint32(bytes, &at, end)
         default: try skipField(tag: tag, bytes, &at, end)
         }
     }

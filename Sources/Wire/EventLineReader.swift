@@ -8,7 +8,8 @@ package import Events
 ///   - arrival: the daemon's clock when the bytes were read; also the event's time when the line has none.
 /// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object,
 ///   and a name that is no string), `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity`
-///   (id or customer), `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined.
+///   (id or customer), `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is
+///   quarantined.
 package func readEventLine(
     _ line: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary, into batch: inout EventBatch
 ) throws(Refusal) {

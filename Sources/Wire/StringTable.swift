@@ -3,40 +3,70 @@ package import Events
 
 /// A connection's string table: entries are numbered from 1 and never change.
 ///
-/// What an entry means depends on where it is used, so each remembers one number per role. The first use of an entry
-/// in a role costs a look-up in the vocabulary, every later use one array load. Bounded by its two limits: about
-/// 40 bytes an entry and the bytes themselves. Owned by the thread that owns the connection; on UDP it is `reset`
-/// before every datagram.
+/// What an entry means depends on where it is used, so each remembers the number that it had in its first role, and
+/// the table those of other roles. The first use of an entry in a role costs a look-up in the vocabulary, every later
+/// use one array load. Bounded by its two limits: about 20 bytes an entry and the bytes themselves. Owned by the
+/// thread that owns the connection; on UDP it is `reset` before every datagram.
 package struct StringTable: Sendable {
-    enum Role: Int {
-        case device, product, customer, aspect, value, unit, language, type
+    enum Role: UInt8 {
+        case device = 1
+        case customer
+        case aspect
+        case value
+        case unit
+        case language
+        case type
     }
 
-    private struct Entry {
+    /// What an entry stands for in one role. Eight bytes: the entries of many connections are to stay in the cache.
+    private struct Meaning: Sendable, BitwiseCopyable {
+        /// The number, or `invalid` for a string that cannot play the role.
+        var id: UInt32 = 0
+        /// The role in the lowest byte, 0 = not used yet; above it, for a device, its product.
+        var rest: UInt32 = 0
+
+        init() {}
+
+        init(_ role: Role, _ id: UInt32, product: UInt32 = 0) {
+            self.id = id
+            rest = UInt32(role.rawValue) | product &<< 8
+        }
+
+        var role: UInt8 { UInt8(truncatingIfNeeded: rest) }
+        var product: UInt32 { rest &>> 8 }
+    }
+
+    /// Where the bytes of an entry stand.
+    private struct Place: Sendable, BitwiseCopyable {
         var start: UInt32
         var count: UInt32
-        /// By role: 0 = not looked up yet, `invalid` = cannot play this role, else the number.
-        var ids: [8 of UInt32] = .init(repeating: 0)
     }
 
     /// Stands for a string that cannot play the role: no aspect, or too long.
     static let invalid = UInt32.max
 
-    private var entries: [Entry] = []
+    private var meanings: [Meaning] = []
+    private var places: [Place] = []
+    /// What entries stand for in roles other than their first, by index and role.
+    private var others: [UInt64: Meaning] = [:]
     private var bytes: [UInt8] = []
     private let maxEntries: Int
     private let maxBytes: Int
+    /// Keeps the compiler from leaving out `warm`.
+    private var warmth: UInt32 = 0
 
     package init(maxEntries: Int = Limits.tableEntries, maxBytes: Int = Limits.tableBytes) {
         self.maxEntries = maxEntries
         self.maxBytes = maxBytes
     }
 
-    package var count: Int { entries.count }
+    package var count: Int { meanings.count }
 
     /// Forgets every entry, and keeps the memory.
     package mutating func reset() {
-        entries.removeAll(keepingCapacity: true)
+        meanings.removeAll(keepingCapacity: true)
+        places.removeAll(keepingCapacity: true)
+        if !others.isEmpty { others.removeAll(keepingCapacity: true) }
         bytes.removeAll(keepingCapacity: true)
     }
 
@@ -44,46 +74,88 @@ package struct StringTable: Sendable {
     ///
     /// - Throws: `.tableFull`: nothing is added. `.badUTF8`: an empty entry is added, so that later numbers stay right.
     package mutating func define(_ text: Span<UInt8>) throws(Refusal) {
-        guard entries.count < maxEntries, bytes.count + text.count <= maxBytes else { throw .tableFull }
+        guard meanings.count < maxEntries, bytes.count + text.count <= maxBytes else { throw .tableFull }
         let valid = isUTF8(text)
         let count = valid ? text.count : 0
-        entries.append(Entry(start: UInt32(bytes.count), count: UInt32(count)))
+        meanings.append(Meaning())
+        places.append(Place(start: UInt32(bytes.count), count: UInt32(count)))
         guard valid else { throw .badUTF8 }
         append(text, to: &bytes)
     }
 
+    /// Fetches the whole table into the cache, if a batch of this many events is going to use enough of it. The events
+    /// of many connections take turns, so each finds its own table gone; in a row the fetches do not wait for one
+    /// another, as those of the events would.
+    mutating func warm(forEvents count: Int) {
+        let entries = meanings.count
+        guard entries <= count &* Self.warmEntriesPerEvent else { return }
+        var sum: UInt32 = 0
+        var index = 0
+        while index < entries {
+            sum &+= meanings[index].id
+            index &+= Self.entriesPerLine
+        }
+        warmth = sum
+    }
+
+    /// Entries in a line of the cache; and how many are worth fetching for each event.
+    private static let entriesPerLine = 8
+    private static let warmEntriesPerEvent = 16
+
     /// The number of entry `ref` in a role, or `invalid`.
     ///
-    /// - Throws: `.unknownReference`, `.vocabularyFull`; in the role of a device also `.noDevice` and `.noProduct`.
+    /// - Throws: `.unknownReference`, `.vocabularyFull`.
     @inline(__always)
     mutating func id(
         _ role: Role, _ ref: UInt32, _ vocabulary: inout Vocabulary
     ) throws(Refusal) -> UInt32 {
-        let index = Int(ref) &- 1
-        guard index >= 0, index < entries.count else { throw .unknownReference }
-        let known = entries[index].ids[role.rawValue]
-        if known != 0 { return known }
-        return try resolve(role, index, &vocabulary)
+        try meaning(role, ref, &vocabulary).id
     }
 
-    /// The product of entry `ref`, which has been used as a device.
+    /// The device that entry `ref` names, and its product.
+    ///
+    /// - Throws: as `id`, and `.noDevice` and `.noProduct`.
     @inline(__always)
-    func product(_ ref: UInt32) -> UInt32 { entries[Int(ref) &- 1].ids[Role.product.rawValue] }
+    mutating func device(
+        _ ref: UInt32, _ vocabulary: inout Vocabulary
+    ) throws(Refusal) -> (device: UInt32, product: UInt32) {
+        let meaning = try meaning(.device, ref, &vocabulary)
+        return (meaning.id, meaning.product)
+    }
+
+    @inline(__always)
+    private mutating func meaning(
+        _ role: Role, _ ref: UInt32, _ vocabulary: inout Vocabulary
+    ) throws(Refusal) -> Meaning {
+        let index = Int(ref) &- 1
+        guard index >= 0, index < meanings.count else { throw .unknownReference }
+        let known = meanings[index]
+        if known.role == role.rawValue { return known }
+        return try resolve(role, index, &vocabulary)
+    }
 
     @inline(never)
     private mutating func resolve(
         _ role: Role, _ index: Int, _ vocabulary: inout Vocabulary
-    ) throws(Refusal) -> UInt32 {
-        let start = Int(entries[index].start)
-        let bytes = self.bytes
-        let text = bytes.span.extracting(start..<(start + Int(entries[index].count)))
+    ) throws(Refusal) -> Meaning {
+        let isFirst = meanings[index].role == 0
+        let key = UInt64(index) << 8 | UInt64(role.rawValue)
+        if !isFirst, let known = others[key] { return known }
+        let found = try lookUp(role, index, &vocabulary)
+        if isFirst { meanings[index] = found } else { others[key] = found }
+        return found
+    }
+
+    private func lookUp(
+        _ role: Role, _ index: Int, _ vocabulary: inout Vocabulary
+    ) throws(Refusal) -> Meaning {
+        let start = Int(places[index].start)
+        let text = bytes.span.extracting(start..<(start + Int(places[index].count)))
         var id: UInt32?
         switch role {
-        case .device, .product:
-            let found = try device(of: text, vocabulary: &vocabulary)
-            entries[index].ids[Role.device.rawValue] = found.rawValue
-            entries[index].ids[Role.product.rawValue] = vocabulary.product(of: found).rawValue
-            return entries[index].ids[role.rawValue]
+        case .device:
+            let found = try productAndDevice(of: text, vocabulary: &vocabulary)
+            return Meaning(.device, found.device.rawValue, product: found.product.rawValue)
         case .customer:
             id = fits(text, Limits.customerBytes) ? vocabulary.customer(text)?.rawValue : Self.invalid
         case .aspect: id = isAspect(text) ? vocabulary.symbol(.aspect, text)?.rawValue : Self.invalid
@@ -93,8 +165,7 @@ package struct StringTable: Sendable {
         case .type: id = fits(text, Limits.valueBytes) ? vocabulary.symbol(.type, text)?.rawValue : Self.invalid
         }
         guard let id else { throw .vocabularyFull }
-        entries[index].ids[role.rawValue] = id
-        return id
+        return Meaning(role, id)
     }
 }
 

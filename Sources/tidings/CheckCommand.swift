@@ -48,7 +48,9 @@ struct CheckConfig: AsyncParsableCommand {
                 printOut("ok  \(name)  \(setting.value)  (\(setting.source))\n")
             }
         case .json:
-            let fields = settings.map { "{\"key\":\"\($0.name)\",\"value\":\(quoted($0.value)),\"source\":\(quoted($0.source))}" }
+            let fields = settings.map {
+                "{\"key\":\"\($0.name)\",\"value\":\(quoted($0.value)),\"source\":\(quoted($0.source))}"
+            }
             printOut("[" + fields.joined(separator: ",") + "]\n")
         case .csv:
             printOut("key,value,source\n")

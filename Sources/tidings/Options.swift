@@ -6,7 +6,8 @@ import Foundation
 
 /// Where the data is, and the configuration that says so.
 struct DataOptions: ParsableArguments {
-    @Option(name: [.short, .customLong("config")], help: "The configuration file (default: tidings.yaml if it exists).")
+    @Option(
+        name: [.short, .customLong("config")], help: "The configuration file (default: tidings.yaml if it exists).")
     var config: String?
 
     @Option(name: .customLong("data"), help: "The data folder; overrides data_dir.")

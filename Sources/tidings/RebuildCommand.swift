@@ -4,9 +4,9 @@ import ArgumentParser
 import Daemon
 import Events
 import Log
+import Presentation
 import Projection
 import SQLiteLog
-import Presentation
 
 struct Rebuild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -42,7 +42,8 @@ struct Rebuild: AsyncParsableCommand {
         let seconds = Double(parts.seconds) + Double(parts.attoseconds) / 1e18
         let rate = seconds > 0 ? Int(Double(events) / seconds) : 0
         switch format {
-        case .table: printOut("rebuilt the summaries from \(events) events in \(rounded(seconds)) s (\(rate) events/s)\n")
+        case .table:
+            printOut("rebuilt the summaries from \(events) events in \(rounded(seconds)) s (\(rate) events/s)\n")
         case .json: printOut("{\"events\":\(events),\"seconds\":\(rounded(seconds)),\"events_per_second\":\(rate)}\n")
         case .csv: printOut("events,seconds,events_per_second\n\(events),\(rounded(seconds)),\(rate)\n")
         }

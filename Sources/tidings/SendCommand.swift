@@ -2,8 +2,8 @@
 
 import ArgumentParser
 import Foundation
-import TidingsClient
 import Presentation
+import TidingsClient
 
 /// Which transport and format; shared by `send` and `demo`.
 enum SendPath: String, ExpressibleByArgument, CaseIterable { case tcp, udp }
@@ -54,6 +54,9 @@ struct Send: AsyncParsableCommand {
     @Option(help: "TCP connections; by default one for each 1,000 devices.")
     var connections: Int?
 
+    @Option(help: "Events (TCP) or datagrams (UDP) on their way at once; more are faster and lose more.")
+    var window: Int?
+
     @Option(help: "How to print the totals: table, json or csv.")
     var output: OutputFormat = .table
 
@@ -61,6 +64,7 @@ struct Send: AsyncParsableCommand {
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
         guard (1...1_000).contains(batch) else { throw ValidationError("--batch must be from 1 to 1000") }
         guard (devices ?? 1) > 0, events >= 0 else { throw ValidationError("--devices and --events must be positive") }
+        guard (1...65_536).contains(window ?? 1) else { throw ValidationError("--window must be from 1 to 65536") }
         guard (rate ?? 1) > 0 else { throw ValidationError("--rate must be positive") }
         guard !(transport == .udp && format == .json) else {
             throw ValidationError("json over udp cannot be acknowledged one by one; use --format native or tcp")
@@ -106,6 +110,7 @@ struct Send: AsyncParsableCommand {
         options.batch = batch
         options.connections = connections ?? max(1, (devices ?? 1) / 1_000)
         options.rate = rate
+        if let window { (options.stream.window, options.datagram.window) = (window, window) }
         return options
     }
 

@@ -47,7 +47,8 @@ struct Summary: AsyncParsableCommand {
         do {
             let reader = try SummaryReader(path: directory + "/" + Projector.fileName)
             guard let product else {
-                printOut(renderProducts(try reader.products(), position: try reader.position(), as: format, style: .now))
+                printOut(
+                    renderProducts(try reader.products(), position: try reader.position(), as: format, style: .now))
                 return
             }
             let days = (since: since.flatMap { Day($0) }, until: until.flatMap { Day($0) })

@@ -12,7 +12,7 @@ struct Tidings: AsyncParsableCommand {
         discussion: """
             Try it:  tidings demo
             By hand: tidings serve &
-                     printf '{"product":"kettle","device":"k-1","type":"preference.set","aspect":"temperature","value":92}\\n' \
+                     printf '{"product":"kettle","device":"k-1","type":"feature.used","aspect":"boil"}\\n' \
             | nc -q1 127.0.0.1 7411
                      tidings summary kettle
 

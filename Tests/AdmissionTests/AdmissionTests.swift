@@ -42,7 +42,9 @@ import Testing
         #expect(schemaVerdict(event(.gap)) == .unknownType)
         #expect(schemaVerdict(event(.custom)) == .unknownType)
         #expect(schemaVerdict(event(.featureUsed) { $0.time = Timestamp(rawValue: 0) }) == .absurdClock)
-        #expect(schemaVerdict(event(.featureUsed) { $0.time = Timestamp(rawValue: $0.arrival.rawValue + 86_400_001) }) == .absurdClock)
+        #expect(
+            schemaVerdict(event(.featureUsed) { $0.time = Timestamp(rawValue: $0.arrival.rawValue + 86_400_001) })
+                == .absurdClock)
         #expect(schemaVerdict(event(.featureUsed) { $0.quarantine = .badAspect }) == .badAspect)
     }
 }

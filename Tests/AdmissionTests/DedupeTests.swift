@@ -77,7 +77,9 @@ struct SeededGenerator: RandomNumberGenerator {
             let near = Int64(highest) + Int64.random(in: -90...3, using: &generator)
             let seq = UInt64(max(1, near))
             let expected: Novelty =
-                if highest >= 64, seq <= highest - 64, !taken.isEmpty { .stale } else if taken.contains(seq) { .duplicate } else { .new }
+                if highest >= 64, seq <= highest - 64, !taken.isEmpty { .stale } else if taken.contains(seq) {
+                    .duplicate
+                } else { .new }
             do {
                 let got = window.insert(seq)
                 #expect(got == expected, "seed \(seed) step \(step) seq \(seq) highest \(highest)")

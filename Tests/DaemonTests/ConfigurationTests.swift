@@ -47,16 +47,25 @@ import Testing
     }
 
     @Test func unknownKeysAreRefusedWithTheNearest() async {
-        #expect(await fault("listen:\n  tcp:\n    prt: 1\n") == "F line 3: unknown key listen.tcp.prt; did you mean listen.tcp.port?")
+        #expect(
+            await fault("listen:\n  tcp:\n    prt: 1\n")
+                == "F line 3: unknown key listen.tcp.prt; did you mean listen.tcp.port?")
         #expect(await fault("data_dri: x\n") == "F line 1: unknown key data_dri; did you mean data_dir?")
-        #expect(await fault("", environment: ["TIDINGS_LISTEN_TCP_PROT": "1"]).contains("did you mean TIDINGS_LISTEN_TCP_PORT?"))
+        #expect(
+            await fault("", environment: ["TIDINGS_LISTEN_TCP_PROT": "1"]).contains(
+                "did you mean TIDINGS_LISTEN_TCP_PORT?"))
     }
 
     @Test func valuesAreCheckedWithTheirPlace() async {
-        #expect(await fault("listen:\n  tcp:\n    port: 70000\n") == "configuration: listen.tcp.port = 70000 (F line 3) must be a whole number from 0 to 65535")
+        #expect(
+            await fault("listen:\n  tcp:\n    port: 70000\n")
+                == "configuration: listen.tcp.port = 70000 (F line 3) must be a whole number from 0 to 65535")
         #expect(await fault("log:\n  block_max_events: many\n").hasSuffix("must be a whole number from 1 to 8192"))
-        #expect(await fault("logging:\n  level: loud\n").hasSuffix("must be one of debug, info, notice, warning, error"))
-        #expect(await fault("", environment: ["TIDINGS_LOG_BLOCK_MAX_EVENTS": "0"]) == "configuration: log.block_max_events = 0 (environment) must be a whole number from 1 to 8192")
+        #expect(
+            await fault("logging:\n  level: loud\n").hasSuffix("must be one of debug, info, notice, warning, error"))
+        #expect(
+            await fault("", environment: ["TIDINGS_LOG_BLOCK_MAX_EVENTS": "0"])
+                == "configuration: log.block_max_events = 0 (environment) must be a whole number from 1 to 8192")
         #expect(await fault("- a\n").hasSuffix("the file must be a mapping of keys to values"))
         #expect(await fault("listen: [1\n").contains("is not YAML"))
         #expect(await fault("listen:\n  tcp: 5\n").hasSuffix("listen.tcp must be a mapping of keys to values"))

@@ -25,7 +25,10 @@ import Wire
 
     @Test(arguments: [
         (#"{"product":"oven""# + "\n", 4005, "malformed_json"),
-        (#"{"product":"oven","device":"1","type":"feature.used","aspect":"a","value":NaN}"# + "\n", 4005, "malformed_json"),
+        (
+            #"{"product":"oven","device":"1","type":"feature.used","aspect":"a","value":NaN}"# + "\n", 4005,
+            "malformed_json"
+        ),
         (#"{"a":1,"a":2}"# + "\n", 4007, "duplicate_key"),
         (String(repeating: "[", count: 10_000).withPrefix(#"{"x":"#) + "\n", 4008, "too_deep"),
         (#"{"product":"oven","type":"feature.used","aspect":"a"}"# + "\n", 4011, "no_device"),
@@ -54,7 +57,8 @@ import Wire
 
     @Test func aSchemaViolationIsKeptAndListed() async throws {
         try await withDaemon { daemon in
-            let line = #"{"product":"oven","device":"o-2","id":7,"type":"rating.given","aspect":"door","value":9}"# + "\n"
+            let line =
+                #"{"product":"oven","device":"o-2","id":7,"type":"rating.given","aspect":"door","value":9}"# + "\n"
             let answer = try await answers(to: Array(line.utf8), daemon)
             #expect(answer.contains("out_of_range"), "\(answer)")
             #expect(answer.contains("{\"ack\":2}"), "\(answer)")

@@ -65,7 +65,8 @@ func dump(_ data: String) async throws -> String {
         "/usr/bin/sqlite3",
         [
             "file:\(data)/summaries.sqlite?mode=ro",
-            "SELECT name FROM sqlite_master WHERE type='table' AND name NOT IN ('state','meta') AND name NOT LIKE 'sqlite_%' ORDER BY 1",
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('state', 'meta') "
+                + "AND name NOT LIKE 'sqlite_%' ORDER BY 1",
         ])
     var all = ""
     for table in tables.output.split(separator: "\n") {

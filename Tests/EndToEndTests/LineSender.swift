@@ -23,7 +23,8 @@ struct LineSender: Sendable {
             var lines = ""
             for _ in 0..<50 {
                 result.sent += 1
-                lines += "{\"product\":\"oven\",\"device\":\"\(device)\",\"id\":\(result.sent),\"type\":\"preference.set\","
+                lines +=
+                    "{\"product\":\"oven\",\"device\":\"\(device)\",\"id\":\(result.sent),\"type\":\"preference.set\","
                 lines += "\"aspect\":\"fan.mode\",\"value\":\"m\(result.sent % 5)\"}\n"
             }
             guard socket.send(lines) else { break }
@@ -69,7 +70,9 @@ struct LoopbackSocket: Sendable {
         var rest = bytes[...]
         while !rest.isEmpty {
             // SAFETY: the buffer lives for the length of the call.
-            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }

@@ -6,69 +6,6 @@ import Testing
 import Transport
 import Wire
 
-/// A session, its intake, and the bytes that it has not dealt with.
-private final class Bench {
-    let intake = StubIntake()
-    let peer = StubPeer()
-    let reception: Reception
-    var session = TCPSession()
-    var tail: [UInt8] = []
-    var output: [UInt8] = []
-    var last = Progress.Next.needsMore
-
-    init(settings: TransportSettings = TransportSettings()) {
-        reception = Reception(intake: intake, settings: settings)
-    }
-
-    /// Gives bytes, in pieces of `size`.
-    func feed(_ bytes: [UInt8], by size: Int = .max, isEnd: Bool = false) {
-        var at = 0
-        repeat {
-            let end = size < bytes.count - at ? at + size : bytes.count
-            tail += bytes[at..<end]
-            at = end
-            let given = tail
-            let progress = session.receive(
-                given.span, isEnd: isEnd && at == bytes.count, at: reception, as: peer, output: &output)
-            tail.removeFirst(progress.consumed)
-            last = progress.next
-        } while at < bytes.count && last != .ends
-    }
-
-    func commit() {
-        let ticket = intake.ticket
-        intake.commit()
-        session.committed(through: ticket, output: &output)
-    }
-
-    func takeOutput() -> [UInt8] {
-        defer { output = [] }
-        return output
-    }
-
-    func takeText() -> String { String(decoding: takeOutput(), as: UTF8.self) }
-
-    func takeFrames() throws -> [(FrameType, [UInt8])] {
-        let bytes = takeOutput()
-        var frames: [(FrameType, [UInt8])] = []
-        var at = 0
-        while let frame = try readFrame(bytes.span, at: at) {
-            frames.append((frame.type, Array(bytes[frame.body])))
-            at = frame.end
-        }
-        #expect(at == bytes.count)
-        return frames
-    }
-
-    func takeErrors() throws -> [Refusal?] {
-        try takeFrames().filter { $0.0 == .error }.map { try Reject(decoding: $0.1.span).refusal }
-    }
-
-    func takeAcks() throws -> [Ack] {
-        try takeFrames().filter { $0.0 == .ack }.map { try Ack(decoding: $0.1.span) }
-    }
-}
-
 /// A native sender of `kettle/k-1`.
 private struct Sender {
     var writer = BatchWriter()
@@ -103,12 +40,6 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
     var bytes: [UInt8] = []
     writeFrame(type, body: body.span, into: &bytes)
     return bytes
-}
-
-private func line(_ seq: Int, product: String = "kettle", value: String = "92") -> String {
-    #"{"product":"\#(product)","device":"k-1","id":"1-\#(seq)","type":"preference.set","#
-        + #""aspect":"temperature","value":\#(value)}"#
-        + "\n"
 }
 
 @Suite struct NativeSessionTests {
@@ -350,118 +281,6 @@ private func line(_ seq: Int, product: String = "kettle", value: String = "92") 
         }
         bench.feed(bytes)
         #expect(try bench.takeErrors() == [.badIdentity])
-        #expect(bench.intake.filling.count == 1)
-    }
-}
-
-@Suite struct FirstByteTests {
-    @Test(arguments: ["GET / HTTP/1.1\r\n\r\n", "TDX1", "TD\n", "\u{feff}{}", "[1]", "\u{16}\u{3}\u{1}"])
-    func anythingElseIsRefused(_ text: String) {
-        let bench = Bench()
-        bench.feed(Array(text.utf8), isEnd: true)
-        #expect(bench.last == .ends)
-        let answer = bench.takeText()
-        #expect(answer.hasPrefix(#"{"error":{"code":4002,"reason":"bad_magic","text":""#))
-        #expect(answer.hasSuffix("\"}}\n"))
-        #expect(bench.intake.refusals == [.badMagic])
-    }
-
-    @Test func silenceIsNoError() {
-        let bench = Bench()
-        bench.feed([], isEnd: true)
-        #expect(bench.last == .ends)
-        #expect(bench.output.isEmpty)
-        #expect(bench.intake.refusals.isEmpty)
-    }
-}
-
-@Suite struct LineSessionTests {
-    @Test func linesAreCountedInOneAck() {
-        let bench = Bench()
-        bench.feed(Array((line(1) + "\r\n\n" + line(2)).utf8))
-        #expect(bench.output.isEmpty)
-        bench.commit()
-        #expect(bench.takeText() == "{\"ack\":4}\n")
-        #expect(bench.intake.committed.map(\.seq) == [1, 2])
-        bench.feed(Array(line(3).utf8))
-        bench.commit()
-        #expect(bench.takeText() == "{\"ack\":5}\n")
-    }
-
-    @Test func splitAtEveryByteGivesTheSame() {
-        let text = Array((" \n" + line(1) + "{\"x\":1}\r\n" + line(2)).utf8)
-        let whole = Bench()
-        whole.feed(text)
-        whole.commit()
-        for cut in 1..<text.count {
-            let bench = Bench()
-            bench.feed(Array(text[..<cut]))
-            bench.feed(Array(text[cut...]))
-            bench.commit()
-            #expect(bench.output == whole.output, "cut at \(cut)")
-            #expect(bench.intake.committed == whole.intake.committed, "cut at \(cut)")
-        }
-        let single = Bench()
-        single.feed(text, by: 1)
-        single.commit()
-        #expect(single.output == whole.output)
-        #expect(whole.intake.committed.count == 2)
-    }
-
-    @Test func theLastLineNeedsNoNewlineAtTheEnd() {
-        let bench = Bench()
-        bench.feed(Array(line(1).dropLast().utf8))
-        #expect(bench.intake.filling.isEmpty)
-        bench.feed([], isEnd: true)
-        #expect(bench.last == .ends)
-        #expect(!bench.session.isSettled)
-        bench.commit()
-        #expect(bench.takeText() == "{\"ack\":1}\n")
-    }
-
-    @Test func aRefusedLineIsToldAtOnceAndHarmsNoOther() {
-        let bench = Bench()
-        bench.feed(
-            Array((line(1) + "{\"device\":\"k-1\",\"type\":\"feature.used\",\"aspect\":\"a\"}\n" + line(2)).utf8))
-        let answer = bench.takeText()
-        #expect(answer.hasPrefix(#"{"error":{"line":2,"code":4012,"reason":"no_product","text":""#))
-        bench.commit()
-        #expect(bench.takeText() == "{\"ack\":3}\n")
-        #expect(bench.intake.committed.count == 2)
-    }
-
-    @Test func quarantinedLinesAreNamed() {
-        let bench = Bench()
-        bench.feed(Array((line(1) + line(2, value: "null") + line(3)).utf8))
-        #expect(bench.takeText().hasPrefix(#"{"quarantined":{"line":2,"code":422"#))
-        bench.commit()
-        #expect(bench.intake.committed.count == 3)
-    }
-
-    @Test func manyRefusalsAreSummedUp() {
-        let bench = Bench()
-        bench.feed(Array(String(repeating: "{}\n", count: 1_000).utf8))
-        let answers = bench.takeText().split(separator: "\n")
-        #expect(answers.count == 65)
-        #expect(answers.last == #"{"error":{"more":936}}"#)
-        #expect(bench.intake.refusals.count == 1_000)
-    }
-
-    @Test func aLineThatNeverEndsIsRefused() {
-        let bench = Bench()
-        let endless = Array("{\"text\":\"".utf8) + [UInt8](repeating: 0x61, count: Limits.jsonEventBytes)
-        bench.feed(endless, by: 4_096)
-        #expect(bench.last == .ends)
-        #expect(bench.takeText().contains("\"code\":4130"))
-    }
-
-    @Test func waitsForRoomBetweenRuns() {
-        let bench = Bench()
-        bench.intake.isFull = true
-        bench.feed(Array(line(1).utf8))
-        #expect(bench.last == .needsRoom)
-        bench.intake.isFull = false
-        bench.feed([])
         #expect(bench.intake.filling.count == 1)
     }
 }

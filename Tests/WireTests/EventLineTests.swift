@@ -46,12 +46,15 @@ struct EventLineTests {
                 == #"{"product":"kettle","device":"k-1","type":"preference.set","aspect":"temperature","value":92}"#)
         let all = #"""
              { "value" : -9.25e1 , "aspect":"door.sound", "type":"preference.set", "time":"2026-01-01T00:00:00.5+01:00",
-              "device":"k-1", "product":"kettle", "customer":"cu-1", "id":"3-42", "unit":"Cel", "count":2, "severity":13,
-              "scale":10, "text":"a\"b\\c\n\u00e9\ud83d\ude00", "lang":"de", "future":{"a":[1,{"b":null}]}, "epoch":null }
+              "device":"k-1", "product":"kettle", "customer":"cu-1", "id":"3-42", "unit":"Cel",
+              "count":2, "severity":13,
+              "scale":10, "text":"a\"b\\c\n\u00e9\ud83d\ude00", "lang":"de",
+              "future":{"a":[1,{"b":null}]}, "epoch":null }
             """#
         let expected = #"""
             {"product":"kettle","device":"k-1","customer":"cu-1","id":"3-42","type":"preference.set",\#
-            "time":"2025-12-31T23:00:00.500Z","aspect":"door.sound","value":-92.5,"unit":"Cel","count":2,"severity":13,\#
+            "time":"2025-12-31T23:00:00.500Z","aspect":"door.sound","value":-92.5,"unit":"Cel",\#
+            "count":2,"severity":13,\#
             "scale":10,"text":"a\"b\\c\né😀","lang":"de"}
             """#
         #expect(outcome(all) == expected)
@@ -60,7 +63,8 @@ struct EventLineTests {
     @Test func cloudEventsAreRead() {
         let line = #"""
             {"specversion":"1.0","id":"7-1","source":"urn:dev:ops:32473-oven-77","type":"org.tidings.rating.given.v1",\#
-            "subject":"cu-9","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","dataschema":"https://x/y",\#
+            "subject":"cu-9","time":"2026-01-01T00:00:00Z",\#
+            "datacontenttype":"application/json","dataschema":"https://x/y",\#
             "data":{"aspect":"door.sound","ratingValue":4,"bestRating":5,"worstRating":1,"more":true}}
             """#
         let expected = #"""
@@ -161,7 +165,8 @@ struct EventLineTests {
     @Test func anUnknownTypeKeepsItsLine() {
         let line = #"{"product":"p","device":"d","type":"com.acme.x","value":{"a":1}}"#
         let expected = #"""
-            {"type":"custom","value":,"text":"{\"product\":\"p\",\"device\":\"d\",\"type\":\"com.acme.x\",\"value\":{\"a\":1}}",\#
+            {"type":"custom","value":,\#
+            "text":"{\"product\":\"p\",\"device\":\"d\",\"type\":\"com.acme.x\",\"value\":{\"a\":1}}",\#
             "vendor_type":"com.acme.x","quarantined":"unknown_type"}
             """#
         #expect(outcome(line) == expected.replacing(#""value":,"#, with: ""))
@@ -313,7 +318,8 @@ struct JSONGrammarTests {
         let seed: UInt64 = 4
         var generator = SeededGenerator(seed: seed)
         let line = bytes(
-            #"{"specversion":"1.0","id":"7-1","source":"a/b","type":"rating.given","data":{"value":4.5e1,"x":[{"y":"\u00e9"}]}}"#
+            #"{"specversion":"1.0","id":"7-1","source":"a/b","type":"rating.given","#
+                + #""data":{"value":4.5e1,"x":[{"y":"\u00e9"}]}}"#
         )
         var refused = 0
         for _ in 0..<50_000 {

@@ -1,0 +1,69 @@
+// A TCP session on a bench: bytes in, answers out, no socket.
+
+import Events
+import Testing
+import Transport
+import Wire
+
+/// A session, its intake, and the bytes that it has not dealt with.
+final class Bench {
+    let intake = StubIntake()
+    let peer = StubPeer()
+    let reception: Reception
+    var session = TCPSession()
+    var tail: [UInt8] = []
+    var output: [UInt8] = []
+    var last = Progress.Next.needsMore
+
+    init(settings: TransportSettings = TransportSettings()) {
+        reception = Reception(intake: intake, settings: settings)
+    }
+
+    /// Gives bytes, in pieces of `size`.
+    func feed(_ bytes: [UInt8], by size: Int = .max, isEnd: Bool = false) {
+        var at = 0
+        repeat {
+            let end = size < bytes.count - at ? at + size : bytes.count
+            tail += bytes[at..<end]
+            at = end
+            let given = tail
+            let progress = session.receive(
+                given.span, isEnd: isEnd && at == bytes.count, at: reception, as: peer, output: &output)
+            tail.removeFirst(progress.consumed)
+            last = progress.next
+        } while at < bytes.count && last != .ends
+    }
+
+    func commit() {
+        let ticket = intake.ticket
+        intake.commit()
+        session.committed(through: ticket, output: &output)
+    }
+
+    func takeOutput() -> [UInt8] {
+        defer { output = [] }
+        return output
+    }
+
+    func takeText() -> String { String(decoding: takeOutput(), as: UTF8.self) }
+
+    func takeFrames() throws -> [(FrameType, [UInt8])] {
+        let bytes = takeOutput()
+        var frames: [(FrameType, [UInt8])] = []
+        var at = 0
+        while let frame = try readFrame(bytes.span, at: at) {
+            frames.append((frame.type, Array(bytes[frame.body])))
+            at = frame.end
+        }
+        #expect(at == bytes.count)
+        return frames
+    }
+
+    func takeErrors() throws -> [Refusal?] {
+        try takeFrames().filter { $0.0 == .error }.map { try Reject(decoding: $0.1.span).refusal }
+    }
+
+    func takeAcks() throws -> [Ack] {
+        try takeFrames().filter { $0.0 == .ack }.map { try Ack(decoding: $0.1.span) }
+    }
+}
