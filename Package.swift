@@ -45,11 +45,19 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "SQLiteLog",
-            dependencies: ["Events", "Log", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Events", "Log",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Projection",
-            dependencies: ["Events", "Admission", "Log", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Events", "Admission", "Log",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: strict),
         .target(

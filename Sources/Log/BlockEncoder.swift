@@ -84,8 +84,9 @@ package struct BlockEncoder {
 
     /// The first pass: events to columns of numbers.
     private mutating func collect(_ batch: EventBatch) throws(LogError) -> Bounds {
+        columns.device.append(contentsOf: batch.events.lazy.map { UInt64($0.device.rawValue) })
+        try reach()
         let events = batch.events.span
-        try reach(events)
         let first = events[0]
         var time = first.time.rawValue
         var arrival = first.arrival.rawValue
@@ -94,7 +95,7 @@ package struct BlockEncoder {
         var textEnd = 0
         for index in events.indices {
             let event = events[index]
-            if index % DevicePrediction.warmEvents == 0 { warm(events, index) }
+            if index % DevicePrediction.warmEvents == 0 { warm(index) }
             var fields = predict(event)
             if event.arrival.rawValue != arrival {
                 fields |= Fields.arrival
@@ -112,7 +113,6 @@ package struct BlockEncoder {
             let decimals = columns.appendValue(event, &fields)
             columns.appendWords(event, &fields)
             textEnd += Int(event.textLength)
-            columns.device.append(UInt64(event.device.rawValue))
             columns.shape.append(shapes.index(of: ShapeKey(event, fields: fields, decimals: decimals)))
         }
         guard textEnd <= Limits.blockTextBytes else {
@@ -125,19 +125,19 @@ package struct BlockEncoder {
             arrivals: Timestamp(rawValue: arrivals.0)...Timestamp(rawValue: arrivals.1))
     }
 
-    /// Makes room for the devices of a batch.
-    private mutating func reach(_ events: Span<Event>) throws(LogError) {
-        var top: UInt32 = 0
-        for index in events.indices { top = max(top, events[index].device.rawValue) }
-        guard top <= UInt32(Limits.devices) else { throw .refused("device \(top)") }
+    /// Makes room for the devices of the column.
+    private mutating func reach() throws(LogError) {
+        var top: UInt64 = 0
+        for device in columns.device { top = max(top, device) }
+        guard top <= UInt64(Limits.devices) else { throw .refused("device \(top)") }
         prediction.reach(Int(top))
     }
 
     /// See `DevicePrediction.warm`.
-    private mutating func warm(_ events: Span<Event>, _ start: Int) {
+    private mutating func warm(_ start: Int) {
         var sum: UInt64 = 0
-        for index in start..<min(start + DevicePrediction.warmEvents, events.count) {
-            sum &+= prediction.warm(Int(events[index].device.rawValue))
+        for index in start..<min(start + DevicePrediction.warmEvents, columns.device.count) {
+            sum &+= prediction.warm(Int(columns.device[index]))
         }
         warmth = sum
     }

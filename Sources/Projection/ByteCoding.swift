@@ -1,29 +1,51 @@
 // How the rows of the fold become bytes of a snapshot, and come back.
 
-/// Writes integers in seven-bit groups, lowest first.
+/// Writes integers in seven-bit groups, lowest first, into a buffer that is used again for the next page.
 struct ByteWriter {
-    private(set) var bytes: [UInt8] = []
+    /// What was written stands at `0 ..< count`.
+    var bytes = [UInt8](repeating: 0, count: 64 * 1024)
+    private(set) var count = 0
 
-    mutating func write(_ number: UInt64) {
+    mutating func removeAll() { count = 0 }
+
+    @inline(__always) mutating func write(_ number: UInt64) {
+        if count &+ 10 > bytes.count { grow() }
+        count = Self.write(number, at: count, into: &bytes)
+    }
+
+    @inline(__always)
+    private static func write(_ number: UInt64, at start: Int, into bytes: inout [UInt8]) -> Int {
+        var bytes = bytes.mutableSpan
+        var at = start
         var rest = number
         while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            bytes[at] = UInt8(truncatingIfNeeded: rest) | 0x80
+            at &+= 1
             rest >>= 7
         }
-        bytes.append(UInt8(truncatingIfNeeded: rest))
+        bytes[at] = UInt8(truncatingIfNeeded: rest)
+        return at &+ 1
     }
 
-    mutating func write(_ number: UInt32) { write(UInt64(number)) }
-    mutating func write(_ number: UInt8) { write(UInt64(number)) }
-    mutating func write(_ number: Int64) { write(UInt64(bitPattern: (number << 1) ^ (number >> 63))) }
-    mutating func write(_ number: Int32) { write(Int64(number)) }
+    @inline(__always) mutating func write(_ number: UInt32) { write(UInt64(number)) }
+    @inline(__always) mutating func write(_ number: UInt8) { write(UInt64(number)) }
+    @inline(__always) mutating func write(_ number: Int64) {
+        write(UInt64(bitPattern: (number << 1) ^ (number >> 63)))
+    }
+    @inline(__always) mutating func write(_ number: Int32) { write(Int64(number)) }
     /// Most numbers here end in zero bits; reversed, they are short.
-    mutating func write(_ number: Double) { write(number.bitPattern.byteSwapped) }
+    @inline(__always) mutating func write(_ number: Double) { write(number.bitPattern.byteSwapped) }
 
+    /// Takes bytes as they are.
     mutating func write(raw: [UInt8]) {
-        write(UInt64(raw.count))
-        bytes += raw
+        while count + raw.count > bytes.count { grow() }
+        for byte in raw {
+            bytes[count] = byte
+            count += 1
+        }
     }
+
+    private mutating func grow() { bytes += [UInt8](repeating: 0, count: bytes.count) }
 }
 
 /// Reads what `ByteWriter` wrote. Reading past the end, or a number that is too large, sets `isDamaged` and gives 0.
@@ -80,14 +102,4 @@ struct ByteReader {
     }
 
     mutating func readDouble() -> Double { Double(bitPattern: read().byteSwapped) }
-
-    mutating func readRaw() -> [UInt8] {
-        let count = read()
-        guard count <= UInt64(bytes.count - at) else {
-            isDamaged = true
-            return []
-        }
-        defer { at += Int(count) }
-        return Array(bytes[at..<at + Int(count)])
-    }
 }

@@ -10,6 +10,7 @@ struct CheckpointWriter {
     init(_ db: Database) { self.db = db }
 
     func write(_ state: inout SummaryState) throws {
+        state.settle()
         try writeWords(state)
         try writeProducts(state)
         try writeProductDays(state)
@@ -259,8 +260,8 @@ extension RowBinder {
             let fault = state.faults[Int(next)]
             bytes.openArray()
             bytes.addNumber(UInt64(fault.word))
-            bytes.addNumber(fault.sets)
-            bytes.addNumber(fault.now)
+            bytes.addNumber(fault.events)
+            bytes.addNumber(fault.times)
             bytes.addNumber(UInt64(fault.severity))
             bytes.closeArray()
             next = fault.next

@@ -34,6 +34,11 @@ package struct DistinctCount: Sendable, Equatable {
         if memberCount > ProjectionLimits.exactDistinct { becomeDense() }
     }
 
+    /// Adds many members.
+    mutating func insert(_ added: Span<UInt32>) {
+        for index in added.indices { insert(added[index]) }
+    }
+
     /// Adds every member of another set.
     package mutating func formUnion(_ other: DistinctCount) {
         if other.registers.isEmpty {

@@ -4,37 +4,56 @@ import Events
 
 /// Events by kind.
 package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
-    package var preferences: UInt64 = 0
-    package var ratings: UInt64 = 0
-    package var uses: UInt64 = 0
-    package var texts: UInt64 = 0
-    package var faults: UInt64 = 0
-    /// State reports, consents and receipts.
-    package var others: UInt64 = 0
+    /// In the order of the properties below: one place is found without a branch.
+    private var counts = InlineArray<6, UInt64>(repeating: 0)
 
     package init() {}
 
+    package var preferences: UInt64 {
+        get { counts[0] }
+        set { counts[0] = newValue }
+    }
+    package var ratings: UInt64 {
+        get { counts[1] }
+        set { counts[1] = newValue }
+    }
+    package var uses: UInt64 {
+        get { counts[2] }
+        set { counts[2] = newValue }
+    }
+    package var texts: UInt64 {
+        get { counts[3] }
+        set { counts[3] = newValue }
+    }
+    package var faults: UInt64 {
+        get { counts[4] }
+        set { counts[4] = newValue }
+    }
+    /// State reports, consents and receipts.
+    package var others: UInt64 {
+        get { counts[5] }
+        set { counts[5] = newValue }
+    }
+
     package var total: UInt64 { preferences + ratings + uses + texts + faults + others }
 
-    mutating func add(_ other: KindCounts) {
-        preferences += other.preferences
-        ratings += other.ratings
-        uses += other.uses
-        texts += other.texts
-        faults += other.faults
-        others += other.others
+    package static func == (a: Self, b: Self) -> Bool {
+        for place in 0..<6 where a.counts[place] != b.counts[place] { return false }
+        return true
     }
 
-    @inline(__always) mutating func add(_ kind: EventKind) {
-        switch kind {
-        case .preferenceSet: preferences += 1
-        case .ratingGiven: ratings += 1
-        case .featureUsed: uses += 1
-        case .feedbackText: texts += 1
-        case .faultSeen: faults += 1
-        default: others += 1
-        }
+    mutating func add(_ other: KindCounts) {
+        for place in 0..<6 { counts[place] += other.counts[place] }
     }
+
+    mutating func add(_ today: AspectToday) {
+        for place in 0..<6 { counts[place] += UInt64(today.kinds[place]) }
+    }
+
+    /// The place at which a kind is counted: the first five kinds are numbered from 1.
+    @inline(__always) static func place(of kind: EventKind) -> Int { min(Int(kind.rawValue &- 1), 5) }
+
+    @inline(__always) mutating func add(at place: Int) { counts[place] &+= 1 }
 }
 
 /// Ratings of one scale. A histogram place is `rating - lowest` on scales of up to eleven steps, tenths of the scale
@@ -49,18 +68,27 @@ struct RatingRow: Sendable, BitwiseCopyable {
     var histogram = InlineArray<11, UInt64>(repeating: 0)
 }
 
-/// A choice, or a fault code, of one aspect.
-struct WordRow: Sendable, BitwiseCopyable {
+/// A fault code of one aspect.
+struct FaultRow: Sendable, BitwiseCopyable {
     var word: UInt32 = 0
     var next = UInt32.max
-    /// Devices that hold this choice now; for a fault, the number of times in all.
-    var now: UInt64 = 0
-    /// Events.
-    var sets: UInt64 = 0
-    /// The row of the day that was counted last.
-    var day = Int32.min
-    var dayRow: UInt32 = 0
+    var events: UInt64 = 0
+    /// How often, over all events.
+    var times: UInt64 = 0
     var severity: UInt8 = 0
+}
+
+/// A choice of one aspect.
+struct ChoiceRow: Sendable, BitwiseCopyable {
+    var word: UInt32 = 0
+    var next = UInt32.max
+    /// Devices that hold this choice now.
+    var now: UInt64 = 0
+    /// Events, without those of `today`.
+    var sets: UInt64 = 0
+    /// Events of the aspect's day `dayRow` that are not yet settled.
+    var today: UInt32 = 0
+    var dayRow = Work.none
 }
 
 /// The numbers that devices prefer now and that lie within 1 % of each other.
@@ -95,19 +123,59 @@ package struct NumberSum: Sendable, Equatable, BitwiseCopyable {
     }
 }
 
-/// One aspect of one product, from the log's beginning to now. First stands what every event touches, then what a
-/// preference does, then the rest.
+/// What has come for one aspect since it was last settled, all of it on one day: what every event touches, in as much
+/// as a cache line holds.
+struct AspectToday: Sendable, BitwiseCopyable {
+    var day = Int32.min
+    /// The row of the aspect's day; none when it has too many days.
+    var dayRow = Work.none
+    var kinds = InlineArray<6, UInt32>(repeating: 0)
+    /// The time of the first and the last event, in milliseconds of the day.
+    var first = UInt32.max
+    var last: UInt32 = 0
+    var uses: UInt32 = 0
+    var faults: UInt32 = 0
+    var devices: UInt32 = 0
+    var customers: UInt32 = 0
+    /// Preference events that changed what their device had said before.
+    var moves: UInt32 = 0
+    /// The aspect's place among those of its product; the first 64 have a bit in their devices' masks.
+    var ordinal: UInt16 = 0
+    var maxSeverity: UInt8 = 0
+    var isDirty = false
+
+    /// A number of uses or faults that fits here for certain, whatever has been added since the last settling.
+    static let smallCount: UInt32 = 1 << 8
+    /// After so many events all aspects are settled, so that no count here overflows.
+    static let unsettledEvents = 1 << 23
+
+    @inline(__always) mutating func add(at kind: Int, _ millisecond: UInt32, uses: UInt32, faults: UInt32) {
+        kinds[kind] &+= 1
+        first = min(first, millisecond)
+        last = max(last, millisecond)
+        self.uses &+= uses
+        self.faults &+= faults
+    }
+}
+
+/// One aspect of one product, from the log's beginning to now, as of its last settling except where a day plays no
+/// part.
 struct AspectRow: Sendable, BitwiseCopyable {
     static let none = UInt32.max
 
-    /// Its place among the aspects of its product; the first 64 have a bit in their devices' masks.
-    var ordinal: UInt32 = 0
-    var isDirty = false
+    var unit: UInt32 = 0
     var areNumbersDirty = false
     var maxSeverity: UInt8 = 0
-    /// The day row that was counted last.
-    var day = Int32.min
-    var dayRow: UInt32 = 0
+    /// Devices that now hold any choice; devices that now hold a number.
+    var choosing: UInt64 = 0
+    var numbering: UInt64 = 0
+    var numbers = NumberSum()
+    /// Flags that are now on and off.
+    var flagsOn: UInt64 = 0
+    var flagsOff: UInt64 = 0
+    /// Preference events that changed what their device had said before; and those that came too late to count.
+    var moves: UInt64 = 0
+    var late: UInt64 = 0
     var kinds = KindCounts()
     var first = Int64.max
     var last = Int64.min
@@ -115,17 +183,9 @@ struct AspectRow: Sendable, BitwiseCopyable {
     var customers: UInt64 = 0
     var useTotal: UInt64 = 0
     var faultTotal: UInt64 = 0
+    /// Its place among the aspects of its product.
+    var ordinal: UInt32 = 0
     var ratings = AspectRow.none
-    var unit: UInt32 = 0
-    /// Preference events that changed what their device had said before; and those that came too late to count.
-    var moves: UInt64 = 0
-    var late: UInt64 = 0
-    /// Devices that now hold any choice; flags that are now on and off; devices that now hold a number.
-    var choosing: UInt64 = 0
-    var numbering: UInt64 = 0
-    var flagsOn: UInt64 = 0
-    var flagsOff: UInt64 = 0
-    var numbers = NumberSum()
     /// Devices now at a choice beyond the bound, and sets of such.
     var otherNow: UInt64 = 0
     var otherSets: UInt64 = 0
@@ -165,27 +225,28 @@ struct ProductRow: Sendable, BitwiseCopyable {
     var isKnown = false
     var isDirty = false
     var aspectCount: UInt32 = 0
+    /// The day row that was counted last.
+    var day = Int32.min
+    var dayRow: UInt32 = 0
     var kinds = KindCounts()
     var first = Int64.max
     var last = Int64.min
+    var useTotal: UInt64 = 0
+    var faultTotal: UInt64 = 0
     var devices: UInt64 = 0
     var customers: UInt64 = 0
-    var quarantined = InlineArray<16, UInt64>(repeating: 0)
     /// Sequence numbers that devices have lost.
     var missing: UInt64 = 0
     /// Duplicates that the log holds and that are not counted.
     var duplicates: UInt64 = 0
     /// Events beyond `ProjectionLimits.aspectsPerProduct` and the like: counted here, in no aspect.
     var unfiled: UInt64 = 0
-    /// Ratings of 1 to 5, over all aspects.
-    var rating = RatingRow()
-    var useTotal: UInt64 = 0
-    var faultTotal: UInt64 = 0
     /// Texts so far; the number of the next one.
     var textNumber: UInt64 = 0
-    var day = Int32.min
-    var dayRow: UInt32 = 0
     var dayCount: UInt32 = 0
+    /// Ratings of 1 to 5, over all aspects.
+    var rating = RatingRow()
+    var quarantined = InlineArray<16, UInt64>(repeating: 0)
 }
 
 /// One product on one day.
@@ -193,6 +254,8 @@ struct ProductDayRow: Sendable, BitwiseCopyable {
     var product: UInt32 = 0
     var day: Int32 = 0
     var isDirty = false
+    /// Its place among the days changed since the last checkpoint.
+    var place: UInt32 = 0
     var kinds = KindCounts()
     var ratingCount: UInt64 = 0
     var ratingSum = 0.0
@@ -207,8 +270,7 @@ struct DeviceRow: Sendable, BitwiseCopyable {
     var rank: UInt32 = 0
     /// A bit for each of the first 64 aspects of its product from which it was heard.
     var aspects: UInt64 = 0
-    /// The customer heard last and its row; and the day for which the device was last added to a day's set.
-    var customer: UInt32 = 0
+    /// The row of the customer heard last; and the day for which the device was last added to a day's set.
     var customerRow: UInt32 = 0
     var day = Int32.min
 }

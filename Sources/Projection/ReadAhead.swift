@@ -3,83 +3,134 @@
 import Admission
 import Events
 
+/// Where the first passes think that an event will be counted, if its rows are there already.
+struct Ahead: Sendable, BitwiseCopyable {
+    var slot = Work.none
+    /// The row of the choice, number or code.
+    var row = Work.none
+    /// The row of the customer, when the device was not heard with this one last.
+    var customer = Work.none
+}
+
 extension SummaryState {
-    /// How many events are looked at ahead of the fold.
-    static let readAheadEvents = 32
-
-    /// Reads, for a few coming events, one word of every cache line that their folding will touch.
+    /// Reads one word of every cache line that the folding of some events will touch, for no other reason than to
+    /// have it near.
     ///
-    /// The loads of different events do not depend on each other, so the processor waits for all of them at once,
-    /// where the fold would wait for one after the other. Changes nothing; what it reads is added up only so that the
-    /// compiler keeps the loads.
-    mutating func readAhead(_ events: borrowing [Event], _ range: Range<Int>) {
+    /// The reads for different events do not depend on each other, so the processor waits for many of them at once,
+    /// where the fold would wait for one after the other. What is read is added up only so that the compiler keeps
+    /// the reads.
+    mutating func readAhead(_ events: Span<Event>, _ range: Range<Int>, _ ahead: inout MutableSpan<Ahead>) {
+        var sum = Self.readDevices(events, range, devices.span, dedupe)
+        findSlots(events, range, &ahead)
+        sum &+= readAspects(events, range, ahead.span)
+        findCustomers(events, range, &ahead)
+        sum &+= findValues(events, range, &ahead)
+        sum &+= readRows(events, range, ahead.span)
+        nearby &+= sum
+    }
+
+    private static func readDevices(
+        _ events: Span<Event>, _ range: Range<Int>, _ devices: Span<DeviceRow>, _ dedupe: borrowing DedupeTable
+    ) -> UInt64 {
         var sum: UInt64 = 0
         for index in range {
-            let device = min(Int(events[index].device.rawValue), devices.count - 1)
-            if device >= 0 { sum &+= devices[device].aspects }
-            sum &+= dedupe.window(of: events[index].device).highest
-            let key = IndexTable.key(events[index].product.rawValue, events[index].aspect.rawValue)
-            ahead.slots[index - range.lowerBound] = Int32(truncatingIfNeeded: slotIndex.find(key) ?? -1)
-        }
-        for index in range {
-            let slot = Int(ahead.slots[index - range.lowerBound])
-            guard slot >= 0 else { continue }
-            sum &+= UInt64(aspects[slot].isDirty ? 1 : 0) &+ aspects[slot].devices &+ aspects[slot].moves
             let device = Int(events[index].device.rawValue)
-            if device < devices.count {
-                let customer = Int(devices[device].customerRow)
-                if customer < customers.count { sum &+= customers[customer].aspects }
-            }
-            ahead.words[index - range.lowerBound] = readAheadValue(events[index], slot, &sum)
+            if device < devices.count { sum &+= devices[device].aspects }
+            sum &+= dedupe.window(of: events[index].device).highest
         }
+        return sum
+    }
+
+    private func findSlots(_ events: Span<Event>, _ range: Range<Int>, _ ahead: inout MutableSpan<Ahead>) {
         for index in range {
-            let slot = Int(ahead.slots[index - range.lowerBound])
-            guard slot >= 0 else { continue }
-            let row = Int(aspects[slot].dayRow)
-            if row < aspectDays.count { sum &+= aspectDays[row].kinds.uses &+ aspectDays[row].faultTotal }
-            let word = Int(ahead.words[index - range.lowerBound])
-            guard word >= 0 else { continue }
-            switch events[index].valueKind {
-            case .symbol:
-                if case .preferenceSet = events[index].kind {
-                    sum &+= choices[word].sets
-                } else {
-                    sum &+= faults[word].sets
-                }
-            default: sum &+= bins[word].count
-            }
+            let key = IndexTable.key(events[index].product.rawValue, events[index].aspect.rawValue)
+            let slot = slotIndex.find(key).map { UInt32(truncatingIfNeeded: $0) }
+            ahead[index &- range.lowerBound] = Ahead(slot: slot ?? Work.none)
         }
-        ahead.sum &+= sum
     }
 
-    /// The row of the event's choice, number or code, if there is one already; else -1.
-    @inline(__always)
-    private func readAheadValue(_ event: Event, _ slot: Int, _ sum: inout UInt64) -> Int32 {
-        var row: Int?
-        let key = IndexTable.key(UInt32(slot), UInt32(truncatingIfNeeded: event.valueBits))
-        switch (event.kind, event.valueKind) {
-        case (.preferenceSet, _):
-            sum &+= preferences.read(device: event.device.rawValue, slot: UInt32(slot))
-            switch event.valueKind {
-            case .symbol: row = choiceIndex.find(key)
-            case .whole: row = binRow(slot, Double(Int64(bitPattern: event.valueBits)))
-            case .real: row = binRow(slot, Double(bitPattern: event.valueBits))
-            case .flag, .none: break
-            }
-        case (.faultSeen, .symbol): row = faultIndex.find(key)
-        default: break
-        }
-        return Int32(truncatingIfNeeded: row ?? -1)
-    }
-
-    @inline(__always) private func binRow(_ slot: Int, _ number: Double) -> Int? {
-        binIndex.find(IndexTable.key(UInt32(slot), UInt32(bitPattern: NumberBins.bin(of: number))))
-    }
-
-    /// Room for what is known of the events ahead.
-    struct ReadAhead: Sendable {
-        var slots = [Int32](repeating: -1, count: SummaryState.readAheadEvents)
-        var words = [Int32](repeating: -1, count: SummaryState.readAheadEvents)
+    private func readAspects(_ events: Span<Event>, _ range: Range<Int>, _ ahead: Span<Ahead>) -> UInt64 {
+        let (todays, aspects, devices, customers) = (todays.span, aspects.span, devices.span, customers.span)
         var sum: UInt64 = 0
+        for index in range {
+            let slot = Int(ahead[index &- range.lowerBound].slot)
+            if slot < todays.count {
+                sum &+= UInt64(todays[slot].devices) &+ UInt64(todays[slot].dayRow)
+                if case .ratingGiven = events[index].kind { sum &+= UInt64(aspects[slot].ratings) }
+            }
+            let device = Int(events[index].device.rawValue)
+            guard device < devices.count else { continue }
+            let customer = Int(devices[device].customerRow)
+            if customer < customers.count { sum &+= customers[customer].aspects }
+        }
+        return sum
+    }
+
+    private func findCustomers(_ events: Span<Event>, _ range: Range<Int>, _ ahead: inout MutableSpan<Ahead>) {
+        let (devices, customers) = (devices.span, customers.span)
+        for index in range {
+            let device = Int(events[index].device.rawValue)
+            guard device < devices.count, events[index].customer.rawValue != 0 else { continue }
+            let customer = Int(devices[device].customerRow)
+            guard customer >= customers.count || customers[customer].customer != events[index].customer.rawValue
+            else { continue }
+            let key = IndexTable.key(events[index].product.rawValue, events[index].customer.rawValue)
+            guard let row = customerIndex.find(key) else { continue }
+            ahead[index &- range.lowerBound].customer = UInt32(truncatingIfNeeded: row)
+        }
+    }
+
+    private func findValues(
+        _ events: Span<Event>, _ range: Range<Int>, _ ahead: inout MutableSpan<Ahead>
+    ) -> UInt64 {
+        var sum: UInt64 = 0
+        for index in range {
+            let slot = ahead[index &- range.lowerBound].slot
+            guard slot != Work.none else { continue }
+            let word = UInt32(truncatingIfNeeded: events[index].valueBits)
+            var row: Int?
+            switch events[index].kind {
+            case .preferenceSet:
+                sum &+= preferences.read(events[index].device.rawValue, slot)
+                switch events[index].valueKind {
+                case .symbol: row = choiceIndex.find(IndexTable.key(slot, word))
+                case .whole: row = binRow(slot, Double(Int64(bitPattern: events[index].valueBits)))
+                case .real: row = binRow(slot, Double(bitPattern: events[index].valueBits))
+                case .flag, .none: break
+                }
+            default: break
+            }
+            if let row { ahead[index &- range.lowerBound].row = UInt32(truncatingIfNeeded: row) }
+        }
+        return sum
+    }
+
+    @inline(__always) private func binRow(_ slot: UInt32, _ number: Double) -> Int? {
+        binIndex.find(IndexTable.key(slot, UInt32(bitPattern: NumberBins.bin(of: number))))
+    }
+
+    private func readRows(_ events: Span<Event>, _ range: Range<Int>, _ ahead: Span<Ahead>) -> UInt64 {
+        let (choices, bins, aspects, aspectDays) = (choices.span, bins.span, aspects.span, aspectDays.span)
+        let (customers, ratings, todays) = (customers.span, ratings.span, todays.span)
+        var sum: UInt64 = 0
+        for index in range {
+            let item = ahead[index &- range.lowerBound]
+            if item.customer != Work.none { sum &+= customers[Int(item.customer)].aspects }
+            if case .ratingGiven = events[index].kind, item.slot != Work.none {
+                let rating = Int(aspects[Int(item.slot)].ratings)
+                if rating < ratings.count { sum &+= ratings[rating].count &+ ratings[rating].histogram[5] }
+                let day = Int(todays[Int(item.slot)].dayRow)
+                if day < aspectDays.count { sum &+= aspectDays[day].ratingCount }
+            }
+            guard item.row != Work.none, case .preferenceSet = events[index].kind else { continue }
+            if case .symbol = events[index].valueKind {
+                sum &+= choices[Int(item.row)].now
+            } else {
+                sum &+= bins[Int(item.row)].count &+ aspects[Int(item.slot)].numbering
+                let day = Int(todays[Int(item.slot)].dayRow)
+                if day < aspectDays.count { sum &+= aspectDays[day].numbers.count }
+            }
+        }
+        return sum
     }
 }

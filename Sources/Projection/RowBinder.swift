@@ -65,10 +65,18 @@ import GRDBSQLite
         pieceCount += 1
     }
 
+    /// The bytes `0 ..< end` are the next column, a blob.
+    mutating func addBlob(upTo end: Int) {
+        column += 1
+        pieces[pieceCount] = Piece(column: column, start: 0, end: end, isText: false)
+        pieceCount += 1
+    }
+
     /// Inserts the row and begins the next one.
     ///
+    /// - Parameter keepingBytes: whether `bytes` stays as it is, rather than being emptied for the next row.
     /// - Throws: SQLite's error, of this row's binding or of its insertion.
-    mutating func insert() throws {
+    mutating func insert(keepingBytes: Bool = false) throws {
         var code = failure
         // SAFETY: the handle is alive (see `init`). Each piece lies within `bytes`, which does not move during the
         // closure. SQLite keeps pointers to them until the statement is reset and bound anew; it reads them only
@@ -90,7 +98,7 @@ import GRDBSQLite
             let reset = unsafe sqlite3_reset(handle)
             code = step == SQLITE_DONE ? reset : step
         }
-        bytes.removeAll(keepingCapacity: true)
+        if !keepingBytes { bytes.removeAll(keepingCapacity: true) }
         (column, pieceCount, failure) = (0, 0, SQLITE_OK)
         guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
     }

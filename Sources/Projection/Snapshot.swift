@@ -3,16 +3,16 @@
 import Admission
 import Events
 
-/// The tables of the fold, by their number in the snapshot.
+/// The tables of the fold, by their number in the snapshot. The sets of members of products' days are not among them:
+/// they only grow, and the checkpoint's rows have them.
 enum SnapshotPart: UInt32, CaseIterable, Sendable {
     case header = 0
-    case dedupe, products, productDays, productDayDevices, productDayCustomers, aspects, aspectDays, devices, customers
+    case dedupe, products, productDays, aspects, aspectDays, devices, customers
     case preferences, ratings, choices, faults, bins, dayWords, wideDevices, wideCustomers
 
     /// Rows, or for the preferences places, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
         switch self {
-        case .productDayDevices, .productDayCustomers: 128
         case .preferences, .devices, .customers, .bins, .dayWords, .choices, .faults, .wideDevices, .wideCustomers:
             8_192
         default: 1_024
@@ -28,13 +28,11 @@ extension SummaryState {
             case .dedupe: dedupe.pageCount * part.pageRows
             case .products: products.count
             case .productDays: productDays.count
-            case .productDayDevices: productDayDevices.count
-            case .productDayCustomers: productDayCustomers.count
             case .aspects: aspects.count
             case .aspectDays: aspectDays.count
             case .devices: devices.count
             case .customers: customers.count
-            case .preferences: preferences.entries.count
+            case .preferences: preferences.capacity
             case .ratings: ratings.count
             case .choices: choices.count
             case .faults: faults.count
@@ -46,50 +44,46 @@ extension SummaryState {
         return (rows + part.pageRows - 1) / part.pageRows
     }
 
-    func page(_ part: SnapshotPart, _ page: Int) -> [UInt8] {
+    /// Writes a page's bytes.
+    func write(_ part: SnapshotPart, page: Int, to writer: inout ByteWriter) {
         switch part {
         case .header:
-            var writer = ByteWriter()
             writer.write(UInt64(ProjectionLimits.version))
             writer.write(offset.rawValue)
             writer.write(skipped)
-            return writer.bytes
-        case .dedupe: return dedupe.page(page)
-        case .products: return encode(products, part, page)
-        case .productDays: return encode(productDays, part, page)
-        case .productDayDevices: return encode(productDayDevices, part, page)
-        case .productDayCustomers: return encode(productDayCustomers, part, page)
-        case .aspects: return encode(aspects, part, page)
-        case .aspectDays: return encode(aspectDays, part, page)
-        case .devices: return encode(devices, part, page)
-        case .customers: return encode(customers, part, page)
-        case .preferences: return encodePreferences(page)
-        case .ratings: return encode(ratings, part, page)
-        case .choices: return encode(choices, part, page)
-        case .faults: return encode(faults, part, page)
-        case .bins: return encode(bins, part, page)
-        case .dayWords: return encode(dayWords, part, page)
-        case .wideDevices: return encode(wideDevices.keys, part, page)
-        case .wideCustomers: return encode(wideCustomers.keys, part, page)
+            writer.write(UInt64(preferences.capacity))
+        case .dedupe: writer.write(raw: dedupe.page(page))
+        case .products: encode(products, part, page, &writer)
+        case .productDays: encode(productDays, part, page, &writer)
+        case .aspects: encode(aspects, part, page, &writer)
+        case .aspectDays: encode(aspectDays, part, page, &writer)
+        case .devices: encode(devices, part, page, &writer)
+        case .customers: encode(customers, part, page, &writer)
+        case .preferences: encodePreferences(page, &writer)
+        case .ratings: encode(ratings, part, page, &writer)
+        case .choices: encode(choices, part, page, &writer)
+        case .faults: encode(faults, part, page, &writer)
+        case .bins: encode(bins, part, page, &writer)
+        case .dayWords: encode(dayWords, part, page, &writer)
+        case .wideDevices: encode(wideDevices.keys, part, page, &writer)
+        case .wideCustomers: encode(wideCustomers.keys, part, page, &writer)
         }
     }
 
-    private func encode(_ rows: [some SnapshotRow], _ part: SnapshotPart, _ page: Int) -> [UInt8] {
-        var writer = ByteWriter()
+    private func encode(
+        _ rows: [some SnapshotRow], _ part: SnapshotPart, _ page: Int, _ writer: inout ByteWriter
+    ) {
         for index in page * part.pageRows..<min(rows.count, (page + 1) * part.pageRows) {
             rows[index].write(to: &writer)
         }
-        return writer.bytes
     }
 
-    private func encodePreferences(_ page: Int) -> [UInt8] {
-        var writer = ByteWriter()
+    private func encodePreferences(_ page: Int, _ writer: inout ByteWriter) {
         let rows = SnapshotPart.preferences.pageRows
-        for place in page * rows..<min(preferences.entries.count, (page + 1) * rows) {
-            let entry = preferences.entries[place]
+        for place in page * rows..<min(preferences.capacity, (page + 1) * rows) {
+            let entry = preferences[place]
             if entry.device != 0 { entry.write(to: &writer) }
         }
-        return writer.bytes
     }
 
     /// Puts back a page. Pages of one part come in order, parts in any. False when it is damaged.
@@ -100,11 +94,11 @@ extension SummaryState {
             guard reader.read() == UInt64(ProjectionLimits.version) else { return false }
             restore(offset: Offset(rawValue: reader.read()))
             skipped = reader.read()
+            // The entries come in the order of their places: they must find a table as large as the one they left.
+            preferences.reserve(places: Int(reader.read32()))
         case .dedupe: return dedupe.restore(bytes.span)
         case .products: decode(&products, &reader)
         case .productDays: decode(&productDays, &reader)
-        case .productDayDevices: decode(&productDayDevices, &reader)
-        case .productDayCustomers: decode(&productDayCustomers, &reader)
         case .aspects: decode(&aspects, &reader)
         case .aspectDays: decode(&aspectDays, &reader)
         case .devices: decode(&devices, &reader)
@@ -127,9 +121,8 @@ extension SummaryState {
 
     /// Makes the indexes anew over restored rows. False when the rows contradict each other.
     mutating func reindex() -> Bool {
-        guard productDayDevices.count == productDays.count, productDayCustomers.count == productDays.count else {
-            return false
-        }
+        productDayDevices = Array(repeating: DistinctCount(), count: productDays.count)
+        productDayCustomers = productDayDevices
         for (row, day) in productDays.enumerated() {
             productDayIndex.insert(IndexTable.key(day.product, UInt32(bitPattern: day.day)), row)
         }
@@ -152,8 +145,22 @@ extension SummaryState {
         return true
     }
 
+    /// Puts back the sets of a product's day, by the key of its row. False when they are damaged. The row may be
+    /// younger than the state: then the state will come to those members, or to the whole day, again.
+    mutating func restoreSets(_ key: Int64, devices: [UInt8], customers: [UInt8]) -> Bool {
+        let product = UInt32(truncatingIfNeeded: key >> 32)
+        let day = Int32(truncatingIfNeeded: (key & 0xffff_ffff) + Int64(Int32.min))
+        guard let row = productDayIndex.find(IndexTable.key(product, UInt32(bitPattern: day))) else { return true }
+        guard let devices = DistinctCount(encoded: devices.span), let customers = DistinctCount(encoded: customers.span)
+        else { return false }
+        productDayDevices[row] = devices
+        productDayCustomers[row] = customers
+        return true
+    }
+
     private mutating func reindex(_ slot: Int) -> Bool {
         let row = aspects[slot]
+        todays.append(AspectToday(ordinal: UInt16(truncatingIfNeeded: row.ordinal)))
         slotIndex.insert(IndexTable.key(row.product, row.aspect), slot)
         var next = row.words
         while next != AspectRow.none {

@@ -10,7 +10,12 @@ protocol SnapshotRow {
 
 extension KindCounts: SnapshotRow {
     func write(to writer: inout ByteWriter) {
-        for count in [preferences, ratings, uses, texts, faults, others] { writer.write(count) }
+        writer.write(preferences)
+        writer.write(ratings)
+        writer.write(uses)
+        writer.write(texts)
+        writer.write(faults)
+        writer.write(others)
     }
 
     init(from reader: inout ByteReader) {
@@ -61,13 +66,30 @@ extension RatingRow: SnapshotRow {
     }
 }
 
-extension WordRow: SnapshotRow {
+extension FaultRow: SnapshotRow {
+    func write(to writer: inout ByteWriter) {
+        writer.write(word)
+        writer.write(next)
+        writer.write(events)
+        writer.write(times)
+        writer.write(severity)
+    }
+
+    init(from reader: inout ByteReader) {
+        word = reader.read32()
+        next = reader.read32()
+        events = reader.read()
+        times = reader.read()
+        severity = reader.read8()
+    }
+}
+
+extension ChoiceRow: SnapshotRow {
     func write(to writer: inout ByteWriter) {
         writer.write(word)
         writer.write(next)
         writer.write(now)
         writer.write(sets)
-        writer.write(severity)
     }
 
     init(from reader: inout ByteReader) {
@@ -75,7 +97,6 @@ extension WordRow: SnapshotRow {
         next = reader.read32()
         now = reader.read()
         sets = reader.read()
-        severity = reader.read8()
     }
 }
 
@@ -111,20 +132,37 @@ extension DayWordRow: SnapshotRow {
 
 extension AspectRow: SnapshotRow {
     func write(to writer: inout ByteWriter) {
-        for number in [product, aspect, ordinal, unit] { writer.write(number) }
+        writer.write(product)
+        writer.write(aspect)
+        writer.write(ordinal)
+        writer.write(unit)
         writer.write(maxSeverity)
         kinds.write(to: &writer)
         writer.write(first)
         writer.write(last)
-        for count in [
-            devices, customers, choosing, flagsOn, flagsOff, numbering, otherNow, otherSets, moves, late, useTotal,
-            faultTotal, otherFaults,
-        ] { writer.write(count) }
+        writer.write(devices)
+        writer.write(customers)
+        writer.write(choosing)
+        writer.write(flagsOn)
+        writer.write(flagsOff)
+        writer.write(numbering)
+        writer.write(otherNow)
+        writer.write(otherSets)
+        writer.write(moves)
+        writer.write(late)
+        writer.write(useTotal)
+        writer.write(faultTotal)
+        writer.write(otherFaults)
         numbers.write(to: &writer)
         for place in 0..<5 { writer.write(quantiles[place]) }
-        for number in [words, wordCount, faults, faultCount, bins, binCount, ratings, dayCount] {
-            writer.write(number)
-        }
+        writer.write(words)
+        writer.write(wordCount)
+        writer.write(faults)
+        writer.write(faultCount)
+        writer.write(bins)
+        writer.write(binCount)
+        writer.write(ratings)
+        writer.write(dayCount)
     }
 
     init(from reader: inout ByteReader) {
@@ -199,9 +237,14 @@ extension ProductRow: SnapshotRow {
         kinds.write(to: &writer)
         writer.write(first)
         writer.write(last)
-        for count in [devices, customers, missing, duplicates, unfiled, useTotal, faultTotal, textNumber] {
-            writer.write(count)
-        }
+        writer.write(devices)
+        writer.write(customers)
+        writer.write(missing)
+        writer.write(duplicates)
+        writer.write(unfiled)
+        writer.write(useTotal)
+        writer.write(faultTotal)
+        writer.write(textNumber)
         for reason in 0..<16 { writer.write(quarantined[reason]) }
         rating.write(to: &writer)
         writer.write(dayCount)
@@ -247,7 +290,10 @@ extension ProductDayRow: SnapshotRow {
 
 extension DeviceRow: SnapshotRow {
     func write(to writer: inout ByteWriter) {
-        for number in [product, epoch, epochBefore, rank] { writer.write(number) }
+        writer.write(product)
+        writer.write(epoch)
+        writer.write(epochBefore)
+        writer.write(rank)
         writer.write(aspects)
     }
 
@@ -276,10 +322,12 @@ extension CustomerRow: SnapshotRow {
 
 extension Preference: SnapshotRow {
     func write(to writer: inout ByteWriter) {
-        for number in [device, slot, rank] { writer.write(number) }
+        writer.write(device)
+        writer.write(slot)
+        writer.write(rank)
         writer.write(kind.rawValue)
         writer.write(seq)
-        writer.write(bits)
+        writer.write(payload)
     }
 
     init(from reader: inout ByteReader) {
@@ -289,15 +337,6 @@ extension Preference: SnapshotRow {
         kind = .init(rawValue: reader.read8()) ?? .none
         seq = reader.read()
         bits = reader.read()
-    }
-}
-
-extension DistinctCount: SnapshotRow {
-    func write(to writer: inout ByteWriter) { writer.write(raw: encoded()) }
-
-    init(from reader: inout ByteReader) {
-        let bytes = reader.readRaw()
-        self = DistinctCount(encoded: bytes.span) ?? DistinctCount()
     }
 }
 

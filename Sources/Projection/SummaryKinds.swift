@@ -3,60 +3,78 @@
 import Events
 
 extension SummaryState {
-    mutating func applyPreference(_ event: Event, _ slot: Int, _ dayRow: Int?) {
-        // The value's payload is read by hand: this is the hottest place, and calls into Events are not inlined.
+    /// Finds out which of the device's preferences each event sets.
+    mutating func placePreferences(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
+        preferences.place(events, &work, count)
+    }
+
+    /// The last pass: what the event says.
+    @inline(__always) mutating func applyValue(_ event: borrowing Event, _ item: Work) {
+        switch event.kind {
+        case .preferenceSet:
+            if item.slot != Work.none { applyPreference(event, item) }
+        case .ratingGiven: applyRating(event, item)
+        case .faultSeen:
+            if item.slot != Work.none { applyFault(event, item) }
+        default: break
+        }
+    }
+
+    private mutating func applyPreference(_ event: borrowing Event, _ item: Work) {
+        let slot = Int(item.slot)
+        var bits = event.valueBits
         switch event.valueKind {
-        case .symbol: countChoice(UInt32(truncatingIfNeeded: event.valueBits), slot, dayRow)
-        case .whole: countNumber(Double(Int64(bitPattern: event.valueBits)), slot, dayRow)
-        case .real: countNumber(Double(bitPattern: event.valueBits), slot, dayRow)
+        case .symbol:
+            let word = UInt32(truncatingIfNeeded: bits)
+            bits = UInt64(word) | UInt64(countChoice(word, slot, item.aspectDay)) << 32
+        case .whole: countNumber(Double(Int64(bitPattern: bits)), slot, item.aspectDay)
+        case .real: countNumber(Double(bitPattern: bits), slot, item.aspectDay)
         case .flag: break
         case .none: return
         }
-        guard event.device.rawValue != 0 else { return }
-        let place = preferences.place(device: event.device.rawValue, slot: UInt32(slot))
-        let old = preferences[place]
+        guard item.place != Work.none else { return }
+        let old = preferences[Int(item.place)]
         var new = old
         if case .sequence = event.identity {
-            let row = devices[Int(event.device.rawValue)]
-            let rank = row.epoch == event.epoch ? row.rank : row.rank - 1
-            guard (rank, event.seq) > (old.rank, old.seq) else {
+            guard (item.rank, event.seq) > (old.rank, old.seq) else {
                 aspects[slot].late += 1
                 return
             }
-            (new.rank, new.seq) = (rank, event.seq)
+            (new.rank, new.seq) = (item.rank, event.seq)
         }
-        (new.kind, new.bits) = (event.valueKind, event.valueBits)
-        preferences[place] = new
-        if event.unit.rawValue != 0 { aspects[slot].unit = event.unit.rawValue }
-        if new.bits == old.bits, new.isSameKind(as: old) { return }
-        switch old.kind {
-        case .none: break
-        case .whole, .real, .symbol, .flag:
-            aspects[slot].moves += 1
+        (new.kind, new.bits) = (event.valueKind, bits)
+        preferences[Int(item.place)] = new
+        let unit = event.unit.rawValue
+        if unit != 0, unit != aspects[slot].unit { aspects[slot].unit = unit }
+        if new.isSameValue(as: old) { return }
+        if case .none = old.kind {
+            // Its first one.
+        } else {
+            todays[slot].moves &+= 1
             move(old, slot, enter: false)
         }
         move(new, slot, enter: true)
     }
 
-    private mutating func countChoice(_ word: UInt32, _ slot: Int, _ dayRow: Int?) {
+    /// Counts a choice.
+    /// - Returns: its row + 1; 0 when it counts among the others.
+    private mutating func countChoice(_ word: UInt32, _ slot: Int, _ dayRow: UInt32) -> UInt32 {
         guard let row = choice(slot, word) else {
             aspects[slot].otherSets += 1
-            if let dayRow { aspectDays[dayRow].otherSets += 1 }
-            return
+            if dayRow != Work.none { aspectDays[Int(dayRow)].otherSets += 1 }
+            return 0
         }
-        choices[row].sets += 1
-        guard let dayRow else { return }
-        let day = aspectDays[dayRow].day
-        if choices[row].day != day {
-            choices[row].dayRow = UInt32(dayWord(dayRow, word))
-            choices[row].day = day
+        if choices[row].dayRow != dayRow {
+            settle(choice: row)
+            choices[row].dayRow = dayRow
         }
-        dayWords[Int(choices[row].dayRow)].sets += 1
+        choices[row].today &+= 1
+        return UInt32(row + 1)
     }
 
-    private mutating func countNumber(_ number: Double, _ slot: Int, _ dayRow: Int?) {
+    private mutating func countNumber(_ number: Double, _ slot: Int, _ dayRow: UInt32) {
         aspects[slot].numbers.add(number)
-        if let dayRow { aspectDays[dayRow].numbers.add(number) }
+        if dayRow != Work.none { aspectDays[Int(dayRow)].numbers.add(number) }
     }
 
     /// A device takes up, or gives up, a value as what it prefers now.
@@ -64,7 +82,9 @@ extension SummaryState {
         switch preference.kind {
         case .symbol:
             aspects[slot].choosing = step(aspects[slot].choosing, enter)
-            if let row = choice(slot, UInt32(truncatingIfNeeded: preference.bits)) {
+            let known = Int(preference.bits >> 32) - 1
+            let row = known >= 0 ? known : choice(slot, UInt32(truncatingIfNeeded: preference.bits))
+            if let row {
                 choices[row].now = step(choices[row].now, enter)
             } else {
                 aspects[slot].otherNow = step(aspects[slot].otherNow, enter)
@@ -83,70 +103,68 @@ extension SummaryState {
 
     private mutating func moveNumber(_ number: Double, _ slot: Int, _ enter: Bool) {
         let row = bin(slot, number)
-        bins[row].count = step(bins[row].count, enter)
-        bins[row].sum = bins[row].count == 0 ? 0 : bins[row].sum + (enter ? number : -number)
-        aspects[slot].numbering = step(aspects[slot].numbering, enter)
-        aspects[slot].areNumbersDirty = true
+        Self.move(&bins[row], number, enter)
+        Self.move(&aspects[slot], enter)
+    }
+
+    @inline(__always) private static func move(_ row: inout BinRow, _ number: Double, _ enter: Bool) {
+        row.count = enter ? row.count + 1 : row.count - min(row.count, 1)
+        row.sum = row.count == 0 ? 0 : row.sum + (enter ? number : -number)
+    }
+
+    @inline(__always) private static func move(_ row: inout AspectRow, _ enter: Bool) {
+        row.numbering = enter ? row.numbering + 1 : row.numbering - min(row.numbering, 1)
+        row.areNumbersDirty = true
     }
 
     @inline(__always) private func step(_ count: UInt64, _ up: Bool) -> UInt64 {
         up ? count + 1 : count - min(count, 1)
     }
 
-    mutating func applyRating(_ event: Event, _ slot: Int, _ dayRow: Int?) {
-        guard let rating = event.number else { return }
-        let row = ratingRow(slot, event.scale)
-        add(rating, event, to: &ratings[row])
-        guard event.scale == 0, let dayRow else { return }
-        aspectDays[dayRow].ratingCount += 1
-        aspectDays[dayRow].ratingSum += rating
-        aspectDays[dayRow].histogram[min(4, Self.place(rating, event) ?? 0)] += 1
+    private mutating func applyRating(_ event: borrowing Event, _ item: Work) {
+        // Not that of an aspect for which there was no room.
+        if item.slot == Work.none, event.aspect.rawValue != 0 { return }
+        guard let number = event.number else { return }
+        let rating = Rating(number, event)
+        if event.scale == 0 {
+            products[Int(item.product)].rating.add(rating)
+            if item.productDay != Work.none { Self.add(rating, &productDays[Int(item.productDay)]) }
+        }
+        guard item.slot != Work.none else { return }
+        ratings[ratingRow(Int(item.slot), event.scale)].add(rating)
+        guard event.scale == 0, item.aspectDay != Work.none else { return }
+        Self.add(rating, &aspectDays[Int(item.aspectDay)])
     }
 
-    mutating func countProductRating(_ event: Event, _ product: Int) {
-        guard event.scale == 0, let rating = event.number else { return }
-        add(rating, event, to: &products[product].rating)
-        guard let row = productDay(product, event.time.day) else { return }
-        productDays[row].ratingCount += 1
-        productDays[row].ratingSum += rating
+    @inline(__always) private static func add(_ rating: Rating, _ row: inout ProductDayRow) {
+        row.ratingCount &+= 1
+        row.ratingSum += rating.number
     }
 
-    @inline(__always) private func add(_ rating: Double, _ event: Event, to row: inout RatingRow) {
-        row.count += 1
-        row.sum += rating
-        let lowest = Double(event.ratingBounds.lowerBound)
-        let highest = Double(event.ratingBounds.upperBound)
-        let top = event.scale == 10 ? 9 : lowest + 0.75 * (highest - lowest)
-        if rating >= top { row.top += 1 }
-        if let place = Self.place(rating, event) { row.histogram[place] += 1 }
+    @inline(__always) private static func add(_ rating: Rating, _ row: inout AspectDayRow) {
+        row.ratingCount &+= 1
+        row.ratingSum += rating.number
+        row.histogram[min(4, max(0, rating.place))] &+= 1
     }
 
-    /// The place in the histogram; nil for a rating outside its scale.
-    @inline(__always) static func place(_ rating: Double, _ event: Event) -> Int? {
-        let bounds = event.ratingBounds
-        let above = rating - Double(bounds.lowerBound)
-        let span = Double(bounds.upperBound - bounds.lowerBound)
-        guard above >= 0, above <= span else { return nil }
-        return span <= 10 ? Int(above + 0.5) : Int(above / span * 10 + 0.5)
-    }
-
-    mutating func applyFault(_ event: Event, _ slot: Int, _ product: Int, _ dayRow: Int?) {
-        let times = UInt64(event.count)
-        aspects[slot].faultTotal += times
-        aspects[slot].maxSeverity = max(aspects[slot].maxSeverity, event.severity)
-        products[product].faultTotal += times
-        if let dayRow { aspectDays[dayRow].faultTotal += times }
-        guard case .symbol(let code) = event.value else { return }
-        guard let row = fault(slot, code.rawValue) else {
-            aspects[slot].otherFaults += times
+    private mutating func applyFault(_ event: borrowing Event, _ item: Work) {
+        let slot = Int(item.slot)
+        if event.severity > todays[slot].maxSeverity { todays[slot].maxSeverity = event.severity }
+        guard case .symbol = event.valueKind else { return }
+        guard let row = fault(slot, UInt32(truncatingIfNeeded: event.valueBits)) else {
+            aspects[slot].otherFaults += UInt64(event.count)
             return
         }
-        faults[row].sets += 1
-        faults[row].now += times
-        faults[row].severity = max(faults[row].severity, event.severity)
+        Self.add(&faults[row], event)
     }
 
-    mutating func addText(_ event: Event, _ product: Int, at offset: UInt64, in batch: borrowing EventBatch) {
+    @inline(__always) private static func add(_ row: inout FaultRow, _ event: borrowing Event) {
+        row.events &+= 1
+        row.times &+= UInt64(event.count)
+        row.severity = max(row.severity, event.severity)
+    }
+
+    mutating func addText(_ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: Span<UInt8>) {
         let rating: Double?
         switch event.kind {
         case .feedbackText: rating = nil
@@ -155,8 +173,8 @@ extension SummaryState {
         }
         let start = changes.textBytes.count
         let end = Int(event.textStart) + Int(event.textLength)
-        guard end <= batch.text.count else { return }
-        for index in Int(event.textStart)..<end { changes.textBytes.append(batch.text[index]) }
+        guard end <= text.count else { return }
+        for index in Int(event.textStart)..<end { changes.textBytes.append(text[index]) }
         changes.texts.append(
             PendingText(
                 product: UInt32(product), number: products[product].textNumber, offset: offset,
@@ -209,5 +227,37 @@ extension SummaryState {
                 }
             }
         }
+    }
+}
+
+/// A rating, and where it stands on its scale.
+struct Rating: BitwiseCopyable {
+    let number: Double
+    let isTop: Bool
+    /// The place in the histogram; -1 for a rating outside its scale.
+    let place: Int
+
+    @inline(__always) init(_ number: Double, _ event: borrowing Event) {
+        let scale = event.scale
+        let lowest = scale == 1 || scale == 10 ? 0.0 : 1.0
+        let highest = scale == 0 ? 5.0 : Double(scale)
+        let span = highest - lowest
+        let above = number - lowest
+        self.number = number
+        isTop = number >= (scale == 10 ? 9 : lowest + 0.75 * span)
+        if above >= 0, above <= span {
+            place = span <= 10 ? Int(above + 0.5) : Int(above / span * 10 + 0.5)
+        } else {
+            place = -1
+        }
+    }
+}
+
+extension RatingRow {
+    @inline(__always) fileprivate mutating func add(_ rating: Rating) {
+        count &+= 1
+        sum += rating.number
+        if rating.isTop { top &+= 1 }
+        if rating.place >= 0 { histogram[rating.place] &+= 1 }
     }
 }

@@ -3,9 +3,9 @@
 import Events
 
 extension SummaryState {
-    @inline(__always) mutating func touch(product: Int) {
+    /// Makes a product known and part of the next checkpoint.
+    mutating func touch(product: Int) {
         if product >= products.count { growProducts(to: product) }
-        guard !products[product].isDirty else { return }
         products[product].isDirty = true
         products[product].isKnown = true
         changes.products.append(UInt32(product))
@@ -33,6 +33,7 @@ extension SummaryState {
         products[product].aspectCount += 1
         slotIndex.insert(key, aspects.count)
         aspects.append(row)
+        todays.append(AspectToday(ordinal: UInt16(truncatingIfNeeded: row.ordinal)))
         return aspects.count - 1
     }
 
@@ -60,13 +61,9 @@ extension SummaryState {
     }
 
     /// The row of an aspect's day; nil when it has too many days.
-    @inline(__always) mutating func aspectDay(_ slot: Int, _ day: Int32) -> Int? {
-        if aspects[slot].day == day { return Int(aspects[slot].dayRow) }
+    mutating func aspectDay(_ slot: Int, _ day: Int32) -> Int? {
         let key = IndexTable.key(UInt32(slot), UInt32(bitPattern: day))
-        guard let row = aspectDayIndex.find(key) ?? makeAspectDay(slot, day, key) else { return nil }
-        aspects[slot].day = day
-        aspects[slot].dayRow = UInt32(row)
-        return row
+        return aspectDayIndex.find(key) ?? makeAspectDay(slot, day, key)
     }
 
     private mutating func makeAspectDay(_ slot: Int, _ day: Int32, _ key: UInt64) -> Int? {
@@ -86,7 +83,7 @@ extension SummaryState {
         if let row = choiceIndex.find(key) { return row }
         guard aspects[slot].wordCount < UInt32(ProjectionLimits.wordsPerAspect) else { return nil }
         aspects[slot].wordCount += 1
-        var row = WordRow()
+        var row = ChoiceRow()
         row.word = word
         row.next = aspects[slot].words
         aspects[slot].words = UInt32(choices.count)
@@ -101,7 +98,7 @@ extension SummaryState {
         if let row = faultIndex.find(key) { return row }
         guard aspects[slot].faultCount < UInt32(ProjectionLimits.wordsPerAspect) else { return nil }
         aspects[slot].faultCount += 1
-        var row = WordRow()
+        var row = FaultRow()
         row.word = word
         row.next = aspects[slot].faults
         aspects[slot].faults = UInt32(faults.count)

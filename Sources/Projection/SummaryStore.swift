@@ -120,26 +120,52 @@ package struct SummaryStore: Sendable {
         guard state.offset == snapshotOffset, state.reindex() else {
             throw .damaged("its tables contradict each other")
         }
+        try restoreSets(&state)
         pageChecksums = checksums
         return state
     }
 
+    private func restoreSets(_ state: inout SummaryState) throws(ProjectionError) {
+        do {
+            try queue.read { db in
+                let rows = try Row.fetchCursor(db, sql: "SELECT id, device_set, customer_set FROM fold_product_day")
+                while let row = try rows.next() {
+                    let (key, devices, customers): (Int64, Data, Data) = (row[0], row[1], row[2])
+                    guard state.restoreSets(key, devices: [UInt8](devices), customers: [UInt8](customers)) else {
+                        throw ProjectionError.damaged("the sets of row \(key)")
+                    }
+                }
+            }
+        } catch let error as ProjectionError {
+            throw error
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
     private static func writeSnapshot(_ db: Database, _ state: SummaryState, _ checksums: inout [[UInt64]]) throws {
-        let insert = try db.cachedStatement(
-            sql: "INSERT OR REPLACE INTO state (part, page, checksum, body) VALUES (?, ?, ?, ?)")
+        var insert = try RowBinder(db, insertInto: "state", columns: 4)
+        var writer = ByteWriter()
         for part in SnapshotPart.allCases {
             let number = Int(part.rawValue)
             let count = state.pageCount(part)
             for page in 0..<count {
-                let body = state.page(part, page)
-                let checksum = hashBytes(body.span, seed: 0)
+                writer.removeAll()
+                state.write(part, page: page, to: &writer)
+                let checksum = hashBytes(writer.bytes.span.extracting(0..<writer.count), seed: 0)
                 if page < checksums[number].count {
                     if checksums[number][page] == checksum { continue }
                     checksums[number][page] = checksum
                 } else {
                     checksums[number].append(checksum)
                 }
-                try insert.execute(arguments: [number, page, Int64(bitPattern: checksum), Data(body)])
+                insert.add(UInt64(number))
+                insert.add(UInt64(page))
+                insert.add(Int64(bitPattern: checksum))
+                swap(&insert.bytes, &writer.bytes)
+                insert.addBlob(upTo: writer.count)
+                try insert.insert(keepingBytes: true)
+                swap(&insert.bytes, &writer.bytes)
             }
             checksums[number].removeLast(checksums[number].count - count)
             try db.execute(sql: "DELETE FROM state WHERE part = ? AND page >= ?", arguments: [number, count])

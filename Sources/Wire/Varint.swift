@@ -8,6 +8,11 @@ func readVarint(_ bytes: Span<UInt8>, _ at: inout Int, _ end: Int) throws(Refusa
     let first = bytes[at]
     at &+= 1
     if first < 0x80 { return UInt64(first) }
+    if at < end, bytes[at] < 0x80 {
+        let second = bytes[at]
+        at &+= 1
+        return UInt64(first & 0x7f) | UInt64(second) &<< 7
+    }
     return try readLongVarint(bytes, &at, end, first)
 }
 

@@ -97,6 +97,41 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
         for (name, id) in model { #expect(Array(interner.bytes(of: id)) == name, "seed \(seed)") }
     }
 
+    /// Names are compared eight bytes at a time: a difference must count wherever it stands.
+    @Test func namesThatDifferInOneByteAreTwo() {
+        for length in 1...33 {
+            var interner = Interner()
+            let name = [UInt8](repeating: 0x61, count: length)
+            _ = interner.intern(name.span, limit: .max)
+            for place in 0..<length {
+                var other = name
+                other[place] = 0x62
+                let got = interner.intern(other.span, limit: .max)
+                #expect(got == UInt32(place + 2), "byte \(place) of \(length)")
+            }
+            let got = interner.find(name.span)
+            #expect(got == 1, "\(length) bytes")
+        }
+    }
+
+    /// The hash is also the checksum of stored snapshots.
+    @Test(arguments: 0...40)
+    func theHashIsTheSameInEveryRelease(length: Int) {
+        let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
+        func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
+            let product = a.multipliedFullWidth(by: b)
+            return product.high ^ product.low
+        }
+        func word(_ part: ArraySlice<UInt8>) -> UInt64 { part.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+        var expected = 7 ^ 0x9e37_79b9_7f4a_7c15 as UInt64
+        let whole = length / 8 * 8
+        for start in stride(from: 0, to: whole, by: 8) {
+            expected = fold(expected ^ word(bytes[start..<(start + 8)]), 0xe703_7ed1_a0b4_28db)
+        }
+        expected = fold(expected ^ word(bytes[whole...]), 0x8ebc_6af0_9c88_c6e3 ^ UInt64(length))
+        #expect(hashBytes(bytes.span, seed: 7) == fold(expected, 0x5899_65cc_7537_4cc3))
+    }
+
     @Test func restoredEntriesKeepTheirNumbersAndHoles() {
         var interner = Interner()
         interner.restore(Array("a".utf8).span, id: 3)
@@ -115,6 +150,8 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
             #expect(got == 8)
         }
         #expect(interner.bytes(of: 5).isEmpty)
+        let nothing = interner.find([UInt8]().span)
+        #expect(nothing == 0, "a hole is not the empty name")
     }
 }
 

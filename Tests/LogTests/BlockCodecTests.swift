@@ -1,11 +1,10 @@
 // The block codec: what goes in comes out, the bytes are what the schema says, and damage is noticed.
 
 import Events
+import Log
 import SwiftProtobuf
 import Testing
 import TidingsTesting
-
-import Log
 
 struct BlockCodecTests {
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
@@ -40,6 +39,28 @@ struct BlockCodecTests {
         batch.events.append(Event())
         #expect(throws: LogError.self) { try encoder.encode(batch) }
         #expect(throws: LogError.self) { try encoder.encode(EventBatch()) }
+    }
+
+    /// A column in which every byte is about as frequent as every other is stored as it is; others are not.
+    @Test(arguments: [(span: UInt32(1 << 16), isPlain: true), (span: 100, isPlain: false)])
+    func columnsWithoutPatternsAreNotCompressed(span: UInt32, isPlain: Bool) throws {
+        var generator = SeededGenerator(seed: 71)
+        var batch = EventBatch()
+        for _ in 0..<4_000 {
+            var event = Event()
+            event.device.rawValue = UInt32.random(in: 1..<span, using: &generator)
+            batch.events.append(event)
+        }
+        var encoder = try BlockEncoder()
+        let block = try encoder.encode(batch)
+        var decoder = try BlockDecoder()
+        var decoded = EventBatch()
+        #expect(decoder.decode(block.stored, count: block.count, into: &decoded) == nil)
+        #expect(decoded == batch)
+        let plane = batch.events.prefix(64).map { UInt8(truncatingIfNeeded: $0.device.rawValue) }
+        let body = block.stored.body
+        let isThere = body.indices.dropLast(plane.count).contains { body[$0...].starts(with: plane) }
+        #expect(isThere == isPlain)
     }
 
     /// Bytes in the arena that no event points to, as dedupe leaves them, are not stored.

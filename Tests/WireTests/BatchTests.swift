@@ -112,6 +112,30 @@ struct BatchTests {
         #expect(refusal == .unknownReference)
     }
 
+    /// Every role of a string has numbers of its own, whichever came first.
+    @Test func oneStringPlaysManyRoles() throws {
+        var reading = Reading()
+        _ = reading.vocabulary.symbol(.unit, Array("other".utf8).span)
+        _ = reading.vocabulary.customer(Array("one".utf8).span)
+        _ = reading.vocabulary.customer(Array("two".utf8).span)
+        let all = event {
+            $0.ref = 2
+            $0.unit = 2
+            $0.lang = 2
+            $0.subject = 2
+        }
+        _ = try reading.read(message { $0.events = [all, all, event { $0.whole = 1 }, all] })
+        let events = reading.batch.events
+        for index in [0, 1, 3] {
+            #expect(events[index].aspect.rawValue == 1)
+            #expect(events[index].value == .symbol(SymbolID(rawValue: 1)))
+            #expect(events[index].unit.rawValue == 2)
+            #expect(events[index].language.rawValue == 1)
+            #expect(events[index].customer.rawValue == 3)
+        }
+        #expect(events[2].aspect.rawValue == 1)
+    }
+
     @Test func definesAreKeptWhenTheBatchIsRefused() throws {
         var reading = Reading()
         let refusal = try reading.refusal(message { $0.events = [event { $0.aspect = 99 }] })

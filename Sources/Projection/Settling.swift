@@ -1,0 +1,137 @@
+// What was counted for "today" and for sets of members, carried to where it belongs.
+
+import Events
+
+extension SummaryState {
+    /// Carries everything to its row. Whoever reads the state must do this first; it changes nothing that can be seen.
+    mutating func settle() {
+        for slot in changes.aspects { settle(Int(slot)) }
+        settleDevices()
+        settleCustomers()
+        unsettled = 0
+    }
+
+    /// Another day begins for an aspect, or an earlier one comes up again.
+    mutating func turn(_ slot: Int, to day: Int32) {
+        settle(counts: slot)
+        todays[slot].day = day
+        todays[slot].dayRow = aspectDay(slot, day).map { UInt32(truncatingIfNeeded: $0) } ?? Work.none
+    }
+
+    private mutating func settle(_ slot: Int) {
+        settle(counts: slot)
+        var next = aspects[slot].words
+        while next != AspectRow.none {
+            settle(choice: Int(next))
+            next = choices[Int(next)].next
+        }
+    }
+
+    private mutating func settle(counts slot: Int) {
+        let today = todays[slot]
+        todays[slot] = AspectToday(
+            day: today.day, dayRow: today.dayRow, ordinal: today.ordinal, isDirty: today.isDirty)
+        aspects[slot].add(today)
+        guard today.dayRow != Work.none else { return }
+        let row = Int(today.dayRow)
+        aspectDays[row].add(today)
+        touch(aspectDay: row)
+    }
+
+    private mutating func touch(aspectDay row: Int) {
+        guard !aspectDays[row].isDirty else { return }
+        aspectDays[row].isDirty = true
+        changes.aspectDays.append(UInt32(truncatingIfNeeded: row))
+    }
+
+    /// Carries the sets of a choice to the day on which they were counted.
+    mutating func settle(choice row: Int) {
+        let choice = choices[row]
+        guard choice.today > 0 else { return }
+        choices[row].sets += UInt64(choice.today)
+        choices[row].today = 0
+        guard choice.dayRow != Work.none else { return }
+        dayWords[dayWord(Int(choice.dayRow), choice.word)].sets += UInt64(choice.today)
+    }
+
+    /// Counts what does not fit into a row for today: very many uses, or a time that no calendar has.
+    mutating func countUnusual(_ slot: Int, _ time: Int64, _ times: Times) {
+        aspects[slot].first = min(aspects[slot].first, time)
+        aspects[slot].last = max(aspects[slot].last, time)
+        aspects[slot].useTotal &+= times.uses
+        aspects[slot].faultTotal &+= times.faults
+        guard todays[slot].dayRow != Work.none else { return }
+        let row = Int(todays[slot].dayRow)
+        aspectDays[row].useTotal &+= times.uses
+        aspectDays[row].faultTotal &+= times.faults
+        touch(aspectDay: row)
+    }
+
+    mutating func settleDevices() { dayDevices.settle(changes.productDays, &productDayDevices) }
+    mutating func settleCustomers() { dayCustomers.settle(changes.productDays, &productDayCustomers) }
+}
+
+extension AspectRow {
+    fileprivate mutating func add(_ today: AspectToday) {
+        kinds.add(today)
+        if today.first <= today.last {
+            let start = Int64(today.day) &* 86_400_000
+            first = min(first, start &+ Int64(today.first))
+            last = max(last, start &+ Int64(today.last))
+        }
+        useTotal &+= UInt64(today.uses)
+        faultTotal &+= UInt64(today.faults)
+        devices &+= UInt64(today.devices)
+        customers &+= UInt64(today.customers)
+        moves &+= UInt64(today.moves)
+        maxSeverity = max(maxSeverity, today.maxSeverity)
+    }
+}
+
+extension AspectDayRow {
+    fileprivate mutating func add(_ today: AspectToday) {
+        kinds.add(today)
+        useTotal &+= UInt64(today.uses)
+        faultTotal &+= UInt64(today.faults)
+    }
+}
+
+/// Members on their way to the sets of products' days.
+///
+/// A set is some kilobytes large, and there is one for each product and day: adding members one by one as they come
+/// would wait for memory every time. They are gathered here, put in the order of their sets and added set by set.
+struct DayMembers: Sendable {
+    private struct Member: BitwiseCopyable {
+        /// The place of the product's day among the days changed.
+        var place: UInt32
+        var member: UInt32
+    }
+    private var members: [Member] = []
+
+    static let capacity = 1 << 17
+
+    /// Whether `settle` must come before many more are added.
+    var isFull: Bool { members.count >= Self.capacity }
+
+    @inline(__always) mutating func add(_ member: UInt32, at place: UInt32) {
+        members.append(Member(place: place, member: member))
+    }
+
+    /// Adds the members to their sets; `days` are the sets' rows by place.
+    mutating func settle(_ days: [UInt32], _ sets: inout [DistinctCount]) {
+        guard !members.isEmpty else { return }
+        var starts = [Int](repeating: 0, count: days.count + 1)
+        for member in members { starts[Int(member.place) + 1] += 1 }
+        for place in days.indices { starts[place + 1] += starts[place] }
+        var sorted = [UInt32](repeating: 0, count: members.count)
+        var next = starts
+        for member in members {
+            sorted[next[Int(member.place)]] = member.member
+            next[Int(member.place)] += 1
+        }
+        for place in days.indices where starts[place] < starts[place + 1] {
+            sets[Int(days[place])].insert(sorted.span.extracting(starts[place]..<starts[place + 1]))
+        }
+        members.removeAll(keepingCapacity: true)
+    }
+}
