@@ -67,7 +67,7 @@ struct CheckpointWriter {
         for key in keys.sorted() {
             let index = Int(UInt32(truncatingIfNeeded: key))
             let row = state.productDays[index]
-            insert.add(SummarySchema.dayKey(row.product, row.day))
+            insert.add(SummarySchema.productDayKey(row.product, row.day))
             insert.add(row.product)
             insert.add(Int64(row.day))
             insert.add(row.kinds)
@@ -84,19 +84,22 @@ struct CheckpointWriter {
         }
     }
 
-    private func writeAspects(_ state: inout SummaryState) throws {
-        var insert = try RowBinder(db, insertInto: "fold_aspect", columns: 40)
-        // In the order of (product, aspect); the slot finds the row again.
-        var keys = state.changes.aspects.map { slot in
-            SortKey(key: SummarySchema.aspectKey(state.aspects[Int(slot)]), row: slot)
-        }
-        keys.sort { $0.key < $1.key }
-        for key in keys {
-            let slot = Int(key.row)
-            state.refreshQuantiles(slot)
-            let row = state.aspects[slot]
-            insert.add(key.key)
+    private func writeSlots(_ state: borrowing SummaryState) throws {
+        var insert = try RowBinder(db, insertInto: "fold_slot", columns: 2)
+        for slot in state.changes.firstNewSlot..<state.aspects.count {
+            insert.add(SummarySchema.slotKey(state.aspects[slot]))
             insert.add(UInt64(slot))
+            try insert.insert()
+        }
+    }
+
+    private func writeAspects(_ state: inout SummaryState) throws {
+        try writeSlots(state)
+        var insert = try RowBinder(db, insertInto: "fold_aspect", columns: 39)
+        for slot in state.changes.aspects.sorted() {
+            state.refreshQuantiles(Int(slot))
+            let row = state.aspects[Int(slot)]
+            insert.add(slot)
             insert.add(row.product)
             insert.add(row.aspect)
             insert.add(row.unit)
@@ -121,11 +124,14 @@ struct CheckpointWriter {
 
     private func writeAspectDays(_ state: borrowing SummaryState) throws {
         var insert = try RowBinder(db, insertInto: "fold_aspect_day", columns: 18)
-        // Rows of one aspect are in the order of their making, which is nearly that of their days.
-        let keys = state.changes.aspectDays.map { UInt64(state.aspectDays[Int($0)].slot) << 32 | UInt64($0) }
-        for key in keys.sorted() {
-            let row = state.aspectDays[Int(UInt32(truncatingIfNeeded: key))]
-            insert.add(SummarySchema.dayKey(row.slot, row.day))
+        var keys = state.changes.aspectDays.map { index in
+            let row = state.aspectDays[Int(index)]
+            return SortKey(key: SummarySchema.aspectDayKey(row.slot, row.day), row: index)
+        }
+        keys.sort { $0.key < $1.key }
+        for key in keys {
+            let row = state.aspectDays[Int(key.row)]
+            insert.add(key.key)
             insert.add(row.kinds)
             insert.add(row.ratingCount)
             insert.add(row.ratingSum)

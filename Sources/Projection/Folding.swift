@@ -44,7 +44,7 @@ extension SummaryState {
             var list = work.mutableSpan
             var guesses = ahead.mutableSpan
             readAhead(events, next..<end, &guesses)
-            let count = admit(events, next..<end, at: first, batch.text.span, &list)
+            let count = admit(events, next..<end, at: first, batch.text, &list)
             countTotals(events, &list, count)
             placePreferences(events, &list, count)
             for index in 0..<count { applyValue(events[Int(list[index].event)], list[index]) }
@@ -61,7 +61,7 @@ extension SummaryState {
     ///
     /// - Returns: how many events are to be counted; they stand at the beginning of `work`.
     private mutating func admit(
-        _ events: Span<Event>, _ range: Range<Int>, at first: UInt64, _ text: Span<UInt8>,
+        _ events: Span<Event>, _ range: Range<Int>, at first: UInt64, _ text: [UInt8],
         _ work: inout MutableSpan<Work>
     ) -> Int {
         var count = 0

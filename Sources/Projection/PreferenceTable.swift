@@ -40,7 +40,9 @@ struct PreferenceTable: Sendable {
 
     /// Makes room for so many new entries, so that the places of all entries stay while they are added.
     mutating func reserve(_ more: Int) {
-        while (count + more) * 3 > capacity * 2 { grow(to: capacity + capacity / 2) }
+        while (count + more) * 3 > capacity * 2 {
+            grow(to: capacity < 1 << 19 ? capacity * 2 : capacity + capacity / 2)
+        }
     }
 
     /// Makes the table so large.

@@ -164,7 +164,7 @@ extension SummaryState {
         row.severity = max(row.severity, event.severity)
     }
 
-    mutating func addText(_ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: Span<UInt8>) {
+    mutating func addText(_ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: [UInt8]) {
         let rating: Double?
         switch event.kind {
         case .feedbackText: rating = nil
@@ -174,7 +174,7 @@ extension SummaryState {
         let start = changes.textBytes.count
         let end = Int(event.textStart) + Int(event.textLength)
         guard end <= text.count else { return }
-        for index in Int(event.textStart)..<end { changes.textBytes.append(text[index]) }
+        changes.textBytes += text[Int(event.textStart)..<end]
         changes.texts.append(
             PendingText(
                 product: UInt32(product), number: products[product].textNumber, offset: offset,

@@ -37,7 +37,11 @@ struct SummaryReading {
                 topShare: Double(top) / Double(ratings), topLow: row["top_low"], topHigh: row["top_high"],
                 histogram: NumberArray(row["rating_histogram"]).integers)
         }
-        for row in try fetch("SELECT * FROM fold_aspect WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295") {
+        let sql = """
+            SELECT a.* FROM fold_slot AS s JOIN fold_aspect AS a USING (slot)
+            WHERE s.id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295
+            """
+        for row in try fetch(sql) {
             summary.aspects.append(try aspect(row))
         }
         sortAspects()
@@ -175,7 +179,7 @@ struct SummaryReading {
         }
     }
 
-    private func dayKey(_ day: Day) -> Int64 { SummarySchema.dayKey(id, day.rawValue) }
+    private func dayKey(_ day: Day) -> Int64 { SummarySchema.productDayKey(id, day.rawValue) }
 
     private mutating func readDays(_ window: ClosedRange<Day>) throws {
         let sql = "SELECT * FROM fold_product_day WHERE id BETWEEN ? AND ? ORDER BY id"
@@ -224,16 +228,14 @@ extension SummaryReading {
     private mutating func sumAspects(_ window: ClosedRange<Day>) throws {
         let sql = """
             SELECT d.*, a.slot, a.aspect, a.unit
-            FROM fold_aspect AS a JOIN fold_aspect_day AS d
-                ON d.id BETWEEN (a.slot << 32) + ?2 AND (a.slot << 32) + ?3
-            WHERE a.id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 ORDER BY d.id
+            FROM fold_slot AS s CROSS JOIN fold_aspect AS a USING (slot) CROSS JOIN fold_product_day AS p
+            CROSS JOIN fold_aspect_day AS d ON d.id = (p.day << 32) + a.slot
+            WHERE s.id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 AND p.id BETWEEN ?2 AND ?3
+            ORDER BY s.id, p.id
             """
         let rows = try Row.fetchCursor(
             db.cachedStatement(sql: sql),
-            arguments: [
-                id, SummarySchema.dayKey(0, window.lowerBound.rawValue),
-                SummarySchema.dayKey(0, window.upperBound.rawValue),
-            ])
+            arguments: [id, dayKey(window.lowerBound), dayKey(window.upperBound)])
         var sums: [WindowSum] = []
         while let row = try rows.next() {
             let slot: UInt32 = row["slot"]

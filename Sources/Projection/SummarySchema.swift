@@ -23,9 +23,9 @@ enum SummarySchema {
             rating_sum REAL, rating_top INTEGER, top_low REAL, top_high REAL, rating_histogram TEXT,
             use_total INTEGER, fault_total INTEGER
         ) STRICT;
+        CREATE TABLE IF NOT EXISTS fold_slot (id INTEGER PRIMARY KEY, slot INTEGER NOT NULL) STRICT;
         CREATE TABLE IF NOT EXISTS fold_aspect (
-            id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, product INTEGER NOT NULL, aspect INTEGER NOT NULL,
-            unit INTEGER,
+            slot INTEGER PRIMARY KEY, product INTEGER NOT NULL, aspect INTEGER NOT NULL, unit INTEGER,
             events INTEGER, preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER,
             others INTEGER, first_ms INTEGER, last_ms INTEGER, devices INTEGER, customers INTEGER,
             choosing INTEGER, flags_on INTEGER, flags_off INTEGER, numbering INTEGER, other_now INTEGER,
@@ -55,14 +55,16 @@ enum SummarySchema {
         ) STRICT;
         """
 
-    // Keys are integers, so that a row is found by comparing numbers and rows that belong together lie together.
+    // Keys are integers, so that a row is found by comparing numbers and rows that are written together lie together.
 
-    /// The key of one day of a product, or of a slot: (number, day).
-    static func dayKey(_ number: UInt32, _ day: Int32) -> Int64 {
-        Int64(number) << 32 | (Int64(day) - Int64(Int32.min))
+    /// The key of one day of a product: (product, day).
+    static func productDayKey(_ product: UInt32, _ day: Int32) -> Int64 {
+        Int64(product) << 32 | (Int64(day) - Int64(Int32.min))
     }
-    /// The key of an aspect: (product, aspect).
-    static func aspectKey(_ row: borrowing AspectRow) -> Int64 { Int64(row.product) << 32 | Int64(row.aspect) }
+    /// The key of one day of an aspect: (day, slot). One day's rows are written again and again, and lie together.
+    static func aspectDayKey(_ slot: UInt32, _ day: Int32) -> Int64 { Int64(day) << 32 | Int64(slot) }
+    /// The key by which an aspect's slot is found: (product, aspect).
+    static func slotKey(_ row: borrowing AspectRow) -> Int64 { Int64(row.product) << 32 | Int64(row.aspect) }
     /// The key of a feedback text: (product, place among its latest texts).
     static func textKey(_ product: UInt32, _ place: UInt64) -> Int64 { Int64(product) << 8 | Int64(place) }
 
@@ -78,9 +80,8 @@ enum SummarySchema {
         others
         """
     /// Aspects and their days, and the day of a row of these.
-    static let aspectDays =
-        "fold_aspect AS a JOIN fold_aspect_day AS d ON d.id BETWEEN a.slot << 32 AND (a.slot << 32) + 4294967295"
-    private static let day = "((d.id & 4294967295) - 2147483648)"
+    private static let aspectDays = "fold_aspect_day AS d JOIN fold_aspect AS a ON a.slot = d.id & 4294967295"
+    private static let day = "(d.id >> 32)"
     private static let product = name(1, "product", "product") + " AS product"
     private static let aspect = "CASE WHEN aspect = 0 THEN '' ELSE \(name(2, "aspect", "aspect")) END AS aspect"
     private static let unit = "CASE WHEN unit = 0 THEN NULL ELSE \(name(4, "unit", "unit")) END AS unit"

@@ -70,6 +70,8 @@ package struct SummaryState: Sendable {
         var products: [UInt32] = []
         var productDays: [UInt32] = []
         var aspects: [UInt32] = []
+        /// From this slot on, the file may not know the slots.
+        var firstNewSlot = 0
         var aspectDays: [UInt32] = []
         var words: [Symbol] = []
         var texts: [PendingText] = []
@@ -115,6 +117,7 @@ package struct SummaryState: Sendable {
         for index in changes.aspects { todays[Int(index)].isDirty = false }
         for index in changes.aspectDays { aspectDays[Int(index)].isDirty = false }
         changes = Changes()
+        changes.firstNewSlot = aspects.count
     }
 
     mutating func restore(offset: Offset) { self.offset = offset }

@@ -67,26 +67,65 @@ extension SummaryState {
     }
 
     private mutating func countAspects(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
-        for index in 0..<count where work[index].slot != Work.none {
+        var next = 0
+        while true {
+            next = Self.countAspects(events, &work, next..<count, &todays)
+            guard next < count else { return }
+            prepare(Int(work[next].slot), events[Int(work[next].event)])
+            countAspect(events[Int(work[next].event)], &work[next])
+            next += 1
+        }
+    }
+
+    /// Counts the ordinary events: those of an aspect's known day.
+    /// - Returns: the place in `work` of the first other one.
+    private static func countAspects(
+        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ todays: inout [AspectToday]
+    ) -> Int {
+        var todays = todays.mutableSpan
+        for index in range where work[index].slot != Work.none {
             let slot = Int(work[index].slot)
             let event = Int(work[index].event)
-            let time = events[event].time
-            let day = time.day
-            if todays[slot].day != day { turn(slot, to: day) }
+            guard todays[slot].isDirty, let millisecond = millisecond(events[event].time, of: todays[slot].day)
+            else { return index }
+            let times = Times(events[event], isFiled: true)
+            guard times.uses | times.faults <= AspectToday.smallCount else { return index }
             work[index].aspectDay = todays[slot].dayRow
-            let millisecond = UInt64(bitPattern: time.rawValue &- Int64(day) &* 86_400_000)
-            var times = Times(events[event], isFiled: true)
-            if times.uses | times.faults > AspectToday.smallCount || millisecond >= 86_400_000 {
-                countUnusual(slot, time.rawValue, times)
-                times = Times()
-            }
-            if !todays[slot].isDirty {
-                todays[slot].isDirty = true
-                changes.aspects.append(UInt32(truncatingIfNeeded: slot))
-            }
             todays[slot].add(
-                at: KindCounts.place(of: events[event].kind), UInt32(truncatingIfNeeded: millisecond % 86_400_000),
+                at: KindCounts.place(of: events[event].kind), millisecond,
                 uses: UInt32(truncatingIfNeeded: times.uses), faults: UInt32(truncatingIfNeeded: times.faults))
+        }
+        return range.upperBound
+    }
+
+    /// The millisecond of a day; nil for a time on another day.
+    @inline(__always) private static func millisecond(_ time: Timestamp, of day: Int32) -> UInt32? {
+        let millisecond = UInt64(bitPattern: time.rawValue &- Int64(day) &* 86_400_000)
+        return millisecond < 86_400_000 ? UInt32(truncatingIfNeeded: millisecond) : nil
+    }
+
+    /// Makes an event's day the aspect's, and the aspect part of the next checkpoint.
+    private mutating func prepare(_ slot: Int, _ event: borrowing Event) {
+        if todays[slot].day != event.time.day { turn(slot, to: event.time.day) }
+        guard !todays[slot].isDirty else { return }
+        todays[slot].isDirty = true
+        changes.aspects.append(UInt32(truncatingIfNeeded: slot))
+    }
+
+    /// Counts any event, once its day is the aspect's.
+    private mutating func countAspect(_ event: borrowing Event, _ item: inout Work) {
+        let slot = Int(item.slot)
+        item.aspectDay = todays[slot].dayRow
+        let times = Times(event, isFiled: true)
+        let kind = KindCounts.place(of: event.kind)
+        let millisecond = Self.millisecond(event.time, of: todays[slot].day)
+        if let millisecond, times.uses | times.faults <= AspectToday.smallCount {
+            todays[slot].add(
+                at: kind, millisecond, uses: UInt32(truncatingIfNeeded: times.uses),
+                faults: UInt32(truncatingIfNeeded: times.faults))
+        } else {
+            todays[slot].kinds[kind] &+= 1
+            countUnusual(slot, event.time.rawValue, times)
         }
     }
 

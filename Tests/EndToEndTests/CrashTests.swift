@@ -36,6 +36,27 @@ import Testing
         folder.remove()
     }
 
+    /// SIGTERM while a sender is at work: exit 0, and what was acknowledged is stored and summarised.
+    @Test func aCleanStopLosesNothing() async throws {
+        let folder = TemporaryFolder()
+        for life in 1...3 {
+            let daemon = try await DaemonProcess(data: folder.path)
+            let sender = LineSender(port: daemon.tcpPort, device: "stop-\(life)")
+            let load = Task { try await sender.run() }
+            try await Task.sleep(for: .milliseconds(150))
+            #expect(await daemon.stop() == 0, "\(daemon.log)")
+            load.cancel()
+            let result = try await load.value
+            let exported = try await ids(folder.path, device: "stop-\(life)")
+            #expect(exported.count == Set(exported).count)
+            #expect(Set(exported).isSuperset(of: 1..<(result.acked + 1)), "acked but not stored, life \(life)")
+            #expect(result.acked > 0)
+            #expect(daemon.log.contains("\"balanced\":\"true\""), "\(daemon.log)")
+        }
+        try await expectRebuildEqualsLive(folder.path)
+        folder.remove()
+    }
+
     private func ids(_ data: String, device: String) async throws -> [Int] {
         let export = try await tidings("log", "export", "--data", data, "--format", "ndjson")
         #expect(export.status == 0, "\(export.errors)")

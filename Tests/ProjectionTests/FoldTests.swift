@@ -143,6 +143,55 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         #expect(summary.days.map(\.day.description) == ["2026-01-02", "2026-01-03"])
     }
 
+    @Test mutating func daysMayAlternate() throws {
+        var events: [Event] = []
+        for seq in 1...60 as ClosedRange<UInt64> {
+            var event = choice(seq % 3 == 0 ? "strong" : "mild", seq: seq, device: "k\(seq % 4)")
+            event.time = Timestamp(rawValue: Fleet.start + Int64(seq % 2) * 86_400_000 + Int64(seq))
+            events.append(event)
+        }
+        let second = Day(rawValue: Day(Timestamp(rawValue: Fleet.start)).rawValue + 1)
+        var names = fleet
+        let whole = try summary(&names, events)
+        #expect(whole.aspects.first?.first == Timestamp(rawValue: Fleet.start + 2))
+        #expect(whole.aspects.first?.last == Timestamp(rawValue: Fleet.start + 86_400_059))
+        #expect(whole.days.map(\.kinds.preferences) == [30, 30])
+        #expect(whole.days.map(\.devices) == [2, 2])
+        let window = try summary(&fleet, events, since: second, until: second).aspects.first?.preference
+        #expect(window?.choices.map(\.value) == ["mild", "strong"])
+        #expect(window?.choices.map(\.sets) == [20, 10])
+    }
+
+    @Test mutating func veryManyUsesAndStrangeTimesAreCountedAlike() throws {
+        var events: [Event] = []
+        for count in [3, .max, 256, 257, .max] as [UInt32] {
+            var event = fleet.event(.featureUsed, product: "kettle", device: "k1")
+            event.count = count
+            events.append(event)
+        }
+        let whole = 2 * Int(UInt32.max) + 516
+        let day = Day(Timestamp(rawValue: Fleet.start))
+        let summary = try summaryOfDay(nil, events)
+        #expect(summary.aspects.first?.useTotal == whole)
+        #expect(summary.aspects.first?.kinds.uses == 5)
+        let window = try self.summaryOfDay(day, events)
+        #expect(window.aspects.first?.useTotal == whole)
+
+        var strange = events[0]
+        (strange.seq, strange.time) = (99, Timestamp(rawValue: .max))
+        let later = try self.summaryOfDay(nil, events + [strange])
+        #expect(later.aspects.first?.last == Timestamp(rawValue: .max))
+        #expect(later.aspects.first?.kinds.uses == 6)
+        #expect(later.aspects.first?.useTotal == whole + 3)
+    }
+
+    private mutating func summaryOfDay(_ day: Day?, _ events: [Event]) throws -> ProductSummary {
+        // The words must stand with the first block of each file.
+        var names = Fleet(seed: 1)
+        for event in events { _ = names.event(event.kind, product: "kettle", device: "k1") }
+        return try summary(&names, events, since: day, until: day)
+    }
+
     @Test mutating func onlyTheLatestTextsAreKept() throws {
         var events: [Event] = []
         var text: [UInt8] = []

@@ -4,10 +4,9 @@ import Events
 import Foundation
 import GRDB
 import Log
+import SQLiteLog
 import Testing
 import TidingsTesting
-
-import SQLiteLog
 
 struct SQLiteLogTests {
     private let folder: TemporaryFolder
