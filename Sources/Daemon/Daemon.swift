@@ -29,21 +29,14 @@ package struct Daemon: Sendable {
     ///
     /// - Parameter whenListening: called once with the addresses, when devices can connect.
     /// - Throws: `LogError`, `ListenError` or an error of the summaries, each one line.
-    package func run(whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }) async throws {
+    package func run(
+        whenListening: @escaping @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }
+    ) async throws {
         let started = ContinuousClock.now
         signal(SIGPIPE, SIG_IGN)
         let storage = try await Storage.open(configuration, events: events)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let ingest = try await openIngest(storage, on: group.next())
-        let addresses = (tcp: ingest.listeners.tcpAddress, udp: ingest.listeners.udpAddress)
-        events.logger.notice(
-            "listening",
-            metadata: [
-                "tcp": "\(describe(addresses.tcp))", "udp": "\(describe(addresses.udp))",
-                "data": "\(configuration.dataDirectory)", "pid": "\(getpid())",
-                "events": "\(storage.head.rawValue)", "version": "\(tidingsVersion)",
-            ])
-        await whenListening(addresses.tcp.port ?? 0, addresses.udp.port ?? 0)
         let reporter = StatusReporter(ingest: ingest, storage: storage, started: started)
         let control = ControlSocket(
             path: controlSocketPath(dataDirectory: configuration.dataDirectory), group: .singleton,
@@ -52,7 +45,7 @@ package struct Daemon: Sendable {
         let services: [any Service] = [
             ProjectorService(storage: storage, events: events),
             AppenderService(storage: storage, ingest: ingest, events: events),
-            IngestService(ingest: ingest, events: events),
+            IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             ControlService(socket: control, events: events),
         ]
         var settings = ServiceGroupConfiguration(
@@ -63,8 +56,24 @@ package struct Daemon: Sendable {
         settings.maximumGracefulShutdownDuration = Self.drainLimit
         try await ServiceGroup(configuration: settings).run()
         await reporter.logTotals(events.logger)
+        try await storage.log.close()
         try await group.shutdownGracefully()
         events.logger.notice("stopped", metadata: ["events": "\(storage.head.rawValue)"])
+    }
+
+    /// Says where devices can connect. Called when the signals are already handled, so that whoever waits for this
+    /// line may stop the daemon at once.
+    private func announce(
+        _ ingest: Ingest, _ storage: Storage, _ whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void
+    ) async {
+        let (tcp, udp) = (ingest.listeners.tcpAddress, ingest.listeners.udpAddress)
+        events.logger.notice(
+            "listening",
+            metadata: [
+                "tcp": "\(describe(tcp))", "udp": "\(describe(udp))", "data": "\(configuration.dataDirectory)",
+                "pid": "\(getpid())", "events": "\(storage.head.rawValue)", "version": "\(tidingsVersion)",
+            ])
+        await whenListening(tcp.port ?? 0, udp.port ?? 0)
     }
 
     private func openIngest(_ storage: Storage, on eventLoop: any EventLoop) async throws -> Ingest {

@@ -13,10 +13,13 @@ import Transport
 struct IngestService: Service {
     let ingest: Ingest
     let events: InternalEvents
+    /// Called once, when the service runs.
+    let announce: @Sendable () async -> Void
     /// How often the kernel's counter of dropped datagrams is read.
     private static let dropsInterval: Duration = .seconds(1)
 
     func run() async throws {
+        await announce()
         await watchKernelDrops()
         await ingest.listeners.stopAccepting()
         await ingest.listeners.drain()

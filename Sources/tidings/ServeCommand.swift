@@ -49,7 +49,8 @@ struct Serve: AsyncParsableCommand {
 
 /// Runs a daemon and turns its failures into this program's.
 func serve(
-    _ configuration: DaemonConfiguration, whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }
+    _ configuration: DaemonConfiguration,
+    whenListening: @escaping @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }
 ) async throws {
     let format: LineLogHandler.Format =
         switch configuration.logFormat {
