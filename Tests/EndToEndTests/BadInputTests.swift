@@ -5,7 +5,7 @@ import Foundation
 import Testing
 import Wire
 
-@Suite(.serialized) struct BadInputTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct BadInputTests {
     private static let good = #"{"product":"oven","device":"o-1","type":"feature.used","aspect":"grill"}"# + "\n"
 
     /// What a JSON-lines connection answers to `text`, up to the answer to the good line that follows it.

@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct CrashTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct CrashTests {
     /// Twenty lives of one data folder, each ended by SIGKILL while a sender is at work.
     @Test func everyAckedEventIsInTheLogOnce() async throws {
         let folder = TemporaryFolder()

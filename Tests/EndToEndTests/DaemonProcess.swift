@@ -35,16 +35,28 @@ func run(_ program: String, _ arguments: [String], input: Data? = nil) async thr
     let (output, errors, source) = (folder.path + "/out", folder.path + "/err", folder.path + "/in")
     for path in [output, errors] { _ = FileManager.default.createFile(atPath: path, contents: nil) }
     _ = FileManager.default.createFile(atPath: source, contents: input ?? Data())
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
-    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: source))
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        process.terminationHandler = { _ in continuation.resume() }
-        do { try process.run() } catch { continuation.resume(throwing: error) }
-    }
+    let handles = [
+        try FileHandle(forWritingTo: URL(fileURLWithPath: output)),
+        try FileHandle(forWritingTo: URL(fileURLWithPath: errors)),
+        try FileHandle(forReadingFrom: URL(fileURLWithPath: source)),
+    ]
+    (process.standardOutput, process.standardError, process.standardInput) = (handles[0], handles[1], handles[2])
+    try process.run()
+    let status = await exitStatus(of: process)
+    for handle in handles { try handle.close() }
     return Finished(
-        status: process.terminationStatus, output: try String(contentsOfFile: output, encoding: .utf8),
+        status: status, output: try String(contentsOfFile: output, encoding: .utf8),
         errors: try String(contentsOfFile: errors, encoding: .utf8))
+}
+
+/// Waits for a process by asking, for a termination handler is not always called; -1 when it is gone unnoticed.
+func exitStatus(of process: Process) async -> Int32 {
+    while process.isRunning {
+        let isGone = kill(process.processIdentifier, 0) != 0
+        try? await Task.sleep(for: .milliseconds(5))
+        if isGone, process.isRunning { return -1 }
+    }
+    return process.terminationStatus
 }
 
 /// Runs `tidings` with the given arguments.
@@ -99,6 +111,7 @@ final class DaemonProcess {
         process.standardError = log
         process.standardOutput = FileHandle.nullDevice
         try process.run()
+        try log.close()
         for _ in 0..<1_000 {
             if try readPorts(from: start) { return }
             guard process.isRunning else { break }
@@ -119,6 +132,7 @@ final class DaemonProcess {
         let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: errors))
         try handle.seek(toOffset: start)
         let text = String(decoding: handle.availableData, as: UTF8.self)
+        try handle.close()
         for line in text.split(separator: "\n") {
             guard let fields = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String],
                 fields["message"] == "listening", let tcp = fields["tcp"], let udp = fields["udp"]
@@ -142,10 +156,7 @@ final class DaemonProcess {
         _ = await exit()
     }
 
-    private func exit() async -> Int32 {
-        while process.isRunning { try? await Task.sleep(for: .milliseconds(5)) }
-        return process.terminationStatus
-    }
+    private func exit() async -> Int32 { await exitStatus(of: process) }
 }
 
 /// Runs a daemon on a fresh folder for the length of `body`, then stops it and checks that its counts balance.

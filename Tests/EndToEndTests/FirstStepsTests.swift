@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct FirstStepsTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct FirstStepsTests {
     private static let kettle =
         #"{"product":"kettle","device":"k-1","type":"preference.set","aspect":"temperature","value":92}"#
 

@@ -140,7 +140,9 @@ private final class StubStream: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         tail += Array(unwrapInboundIn(data).readableBytesView)
-        guard let daemon = box.daemon.withLock({ $0 }), tail.count >= 4 else { return }
+        // Four bytes tell the languages apart; after that any length will do.
+        let isTold = isNative || lines > 0 || tail.count >= streamMagic.count
+        guard let daemon = box.daemon.withLock({ $0 }), isTold else { return }
         if tail.starts(with: streamMagic) {
             isNative = true
             tail.removeFirst(4)
