@@ -10,16 +10,22 @@ package import Events
 package struct DedupeTable: Sendable {
     /// The window of each device's current epoch, by pseudonym. Kept apart from `previous`, which is seldom looked at,
     /// so that the processor's cache holds twice as many.
-    private var current: [SequenceWindow] = []
+    package private(set) var current: [SequenceWindow] = []
     /// The window of the epoch before; as many as `current`.
-    private var previous: [SequenceWindow] = []
-    private var rings: [UInt32: IDRing] = [:]
-    private var hashCount = 0
+    package private(set) var previous: [SequenceWindow] = []
+    package private(set) var ids = IDHashes()
 
     /// Devices in one page of a snapshot.
     package static let pageDevices = 1_024
 
     package init() {}
+
+    /// The table with the given windows, of as many devices, and ids.
+    package init(current: [SequenceWindow], previous: [SequenceWindow], ids: IDHashes) {
+        self.current = current
+        self.previous = previous
+        self.ids = ids
+    }
 
     /// Takes an event's identity, unless it was taken before. An event without one is always new.
     @inline(__always)
@@ -42,10 +48,7 @@ package struct DedupeTable: Sendable {
     @inline(never)
     private mutating func admit(otherEpoch epoch: UInt32, _ seq: UInt64, of device: DeviceID) -> Novelty {
         let index = slot(of: device)
-        if current[index].epoch == epoch { return current[index].insert(seq) }
-        if previous[index].epoch == epoch, !previous[index].isFresh { return previous[index].insert(seq) }
-        start(epoch, at: index)
-        return current[index].insert(seq)
+        return SequenceWindow.admit(seq, of: epoch, &current[index], &previous[index]).novelty
     }
 
     /// Devices come in no order, and each window is a cache miss of its own: reading many in a row lets the processor
@@ -60,12 +63,7 @@ package struct DedupeTable: Sendable {
     /// Takes an id, known by its hash, among the last `AdmissionLimits.idsPerDevice` of the device.
     package mutating func admit(_ device: DeviceID, hash: UInt64) -> Novelty {
         _ = slot(of: device)
-        let before = rings[device.rawValue]?.hashes.count ?? 0
-        let isNew = rings[device.rawValue, default: IDRing()].insert(hash)
-        guard isNew else { return .duplicate }
-        hashCount += (rings[device.rawValue]?.hashes.count ?? 0) - before
-        if hashCount > AdmissionLimits.idsTotal { forgetOlderHalf() }
-        return .new
+        return ids.admit(device, hash: hash)
     }
 
     /// The device says that it no longer has anything below `oldest`.
@@ -77,20 +75,15 @@ package struct DedupeTable: Sendable {
             guard previous[index].epoch != epoch || previous[index].isFresh else {
                 return previous[index].close(below: oldest)
             }
-            start(epoch, at: index)
+            SequenceWindow.start(epoch, &current[index], &previous[index])
         }
         return current[index].close(below: oldest)
     }
 
     /// Folds an event that is already in the log; for a gap this closes its run.
     package mutating func fold(_ event: Event) -> Novelty {
-        guard event.kind == .gap, event.identity == .sequence else { return admit(event) }
-        let first = event.seq >= UInt64(event.count) ? event.seq - UInt64(event.count) + 1 : 0
-        var seq = event.count > 64 ? event.seq - 63 : first
-        while seq <= event.seq {
-            _ = admit(event.device, epoch: event.epoch, seq: seq)
-            seq += 1
-        }
+        guard let gap = SequenceWindow.gap(of: event) else { return admit(event) }
+        for seq in gap { _ = admit(event.device, epoch: event.epoch, seq: seq) }
         return .new
     }
 
@@ -119,44 +112,6 @@ package struct DedupeTable: Sendable {
         }
         return index
     }
-
-    private mutating func start(_ epoch: UInt32, at index: Int) {
-        if !current[index].isFresh { previous[index] = current[index] }
-        current[index] = SequenceWindow(epoch: epoch)
-    }
-
-    /// Keeps the newer half of every device's ids. Depends only on what was folded, never on time.
-    private mutating func forgetOlderHalf() {
-        hashCount = 0
-        for device in rings.keys.sorted() {
-            rings[device]?.keepNewerHalf()
-            hashCount += rings[device]?.hashes.count ?? 0
-        }
-    }
-}
-
-/// The last ids of one device, as hashes, oldest overwritten first.
-private struct IDRing: Sendable {
-    var hashes: [UInt64] = []
-    var next = 0
-
-    /// - Returns: whether the hash was not there.
-    mutating func insert(_ hash: UInt64) -> Bool {
-        if hashes.contains(hash) { return false }
-        if hashes.count < AdmissionLimits.idsPerDevice {
-            hashes.append(hash)
-        } else {
-            hashes[next] = hash
-            next = (next + 1) % AdmissionLimits.idsPerDevice
-        }
-        return true
-    }
-
-    mutating func keepNewerHalf() {
-        let ordered = hashes[next...] + hashes[..<next]
-        hashes = Array(ordered.suffix(ordered.count / 2))
-        next = 0
-    }
 }
 
 extension DedupeTable {
@@ -175,7 +130,7 @@ extension DedupeTable {
                 append(window.highest, 8, to: &bytes)
                 append(window.bits, 8, to: &bytes)
             }
-            let ring = rings[UInt32(index)]
+            let ring = ids[UInt32(index)]
             append(UInt64(ring?.hashes.count ?? 0), 2, to: &bytes)
             append(UInt64(ring?.next ?? 0), 2, to: &bytes)
             for hash in ring?.hashes ?? [] { append(hash, 8, to: &bytes) }
@@ -199,8 +154,7 @@ extension DedupeTable {
                 var ring = IDRing()
                 for _ in 0..<count { ring.hashes.append(number(bytes, &at, 8)) }
                 ring.next = next
-                rings[UInt32(current.count)] = ring
-                hashCount += count
+                ids.restore(ring, of: UInt32(current.count))
             }
             current.append(newer)
             previous.append(older)

@@ -1,5 +1,7 @@
 // Which sequence numbers of one device and epoch have been taken: the sliding window of IPsec (RFC 4303, 3.4.3).
 
+package import Events
+
 /// What a sequence number or an id turned out to be.
 @usableFromInline package enum Novelty: UInt8, Sendable, BitwiseCopyable {
     /// Not seen before; it has now been taken.
@@ -124,5 +126,34 @@ package struct SequenceGap: Hashable, Sendable, BitwiseCopyable {
         let reach = min(highest, Self.width)
         let valid: UInt64 = reach == Self.width ? .max : (1 << reach) - 1
         return ~bits & valid
+    }
+}
+
+/// A device has two windows: that of its current epoch, and that of the epoch before.
+extension SequenceWindow {
+    /// Takes a number of any epoch of a device. An epoch that is neither the current nor the last one starts anew.
+    ///
+    /// - Returns: what the number turned out to be, and whether an epoch began with it.
+    package static func admit(
+        _ seq: UInt64, of epoch: UInt32, _ current: inout SequenceWindow, _ previous: inout SequenceWindow
+    ) -> (novelty: Novelty, isNewEpoch: Bool) {
+        if current.epoch == epoch { return (current.insert(seq), false) }
+        if previous.epoch == epoch, !previous.isFresh { return (previous.insert(seq), false) }
+        start(epoch, &current, &previous)
+        return (current.insert(seq), true)
+    }
+
+    /// Begins an epoch.
+    static func start(_ epoch: UInt32, _ current: inout SequenceWindow, _ previous: inout SequenceWindow) {
+        if !current.isFresh { previous = current }
+        current = SequenceWindow(epoch: epoch)
+    }
+
+    /// The numbers that an event of the log declares closed, as far as a window can hold them; nil for one that is no
+    /// gap.
+    package static func gap(of event: Event) -> ClosedRange<UInt64>? {
+        guard event.kind == .gap, event.identity == .sequence else { return nil }
+        let width = min(UInt64(event.count), Self.width, event.seq)
+        return event.seq - (width == 0 ? 0 : width - 1)...event.seq
     }
 }

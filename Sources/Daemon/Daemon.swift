@@ -85,10 +85,11 @@ package struct Daemon: Sendable {
         let vocabulary = storage.vocabulary
         let dedupe = await storage.projector.dedupe
         let settings = pipelineSettings
+        let pool = storage.pool
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
                 vocabulary: vocabulary, dedupe: dedupe, settings: settings, eventLoop: eventLoop,
-                events: events, submit: { continuation.yield($0) })
+                events: events, pool: pool, submit: { continuation.yield($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
         let intake = try await eventLoop.submit {

@@ -38,6 +38,7 @@ package final class Pipeline: Intake {
     private let settings: Settings
     private let eventLoop: any EventLoop
     private let events: InternalEvents
+    private let pool: BatchPool
     private let submit: (PendingBlock) -> Void
 
     /// Start of what `admit` has not yet looked at.
@@ -92,7 +93,7 @@ package final class Pipeline: Intake {
     /// - Parameter submit: hands a closed block to the appender; called on the event loop, must not block.
     init(
         vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
-        events: InternalEvents, submit: @escaping (PendingBlock) -> Void
+        events: InternalEvents, pool: BatchPool, submit: @escaping (PendingBlock) -> Void
     ) {
         self.vocabulary = vocabulary
         self.admission = Admission(dedupe: dedupe)
@@ -100,7 +101,8 @@ package final class Pipeline: Intake {
         self.eventLoop = eventLoop
         self.events = events
         self.submit = submit
-        self.filling = EventBatch(capacity: settings.blockMaxEvents)
+        self.pool = pool
+        self.filling = pool.take(capacity: settings.blockMaxEvents)
     }
 
     // MARK: Intake
@@ -216,7 +218,7 @@ package final class Pipeline: Intake {
         }
         lastBlockEvents = filling.count
         let block = PendingBlock(ticket: closing.ticket, batch: filling, definitions: carried)
-        filling = EventBatch(capacity: settings.blockMaxEvents)
+        filling = pool.take(capacity: settings.blockMaxEvents)
         carried = Definitions()
         markAdmitted()
         submit(block)

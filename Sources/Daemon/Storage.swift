@@ -13,6 +13,7 @@ struct Storage: Sendable {
     let log: SQLiteEventLog
     let projector: Projector
     let feed: ProjectionFeed
+    let pool = BatchPool()
     let stages = StageTimes()
     /// Every name, as of the start.
     let vocabulary: Vocabulary
@@ -63,25 +64,29 @@ struct ProjectorService: Service {
 
     func run() async throws {
         while true {
-            let (blocks, head, isFinished) = storage.feed.take()
+            var (blocks, head, isFinished) = storage.feed.take()
+            let isIdle = blocks.isEmpty
+            // The last one is the first to go, so that nothing but the pool refers to a block once it is folded.
+            blocks.reverse()
             do {
-                for block in blocks {
+                while let block = blocks.popLast() {
                     if block.firstOffset > (await storage.projector.offset) { break }
                     let start = ContinuousClock.now
                     await storage.projector.apply(block)
                     storage.stages.add("project", since: start)
-                    try await storage.projector.checkpointIfDue(at: .now)
+                    storage.pool.give(block.batch)
+                    try await storage.projector.checkpointIfDue(at: .now, isBusy: true)
                 }
                 if await storage.projector.offset < head, storage.feed.isEmpty {
                     try await storage.projector.catchUp(with: storage.log)
                 }
-                try await storage.projector.checkpointIfDue(at: .now)
+                try await storage.projector.checkpointIfDue(at: .now, isBusy: !storage.feed.isEmpty)
             } catch {
                 events.projectionFailed("\(error)")
                 try await Task.sleep(for: .seconds(1))
             }
             if isFinished, await storage.projector.offset >= head { break }
-            if blocks.isEmpty { await storage.feed.wait(atMost: Self.idle) }
+            if isIdle { await storage.feed.wait(atMost: Self.idle) }
         }
         do { try await storage.projector.stop() } catch { events.projectionFailed("\(error)") }
         try await gracefulShutdown()

@@ -107,7 +107,7 @@ struct CheckpointWriter {
             insert.add(row.kinds)
             insert.addTimes(row.first, row.last)
             insert.addCounts(row)
-            insert.add(row.numbers)
+            insert.add(row.numbers.with(row.stint))
             for place in 0..<5 {
                 if row.numbering == 0 { insert.addNull() } else { insert.add(row.quantiles[place]) }
             }
@@ -139,7 +139,8 @@ struct CheckpointWriter {
             insert.add(row.useTotal)
             insert.add(row.faultTotal)
             insert.add(row.otherSets)
-            insert.add(row.numbers)
+            let aspect = state.aspects[Int(row.slot)]
+            insert.add(aspect.stintRow == key.row ? row.numbers.with(aspect.stint) : row.numbers)
             if row.words == AspectRow.none { insert.addNull() } else { insert.addDayWords(state, row) }
             try insert.insert()
         }

@@ -1,5 +1,6 @@
 // The rows of the fold: flat, trivial, chained by indexes, so that an event touches a few cache lines and no heap.
 
+import Admission
 import Events
 
 /// Events by kind.
@@ -121,10 +122,29 @@ package struct NumberSum: Sendable, Equatable, BitwiseCopyable {
         if number < least { least = number }
         if number > most { most = number }
     }
+
+    /// The sum of both.
+    func with(_ other: NumberSum) -> NumberSum {
+        var sum = self
+        sum.add(other)
+        return sum
+    }
+
+    mutating func add(_ other: NumberSum) {
+        guard other.count > 0 else { return }
+        count += other.count
+        sum += other.sum
+        least = min(least, other.least)
+        most = max(most, other.most)
+    }
 }
 
-/// What has come for one aspect since it was last settled, all of it on one day: what every event touches, in as much
-/// as a cache line holds.
+/// What events touch of an aspect, in two cache lines; the rest is in its `AspectRow`.
+///
+/// The first line holds what has come since the aspect was last settled, all of it on one day. The second one holds
+/// what its devices prefer now, and the numbers of the stint: those preferred since the day of such an event was last
+/// another one. These are carried over only when it changes, and not when a checkpoint is due, for the sum of
+/// floating-point numbers depends on where it is split, and a rebuild must split it where the live fold did.
 struct AspectToday: Sendable, BitwiseCopyable {
     var day = Int32.min
     /// The row of the aspect's day; none when it has too many days.
@@ -144,10 +164,36 @@ struct AspectToday: Sendable, BitwiseCopyable {
     var maxSeverity: UInt8 = 0
     var isDirty = false
 
+    var numbers = NumberSum()
+    /// Devices that now hold a number; any choice; a flag that is on; one that is off.
+    var numbering: UInt32 = 0
+    var choosing: UInt32 = 0
+    var flagsOn: UInt32 = 0
+    var flagsOff: UInt32 = 0
+    var unit: UInt32 = 0
+    /// The row of the day of the stint; none when it is not known.
+    var numbersRow = Work.none
+    /// The first of its rating rows.
+    var ratings = AspectRow.none
+    var areNumbersDirty = false
+
+    init() {}
+
+    /// What is here of an aspect that has just been settled.
+    init(_ row: borrowing AspectRow) {
+        ordinal = UInt16(truncatingIfNeeded: row.ordinal)
+        (numbers, numbersRow, unit, ratings) = (row.stint, row.stintRow, row.unit, row.ratings)
+        (numbering, choosing) = (UInt32(clamping: row.numbering), UInt32(clamping: row.choosing))
+        (flagsOn, flagsOff) = (UInt32(clamping: row.flagsOn), UInt32(clamping: row.flagsOff))
+    }
+
     /// A number of uses or faults that fits here for certain, whatever has been added since the last settling.
     static let smallCount: UInt32 = 1 << 8
     /// After so many events all aspects are settled, so that no count here overflows.
     static let unsettledEvents = 1 << 23
+
+    /// The aspect's bit in the masks of devices and customers; 0 when it has none.
+    @inline(__always) var bit: UInt64 { ordinal < 64 ? 1 &<< UInt64(ordinal) : 0 }
 
     @inline(__always) mutating func add(at kind: Int, _ millisecond: UInt32, uses: UInt32, faults: UInt32) {
         kinds[kind] &+= 1
@@ -156,20 +202,31 @@ struct AspectToday: Sendable, BitwiseCopyable {
         self.uses &+= uses
         self.faults &+= faults
     }
+
+    /// Whether any event was counted since it was settled.
+    var hasCounts: Bool { first <= last }
+
+    /// Forgets what has been settled.
+    mutating func clearCounts() {
+        kinds = InlineArray(repeating: 0)
+        (first, last) = (.max, 0)
+        (uses, faults, devices, customers, moves) = (0, 0, 0, 0, 0)
+    }
 }
 
-/// One aspect of one product, from the log's beginning to now, as of its last settling except where a day plays no
-/// part.
+/// One aspect of one product, from the log's beginning to its last settling.
 struct AspectRow: Sendable, BitwiseCopyable {
     static let none = UInt32.max
 
     var unit: UInt32 = 0
-    var areNumbersDirty = false
     var maxSeverity: UInt8 = 0
     /// Devices that now hold any choice; devices that now hold a number.
     var choosing: UInt64 = 0
     var numbering: UInt64 = 0
+    /// The numbers preferred before the stint, those of the stint, and the row of its day.
     var numbers = NumberSum()
+    var stint = NumberSum()
+    var stintRow = Work.none
     /// Flags that are now on and off.
     var flagsOn: UInt64 = 0
     var flagsOff: UInt64 = 0
@@ -217,6 +274,7 @@ struct AspectDayRow: Sendable, BitwiseCopyable {
     var useTotal: UInt64 = 0
     var faultTotal: UInt64 = 0
     var otherSets: UInt64 = 0
+    /// Without those of the stint, if it is of this day.
     var numbers = NumberSum()
 }
 
@@ -261,18 +319,25 @@ struct ProductDayRow: Sendable, BitwiseCopyable {
     var ratingSum = 0.0
 }
 
-/// What the projection must know of a device.
+/// What the projection must know of a device, in one cache line's worth of bytes.
 struct DeviceRow: Sendable, BitwiseCopyable {
-    var product: UInt32 = 0
-    /// The epochs of the device, latest first, and how many there were before the latest, from 1.
-    var epoch: UInt32 = 0
-    var epochBefore: UInt32 = 0
-    var rank: UInt32 = 0
+    /// The latest epoch of the device, and what has been taken of it.
+    var window = SequenceWindow()
     /// A bit for each of the first 64 aspects of its product from which it was heard.
     var aspects: UInt64 = 0
-    /// The row of the customer heard last; and the day for which the device was last added to a day's set.
-    var customerRow: UInt32 = 0
+    var preferences = PreferencePiece()
+    var product: UInt32 = 0
+    /// How many epochs there were, from 1.
+    var rank: UInt32 = 1
+    /// The rows of the customers heard last, and before; most devices have but one or two.
+    var customerRow = Work.none
+    var customerBefore = Work.none
+    /// The day for which the device was last added to a day's set.
     var day = Int32.min
+
+    @inline(__always) mutating func note(customer: UInt32) {
+        if customerRow != customer { (customerRow, customerBefore) = (customer, customerRow) }
+    }
 }
 
 /// What the projection must know of a customer of one product.
@@ -283,6 +348,10 @@ struct CustomerRow: Sendable, BitwiseCopyable {
     var aspects: UInt64 = 0
     /// The day for which it was last added to a day's set.
     var day = Int32.min
+
+    @inline(__always) func isOf(_ customer: UInt32, _ product: UInt32) -> Bool {
+        self.customer == customer && self.product == product
+    }
 }
 
 /// A feedback text that waits for the next checkpoint.

@@ -1,4 +1,4 @@
-// The fold itself: a few passes over some hundred events at a time, each through few tables.
+// The fold itself: a few passes over a window of events at a time, each through few tables.
 
 import Admission
 import Events
@@ -11,49 +11,56 @@ struct Work: Sendable, BitwiseCopyable {
     var event: UInt32 = 0
     var product: UInt32 = 0
     var productDay = Work.none
-    /// The aspect's row, and that of its day (known from the second pass on).
+    /// The aspect's row, and that of its day (known once the aspect is counted).
     var slot = Work.none
     var aspectDay = Work.none
     /// The row of the customer of the product.
     var customer = Work.none
     /// The rank of the event's epoch among its device's.
     var rank: UInt32 = 0
-    /// The place of the device's preference.
-    var place = Work.none
+    /// The row of the choice, or of the bin of numbers, that the event sets.
+    var row = Work.none
+    /// The device's mask has this bit for the aspect; 0 when the event sets no preference that is kept there.
+    var bit: UInt64 = 0
+    /// What was preferred before, if `change` says so.
+    var oldBits: UInt64 = 0
+    var oldRow = Work.none
+    var oldKind = Event.ValueKind.none
+    var change = Preference.Change.nobody
     /// Whether the device belongs to the product.
     var isOwn = false
 }
 
 extension SummaryState {
-    /// How many events a pass takes at a time.
-    static let passEvents = 64
+    /// How many events a pass takes at a time: what it touches for them fits in the first two levels of cache.
+    static let windowEvents = 128
 
     /// Folds a batch's events from the one at `start` on; `first` is the offset of the batch's first one.
     ///
-    /// Processors wait for memory rather than work here. A pass does little for each event, and nothing for one that
-    /// hangs on what the one before it found, so that the waiting for many events goes on at the same time.
+    /// A pass has a fast loop that knows the ordinary case and stops at the first event that is not one; that event is
+    /// taken the general way, and the loop goes on behind it.
     mutating func fold(_ batch: borrowing EventBatch, from start: Int, at first: UInt64) {
         let events = batch.events.span
         var next = start
         var work = self.work
         self.work = []
-        var ahead = self.ahead
-        self.ahead = []
+        var found = self.found
+        self.found = []
         while next < events.count {
-            let end = min(events.count, next + Self.passEvents)
+            let window = next..<min(events.count, next + Self.windowEvents)
             var list = work.mutableSpan
-            var guesses = ahead.mutableSpan
-            readAhead(events, next..<end, &guesses)
-            let count = admit(events, next..<end, at: first, batch.text, &list)
+            var rows = found.mutableSpan
+            find(events, window, &rows)
+            let count = admit(events, window, rows.span, at: first, batch.text, &list)
             countTotals(events, &list, count)
-            placePreferences(events, &list, count)
-            for index in 0..<count { applyValue(events[Int(list[index].event)], list[index]) }
-            next = end
+            setPreferences(events, &list, count)
+            countValues(events, &list, count)
+            next = window.upperBound
         }
         unsettled += events.count - start
         if unsettled > AspectToday.unsettledEvents { settle() }
         self.work = work
-        self.ahead = ahead
+        self.found = found
     }
 
     /// The first pass, in the order of the log: what is new, and the rows that it will be counted in. Makes missing
@@ -61,27 +68,66 @@ extension SummaryState {
     ///
     /// - Returns: how many events are to be counted; they stand at the beginning of `work`.
     private mutating func admit(
-        _ events: Span<Event>, _ range: Range<Int>, at first: UInt64, _ text: [UInt8],
+        _ events: Span<Event>, _ window: Range<Int>, _ found: Span<Found>, at first: UInt64, _ text: [UInt8],
         _ work: inout MutableSpan<Work>
     ) -> Int {
         var count = 0
-        for index in range {
-            guard let device = take(events[index]) else { continue }
-            var item = Work()
-            item.event = UInt32(truncatingIfNeeded: index)
-            item.product = events[index].product.rawValue
-            find(events[index], device, &item)
-            if events[index].textLength > 0 {
-                addText(events[index], Int(item.product), at: first + UInt64(index), text)
+        var next = window.lowerBound
+        while true {
+            next = Self.admitOrdinary(events, next, window, found, &work, &count, products, &devices)
+            guard next < window.upperBound else { return count }
+            if let device = take(events[next]) {
+                var item = Work(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
+                find(events[next], device, &item)
+                if events[next].textLength > 0 {
+                    addText(events[next], Int(item.product), at: first + UInt64(next), text)
+                }
+                work[count] = item
+                count += 1
             }
-            work[count] = item
+            next += 1
+        }
+    }
+
+    /// Admits events of known devices of their own product, in their current epoch, with known customers and aspects.
+    /// - Returns: the place of the first other event.
+    private static func admitOrdinary(
+        _ events: Span<Event>, _ start: Int, _ window: Range<Int>, _ found: Span<Found>,
+        _ work: inout MutableSpan<Work>, _ count: inout Int, _ products: [ProductRow], _ devices: inout [DeviceRow]
+    ) -> Int {
+        let products = products.span
+        var devices = devices.mutableSpan
+        for index in start..<window.upperBound {
+            let device = Int(events[index].device.rawValue)
+            let product = Int(events[index].product.rawValue)
+            let rows = found[index &- window.lowerBound]
+            guard device < devices.count, product < products.count, rows.slot != Work.none,
+                devices[device].product == events[index].product.rawValue, product != 0,
+                products[product].isDirty, products[product].day == events[index].time.day,
+                rows.customer != Work.none || events[index].customer.rawValue == 0,
+                isOrdinary(events[index]), devices[device].window.epoch == events[index].epoch
+            else { return index }
+            guard case .new = devices[device].window.insert(events[index].seq) else { return index }
+            if rows.customer != Work.none { devices[device].note(customer: rows.customer) }
+            work[count] = Work(
+                event: UInt32(truncatingIfNeeded: index), product: UInt32(truncatingIfNeeded: product),
+                productDay: products[product].dayRow, slot: rows.slot, customer: rows.customer,
+                rank: devices[device].rank, row: rows.row, isOwn: true)
             count &+= 1
         }
-        return count
+        return window.upperBound
+    }
+
+    /// Whether an event is numbered, good, without text, and of a kind that devices send.
+    @inline(__always) private static func isOrdinary(_ event: borrowing Event) -> Bool {
+        guard case .sequence = event.identity, case .none = event.quarantine, event.textLength == 0 else {
+            return false
+        }
+        return uplink & (1 &<< UInt32(event.kind.rawValue)) != 0
     }
 
     /// The device of an event that counts; nil when the event is not to be counted further.
-    @inline(__always) private mutating func take(_ event: borrowing Event) -> Int? {
+    private mutating func take(_ event: borrowing Event) -> Int? {
         let product = Int(event.product.rawValue)
         guard product > 0, event.product.rawValue <= ProjectionLimits.highestProduct,
             event.device.rawValue <= ProjectionLimits.highestPseudonym,
@@ -91,13 +137,12 @@ extension SummaryState {
             return nil
         }
         if product >= products.count || !products[product].isDirty { touch(product: product) }
-        guard isNew(event) else {
+        let device = Int(event.device.rawValue)
+        if device >= devices.count { growDevices(to: device) }
+        guard isNew(event, device) else {
             products[product].duplicates += 1
             return nil
         }
-        let device = Int(event.device.rawValue)
-        if device >= devices.count { growDevices(to: device) }
-        if case .sequence = event.identity { noteEpoch(event.epoch, device) }
         guard case .none = event.quarantine else {
             products[product].quarantined[Int(event.quarantine.rawValue) & 15] += 1
             return nil
@@ -106,38 +151,42 @@ extension SummaryState {
             products[product].missing += UInt64(event.count)
             return nil
         }
-        return uplink & (1 << UInt32(event.kind.rawValue)) != 0 ? device : nil
+        return Self.uplink & (1 << UInt32(event.kind.rawValue)) != 0 ? device : nil
     }
 
-    @inline(__always) private mutating func isNew(_ event: borrowing Event) -> Bool {
+    private mutating func isNew(_ event: borrowing Event, _ device: Int) -> Bool {
+        if let gap = SequenceWindow.gap(of: copy event) {
+            for seq in gap { _ = take(seq, event.epoch, device) }
+            return true
+        }
         let novelty: Novelty
-        switch (event.identity, event.kind) {
-        case (.sequence, .gap), (.hash, _), (.none, _): novelty = dedupe.fold(copy event)
-        case (.sequence, _): novelty = dedupe.admit(event.device, epoch: event.epoch, seq: event.seq)
+        switch event.identity {
+        case .sequence: novelty = take(event.seq, event.epoch, device)
+        case .hash: novelty = ids.admit(event.device, hash: event.seq)
+        case .none: novelty = .new
         }
         if case .new = novelty { return true }
         return false
     }
 
+    private mutating func take(_ seq: UInt64, _ epoch: UInt32, _ device: Int) -> Novelty {
+        let (novelty, isNewEpoch) = SequenceWindow.admit(
+            seq, of: epoch, &devices[device].window, &windowsBefore[device])
+        if isNewEpoch { devices[device].rank += 1 }
+        return novelty
+    }
+
     /// Finds the rows of an event that counts, or makes them.
-    @inline(__always)
     private mutating func find(_ event: borrowing Event, _ device: Int, _ item: inout Work) {
         let product = Int(item.product)
-        let day = event.time.day
-        if let row = productDay(product, day) { item.productDay = UInt32(truncatingIfNeeded: row) }
-        let row = devices[device]
-        item.isOwn = row.product == item.product || row.product == 0 && claim(device, product)
-        item.rank = row.epoch == event.epoch ? row.rank : row.rank &- 1
-        let customer = event.customer.rawValue
-        if customer != 0 {
-            let known = Int(row.customerRow)
-            if item.isOwn, known < customers.count, customers[known].customer == customer,
-                customers[known].product == item.product
-            {
-                item.customer = row.customerRow
-            } else {
-                item.customer = self.customer(customer, product, device, isOwn: item.isOwn)
-            }
+        if let row = productDay(product, event.time.day) { item.productDay = UInt32(truncatingIfNeeded: row) }
+        item.isOwn =
+            devices[device].product == item.product || devices[device].product == 0 && claim(device, product)
+        let rank = devices[device].rank
+        item.rank = devices[device].window.epoch == event.epoch ? rank : rank - 1
+        if event.customer.rawValue != 0 {
+            item.customer = customer(event.customer.rawValue, product)
+            if item.isOwn { devices[device].note(customer: item.customer) }
         }
         guard event.aspect.rawValue != 0 else { return }
         guard let slot = slot(product, event.aspect.rawValue) else {
@@ -147,19 +196,15 @@ extension SummaryState {
         item.slot = UInt32(truncatingIfNeeded: slot)
     }
 
-    /// The row of a customer of a product, for an event whose device was not heard with this customer last.
-    private mutating func customer(_ customer: UInt32, _ product: Int, _ device: Int, isOwn: Bool) -> UInt32 {
+    /// The row of a customer of a product.
+    private mutating func customer(_ customer: UInt32, _ product: Int) -> UInt32 {
         let key = IndexTable.key(UInt32(product), customer)
-        let row: Int
-        if let known = customerIndex.find(key) {
-            row = known
-        } else {
-            row = customers.count
-            customerIndex.insert(key, row)
-            customers.append(CustomerRow(product: UInt32(product), customer: customer))
-            products[product].customers += 1
-        }
-        if isOwn { devices[device].customerRow = UInt32(row) }
+        let known = customerIndex.entry(key)
+        guard known == Work.none else { return known }
+        let row = customers.count
+        customerIndex.insert(key, row)
+        customers.appendRow(CustomerRow(product: UInt32(product), customer: customer))
+        products[product].customers += 1
         return UInt32(row)
     }
 
@@ -169,16 +214,5 @@ extension SummaryState {
         devices[device].product = UInt32(product)
         products[product].devices += 1
         return true
-    }
-
-    @inline(__always) private mutating func noteEpoch(_ epoch: UInt32, _ device: Int) {
-        if devices[device].rank == 0 || devices[device].epoch != epoch { noteOtherEpoch(epoch, device) }
-    }
-
-    private mutating func noteOtherEpoch(_ epoch: UInt32, _ device: Int) {
-        if devices[device].rank > 1, devices[device].epochBefore == epoch { return }
-        devices[device].epochBefore = devices[device].epoch
-        devices[device].epoch = epoch
-        devices[device].rank += 1
     }
 }

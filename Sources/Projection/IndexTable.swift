@@ -20,14 +20,20 @@ struct IndexTable: Sendable {
 
     /// The index stored under `key`, or nil.
     @inline(__always) func find(_ key: UInt64) -> Int? {
+        let found = entry(key)
+        return found == Work.none ? nil : Int(found)
+    }
+
+    /// The index stored under `key`, or `Work.none`.
+    @inline(__always) func entry(_ key: UInt64) -> UInt32 {
         let slots = slots.span
-        let mask = slots.count - 1
+        let mask = slots.count &- 1
         let (high, low) = (UInt32(truncatingIfNeeded: key >> 32), UInt32(truncatingIfNeeded: key))
         var slot = Int(truncatingIfNeeded: spread(key) &>> shift)
         while true {
             let found = slots[slot]
-            if found.high == high, found.low == low, found.entry != 0 { return Int(found.entry &- 1) }
-            if found.entry == 0 { return nil }
+            // A free place holds 0: one less is `Work.none`.
+            if found.entry == 0 || found.high == high && found.low == low { return found.entry &- 1 }
             slot = (slot &+ 1) & mask
         }
     }
@@ -53,6 +59,22 @@ struct IndexTable: Sendable {
         slots = [Slot](repeating: Slot(), count: old.count * 2)
         shift -= 1
         for slot in old where slot.entry != 0 { Self.place(slot, &slots, shift) }
+    }
+}
+
+extension Array {
+    /// Makes a table of rows so long. Room is taken fourfold: memory that was never written costs nothing, while every
+    /// move of a large table to a larger one has the kernel clear that many pages more.
+    mutating func extend(to count: Int, repeating row: Element) {
+        guard count > self.count else { return }
+        if count > capacity { reserveCapacity(Swift.max(count, 4 * capacity)) }
+        append(contentsOf: repeatElement(row, count: count - self.count))
+    }
+
+    /// Appends a row; room is taken as by `extend`.
+    mutating func appendRow(_ row: Element) {
+        if count == capacity { reserveCapacity(Swift.max(16, 4 * capacity)) }
+        append(row)
     }
 }
 

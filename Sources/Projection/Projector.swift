@@ -97,16 +97,18 @@ package actor Projector {
                 state.apply(block)
                 pace.applied(block.count)
             }
-            if checkpoints { try checkpointIfDue(at: ContinuousClock.now) }
+            if checkpoints { try checkpointIfDue(at: ContinuousClock.now, isBusy: true) }
         }
     }
 
     /// Writes a checkpoint, or a snapshot, if the pace says that it is time.
-    package func checkpointIfDue(at instant: ContinuousClock.Instant) throws(ProjectionError) {
+    ///
+    /// - Parameter isBusy: whether more blocks wait to be folded; then a checkpoint takes in more of them.
+    package func checkpointIfDue(at instant: ContinuousClock.Instant, isBusy: Bool) throws(ProjectionError) {
         // Readers never see the summaries go back: after a restart the state must first pass what is written.
         guard isDirty, state.offset >= store.checkpointOffset else { return }
         pace.noticed(at: instant)
-        guard pace.isDue(at: instant) else { return }
+        guard pace.isDue(at: instant, isBusy: isBusy) else { return }
         try write(snapshot: pace.isSnapshotDue(at: instant))
     }
 
@@ -194,8 +196,10 @@ struct CheckpointPace: Sendable {
     private var snapshotEnd = ContinuousClock.now
     private var sinceSnapshot = 0
 
-    /// A change waits this long at least, and at most, for its checkpoint.
+    /// A change waits this long at least for its checkpoint, when there is little to do and when there is much; and
+    /// this long at most.
     static let patience = Duration.milliseconds(200)
+    static let patienceBusy = Duration.seconds(1)
     static let limit = Duration.seconds(10)
     /// Checkpoints may take one part in so many of the time.
     static let share = 20
@@ -210,12 +214,12 @@ struct CheckpointPace: Sendable {
         if dirtySince == nil { dirtySince = instant }
     }
 
-    func isDue(at instant: ContinuousClock.Instant) -> Bool {
+    func isDue(at instant: ContinuousClock.Instant, isBusy: Bool) -> Bool {
         guard let dirtySince else { return false }
         let waited = dirtySince.duration(to: instant)
         if waited >= Self.limit { return true }
         let rested = lastEnd.map { $0.duration(to: instant) >= last * Self.share } ?? true
-        return rested && waited >= Self.patience
+        return rested && waited >= (isBusy ? Self.patienceBusy : Self.patience)
     }
 
     func isSnapshotDue(at instant: ContinuousClock.Instant) -> Bool {

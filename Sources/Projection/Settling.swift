@@ -11,7 +11,7 @@ extension SummaryState {
         unsettled = 0
     }
 
-    /// Another day begins for an aspect, or an earlier one comes up again.
+    /// Another day begins for an aspect.
     mutating func turn(_ slot: Int, to day: Int32) {
         settle(counts: slot)
         todays[slot].day = day
@@ -29,19 +29,46 @@ extension SummaryState {
 
     private mutating func settle(counts slot: Int) {
         let today = todays[slot]
-        todays[slot] = AspectToday(
-            day: today.day, dayRow: today.dayRow, ordinal: today.ordinal, isDirty: today.isDirty)
+        todays[slot].clearCounts()
         aspects[slot].add(today)
+        if today.numbers.count > 0, today.numbersRow != Work.none { touch(aspectDay: Int(today.numbersRow)) }
+        guard today.hasCounts else { return }
+        let product = Int(aspects[slot].product)
+        products[product].add(today)
+        if let row = productDay(product, today.day) {
+            touch(productDay: UInt32(row))
+            productDays[row].kinds.add(today)
+        }
         guard today.dayRow != Work.none else { return }
-        let row = Int(today.dayRow)
-        aspectDays[row].add(today)
-        touch(aspectDay: row)
+        aspectDays[Int(today.dayRow)].add(today)
+        touch(aspectDay: Int(today.dayRow))
     }
 
-    private mutating func touch(aspectDay row: Int) {
+    mutating func touch(productDay row: UInt32) {
+        guard !productDays[Int(row)].isDirty else { return }
+        Self.note(row, &changes, &productDays)
+    }
+
+    private static func note(_ row: UInt32, _ changes: inout Changes, _ productDays: inout [ProductDayRow]) {
+        var productDays = productDays.mutableSpan
+        _ = changes.note(row, &productDays)
+    }
+
+    mutating func touch(aspectDay row: Int) {
         guard !aspectDays[row].isDirty else { return }
         aspectDays[row].isDirty = true
         changes.aspectDays.append(UInt32(truncatingIfNeeded: row))
+    }
+
+    /// Ends the stint: carries its numbers to the aspect and to their day.
+    mutating func settle(numbers slot: Int) {
+        let numbers = todays[slot].numbers
+        todays[slot].numbers = NumberSum()
+        aspects[slot].numbers.add(numbers)
+        guard numbers.count > 0, todays[slot].numbersRow != Work.none else { return }
+        let row = Int(todays[slot].numbersRow)
+        aspectDays[row].numbers.add(numbers)
+        touch(aspectDay: row)
     }
 
     /// Carries the sets of a choice to the day on which they were counted.
@@ -54,27 +81,39 @@ extension SummaryState {
         dayWords[dayWord(Int(choice.dayRow), choice.word)].sets += UInt64(choice.today)
     }
 
-    /// Counts what does not fit into a row for today: very many uses, or a time that no calendar has.
-    mutating func countUnusual(_ slot: Int, _ time: Int64, _ times: Times) {
-        aspects[slot].first = min(aspects[slot].first, time)
-        aspects[slot].last = max(aspects[slot].last, time)
-        aspects[slot].useTotal &+= times.uses
-        aspects[slot].faultTotal &+= times.faults
-        guard todays[slot].dayRow != Work.none else { return }
-        let row = Int(todays[slot].dayRow)
-        aspectDays[row].useTotal &+= times.uses
-        aspectDays[row].faultTotal &+= times.faults
-        touch(aspectDay: row)
-    }
-
     mutating func settleDevices() { dayDevices.settle(changes.productDays, &productDayDevices) }
     mutating func settleCustomers() { dayCustomers.settle(changes.productDays, &productDayCustomers) }
+}
+
+extension SummaryState.Changes {
+    /// Makes a product's day part of the next checkpoint.
+    /// - Returns: its place among those that are.
+    @inline(__always)
+    mutating func note(_ row: UInt32, _ productDays: inout MutableSpan<ProductDayRow>) -> UInt32 {
+        if !productDays[Int(row)].isDirty {
+            productDays[Int(row)].isDirty = true
+            productDays[Int(row)].place = UInt32(truncatingIfNeeded: self.productDays.count)
+            self.productDays.append(row)
+        }
+        return productDays[Int(row)].place
+    }
+}
+
+extension ProductRow {
+    fileprivate mutating func add(_ today: AspectToday) {
+        kinds.add(today)
+        let start = Int64(today.day) &* 86_400_000
+        first = min(first, start &+ Int64(today.first))
+        last = max(last, start &+ Int64(today.last))
+        useTotal &+= UInt64(today.uses)
+        faultTotal &+= UInt64(today.faults)
+    }
 }
 
 extension AspectRow {
     fileprivate mutating func add(_ today: AspectToday) {
         kinds.add(today)
-        if today.first <= today.last {
+        if today.hasCounts {
             let start = Int64(today.day) &* 86_400_000
             first = min(first, start &+ Int64(today.first))
             last = max(last, start &+ Int64(today.last))
@@ -85,6 +124,9 @@ extension AspectRow {
         customers &+= UInt64(today.customers)
         moves &+= UInt64(today.moves)
         maxSeverity = max(maxSeverity, today.maxSeverity)
+        (numbering, choosing) = (UInt64(today.numbering), UInt64(today.choosing))
+        (flagsOn, flagsOff) = (UInt64(today.flagsOn), UInt64(today.flagsOff))
+        (unit, ratings, stint, stintRow) = (today.unit, today.ratings, today.numbers, today.numbersRow)
     }
 }
 

@@ -8,12 +8,12 @@ import Events
 enum SnapshotPart: UInt32, CaseIterable, Sendable {
     case header = 0
     case dedupe, products, productDays, aspects, aspectDays, devices, customers
-    case preferences, ratings, choices, faults, bins, dayWords, wideDevices, wideCustomers
+    case preferences, otherPreferences, ratings, choices, faults, bins, dayWords, wideDevices, wideCustomers
 
-    /// Rows, or for the preferences places, in one page: fixed, so that a page changes only when its rows do.
+    /// Rows, or devices for the preferences, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
         switch self {
-        case .preferences, .devices, .customers, .bins, .dayWords, .choices, .faults, .wideDevices, .wideCustomers:
+        case .devices, .customers, .otherPreferences, .bins, .dayWords, .choices, .faults, .wideDevices, .wideCustomers:
             8_192
         default: 1_024
         }
@@ -25,14 +25,14 @@ extension SummaryState {
         let rows =
             switch part {
             case .header: 1
-            case .dedupe: dedupe.pageCount * part.pageRows
+            case .dedupe, .preferences: devices.count
             case .products: products.count
             case .productDays: productDays.count
             case .aspects: aspects.count
             case .aspectDays: aspectDays.count
             case .devices: devices.count
             case .customers: customers.count
-            case .preferences: preferences.capacity
+            case .otherPreferences: otherPreferences.keys.count
             case .ratings: ratings.count
             case .choices: choices.count
             case .faults: faults.count
@@ -51,8 +51,7 @@ extension SummaryState {
             writer.write(UInt64(ProjectionLimits.version))
             writer.write(offset.rawValue)
             writer.write(skipped)
-            writer.write(UInt64(preferences.capacity))
-        case .dedupe: writer.write(raw: dedupe.page(page))
+        case .dedupe: writer.write(raw: dedupe(page).page(0))
         case .products: encode(products, part, page, &writer)
         case .productDays: encode(productDays, part, page, &writer)
         case .aspects: encode(aspects, part, page, &writer)
@@ -60,6 +59,7 @@ extension SummaryState {
         case .devices: encode(devices, part, page, &writer)
         case .customers: encode(customers, part, page, &writer)
         case .preferences: encodePreferences(page, &writer)
+        case .otherPreferences: encodeOtherPreferences(page, &writer)
         case .ratings: encode(ratings, part, page, &writer)
         case .choices: encode(choices, part, page, &writer)
         case .faults: encode(faults, part, page, &writer)
@@ -80,10 +80,26 @@ extension SummaryState {
 
     private func encodePreferences(_ page: Int, _ writer: inout ByteWriter) {
         let rows = SnapshotPart.preferences.pageRows
-        for place in page * rows..<min(preferences.capacity, (page + 1) * rows) {
-            let entry = preferences[place]
-            if entry.device != 0 { entry.write(to: &writer) }
+        for device in page * rows..<min(devices.count, (page + 1) * rows) {
+            for entry in preferences.entries(devices[device].preferences) { entry.write(to: &writer) }
         }
+    }
+
+    private func encodeOtherPreferences(_ page: Int, _ writer: inout ByteWriter) {
+        let rows = SnapshotPart.otherPreferences.pageRows
+        for index in page * rows..<min(otherPreferences.keys.count, (page + 1) * rows) {
+            otherPreferences.keys[index].write(to: &writer)
+            otherPreferences.preferences[index].write(to: &writer)
+        }
+    }
+
+    /// The dedupe table of one page's devices, numbered from 0.
+    private func dedupe(_ page: Int) -> DedupeTable {
+        let rows = SnapshotPart.dedupe.pageRows
+        let range = page * rows..<min(devices.count, (page + 1) * rows)
+        return DedupeTable(
+            current: devices[range].map(\.window), previous: Array(windowsBefore[range]),
+            ids: ids.part(UInt32(range.lowerBound)..<UInt32(range.upperBound)))
     }
 
     /// Puts back a page. Pages of one part come in order, parts in any. False when it is damaged.
@@ -94,16 +110,16 @@ extension SummaryState {
             guard reader.read() == UInt64(ProjectionLimits.version) else { return false }
             restore(offset: Offset(rawValue: reader.read()))
             skipped = reader.read()
-            // The entries come in the order of their places: they must find a table as large as the one they left.
-            preferences.reserve(places: Int(reader.read32()))
-        case .dedupe: return dedupe.restore(bytes.span)
+        case .dedupe: return restoredDedupe.restore(bytes.span)
         case .products: decode(&products, &reader)
         case .productDays: decode(&productDays, &reader)
         case .aspects: decode(&aspects, &reader)
         case .aspectDays: decode(&aspectDays, &reader)
         case .devices: decode(&devices, &reader)
         case .customers: decode(&customers, &reader)
-        case .preferences: while !reader.isAtEnd { preferences.restore(Preference(from: &reader)) }
+        case .preferences: while !reader.isAtEnd { restoredPreferences.append(Preference(from: &reader)) }
+        case .otherPreferences:
+            while !reader.isAtEnd { otherPreferences.restore(reader.read(), Preference(from: &reader)) }
         case .ratings: decode(&ratings, &reader)
         case .choices: decode(&choices, &reader)
         case .faults: decode(&faults, &reader)
@@ -126,11 +142,15 @@ extension SummaryState {
         for (row, day) in productDays.enumerated() {
             productDayIndex.insert(IndexTable.key(day.product, UInt32(bitPattern: day.day)), row)
         }
+        guard reindexDevices() else { return false }
         for (row, customer) in customers.enumerated() {
             customerIndex.insert(IndexTable.key(customer.product, customer.customer), row)
         }
         for slot in aspects.indices {
-            guard Int(aspects[slot].product) < products.count, reindex(slot) else { return false }
+            let (product, day) = (Int(aspects[slot].product), aspects[slot].stintRow)
+            guard product < products.count, day == Work.none || Int(day) < aspectDays.count, reindex(slot) else {
+                return false
+            }
         }
         for row in aspectDays.indices {
             let day = aspectDays[row]
@@ -143,6 +163,35 @@ extension SummaryState {
             }
         }
         return true
+    }
+
+    /// Gives the devices their windows and preferences back.
+    private mutating func reindexDevices() -> Bool {
+        guard restoredDedupe.deviceCount == devices.count else { return false }
+        var next = 0
+        for device in devices.indices {
+            devices[device].window = restoredDedupe.current[device]
+            let held = devices[device].preferences.held
+            let end = next + held.nonzeroBitCount
+            guard end <= restoredPreferences.count else { return false }
+            let entries = Array(restoredPreferences[next..<end])
+            guard entries.allSatisfy(isSound) else { return false }
+            devices[device].preferences = preferences.restore(entries, held)
+            next = end
+        }
+        guard next == restoredPreferences.count, otherPreferences.preferences.allSatisfy(isSound) else { return false }
+        (windowsBefore, ids) = (restoredDedupe.previous, restoredDedupe.ids)
+        (restoredDedupe, restoredPreferences) = (DedupeTable(), [])
+        return true
+    }
+
+    /// Whether the row that a preference names is there.
+    private func isSound(_ preference: Preference) -> Bool {
+        switch preference.kind {
+        case .symbol: preference.row == Work.none || Int(preference.row) < choices.count
+        case .whole, .real: Int(preference.row) < bins.count
+        case .flag, .none: true
+        }
     }
 
     /// Puts back the sets of a product's day, by the key of its row. False when they are damaged. The row may be
@@ -160,7 +209,7 @@ extension SummaryState {
 
     private mutating func reindex(_ slot: Int) -> Bool {
         let row = aspects[slot]
-        todays.append(AspectToday(ordinal: UInt16(truncatingIfNeeded: row.ordinal)))
+        todays.append(AspectToday(row))
         slotIndex.insert(IndexTable.key(row.product, row.aspect), slot)
         var next = row.words
         while next != AspectRow.none {

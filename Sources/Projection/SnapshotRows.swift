@@ -154,6 +154,8 @@ extension AspectRow: SnapshotRow {
         writer.write(faultTotal)
         writer.write(otherFaults)
         numbers.write(to: &writer)
+        stint.write(to: &writer)
+        writer.write(stintRow)
         for place in 0..<5 { writer.write(quantiles[place]) }
         writer.write(words)
         writer.write(wordCount)
@@ -188,6 +190,8 @@ extension AspectRow: SnapshotRow {
         faultTotal = reader.read()
         otherFaults = reader.read()
         numbers = NumberSum(from: &reader)
+        stint = NumberSum(from: &reader)
+        stintRow = reader.read32()
         for place in 0..<5 { quantiles[place] = reader.readDouble() }
         words = reader.read32()
         wordCount = reader.read32()
@@ -288,21 +292,20 @@ extension ProductDayRow: SnapshotRow {
     }
 }
 
+/// Without its windows, which are in the part for dedupe.
 extension DeviceRow: SnapshotRow {
     func write(to writer: inout ByteWriter) {
         writer.write(product)
-        writer.write(epoch)
-        writer.write(epochBefore)
         writer.write(rank)
         writer.write(aspects)
+        writer.write(preferences.held)
     }
 
     init(from reader: inout ByteReader) {
         product = reader.read32()
-        epoch = reader.read32()
-        epochBefore = reader.read32()
         rank = reader.read32()
         aspects = reader.read()
+        preferences.held = reader.read()
     }
 }
 
@@ -322,19 +325,17 @@ extension CustomerRow: SnapshotRow {
 
 extension Preference: SnapshotRow {
     func write(to writer: inout ByteWriter) {
-        writer.write(device)
-        writer.write(slot)
         writer.write(rank)
         writer.write(kind.rawValue)
+        writer.write(row &+ 1)
         writer.write(seq)
-        writer.write(payload)
+        writer.write(bits)
     }
 
     init(from reader: inout ByteReader) {
-        device = reader.read32()
-        slot = reader.read32()
         rank = reader.read32()
         kind = .init(rawValue: reader.read8()) ?? .none
+        row = reader.read32() &- 1
         seq = reader.read()
         bits = reader.read()
     }

@@ -3,122 +3,156 @@
 import Events
 
 extension SummaryState {
-    /// Finds out which of the device's preferences each event sets.
-    mutating func placePreferences(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
-        preferences.place(events, &work, count)
+    /// Sets what devices prefer, and notes what each preferred before.
+    mutating func setPreferences(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
+        var hasOthers = false
+        for index in 0..<count where work[index].slot != Work.none {
+            let event = Int(work[index].event)
+            guard case .preferenceSet = events[event].kind else { continue }
+            if work[index].row == Work.none { findRow(events[event], &work[index]) }
+            guard events[event].device.rawValue != 0 else { continue }
+            if case .none = events[event].valueKind { continue }
+            if work[index].isOwn { work[index].bit = todays[Int(work[index].slot)].bit }
+            if work[index].bit == 0 { hasOthers = true }
+        }
+        preferences.set(events, &work, count, &devices)
+        guard hasOthers else { return }
+        for index in 0..<count where work[index].slot != Work.none && work[index].bit == 0 {
+            let event = events[Int(work[index].event)]
+            guard case .preferenceSet = event.kind, event.device.rawValue != 0 else { continue }
+            if case .none = event.valueKind { continue }
+            otherPreferences.set(event, &work[index])
+        }
     }
 
-    /// The last pass: what the event says.
-    @inline(__always) mutating func applyValue(_ event: borrowing Event, _ item: Work) {
+    /// Finds the row of the choice or of the bin of numbers that an event names, or makes it.
+    private mutating func findRow(_ event: borrowing Event, _ item: inout Work) {
+        let slot = Int(item.slot)
+        switch event.valueKind {
+        case .symbol:
+            guard let row = choice(slot, UInt32(truncatingIfNeeded: event.valueBits)) else { return }
+            item.row = UInt32(truncatingIfNeeded: row)
+        case .whole: item.row = UInt32(truncatingIfNeeded: bin(slot, Double(Int64(bitPattern: event.valueBits))))
+        case .real: item.row = UInt32(truncatingIfNeeded: bin(slot, Double(bitPattern: event.valueBits)))
+        case .flag, .none: break
+        }
+    }
+
+    /// The last pass: what the events say.
+    mutating func countValues(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
+        var next = 0
+        while true {
+            next = Self.countPreferences(events, &work, next..<count, &todays, &choices, &bins)
+            guard next < count else { return }
+            countOther(events[Int(work[next].event)], work[next])
+            next += 1
+        }
+    }
+
+    /// Counts preferences, except those that are the first of their choice or number on a day.
+    /// - Returns: the place in `work` of the first event that is to be counted otherwise.
+    private static func countPreferences(
+        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ todays: inout [AspectToday],
+        _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
+    ) -> Int {
+        var todays = todays.mutableSpan
+        var choices = choices.mutableSpan
+        var bins = bins.mutableSpan
+        for index in range where work[index].slot != Work.none {
+            let item = work[index]
+            let event = Int(item.event)
+            switch events[event].kind {
+            case .preferenceSet: break
+            case .ratingGiven, .faultSeen: return index
+            default: continue
+            }
+            let slot = Int(item.slot)
+            let new = Held(events[event].valueKind, events[event].valueBits, item.row)
+            let old = Held(item.oldKind, item.oldBits, item.oldRow)
+            guard item.change != .late, !old.isOther else { return index }
+            switch new.kind {
+            case .symbol:
+                guard item.row != Work.none, choices[Int(item.row)].dayRow == item.aspectDay else { return index }
+                choices[Int(item.row)].today &+= 1
+            case .whole, .real:
+                guard todays[slot].numbersRow == item.aspectDay else { return index }
+                todays[slot].numbers.add(new.number)
+            case .flag, .none: break
+            }
+            guard item.change != .nobody else { continue }
+            let unit = events[event].unit.rawValue
+            if unit != 0, unit != todays[slot].unit { todays[slot].unit = unit }
+            if item.change == .same { continue }
+            todays[slot].moves &+= item.change == .moved ? 1 : 0
+            old.count(up: false, &todays[slot], &choices, &bins)
+            new.count(up: true, &todays[slot], &choices, &bins)
+        }
+        return range.upperBound
+    }
+
+    /// Counts any event, whatever it needs.
+    private mutating func countOther(_ event: borrowing Event, _ item: Work) {
         switch event.kind {
-        case .preferenceSet:
-            if item.slot != Work.none { applyPreference(event, item) }
+        case .preferenceSet: applyPreference(event, item)
         case .ratingGiven: applyRating(event, item)
-        case .faultSeen:
-            if item.slot != Work.none { applyFault(event, item) }
+        case .faultSeen: applyFault(event, item)
         default: break
         }
     }
 
     private mutating func applyPreference(_ event: borrowing Event, _ item: Work) {
         let slot = Int(item.slot)
-        var bits = event.valueBits
-        switch event.valueKind {
-        case .symbol:
-            let word = UInt32(truncatingIfNeeded: bits)
-            bits = UInt64(word) | UInt64(countChoice(word, slot, item.aspectDay)) << 32
-        case .whole: countNumber(Double(Int64(bitPattern: bits)), slot, item.aspectDay)
-        case .real: countNumber(Double(bitPattern: bits), slot, item.aspectDay)
+        let new = Held(event.valueKind, event.valueBits, item.row)
+        switch new.kind {
+        case .symbol: countChoice(item.row, slot, item.aspectDay)
+        case .whole, .real: countNumber(new.number, slot, item.aspectDay)
         case .flag: break
         case .none: return
         }
-        guard item.place != Work.none else { return }
-        let old = preferences[Int(item.place)]
-        var new = old
-        if case .sequence = event.identity {
-            guard (item.rank, event.seq) > (old.rank, old.seq) else {
-                aspects[slot].late += 1
-                return
-            }
-            (new.rank, new.seq) = (item.rank, event.seq)
-        }
-        (new.kind, new.bits) = (event.valueKind, bits)
-        preferences[Int(item.place)] = new
+        if item.change == .late { aspects[slot].late += 1 }
+        guard item.change != .late, item.change != .nobody else { return }
         let unit = event.unit.rawValue
-        if unit != 0, unit != aspects[slot].unit { aspects[slot].unit = unit }
-        if new.isSameValue(as: old) { return }
-        if case .none = old.kind {
-            // Its first one.
-        } else {
-            todays[slot].moves &+= 1
-            move(old, slot, enter: false)
-        }
+        if unit != 0 { todays[slot].unit = unit }
+        guard item.change != .same else { return }
+        if item.change == .moved { todays[slot].moves &+= 1 }
+        move(Held(item.oldKind, item.oldBits, item.oldRow), slot, enter: false)
         move(new, slot, enter: true)
     }
 
-    /// Counts a choice.
-    /// - Returns: its row + 1; 0 when it counts among the others.
-    private mutating func countChoice(_ word: UInt32, _ slot: Int, _ dayRow: UInt32) -> UInt32 {
-        guard let row = choice(slot, word) else {
+    private mutating func countChoice(_ choice: UInt32, _ slot: Int, _ dayRow: UInt32) {
+        guard choice != Work.none else {
             aspects[slot].otherSets += 1
             if dayRow != Work.none { aspectDays[Int(dayRow)].otherSets += 1 }
-            return 0
+            return
         }
+        let row = Int(choice)
         if choices[row].dayRow != dayRow {
             settle(choice: row)
             choices[row].dayRow = dayRow
         }
         choices[row].today &+= 1
-        return UInt32(row + 1)
     }
 
     private mutating func countNumber(_ number: Double, _ slot: Int, _ dayRow: UInt32) {
-        aspects[slot].numbers.add(number)
-        if dayRow != Work.none { aspectDays[Int(dayRow)].numbers.add(number) }
+        if todays[slot].numbersRow != dayRow {
+            settle(numbers: slot)
+            todays[slot].numbersRow = dayRow
+        }
+        todays[slot].numbers.add(number)
     }
 
     /// A device takes up, or gives up, a value as what it prefers now.
-    private mutating func move(_ preference: Preference, _ slot: Int, enter: Bool) {
-        switch preference.kind {
-        case .symbol:
-            aspects[slot].choosing = step(aspects[slot].choosing, enter)
-            let known = Int(preference.bits >> 32) - 1
-            let row = known >= 0 ? known : choice(slot, UInt32(truncatingIfNeeded: preference.bits))
-            if let row {
-                choices[row].now = step(choices[row].now, enter)
-            } else {
-                aspects[slot].otherNow = step(aspects[slot].otherNow, enter)
-            }
-        case .flag:
-            if preference.bits != 0 {
-                aspects[slot].flagsOn = step(aspects[slot].flagsOn, enter)
-            } else {
-                aspects[slot].flagsOff = step(aspects[slot].flagsOff, enter)
-            }
-        case .whole: moveNumber(Double(Int64(bitPattern: preference.bits)), slot, enter)
-        case .real: moveNumber(Double(bitPattern: preference.bits), slot, enter)
-        case .none: break
-        }
+    private mutating func move(_ value: Held, _ slot: Int, enter: Bool) {
+        if value.isOther { aspects[slot].otherNow = enter ? aspects[slot].otherNow + 1 : aspects[slot].otherNow - 1 }
+        Self.move(value, enter, &todays[slot], &choices, &bins)
     }
 
-    private mutating func moveNumber(_ number: Double, _ slot: Int, _ enter: Bool) {
-        let row = bin(slot, number)
-        Self.move(&bins[row], number, enter)
-        Self.move(&aspects[slot], enter)
-    }
-
-    @inline(__always) private static func move(_ row: inout BinRow, _ number: Double, _ enter: Bool) {
-        row.count = enter ? row.count + 1 : row.count - min(row.count, 1)
-        row.sum = row.count == 0 ? 0 : row.sum + (enter ? number : -number)
-    }
-
-    @inline(__always) private static func move(_ row: inout AspectRow, _ enter: Bool) {
-        row.numbering = enter ? row.numbering + 1 : row.numbering - min(row.numbering, 1)
-        row.areNumbersDirty = true
-    }
-
-    @inline(__always) private func step(_ count: UInt64, _ up: Bool) -> UInt64 {
-        up ? count + 1 : count - min(count, 1)
+    private static func move(
+        _ value: Held, _ enter: Bool, _ today: inout AspectToday, _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
+    ) {
+        var choices = choices.mutableSpan
+        var bins = bins.mutableSpan
+        value.count(up: enter, &today, &choices, &bins)
     }
 
     private mutating func applyRating(_ event: borrowing Event, _ item: Work) {
@@ -128,7 +162,10 @@ extension SummaryState {
         let rating = Rating(number, event)
         if event.scale == 0 {
             products[Int(item.product)].rating.add(rating)
-            if item.productDay != Work.none { Self.add(rating, &productDays[Int(item.productDay)]) }
+            if item.productDay != Work.none {
+                touch(productDay: item.productDay)
+                Self.add(rating, &productDays[Int(item.productDay)])
+            }
         }
         guard item.slot != Work.none else { return }
         ratings[ratingRow(Int(item.slot), event.scale)].add(rating)
@@ -148,6 +185,7 @@ extension SummaryState {
     }
 
     private mutating func applyFault(_ event: borrowing Event, _ item: Work) {
+        guard item.slot != Work.none else { return }
         let slot = Int(item.slot)
         if event.severity > todays[slot].maxSeverity { todays[slot].maxSeverity = event.severity }
         guard case .symbol = event.valueKind else { return }
@@ -202,8 +240,8 @@ extension SummaryState {
 
     /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %.
     mutating func refreshQuantiles(_ slot: Int) {
-        guard aspects[slot].areNumbersDirty else { return }
-        aspects[slot].areNumbersDirty = false
+        guard todays[slot].areNumbersDirty else { return }
+        todays[slot].areNumbersDirty = false
         var held: [(bin: Int32, count: UInt64, value: Double)] = []
         var next = aspects[slot].bins
         while next != AspectRow.none {
@@ -227,6 +265,52 @@ extension SummaryState {
                 }
             }
         }
+    }
+}
+
+/// What a device holds, or held.
+private struct Held: BitwiseCopyable {
+    let kind: Event.ValueKind
+    let bits: UInt64
+    let row: UInt32
+
+    @inline(__always) init(_ kind: Event.ValueKind, _ bits: UInt64, _ row: UInt32) {
+        (self.kind, self.bits, self.row) = (kind, bits, row)
+    }
+
+    /// Whether it is a choice that counts among the others.
+    @inline(__always) var isOther: Bool { kind == .symbol && row == Work.none }
+
+    @inline(__always) var number: Double {
+        kind == .whole ? Double(Int64(bitPattern: bits)) : Double(bitPattern: bits)
+    }
+
+    /// One device more, or one less, holds it.
+    @inline(__always)
+    func count(
+        up: Bool, _ today: inout AspectToday, _ choices: inout MutableSpan<ChoiceRow>, _ bins: inout MutableSpan<BinRow>
+    ) {
+        switch kind {
+        case .symbol:
+            today.choosing = up ? today.choosing &+ 1 : today.choosing &- 1
+            guard row != Work.none else { return }
+            choices[Int(row)].now = up ? choices[Int(row)].now &+ 1 : choices[Int(row)].now &- 1
+        case .whole, .real:
+            today.numbering = up ? today.numbering &+ 1 : today.numbering &- 1
+            today.areNumbersDirty = true
+            bins[Int(row)].add(number, up: up)
+        case .flag where bits != 0: today.flagsOn = up ? today.flagsOn &+ 1 : today.flagsOn &- 1
+        case .flag: today.flagsOff = up ? today.flagsOff &+ 1 : today.flagsOff &- 1
+        case .none: break
+        }
+    }
+}
+
+extension BinRow {
+    @inline(__always) fileprivate mutating func add(_ number: Double, up: Bool) {
+        count = up ? count &+ 1 : count &- 1
+        // Rounding errors end with the last device.
+        sum = count == 0 ? 0 : sum + (up ? number : -number)
     }
 }
 

@@ -1,5 +1,6 @@
 // Finding and making the rows of the fold.
 
+import Admission
 import Events
 
 extension SummaryState {
@@ -12,11 +13,12 @@ extension SummaryState {
     }
 
     mutating func growProducts(to product: Int) {
-        products.append(contentsOf: repeatElement(ProductRow(), count: product + 1 - products.count))
+        products.extend(to: product + 1, repeating: ProductRow())
     }
 
     mutating func growDevices(to device: Int) {
-        devices.append(contentsOf: repeatElement(DeviceRow(), count: device + 1 - devices.count))
+        devices.extend(to: device + 1, repeating: DeviceRow())
+        windowsBefore.extend(to: device + 1, repeating: SequenceWindow())
     }
 
     /// The slot of an aspect of a product; nil when there is no room for another one.
@@ -32,8 +34,8 @@ extension SummaryState {
         row.ordinal = products[product].aspectCount
         products[product].aspectCount += 1
         slotIndex.insert(key, aspects.count)
-        aspects.append(row)
-        todays.append(AspectToday(ordinal: UInt16(truncatingIfNeeded: row.ordinal)))
+        aspects.appendRow(row)
+        todays.appendRow(AspectToday(row))
         return aspects.count - 1
     }
 
@@ -54,9 +56,9 @@ extension SummaryState {
         row.product = UInt32(product)
         row.day = day
         productDayIndex.insert(key, productDays.count)
-        productDays.append(row)
-        productDayDevices.append(DistinctCount())
-        productDayCustomers.append(DistinctCount())
+        productDays.appendRow(row)
+        productDayDevices.appendRow(DistinctCount())
+        productDayCustomers.appendRow(DistinctCount())
         return productDays.count - 1
     }
 
@@ -73,7 +75,7 @@ extension SummaryState {
         row.slot = UInt32(slot)
         row.day = day
         aspectDayIndex.insert(key, aspectDays.count)
-        aspectDays.append(row)
+        aspectDays.appendRow(row)
         return aspectDays.count - 1
     }
 
@@ -88,7 +90,7 @@ extension SummaryState {
         row.next = aspects[slot].words
         aspects[slot].words = UInt32(choices.count)
         choiceIndex.insert(key, choices.count)
-        choices.append(row)
+        choices.appendRow(row)
         return choices.count - 1
     }
 
@@ -103,7 +105,7 @@ extension SummaryState {
         row.next = aspects[slot].faults
         aspects[slot].faults = UInt32(faults.count)
         faultIndex.insert(key, faults.count)
-        faults.append(row)
+        faults.appendRow(row)
         return faults.count - 1
     }
 
@@ -131,22 +133,22 @@ extension SummaryState {
         row.next = aspects[slot].bins
         aspects[slot].bins = UInt32(bins.count)
         binIndex.insert(key, bins.count)
-        bins.append(row)
+        bins.appendRow(row)
         return bins.count - 1
     }
 
     /// The row of a rating scale of an aspect.
     mutating func ratingRow(_ slot: Int, _ scale: UInt8) -> Int {
-        var row = aspects[slot].ratings
+        var row = todays[slot].ratings
         while row != AspectRow.none {
             if ratings[Int(row)].scale == scale { return Int(row) }
             row = ratings[Int(row)].next
         }
         var new = RatingRow()
         new.scale = scale
-        new.next = aspects[slot].ratings
-        aspects[slot].ratings = UInt32(ratings.count)
-        ratings.append(new)
+        new.next = todays[slot].ratings
+        todays[slot].ratings = UInt32(ratings.count)
+        ratings.appendRow(new)
         return ratings.count - 1
     }
 
@@ -159,7 +161,7 @@ extension SummaryState {
         row.next = aspectDays[dayRow].words
         aspectDays[dayRow].words = UInt32(dayWords.count)
         dayWordIndex.insert(key, dayWords.count)
-        dayWords.append(row)
+        dayWords.appendRow(row)
         return dayWords.count - 1
     }
 }

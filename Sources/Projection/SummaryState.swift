@@ -12,8 +12,10 @@ package import Log
 package struct SummaryState: Sendable {
     /// The offset after the last event folded.
     package private(set) var offset = Offset.zero
-    /// What has been taken from whom, as of `offset`.
-    package internal(set) var dedupe = DedupeTable()
+    /// What has been taken from whom, as of `offset`: with the windows of `devices`, all of it.
+    package var dedupe: DedupeTable {
+        DedupeTable(current: devices.map(\.window), previous: windowsBefore, ids: ids)
+    }
     /// Events that could not be read or believed and so are in no summary (damage in the log).
     package internal(set) var skipped: UInt64 = 0
 
@@ -26,8 +28,12 @@ package struct SummaryState: Sendable {
     var todays: [AspectToday] = []
     var aspectDays: [AspectDayRow] = []
     var devices: [DeviceRow] = []
+    /// The window of the epoch before each device's latest; as many as `devices`, and seldom looked at.
+    var windowsBefore: [SequenceWindow] = []
+    var ids = IDHashes()
     var customers: [CustomerRow] = []
-    var preferences = PreferenceTable()
+    var preferences = PreferencePool()
+    var otherPreferences = OtherPreferences()
     var ratings: [RatingRow] = []
     var choices: [ChoiceRow] = []
     var faults: [FaultRow] = []
@@ -47,11 +53,13 @@ package struct SummaryState: Sendable {
     var wideDevices = PairSet()
     var wideCustomers = PairSet()
 
-    /// Room for what the passes over a few events tell each other (Folding.swift).
-    var work = [Work](repeating: Work(), count: Self.passEvents)
-    var ahead = [Ahead](repeating: Ahead(), count: Self.passEvents)
+    /// Room for what the passes over a window of events tell each other (Folding.swift).
+    var work = [Work](repeating: Work(), count: Self.windowEvents)
+    var found = [Found](repeating: Found(), count: Self.windowEvents)
     /// A bit for each kind that devices send.
-    let uplink = EventKind.allCases.reduce(into: 0 as UInt32) { $0 |= $1.isUplink ? 1 << UInt32($1.rawValue) : 0 }
+    static let uplink = EventKind.allCases.reduce(into: 0 as UInt32) {
+        $0 |= $1.isUplink ? 1 << UInt32($1.rawValue) : 0
+    }
     /// Members for the sets of products' days, until they are settled.
     var dayDevices = DayMembers()
     var dayCustomers = DayMembers()
@@ -59,6 +67,10 @@ package struct SummaryState: Sendable {
     var unsettled = 0
     /// What was only read to have it near, added up.
     var nearby: UInt64 = 0
+
+    /// What a snapshot holds apart from the rows of devices, until `reindex`.
+    var restoredDedupe = DedupeTable()
+    var restoredPreferences: [Preference] = []
 
     /// What the next checkpoint has to write.
     var changes = Changes()

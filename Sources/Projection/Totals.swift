@@ -4,66 +4,44 @@ import Events
 
 extension SummaryState {
     /// Counts the first `count` events of `work`. All rows are there.
+    ///
+    /// Events with an aspect are counted there alone; their products get them when the aspect is settled.
     mutating func countTotals(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
-        Self.count(events, &work, count, &products, &productDays, &changes)
-        countDayMembers(events, &work, count)
+        countDayMembers(events, work.span, count)
         countAspects(events, &work, count)
-        countHeard(events, &work, count)
-    }
-
-    private static func count(
-        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int, _ products: inout [ProductRow],
-        _ productDays: inout [ProductDayRow], _ changes: inout Changes
-    ) {
-        var products = products.mutableSpan
-        var productDays = productDays.mutableSpan
-        for index in 0..<count {
-            let item = work[index]
-            let event = Int(item.event)
-            let kind = KindCounts.place(of: events[event].kind)
-            let times = Times(events[event], isFiled: item.slot != Work.none)
-            products[Int(item.product)].add(at: kind, events[event].time.rawValue, times)
-            guard item.productDay != Work.none else { continue }
-            let day = Int(item.productDay)
-            productDays[day].kinds.add(at: kind)
-            if !productDays[day].isDirty {
-                productDays[day].isDirty = true
-                productDays[day].place = UInt32(truncatingIfNeeded: changes.productDays.count)
-                changes.productDays.append(item.productDay)
-            }
-        }
+        countHeard(events, work.span, count)
     }
 
     /// Adds devices and customers to the sets of their product's day, unless they were added to the same one last.
-    private mutating func countDayMembers(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
-        for index in 0..<count {
-            let item = work[index]
-            guard item.productDay != Work.none else { continue }
-            let place = productDays[Int(item.productDay)].place
-            let event = Int(item.event)
-            let day = events[event].time.day
-            let device = Int(events[event].device.rawValue)
-            if Self.isNews(item, day, &devices[device]) {
-                dayDevices.add(UInt32(device), at: place)
-            }
-            guard item.customer != Work.none, Self.isNews(day, &customers[Int(item.customer)]) else { continue }
-            dayCustomers.add(events[event].customer.rawValue, at: place)
-        }
+    private mutating func countDayMembers(_ events: Span<Event>, _ work: Span<Work>, _ count: Int) {
+        Self.countDayMembers(
+            events, work, count, &productDays, &changes, &devices, &customers, &dayDevices, &dayCustomers)
         if dayDevices.isFull { settleDevices() }
         if dayCustomers.isFull { settleCustomers() }
     }
 
-    @inline(__always) private static func isNews(_ item: Work, _ day: Int32, _ device: inout DeviceRow) -> Bool {
-        guard item.isOwn else { return true }
-        if device.day == day { return false }
-        device.day = day
-        return true
-    }
-
-    @inline(__always) private static func isNews(_ day: Int32, _ customer: inout CustomerRow) -> Bool {
-        if customer.day == day { return false }
-        customer.day = day
-        return true
+    private static func countDayMembers(
+        _ events: Span<Event>, _ work: Span<Work>, _ count: Int, _ productDays: inout [ProductDayRow],
+        _ changes: inout Changes, _ devices: inout [DeviceRow], _ customers: inout [CustomerRow],
+        _ dayDevices: inout DayMembers, _ dayCustomers: inout DayMembers
+    ) {
+        var productDays = productDays.mutableSpan
+        var devices = devices.mutableSpan
+        var customers = customers.mutableSpan
+        for index in 0..<count {
+            let item = work[index]
+            guard item.productDay != Work.none else { continue }
+            let event = Int(item.event)
+            let day = events[event].time.day
+            let device = Int(events[event].device.rawValue)
+            if !item.isOwn || devices[device].day != day {
+                if item.isOwn { devices[device].day = day }
+                dayDevices.add(UInt32(device), at: changes.note(item.productDay, &productDays))
+            }
+            guard item.customer != Work.none, customers[Int(item.customer)].day != day else { continue }
+            customers[Int(item.customer)].day = day
+            dayCustomers.add(events[event].customer.rawValue, at: changes.note(item.productDay, &productDays))
+        }
     }
 
     private mutating func countAspects(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
@@ -71,8 +49,12 @@ extension SummaryState {
         while true {
             next = Self.countAspects(events, &work, next..<count, &todays)
             guard next < count else { return }
-            prepare(Int(work[next].slot), events[Int(work[next].event)])
-            countAspect(events[Int(work[next].event)], &work[next])
+            let event = events[Int(work[next].event)]
+            if work[next].slot == Work.none {
+                countWithoutAspect(event, work[next])
+            } else {
+                countOne(event, &work[next])
+            }
             next += 1
         }
     }
@@ -83,12 +65,13 @@ extension SummaryState {
         _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ todays: inout [AspectToday]
     ) -> Int {
         var todays = todays.mutableSpan
-        for index in range where work[index].slot != Work.none {
+        for index in range {
+            guard work[index].slot != Work.none else { return index }
             let slot = Int(work[index].slot)
             let event = Int(work[index].event)
             guard todays[slot].isDirty, let millisecond = millisecond(events[event].time, of: todays[slot].day)
             else { return index }
-            let times = Times(events[event], isFiled: true)
+            let times = Times(events[event])
             guard times.uses | times.faults <= AspectToday.smallCount else { return index }
             work[index].aspectDay = todays[slot].dayRow
             todays[slot].add(
@@ -104,52 +87,97 @@ extension SummaryState {
         return millisecond < 86_400_000 ? UInt32(truncatingIfNeeded: millisecond) : nil
     }
 
-    /// Makes an event's day the aspect's, and the aspect part of the next checkpoint.
-    private mutating func prepare(_ slot: Int, _ event: borrowing Event) {
-        if todays[slot].day != event.time.day { turn(slot, to: event.time.day) }
-        guard !todays[slot].isDirty else { return }
-        todays[slot].isDirty = true
-        changes.aspects.append(UInt32(truncatingIfNeeded: slot))
-    }
-
-    /// Counts any event, once its day is the aspect's.
-    private mutating func countAspect(_ event: borrowing Event, _ item: inout Work) {
+    /// Counts any event that has an aspect.
+    ///
+    /// A later day becomes the aspect's; one event of an earlier one is counted apart, for many come a little late
+    /// around midnight.
+    private mutating func countOne(_ event: Event, _ item: inout Work) {
         let slot = Int(item.slot)
-        item.aspectDay = todays[slot].dayRow
-        let times = Times(event, isFiled: true)
-        let kind = KindCounts.place(of: event.kind)
-        let millisecond = Self.millisecond(event.time, of: todays[slot].day)
-        if let millisecond, times.uses | times.faults <= AspectToday.smallCount {
+        if event.time.day > todays[slot].day { turn(slot, to: event.time.day) }
+        if !todays[slot].isDirty {
+            todays[slot].isDirty = true
+            changes.aspects.append(item.slot)
+        }
+        let times = Times(event)
+        if let millisecond = Self.millisecond(event.time, of: todays[slot].day),
+            times.uses | times.faults <= AspectToday.smallCount
+        {
+            item.aspectDay = todays[slot].dayRow
             todays[slot].add(
-                at: kind, millisecond, uses: UInt32(truncatingIfNeeded: times.uses),
+                at: KindCounts.place(of: event.kind), millisecond, uses: UInt32(truncatingIfNeeded: times.uses),
                 faults: UInt32(truncatingIfNeeded: times.faults))
         } else {
-            todays[slot].kinds[kind] &+= 1
-            countUnusual(slot, event.time.rawValue, times)
+            item.aspectDay = aspectDay(slot, event.time.day).map { UInt32(truncatingIfNeeded: $0) } ?? Work.none
+            countApart(event, times, item)
         }
+    }
+
+    /// Counts an event straight where it belongs: one of an earlier day, of very many uses, of a time that no calendar
+    /// has.
+    private mutating func countApart(_ event: Event, _ times: Times, _ item: Work) {
+        let kind = KindCounts.place(of: event.kind)
+        aspects[Int(item.slot)].add(at: kind, event.time.rawValue, times)
+        products[Int(item.product)].add(at: kind, event.time.rawValue, times)
+        if item.aspectDay != Work.none {
+            aspectDays[Int(item.aspectDay)].add(at: kind, times)
+            touch(aspectDay: Int(item.aspectDay))
+        }
+        countProductDay(item.productDay, kind)
+    }
+
+    private mutating func countWithoutAspect(_ event: Event, _ item: Work) {
+        let kind = KindCounts.place(of: event.kind)
+        products[Int(item.product)].add(at: kind, event.time.rawValue, Times())
+        countProductDay(item.productDay, kind)
+    }
+
+    private mutating func countProductDay(_ row: UInt32, _ kind: Int) {
+        guard row != Work.none else { return }
+        touch(productDay: row)
+        productDays[Int(row)].kinds.add(at: kind)
     }
 
     /// Counts the devices and customers that are heard about an aspect for the first time.
-    private mutating func countHeard(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
-        for index in 0..<count {
+    private mutating func countHeard(_ events: Span<Event>, _ work: Span<Work>, _ count: Int) {
+        guard Self.countHeard(events, work, count, &todays, &devices, &customers) else { return }
+        for index in 0..<count where work[index].slot != Work.none {
             let item = work[index]
-            guard item.slot != Work.none else { continue }
-            let slot = Int(item.slot)
-            let ordinal = todays[slot].ordinal
-            let bit: UInt64 = ordinal < 64 ? 1 &<< UInt64(ordinal) : 0
-            let device = events[Int(item.event)].device.rawValue
-            if item.isOwn, bit != 0 {
-                if Self.set(bit, &devices[Int(device)].aspects) { todays[slot].devices &+= 1 }
-            } else if device != 0, wideDevices.insert(item.slot, device) {
+            let (slot, event) = (Int(item.slot), Int(item.event))
+            let isNarrow = todays[slot].ordinal < 64
+            let device = events[event].device.rawValue
+            if !(item.isOwn && isNarrow), device != 0, wideDevices.insert(item.slot, device) {
                 todays[slot].devices &+= 1
             }
-            guard item.customer != Work.none else { continue }
-            if bit != 0 {
-                if Self.set(bit, &customers[Int(item.customer)].aspects) { todays[slot].customers &+= 1 }
-            } else if wideCustomers.insert(item.slot, events[Int(item.event)].customer.rawValue) {
+            let customer = events[event].customer.rawValue
+            if !isNarrow, item.customer != Work.none, wideCustomers.insert(item.slot, customer) {
                 todays[slot].customers &+= 1
             }
         }
+    }
+
+    /// Counts those whose aspect and device have a bit in the masks.
+    /// - Returns: whether there are others.
+    private static func countHeard(
+        _ events: Span<Event>, _ work: Span<Work>, _ count: Int, _ todays: inout [AspectToday],
+        _ devices: inout [DeviceRow], _ customers: inout [CustomerRow]
+    ) -> Bool {
+        var hasOthers = false
+        var todays = todays.mutableSpan
+        var devices = devices.mutableSpan
+        var customers = customers.mutableSpan
+        for index in 0..<count where work[index].slot != Work.none {
+            let item = work[index]
+            let slot = Int(item.slot)
+            let bit = todays[slot].bit
+            if bit == 0 || !item.isOwn { hasOthers = true }
+            guard bit != 0 else { continue }
+            let device = Int(events[Int(item.event)].device.rawValue)
+            if item.isOwn, set(bit, &devices[device].aspects) { todays[slot].devices &+= 1 }
+            if item.customer != Work.none, set(bit, &customers[Int(item.customer)].aspects) {
+                todays[slot].customers &+= 1
+            }
+        }
+        return hasOthers
     }
 
     /// - Returns: whether the bit was not set.
@@ -167,21 +195,38 @@ struct Times: BitwiseCopyable {
 
     init() {}
 
-    @inline(__always) init(_ event: borrowing Event, isFiled: Bool) {
-        let count = isFiled ? UInt64(event.count) : 0
+    @inline(__always) init(_ event: borrowing Event) {
         switch event.kind {
-        case .featureUsed: uses = count
-        case .faultSeen: faults = count
+        case .featureUsed: uses = UInt64(event.count)
+        case .faultSeen: faults = UInt64(event.count)
         default: break
         }
     }
 }
 
 extension ProductRow {
-    @inline(__always) fileprivate mutating func add(at kind: Int, _ time: Int64, _ times: Times) {
+    fileprivate mutating func add(at kind: Int, _ time: Int64, _ times: Times) {
         kinds.add(at: kind)
         first = min(first, time)
         last = max(last, time)
+        useTotal &+= times.uses
+        faultTotal &+= times.faults
+    }
+}
+
+extension AspectRow {
+    fileprivate mutating func add(at kind: Int, _ time: Int64, _ times: Times) {
+        kinds.add(at: kind)
+        first = min(first, time)
+        last = max(last, time)
+        useTotal &+= times.uses
+        faultTotal &+= times.faults
+    }
+}
+
+extension AspectDayRow {
+    fileprivate mutating func add(at kind: Int, _ times: Times) {
+        kinds.add(at: kind)
         useTotal &+= times.uses
         faultTotal &+= times.faults
     }

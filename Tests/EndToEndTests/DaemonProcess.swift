@@ -51,10 +51,12 @@ func run(_ program: String, _ arguments: [String], input: Data? = nil) async thr
 
 /// Waits for a process by asking, for a termination handler is not always called; -1 when it is gone unnoticed.
 func exitStatus(of process: Process) async -> Int32 {
+    var looksSinceGone = 0
     while process.isRunning {
-        let isGone = kill(process.processIdentifier, 0) != 0
+        if kill(process.processIdentifier, 0) != 0 { looksSinceGone += 1 }
+        // Gone, and its status is still on its way to Foundation's queue, or lost: on a busy machine that takes a while.
+        if looksSinceGone > 1_000 { return -1 }
         try? await Task.sleep(for: .milliseconds(5))
-        if isGone, process.isRunning { return -1 }
     }
     return process.terminationStatus
 }
