@@ -175,7 +175,7 @@ def quote(text):
             out.append("\\" + character)
         elif character in "\n\r\t":
             out.append({"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character])
-        elif code < 0x20 or code == 0x7F:
+        elif code < 0x20 or 0x7F <= code <= 0x9F:
             out.append(f"\\u{code:04x}")
         else:
             out.append(character)

@@ -173,7 +173,7 @@ struct ConfigurationFile {
         do {
             root = try Yams.compose(yaml: try String(contentsOfFile: path, encoding: .utf8))
         } catch let error as YamlError {
-            throw ConfigurationError(description: "configuration: \(path) is not YAML: \(error)")
+            throw ConfigurationError(description: "configuration: \(path) is not YAML: \(oneLine(error))")
         } catch {
             throw ConfigurationError(description: "configuration: cannot read \(path): \(error.localizedDescription)")
         }
@@ -212,4 +212,10 @@ struct ConfigurationFile {
             }
         }
     }
+}
+
+/// What a parser says over several lines, in one: its first line ends with the place, its last one is the pointer.
+private func oneLine(_ error: YamlError) -> String {
+    let lines = error.description.split(whereSeparator: \.isNewline).map { $0.trimmingPrefix { $0.isWhitespace } }
+    return lines.filter { $0 != "^" }.joined(separator: " ")
 }

@@ -34,6 +34,8 @@ package struct Daemon: Sendable {
     ) async throws {
         let started = ContinuousClock.now
         signal(SIGPIPE, SIG_IGN)
+        // A terminal that closes is no reason to stop.
+        signal(SIGHUP, SIG_IGN)
         let storage = try await Storage.open(configuration, events: events)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let ingest = try await openIngest(storage, on: group.next())
@@ -96,7 +98,11 @@ package struct Daemon: Sendable {
             NIOLoopBound(pipeline.value as any Intake, eventLoop: eventLoop)
         }.get()
         var transport = TransportSettings()
-        transport.maxConnections = configuration.maxConnections
+        let descriptors = raiseDescriptorLimit() - TransportLimits.descriptorsForFiles
+        transport.maxConnections = max(1, min(configuration.maxConnections, descriptors))
+        if transport.maxConnections < configuration.maxConnections {
+            events.fewDescriptors(transport.maxConnections, of: configuration.maxConnections)
+        }
         transport.idleTimeoutSeconds = configuration.idleTimeout.components.seconds
         transport.tableEntries = configuration.tableEntries
         transport.tableBytes = configuration.tableBytes

@@ -46,6 +46,13 @@ package final class InternalEvents: Sendable {
             ])
     }
 
+    /// Said once, at start.
+    package func fewDescriptors(_ connections: Int, of wanted: Int) {
+        logger.warning(
+            "the system allows few open files, so fewer connections; raise `ulimit -n` or LimitNOFILE",
+            metadata: ["connections": "\(connections)", "max_connections": "\(wanted)"])
+    }
+
     package func storageFailed(_ message: String) {
         limited(
             .error, "storage", "nothing is acknowledged until the log can be written again", ["cause": "\(message)"])

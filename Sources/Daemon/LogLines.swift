@@ -33,7 +33,8 @@ package struct LineLogHandler: LogHandler {
             case .logfmt: pairs.map { "\($0.0)=\(Self.logfmt($0.1))" }.joined(separator: " ")
             case .json: "{" + pairs.map { "\(Self.json($0.0)):\(Self.json($0.1))" }.joined(separator: ",") + "}"
             }
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        // Whoever read the log may be gone; that is no reason for the daemon to go too.
+        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
     }
 
     private func timestamp() -> String {
@@ -54,7 +55,7 @@ package struct LineLogHandler: LogHandler {
             case "\"": quoted += "\\\""
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
+            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
                 quoted += "\\u" + String(scalar.value + 0x1_0000, radix: 16).dropFirst()
             default: quoted.unicodeScalars.append(scalar)
             }

@@ -54,7 +54,9 @@ package final class Pipeline: Intake {
     private var lastBlockEvents = 0
     private var firstEventAt: NIODeadline?
     private var timer: Scheduled<Void>?
-    private var starved: [ObjectIdentifier: any Acknowledged] = [:]
+    /// Peers that are not read until there is room, in the order in which they came.
+    private var starved: [any Acknowledged] = []
+    private var isGivenUp = false
     private var drained: EventLoopPromise<Void>?
     /// Time spent in `admit`, for the stage timings.
     private(set) var admitTime: Duration = .zero
@@ -146,11 +148,13 @@ package final class Pipeline: Intake {
         closeWhenDue()
     }
 
-    package func awaitRoom(_ peer: any Acknowledged) { starved[ObjectIdentifier(peer)] = peer }
+    package func awaitRoom(_ peer: any Acknowledged) {
+        if !starved.contains(where: { $0 === peer }) { starved.append(peer) }
+    }
 
     package func forget(_ peer: any Acknowledged) {
         waiters.remove(peer)
-        starved[ObjectIdentifier(peer)] = nil
+        starved.removeAll { $0 === peer }
         for index in inFlight.indices { inFlight[index].waiters.remove(peer) }
     }
 
@@ -251,22 +255,35 @@ package final class Pipeline: Intake {
     /// The appender could not store a block and will try again; nothing is acknowledged meanwhile.
     func storageFailed(_ message: String) { health = .failing(message) }
 
+    /// Lets those go on that have waited longest, while there is room: nobody is passed over.
     private func resumeStarved() {
-        guard !starved.isEmpty, hasRoom() else { return }
-        let peers = starved
-        starved.removeAll()
-        for peer in peers.values { peer.resume() }
+        let waiting = starved
+        starved = []
+        for (index, peer) in waiting.enumerated() {
+            guard hasRoom() else {
+                starved = waiting[index...] + starved
+                return
+            }
+            peer.resume()
+        }
     }
 
     /// Stores what is filling and succeeds when everything that was read is durable.
     func drain() -> EventLoopFuture<Void> {
         let promise = eventLoop.makePromise(of: Void.self)
-        if inFlight.isEmpty, filling.isEmpty, waiters.isEmpty {
+        if isGivenUp || inFlight.isEmpty && filling.isEmpty && waiters.isEmpty {
             promise.succeed(())
         } else {
             drained = promise
             if inFlight.isEmpty { close() }
         }
         return promise.futureResult
+    }
+
+    /// Ends the wait for `drain`: what is not durable by now has no ack, and is sent again.
+    func giveUp() {
+        isGivenUp = true
+        drained?.succeed(())
+        drained = nil
     }
 }

@@ -23,7 +23,13 @@ struct IngestService: Service {
         await watchKernelDrops()
         await ingest.listeners.stopAccepting()
         await ingest.listeners.drain()
-        try await ingest.eventLoop.flatSubmit { ingest.pipeline.value.drain() }.get()
+        // A future does not notice that its task was cancelled, as happens when the storage still fails at the limit.
+        let (pipeline, eventLoop) = (ingest.pipeline, ingest.eventLoop)
+        try await withTaskCancellationHandler {
+            try await eventLoop.flatSubmit { pipeline.value.drain() }.get()
+        } onCancel: {
+            eventLoop.execute { pipeline.value.giveUp() }
+        }
         await ingest.listeners.close()
         ingest.finish()
         try await gracefulShutdown()

@@ -56,6 +56,8 @@ package struct SummaryStore: Sendable {
             snapshotOffset = meta["snapshot_offset"].flatMap { UInt64($0) }.map { Offset(rawValue: $0) }
         } catch let error as ProjectionError {
             throw error
+        } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+            throw .damaged("\(error)")
         } catch {
             throw .storage("\(error)")
         }

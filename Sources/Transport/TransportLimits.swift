@@ -27,8 +27,8 @@ package enum TransportLimits {
     package static let pingBytes = 64
     /// Body of a HELLO, bytes.
     package static let helloBytes = 4 * 1024
-    /// What a connection's reads may grow to, bytes.
-    package static let readBytes = 256 * 1024
+    /// What a connection's reads may grow to, bytes: so much of one connection is taken before the next has its turn.
+    package static let readBytes = 64 * 1024
     /// How long a refused peer may take to read why, seconds.
     package static let lingerSeconds: Int64 = 2
     /// How long a stopping daemon waits for the log to take what was read, seconds.
@@ -44,6 +44,9 @@ package enum TransportLimits {
     /// What is asked of the kernel for a datagram socket's receive buffer, bytes; it gives no more than
     /// `net.core.rmem_max`.
     package static let datagramReceiveBuffer = 16 << 20
+    /// Open files and sockets that are asked of the system, and those kept for files when it gives fewer.
+    package static let descriptors = 1 << 17
+    package static let descriptorsForFiles = 128
     /// A connection attempt that waits to be accepted.
     package static let acceptBacklog: Int32 = 1_024
 }

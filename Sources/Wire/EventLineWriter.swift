@@ -57,24 +57,32 @@ package func writeEventLine(
     output.append(0x7d)
 }
 
-/// Appends `text`, which is UTF-8, as a JSON string: only what must be is escaped.
+/// Appends `text`, which is UTF-8, as a JSON string: only what must be is escaped, and the control characters, which a
+/// terminal would obey.
 package func appendString(_ text: Span<UInt8>, _ output: inout [UInt8]) {
     output.append(0x22)
-    for index in text.indices {
+    var index = 0
+    while index < text.count {
         let byte = text[index]
+        index += 1
         switch byte {
         case 0x22, 0x5c: output += [0x5c, byte]
         case 0x0a: output += [0x5c, 0x6e]
         case 0x0d: output += [0x5c, 0x72]
         case 0x09: output += [0x5c, 0x74]
-        case 0..<0x20, 0x7f:
-            output += [0x5c, 0x75, 0x30, 0x30]
-            output.append(hexDigit(byte >> 4))
-            output.append(hexDigit(byte & 15))
+        case 0..<0x20, 0x7f: appendControl(byte, &output)
+        // U+0080 to U+009F in UTF-8.
+        case 0xc2 where index < text.count && (0x80...0x9f).contains(text[index]):
+            appendControl(text[index], &output)
+            index += 1
         default: output.append(byte)
         }
     }
     output.append(0x22)
+}
+
+private func appendControl(_ code: UInt8, _ output: inout [UInt8]) {
+    output += [0x5c, 0x75, 0x30, 0x30, hexDigit(code >> 4), hexDigit(code & 15)]
 }
 
 @inline(__always)

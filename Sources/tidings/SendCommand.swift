@@ -85,8 +85,8 @@ struct Send: AsyncParsableCommand {
     private func send() async throws -> SendTotals {
         let sender = FleetSender(options) { totals in
             guard Terminal.showsProgress else { return }
-            FileHandle.standardError.write(
-                Data("\rsent \(totals.sent)  acked \(totals.acked)  retried \(totals.retried) ".utf8))
+            try? FileHandle.standardError.write(
+                contentsOf: Data("\rsent \(totals.sent)  acked \(totals.acked)  retried \(totals.retried) ".utf8))
         }
         defer { if Terminal.showsProgress { printError("") } }
         if let devices {

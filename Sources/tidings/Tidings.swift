@@ -33,7 +33,7 @@ struct Tidings: AsyncParsableCommand {
                 try command.run()
             }
         } catch let failure as Failure {
-            FileHandle.standardError.write(Data("tidings: \(failure.message)\n".utf8))
+            try? FileHandle.standardError.write(contentsOf: Data("tidings: \(failure.message)\n".utf8))
             Foundation.exit(failure.code.rawValue)
         } catch {
             exit(withError: error)
