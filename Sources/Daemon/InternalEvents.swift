@@ -69,6 +69,14 @@ package final class InternalEvents: Sendable {
             ])
     }
 
+    /// The summaries had counted more than the log has: its end was lost, or it came back from an older copy.
+    package func logIsShorter(than counted: Offset, head: Offset) {
+        logger.error(
+            "the log ends before what the summaries had counted; they are made anew. If no older copy was restored, the "
+                + "newest segment lost its end: restore it from a copy",
+            metadata: ["head": "\(head.rawValue)", "counted": "\(counted.rawValue)"])
+    }
+
     /// Segments went, as the configuration demands.
     package func dropped(_ dropped: Dropped) {
         logger.notice(

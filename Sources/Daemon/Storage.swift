@@ -44,6 +44,10 @@ struct Storage: Sendable {
         limits.ageMilliseconds = configuration.segmentMaxAge.components.seconds * 1_000
         let log = try SQLiteEventLog(directory: configuration.dataDirectory, readOnly: false, limits: limits)
         let head = await log.head
+        let summaries = configuration.dataDirectory + "/" + Projector.fileName
+        if let counted = try? SummaryReader(path: summaries).position().offset, counted > head {
+            events.logIsShorter(than: counted, head: head)
+        }
         let projector = try Projector(
             directory: configuration.dataDirectory, identity: log.logIdentity, start: await log.start, head: head,
             now: wallClock)

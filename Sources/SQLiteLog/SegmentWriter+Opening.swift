@@ -38,12 +38,26 @@ extension SegmentWriter {
             found.logID = logID.isEmpty ? (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) } : logID
             return found
         }
+        try mendWriteAheadLog(last, &found)
         do {
             try readEnd(last, &found)
         } catch .corrupt(_, _, let cause) {
             try passOver(last, cause, &found)
         }
         return found
+    }
+
+    /// A flipped bit in the write-ahead log of a daemon that was killed would hide every commit behind it.
+    private func mendWriteAheadLog(_ first: Offset, _ found: inout Found) throws(LogError) {
+        let path = folder + "/" + Segment.file(first) + "-wal"
+        guard let wal = WriteAheadLog(path), wal.isRotten, let fault = wal.fault else { return }
+        try wal.mend(path)
+        Files.remove(folder + "/" + Segment.file(first) + "-shm")
+        try Files.syncFolder(folder)
+        found.note(
+            first, first..<first,
+            "frame \(fault.frame) of its write-ahead log was damaged; the \(fault.commits) commits from there on were "
+                + "kept, and the damaged file as -wal.damaged")
     }
 
     private mutating func define(_ stored: StoredWords) {

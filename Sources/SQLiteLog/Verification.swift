@@ -96,6 +96,12 @@ struct Verification {
 
     /// What SQLite itself finds wrong with the file.
     private mutating func checkFile(_ reader: SegmentReader) {
+        if let wal = WriteAheadLog(folder + "/" + reader.file + "-wal"), wal.isRotten, let fault = wal.fault {
+            note(
+                reader.file, reader.first..<reader.first,
+                "frame \(fault.frame) of its write-ahead log is damaged and hides \(fault.commits) commits; the daemon "
+                    + "keeps them when it starts")
+        }
         do throws(LogError) {
             let faults = try reader.query { db in try String.fetchAll(db, sql: "PRAGMA quick_check(4)") }
             guard faults != ["ok"] else { return }
