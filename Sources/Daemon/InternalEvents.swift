@@ -72,8 +72,7 @@ package final class InternalEvents: Sendable {
     /// The summaries had counted more than the log has: its end was lost, or it came back from an older copy.
     package func logIsShorter(than counted: Offset, head: Offset) {
         logger.error(
-            "the log ends before what the summaries had counted; they are made anew. If no older copy was restored, the "
-                + "newest segment lost its end: restore it from a copy",
+            "the log ends before what the summaries had counted; restore the newest segment from a copy if it lost its end",
             metadata: ["head": "\(head.rawValue)", "counted": "\(counted.rawValue)"])
     }
 
