@@ -254,8 +254,11 @@ def read_segment(path, schema, printer, write):
     damage = []
     mode = "ro" if pathlib.Path(f"{path}-wal").exists() else "ro&immutable=1"
     with sqlite3.connect(f"file:{path}?mode={mode}", uri=True) as log:
-        for kind, number, text in log.execute("SELECT kind, id, text FROM symbol"):
-            printer.symbols[kind, number] = text
+        recorded = {}
+        words = "SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol ORDER BY first_offset, kind, id"
+        for offset, kind, number, text in log.execute(words):
+            printer.symbols[kind, number] = text.decode("utf-8", "replace")
+            recorded.setdefault(offset, []).append((kind, number, text))
         first, chain = log.execute("SELECT first_offset, previous_chain FROM segment").fetchone()
         devices, following = {}, first
         rows = log.execute(
@@ -263,7 +266,10 @@ def read_segment(path, schema, printer, write):
             " body FROM block ORDER BY first_offset"
         )
         for offset, count, *bounds, codec, raw_size, crc, stored_chain, body in rows:
-            head = struct.pack("<QQqqqqQ", offset, count, *bounds, raw_size)
+            words = recorded.get(offset, [])
+            head = struct.pack("<QQqqqqQQ", offset, count, *bounds, raw_size, len(words))
+            for kind, number, text in words:
+                head += struct.pack("<QQQ", kind, number, len(text)) + text
             chain = hashlib.sha256(chain + head + body).digest()
             sound = offset == following and codec == 1 and zlib.crc32(body) == crc and chain == stored_chain
             if not sound:

@@ -25,6 +25,9 @@ package struct DaemonConfiguration: Sendable, Equatable {
     package var idleTimeout: Duration
     package var segmentMaxBytes: Int
     package var segmentMaxAge: Duration
+    /// Nil keeps everything.
+    package var retentionAge: Duration?
+    package var retentionBytes: Int?
     package var blockMaxEvents: Int
     package var blockMaxDelay: Duration
     package var tableEntries: Int
@@ -92,6 +95,7 @@ extension DaemonConfiguration {
         _ reader: ConfigReader, layers: [(source: String, values: [String: String])]
     ) throws -> DaemonConfiguration {
         func number(_ name: String) throws -> Int { try reader.requiredInt(forKey: ConfigKey(name)) }
+        func positive(_ name: String) throws -> Int? { try number(name) > 0 ? number(name) : nil }
         func text(_ name: String) throws -> String { try reader.requiredString(forKey: ConfigKey(name)) }
         let effective = ConfigurationKey.all.map { key in
             let layer = layers.first { $0.values[key.name] != nil }
@@ -106,6 +110,8 @@ extension DaemonConfiguration {
             idleTimeout: .seconds(try number("listen.idle_timeout_seconds")),
             segmentMaxBytes: try number("log.segment_max_bytes"),
             segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
+            retentionAge: try positive("log.retention_days").map { .seconds(86_400 * $0) },
+            retentionBytes: try positive("log.retention_bytes"),
             blockMaxEvents: try number("log.block_max_events"),
             blockMaxDelay: .milliseconds(try number("log.block_max_delay_ms")),
             tableEntries: try number("limits.table_entries"),

@@ -49,6 +49,11 @@ package struct ConfigurationKey: Sendable {
         .init(
             "log.segment_max_bytes", .number(1_048_576...1_099_511_627_776), "1073741824", "A segment is sealed here."),
         .init("log.segment_max_age_hours", .number(1...8_760), "24", "A segment is sealed at this age."),
+        .init(
+            "log.retention_days", .number(0...36_500), "0", "Sealed segments older than this are dropped; 0 = never."),
+        .init(
+            "log.retention_bytes", .number(0...1_125_899_906_842_624), "0",
+            "The oldest sealed segments go while the log is larger; 0 = never."),
         .init("log.block_max_events", .number(1...8_192), "8192", "Events in one block of the log."),
         .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
         .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),

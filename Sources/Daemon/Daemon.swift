@@ -46,6 +46,9 @@ package struct Daemon: Sendable {
         // Stopped from the last to the first: no more requests, no more input, the log, the summaries.
         let services: [any Service] = [
             ProjectorService(storage: storage, events: events),
+            RetentionService(
+                storage: storage, events: events, age: configuration.retentionAge,
+                bytes: configuration.retentionBytes),
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             ControlService(socket: control, events: events),

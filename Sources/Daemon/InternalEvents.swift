@@ -2,7 +2,9 @@
 
 package import Admission
 package import Events
+package import Log
 package import Logging
+package import SQLiteLog
 import Synchronization
 
 /// Writes the daemon's log: one line per thing worth acting on, at most one a second for each reason, never a name.
@@ -64,8 +66,36 @@ package final class InternalEvents: Sendable {
         limited(.error, "projection", "the summaries are not fresh; the log is not affected", ["cause": "\(message)"])
     }
 
-    package func projectionDamaged(_ message: String) {
-        limited(.error, "damage", "a damaged block is left out of the summaries", ["cause": "\(message)"])
+    /// Events of the log that cannot be read are passed over; they are in no summary.
+    package func damaged(_ damage: Damage) {
+        limited(
+            .error, "damage", "the log is damaged; run `tidings log verify` and restore the segment from a copy",
+            [
+                "segment": "\(damage.segment)", "first": "\(damage.offsets.lowerBound.rawValue)",
+                "end": "\(damage.offsets.upperBound.rawValue)", "cause": "\(damage.cause)",
+            ])
+    }
+
+    /// The summaries had counted more than the log has: its end was lost, or it came back from an older copy.
+    package func logIsShorter(than counted: Offset, head: Offset) {
+        logger.error(
+            "the log ends before what the summaries had counted; restore the newest segment from a copy if it lost its end",
+            metadata: ["head": "\(head.rawValue)", "counted": "\(counted.rawValue)"])
+    }
+
+    /// Segments went, as the configuration demands.
+    package func dropped(_ dropped: Dropped) {
+        logger.notice(
+            "retention dropped the oldest segments",
+            metadata: [
+                "segments": "\(dropped.segments)", "bytes": "\(dropped.bytes)",
+                "events": "\(dropped.offsets.upperBound.rawValue - dropped.offsets.lowerBound.rawValue)",
+                "start": "\(dropped.offsets.upperBound.rawValue)",
+            ])
+    }
+
+    package func retentionFailed(_ message: String) {
+        limited(.error, "retention", "old segments stay; nothing else is affected", ["cause": "\(message)"])
     }
 
     /// Writes a line unless one for the same key was written less than a second ago; says how many were left out.

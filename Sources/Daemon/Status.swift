@@ -33,6 +33,15 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var head: UInt64
     /// The offset up to which the summaries have counted.
     package var projected: UInt64
+    /// The first offset that the log retains.
+    package var start: UInt64
+    /// `OFFSET:HASH`: the hash chain over everything before the offset.
+    package var chainHead: String
+    /// Events of the log that are in no summary because the log is damaged.
+    package var unreadable: UInt64
+    /// What retention has dropped since the daemon started.
+    package var retentionSegments: Int
+    package var retentionEvents: UInt64
     package var connections: Int
     /// "good", or one line with the cause and the remedy.
     package var storage: String

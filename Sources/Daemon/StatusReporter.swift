@@ -5,6 +5,8 @@ import Events
 import Foundation
 import Logging
 import NIOCore
+import Projection
+import SQLiteLog
 import Transport
 
 /// Answers the control socket.
@@ -34,6 +36,8 @@ struct StatusReporter: Sendable {
     func status() async throws -> DaemonStatus {
         let connections = await ingest.listeners.connectionCounts()
         let (head, projected) = (storage.head, await storage.projected)
+        let (start, unreadable) = (await storage.log.start, await storage.projector.unreadable)
+        let (chainHead, dropped) = (storage.log.chainHead, (storage.retention.segments, storage.retention.events))
         let uptime = started.duration(to: .now).components
         let tcp = "\(ingest.listeners.tcpAddress.ipAddress ?? "?"):\(ingest.listeners.tcpAddress.port ?? 0)"
         let udp = "\(ingest.listeners.udpAddress.ipAddress ?? "?"):\(ingest.listeners.udpAddress.port ?? 0)"
@@ -49,7 +53,9 @@ struct StatusReporter: Sendable {
                 }
             return DaemonStatus(
                 version: tidingsVersion, pid: getpid(), uptimeSeconds: Double(uptime.seconds), tcp: tcp, udp: udp,
-                head: head.rawValue, projected: projected.rawValue, connections: connections.open, storage: storage,
+                head: head.rawValue, projected: projected.rawValue, start: start.rawValue, chainHead: chainHead,
+                unreadable: unreadable, retentionSegments: dropped.0, retentionEvents: dropped.1,
+                connections: connections.open, storage: storage,
                 devices: pipeline.vocabulary.deviceCount, customers: pipeline.vocabulary.customerCount,
                 transports: transports, isBalanced: pipeline.admission.counts.allSatisfy(\.isBalanced))
         }

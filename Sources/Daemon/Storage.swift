@@ -8,6 +8,21 @@ import SQLiteLog
 import ServiceLifecycle
 import Synchronization
 
+/// What retention has dropped since the daemon started.
+final class RetentionCount: Sendable {
+    private let count = Mutex((segments: 0, events: UInt64(0)))
+
+    var segments: Int { count.withLock { $0.segments } }
+    var events: UInt64 { count.withLock { $0.events } }
+
+    func add(_ dropped: Dropped) {
+        count.withLock {
+            $0.segments += dropped.segments
+            $0.events += dropped.offsets.upperBound.rawValue - dropped.offsets.lowerBound.rawValue
+        }
+    }
+}
+
 /// The data folder, open for writing.
 struct Storage: Sendable {
     let log: SQLiteEventLog
@@ -15,6 +30,7 @@ struct Storage: Sendable {
     let feed: ProjectionFeed
     let pool = BatchPool()
     let stages = StageTimes()
+    let retention = RetentionCount()
     /// Every name, as of the start.
     let vocabulary: Vocabulary
     private let start: Offset
@@ -28,12 +44,17 @@ struct Storage: Sendable {
         limits.ageMilliseconds = configuration.segmentMaxAge.components.seconds * 1_000
         let log = try SQLiteEventLog(directory: configuration.dataDirectory, readOnly: false, limits: limits)
         let head = await log.head
+        let summaries = configuration.dataDirectory + "/" + Projector.fileName
+        if let counted = try? SummaryReader(path: summaries).position().offset, counted > head {
+            events.logIsShorter(than: counted, head: head)
+        }
         let projector = try Projector(
             directory: configuration.dataDirectory, identity: log.logIdentity, start: await log.start, head: head,
             now: wallClock)
         let behind = head.rawValue - min(head.rawValue, await projector.offset.rawValue)
         if behind > 0 { events.logger.info("summaries catch up", metadata: ["events": "\(behind)"]) }
-        try await projector.catchUp(with: log)
+        for damage in log.openingDamages { events.damaged(damage) }
+        try await projector.catchUp(with: log, damaged: { events.damaged($0) })
         return Storage(
             log: log, projector: projector, feed: ProjectionFeed(head: head), vocabulary: try await log.vocabulary(),
             start: head)
@@ -78,7 +99,7 @@ struct ProjectorService: Service {
                     try await storage.projector.checkpointIfDue(at: .now, isBusy: true)
                 }
                 if await storage.projector.offset < head, storage.feed.isEmpty {
-                    try await storage.projector.catchUp(with: storage.log)
+                    try await storage.projector.catchUp(with: storage.log, damaged: { events.damaged($0) })
                 }
                 try await storage.projector.checkpointIfDue(at: .now, isBusy: !storage.feed.isEmpty)
             } catch {

@@ -57,6 +57,11 @@ package struct Interner: Sendable {
         if found.entry == 0 { fill(id, bytes, scope: scope, hash: hash, slot: found.slot) }
     }
 
+    /// Keeps the numbers up to `id` from being given out: they were in use, under names that are lost.
+    package mutating func reserve(upTo id: UInt32) {
+        if count < Int(id) { entries.append(contentsOf: repeatElement(Entry(), count: Int(id) - count)) }
+    }
+
     private func isEmpty(_ id: UInt32) -> Bool {
         Int(id) > count || (entries[Int(id)].count == 0 && entries[Int(id)].scope == 0)
     }

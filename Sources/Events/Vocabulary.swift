@@ -129,6 +129,11 @@ package struct Vocabulary: Sendable {
         }
     }
 
+    /// Keeps a kind's numbers up to `id` from being given out again: they were in use, under words that are lost.
+    package mutating func reserve(_ kind: SymbolKind, upTo id: UInt32) {
+        withInterner(kind) { $0.reserve(upTo: id) }
+    }
+
     /// The number of a known word, or nil.
     package func find(_ kind: SymbolKind, _ text: Span<UInt8>) -> SymbolID? {
         let id = interner(kind).find(text)

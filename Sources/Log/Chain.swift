@@ -17,19 +17,40 @@ package struct Chain: Hashable, Sendable {
         self.bytes = bytes
     }
 
+    /// A chain as `description` writes it; nil when the text is not 64 hex digits.
+    package init?(hex: some StringProtocol) {
+        let digits = hex.utf8.compactMap { digit -> UInt8? in
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+            default: nil
+            }
+        }
+        guard digits.count == 64, hex.utf8.count == 64 else { return nil }
+        bytes = stride(from: 0, to: 64, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+    }
+
     /// The chain after a block: SHA-256 of the chain before it, the first offset, the count, the time and arrival
-    /// bounds, the size before compression (each as 8 bytes, little-endian) and the stored body.
-    package func adding(_ block: EncodedBlock, at offset: Offset) -> Chain {
+    /// bounds, the size before compression and the number of words (each as 8 bytes, little-endian), the words and the
+    /// stored body.
+    ///
+    /// - Parameter words: those recorded with the block, in any order: they are hashed in the order of kind and number,
+    ///   each as kind, number and length in bytes (8 bytes each) and the text.
+    package func adding(_ block: EncodedBlock, words: [Symbol], at offset: Offset) -> Chain {
         var head = bytes
         for number in [
-            offset.rawValue, UInt64(block.count),
+            offset.rawValue, UInt64(truncatingIfNeeded: block.count),
             UInt64(bitPattern: block.times.lowerBound.rawValue), UInt64(bitPattern: block.times.upperBound.rawValue),
             UInt64(bitPattern: block.arrivals.lowerBound.rawValue),
-            UInt64(bitPattern: block.arrivals.upperBound.rawValue), UInt64(block.stored.rawSize),
-        ] {
-            for shift in stride(from: 0, to: UInt64(64), by: 8) {
-                head.append(UInt8(truncatingIfNeeded: number >> shift))
+            UInt64(bitPattern: block.arrivals.upperBound.rawValue), UInt64(truncatingIfNeeded: block.stored.rawSize),
+            UInt64(words.count),
+        ] { Self.append(number, to: &head) }
+        for word in words.sorted(by: { ($0.kind.rawValue, $0.id) < ($1.kind.rawValue, $1.id) }) {
+            for number in [UInt64(word.kind.rawValue), UInt64(word.id.rawValue), UInt64(word.text.count)] {
+                Self.append(number, to: &head)
             }
+            head += word.text
         }
         var hasher = SHA256()
         hasher.update(data: head)
@@ -37,6 +58,23 @@ package struct Chain: Hashable, Sendable {
         var next = Chain()
         next.bytes = Array(hasher.finalize())
         return next
+    }
+
+    /// The chain behind events that a salvage left out: SHA-256 of the chain before them, "gap" and the two offsets (8
+    /// bytes each, little-endian). So the gap itself cannot be moved or widened unnoticed.
+    package func skipping(_ offsets: Range<Offset>) -> Chain {
+        var head = bytes + Array("gap".utf8)
+        Self.append(offsets.lowerBound.rawValue, to: &head)
+        Self.append(offsets.upperBound.rawValue, to: &head)
+        var next = Chain()
+        next.bytes = Array(SHA256.hash(data: head))
+        return next
+    }
+
+    private static func append(_ number: UInt64, to bytes: inout [UInt8]) {
+        for shift in stride(from: 0, to: UInt64(64), by: 8) {
+            bytes.append(UInt8(truncatingIfNeeded: number >> shift))
+        }
     }
 
     /// 64 hex digits.

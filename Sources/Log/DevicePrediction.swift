@@ -44,6 +44,14 @@ package struct DevicePrediction: Sendable {
         entries.append(contentsOf: repeatElement(Entry(), count: count - entries.count))
     }
 
+    /// Whether both predict the same for every device; entries that say nothing may be absent.
+    package func says(sameAs other: DevicePrediction) -> Bool {
+        let shared = min(entries.count, other.entries.count)
+        let isBlank: (Entry) -> Bool = { $0 == Entry() }
+        return entries[..<shared].elementsEqual(other.entries[..<shared])
+            && entries[shared...].allSatisfy(isBlank) && other.entries[shared...].allSatisfy(isBlank)
+    }
+
     /// The message `Keyframe`, and its compression.
     package func keyframe() throws(LogError) -> EncodedBody {
         var writer = ColumnWriter()

@@ -18,6 +18,8 @@ package enum LogError: Error, Hashable, Sendable, CustomStringConvertible {
     case outOfRange(Offset, retained: Range<Offset>)
     /// The batch breaks a bound of the format (`Limits`), or uses a word that was never defined.
     case refused(String)
+    /// A folder holds something that would be overwritten: the cause and the remedy.
+    case inTheWay(String, String)
     /// The log was opened for reading only, or is closed.
     case closed(String)
 
@@ -26,14 +28,18 @@ package enum LogError: Error, Hashable, Sendable, CustomStringConvertible {
         case .full(let cause): "no room for the log: \(cause); free some space, the daemon goes on by itself"
         case .io(let cause): "the log cannot be read or written: \(cause); check the disk and its permissions"
         case .corrupt(let segment, let offsets, let cause):
-            "damage in \(segment), events \(offsets.lowerBound.rawValue) to "
-                + "\(offsets.upperBound.rawValue &- 1): \(cause); restore this file from a copy"
+            "damage in \(segment), "
+                + (offsets.isEmpty
+                    ? "at event \(offsets.lowerBound.rawValue)"
+                    : "events \(offsets.lowerBound.rawValue) to \(offsets.upperBound.rawValue &- 1)")
+                + ": \(cause); restore this file from a copy, or see `tidings log salvage`"
         case .locked(let cause): "the log is in use: \(cause); stop the other process or use another data folder"
         case .version(let cause): "not a log of this release: \(cause); use the release that wrote it"
         case .outOfRange(let offset, let retained):
             "offset \(offset.rawValue) is not in the log, which holds \(retained.lowerBound.rawValue) up to "
                 + "\(retained.upperBound.rawValue); start at one of these"
         case .refused(let cause): "the log refused a batch: \(cause); this is a defect of the program, please report it"
+        case .inTheWay(let cause, let remedy): "nothing was written: \(cause); \(remedy)"
         case .closed(let cause): "the log is closed: \(cause); open it again for writing"
         }
     }

@@ -29,13 +29,16 @@ private func statisticsTable(_ statistics: LogStatistics) -> String {
         table.add([
             segment.file, grouped(segment.events), grouped(segment.blocks), grouped(segment.bytes),
             fixed(segment.bytesPerEvent, 2), segment.times.map { rfc3339($0.lowerBound) } ?? "",
-            segment.times.map { rfc3339($0.upperBound) } ?? "", segment.isSealed ? "sealed" : "active",
+            segment.times.map { rfc3339($0.upperBound) } ?? "",
+            segment.isReadable ? segment.isSealed ? "sealed" : "active" : "DAMAGED",
         ])
     }
     let perEvent = statistics.events == 0 ? 0 : Double(statistics.bytes) / Double(statistics.events)
     return table.lines(.plain, indent: 0).map { $0 + "\n" }.joined()
         + "\n\(grouped(statistics.events)) events, \(grouped(statistics.blocks)) blocks, "
-        + "\(grouped(statistics.bytes)) bytes, \(fixed(perEvent, 2)) B/event\nchain head \(statistics.chainHead)\n"
+        + "\(grouped(statistics.bytes)) bytes, \(fixed(perEvent, 2)) B/event\n"
+        + "start offset \(statistics.start.rawValue)\n"
+        + "chain head \(statistics.head.rawValue):\(statistics.chainHead)\n"
 }
 
 private func statisticsJSON(_ statistics: LogStatistics) -> String {
@@ -55,30 +58,17 @@ private func statisticsJSON(_ statistics: LogStatistics) -> String {
         return "{" + fields.joined(separator: ",") + "}"
     }
     return "{\"events\":\(statistics.events),\"blocks\":\(statistics.blocks),\"bytes\":\(statistics.bytes),"
+        + "\"start_offset\":\(statistics.start.rawValue),\"head_offset\":\(statistics.head.rawValue),"
         + "\"chain_head\":\(jsonString(statistics.chainHead)),\"segments\":[\(segments.joined(separator: ","))]}\n"
 }
 
 /// What a check of the whole log found.
 package func renderVerification(_ report: VerifyReport, as format: OutputFormat) -> String {
     switch format {
-    case .table:
-        let head =
-            "\(grouped(report.segments)) segments, \(grouped(report.blocks)) blocks, "
-            + "\(grouped(report.events)) events"
-        guard !report.isClean else { return "ok: \(head); chain head \(report.chainHead)\n" }
-        return report.damages.map { damage in
-            "damage in \(damage.segment), \(range(damage.offsets)): \(visible(damage.cause))\n"
-        }.joined() + "\(grouped(report.damages.count)) damaged places in \(head)\n"
-    case .json:
-        let damages = report.damages.map { damage in
-            "{\"segment\":\(jsonString(damage.segment)),\"first_offset\":\(damage.offsets.lowerBound.rawValue),"
-                + "\"end_offset\":\(damage.offsets.upperBound.rawValue),\"cause\":\(jsonString(damage.cause))}"
-        }
-        return "{\"clean\":\(report.isClean),\"segments\":\(report.segments),\"blocks\":\(report.blocks),"
-            + "\"events\":\(report.events),\"chain_head\":\(jsonString(report.chainHead)),"
-            + "\"damages\":[\(damages.joined(separator: ","))]}\n"
+    case .table: verificationTable(report)
+    case .json: verificationJSON(report)
     case .csv:
-        return csvLine(["segment", "first_offset", "end_offset", "cause"])
+        csvLine(["segment", "first_offset", "end_offset", "cause"])
             + report.damages.map { damage in
                 csvLine([
                     damage.segment, "\(damage.offsets.lowerBound.rawValue)",
@@ -88,8 +78,57 @@ package func renderVerification(_ report: VerifyReport, as format: OutputFormat)
     }
 }
 
-private func range(_ offsets: Range<Offset>) -> String {
-    offsets.isEmpty
-        ? "at event \(offsets.lowerBound.rawValue)"
-        : "events \(offsets.lowerBound.rawValue) to \(offsets.upperBound.rawValue - 1)"
+private func verificationTable(_ report: VerifyReport) -> String {
+    let head =
+        "\(grouped(report.segments)) segments, \(grouped(report.blocks)) blocks, "
+        + "\(grouped(report.events)) events"
+    var text = report.damages.map { "damage in \(visible($0.line))\n" }.joined()
+    if report.damageCount > report.damages.count {
+        text += "and \(grouped(report.damageCount - report.damages.count)) more damaged places\n"
+    }
+    if report.isClean {
+        text += "ok: \(head); chain head \(report.head.rawValue):\(report.chainHead)\n"
+    } else {
+        text += "\(grouped(report.damageCount)) damaged places in \(head)\n"
+    }
+    if report.leftOut > 0 { text += "\(grouped(Int(clamping: report.leftOut))) events were left out by a salvage\n" }
+    if let claim = report.claim { text += line(claim, report) + "\n" }
+    return text
+}
+
+/// One line: what was looked for, what was found, and what to do.
+private func line(_ claim: ChainClaim, _ report: VerifyReport) -> String {
+    let written = (claim.offset.map { "\($0.rawValue):" } ?? "") + claim.chain.description
+    guard let found = claim.found else {
+        let start = report.start.rawValue
+        let cause =
+            claim.offset.map { $0 < report.start } ?? false
+            ? "the log begins at event \(start), behind it; check a copy that has the older segments"
+            : "no block has this value: the log was cut, changed or is another one; compare it with a copy"
+        return "NOT PROVEN \(written): \(cause)"
+    }
+    if let offset = claim.offset, offset != found {
+        return "NOT PROVEN \(written): the value stands at event \(found.rawValue); was the right line written down?"
+    }
+    if claim.isBehindDamage {
+        return "NOT PROVEN \(written): it is there, but events before it are damaged (above); restore those files"
+    }
+    let range = report.start == .zero ? "" : " from event \(report.start.rawValue) on"
+    return "proven: nothing before event \(found.rawValue) has changed\(range)"
+}
+
+private func verificationJSON(_ report: VerifyReport) -> String {
+    let damages = report.damages.map { damage in
+        "{\"segment\":\(jsonString(damage.segment)),\"first_offset\":\(damage.offsets.lowerBound.rawValue),"
+            + "\"end_offset\":\(damage.offsets.upperBound.rawValue),\"cause\":\(jsonString(damage.cause))}"
+    }
+    let claim = report.claim.map { claim in
+        ",\"claim\":{\"chain\":\(jsonString(claim.chain.description)),\"proven\":\(claim.isProven),"
+            + "\"offset\":\(claim.found.map { "\($0.rawValue)" } ?? "null")}"
+    }
+    return "{\"clean\":\(report.isClean),\"segments\":\(report.segments),\"blocks\":\(report.blocks),"
+        + "\"events\":\(report.events),\"start_offset\":\(report.start.rawValue),"
+        + "\"head_offset\":\(report.head.rawValue),\"chain_head\":\(jsonString(report.chainHead)),"
+        + "\"left_out\":\(report.leftOut),\"damaged_places\":\(report.damageCount),"
+        + "\"damages\":[\(damages.joined(separator: ","))]\(claim ?? "")}\n"
 }

@@ -42,6 +42,7 @@ package actor Projector {
         directory: String, identity: String, start: Offset, head: Offset
     ) throws(ProjectionError) -> (store: SummaryStore, state: SummaryState) {
         let path = directory + "/" + fileName
+        var cause = ""
         do throws(ProjectionError) {
             var store = try SummaryStore(path: path, identity: identity)
             let state = try store.restore() ?? SummaryState()
@@ -51,11 +52,12 @@ package actor Projector {
             try store.close()
         } catch {
             switch error {
-            case .mismatch, .damaged: break
+            case .mismatch(let reason): cause = ", and summaries.sqlite does not fit: \(reason)"
+            case .damaged(let reason): cause = ", and the snapshot in summaries.sqlite is damaged: \(reason)"
             case .storage, .missing, .log, .horizon: throw error
             }
         }
-        guard start == .zero else { throw .horizon("the log begins at event \(start.rawValue)") }
+        guard start == .zero else { throw .horizon("the log begins at event \(start.rawValue)\(cause)") }
         try removeDatabase(path)
         return (try SummaryStore(path: path, identity: identity), SummaryState())
     }
@@ -81,24 +83,49 @@ package actor Projector {
     /// Folds everything that the log holds after `offset`.
     ///
     /// Events that cannot be read because the log is damaged are passed over and counted in the summaries.
-    package func catchUp(with log: some EventLog, checkpoints: Bool = true) async throws(ProjectionError) {
+    /// - Parameter damaged: called for each place that is passed over.
+    package func catchUp(
+        with log: some EventLog, checkpoints: Bool = true, damaged: @Sendable (Damage) -> Void = { _ in }
+    ) async throws(ProjectionError) {
         while true {
             let blocks: [Block]
             do {
                 blocks = try await log.read(from: state.offset, limit: 16)
-            } catch LogError.corrupt(_, let offsets, _) where offsets.upperBound > state.offset {
+            } catch LogError.corrupt(let segment, let offsets, let cause) where offsets.upperBound > state.offset {
+                damaged(Damage(segment: segment, offsets: state.offset..<offsets.upperBound, cause: cause))
                 state.skip(to: offsets.upperBound)
                 continue
             } catch {
                 throw .log("\(error)")
             }
             if blocks.isEmpty { return }
+            if let doubtful = Self.doubtful(blocks) {
+                damaged(Damage(segment: "", offsets: doubtful, cause: Damage.doubtful))
+            }
             for block in blocks {
                 state.apply(block)
                 pace.applied(block.count)
             }
             if checkpoints { try checkpointIfDue(at: ContinuousClock.now, isBusy: true) }
         }
+    }
+
+    /// From the first to the last of the blocks that are not folded because their products are not certain.
+    private static func doubtful(_ blocks: [Block]) -> Range<Offset>? {
+        let doubtful = blocks.filter { !$0.isIdentityCertain }
+        guard let first = doubtful.first, let last = doubtful.last else { return nil }
+        return first.firstOffset..<last.endOffset
+    }
+
+    /// Events of the log that are in no summary, because they could not be read.
+    package var unreadable: UInt64 { state.skipped }
+
+    /// The offset up to which the last snapshot counts, as it is on disk: a start needs nothing before it.
+    package var snapshotOffset: Offset { store.snapshotOffset ?? .zero }
+
+    /// Writes a snapshot now, unless the last one covers `offset` already.
+    package func cover(_ offset: Offset) throws(ProjectionError) {
+        if snapshotOffset < offset, state.offset >= offset { try checkpoint(snapshot: true) }
     }
 
     /// Writes a checkpoint, or a snapshot, if the pace says that it is time.

@@ -72,6 +72,8 @@ package struct SummaryStore: Sendable {
     ) throws(ProjectionError) {
         var checksums = pageChecksums
         do {
+            // Segments of the log are dropped on the strength of a snapshot: it must be on disk when this returns.
+            try setSynchronous(snapshot ? "FULL" : "NORMAL")
             try queue.write { db in
                 try CheckpointWriter(db).write(&state)
                 try Self.setMeta(db, "offset", String(state.offset.rawValue))
@@ -88,6 +90,10 @@ package struct SummaryStore: Sendable {
             snapshotOffset = state.offset
             pageChecksums = checksums
         }
+    }
+
+    private func setSynchronous(_ level: String) throws {
+        try queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = \(level)") }
     }
 
     /// The state that the last snapshot holds; nil when there is none.

@@ -84,9 +84,58 @@ enum Files {
         unsafe _ = unlink(path)
     }
 
+    /// Removes an empty folder, if it is there.
+    static func removeFolder(_ path: String) {
+        // SAFETY: as in FolderLock.
+        unsafe _ = rmdir(path)
+    }
+
     static func rename(_ old: String, to new: String) throws(LogError) {
         // SAFETY: as in FolderLock.
         guard moveFile(old, new) == 0 else { throw .io("\(new): \(reason())") }
+    }
+
+    /// Copies a file that nobody writes; the copy is on disk when this returns.
+    static func copy(_ old: String, to new: String) throws(LogError) {
+        // SAFETY: as in FolderLock; each descriptor is closed once.
+        let source = unsafe open(old, O_RDONLY | O_CLOEXEC)
+        guard source >= 0 else { throw .io("\(old): \(reason())") }
+        defer { close(source) }
+        let target = unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard target >= 0 else { throw .io("\(new): \(reason())") }
+        defer { close(target) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(source, $0.baseAddress, $0.count) }
+            guard count >= 0 else { throw .io("\(old): \(reason())") }
+            if count == 0 { break }
+            var written = 0
+            while written < count {
+                let done = unsafe buffer.withUnsafeBytes {
+                    unsafe write(target, $0.baseAddress?.advanced(by: written), count - written)
+                }
+                guard done > 0 else { throw errno == ENOSPC ? .full(new) : .io("\(new): \(reason())") }
+                written += done
+            }
+        }
+        guard fsync(target) == 0 else { throw .io("\(new): \(reason())") }
+    }
+
+    /// Whether two files have the same bytes.
+    static func isSame(_ one: String, _ other: String) -> Bool {
+        guard size(one) == size(other) else { return false }
+        // SAFETY: as in FolderLock; each descriptor is closed once, and a buffer is not read beyond what was filled.
+        let first = unsafe open(one, O_RDONLY | O_CLOEXEC)
+        let second = unsafe open(other, O_RDONLY | O_CLOEXEC)
+        defer { for descriptor in [first, second] where descriptor >= 0 { close(descriptor) } }
+        guard first >= 0, second >= 0 else { return false }
+        var buffers = [[UInt8](repeating: 0, count: 1 << 20), [UInt8](repeating: 0, count: 1 << 20)]
+        while true {
+            let count = unsafe buffers[0].withUnsafeMutableBytes { unsafe read(first, $0.baseAddress, $0.count) }
+            let same = unsafe buffers[1].withUnsafeMutableBytes { unsafe read(second, $0.baseAddress, $0.count) }
+            guard count >= 0, count == same, buffers[0][..<count] == buffers[1][..<count] else { return false }
+            if count == 0 { return true }
+        }
     }
 
     /// Makes the names in a folder durable.

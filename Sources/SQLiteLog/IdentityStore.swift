@@ -1,6 +1,7 @@
 // identity.sqlite: which name stands behind which pseudonym. Kept apart from the log, so that a name can be forgotten.
 
 package import Events
+import FoundationEssentials
 import GRDB
 package import Log
 import Synchronization
@@ -47,6 +48,43 @@ package final class IdentityStore: Sendable {
                 """)
     }
 
+    /// Which log these names belong to; nil when that was never noted.
+    func logID() throws(LogError) -> [UInt8]? {
+        guard let queue else { return nil }
+        return try translating(queue.path) {
+            try queue.read { db in
+                guard try db.tableExists("log") else { return nil }
+                return try Row.fetchOne(db, sql: "SELECT log_id FROM log WHERE id = 1")?.bytes(0)
+            }
+        }
+    }
+
+    /// Notes which log these names belong to, and refuses another one's: its numbers mean other people.
+    ///
+    /// - Parameter isNew: the log has no segment yet; then these names become its own.
+    func bind(to log: [UInt8], isNew: Bool) throws(LogError) {
+        guard let queue, !readOnly else { return }
+        if let known = try logID() {
+            if known == log { return }
+            guard isNew else {
+                throw .version(
+                    "\(queue.path) has the names of another log; put the right one in its place, or move it away and "
+                        + "go on without names")
+            }
+        }
+        try translating(queue.path) {
+            try queue.write { db in
+                try db.execute(
+                    sql: """
+                        CREATE TABLE IF NOT EXISTS log (
+                            id INTEGER PRIMARY KEY CHECK (id = 1), log_id BLOB NOT NULL
+                        ) STRICT;
+                        """)
+                try db.execute(sql: "INSERT OR REPLACE INTO log VALUES (1, ?)", arguments: [Data(log)])
+            }
+        }
+    }
+
     /// Commits names; durable on return. Numbers that have a name already keep it.
     package func record(_ definitions: Definitions) throws(LogError) {
         guard !definitions.devices.isEmpty || !definitions.customers.isEmpty else { return }
@@ -83,22 +121,21 @@ package final class IdentityStore: Sendable {
         return try translating(queue.path) {
             try queue.read { db in
                 var names = Definitions()
-                let devices = try Row.fetchCursor(db, sql: "SELECT id, product, name FROM device ORDER BY id")
+                let devices = try Row.fetchCursor(
+                    db, sql: "SELECT id, product, CAST(name AS BLOB) FROM device ORDER BY id")
                 while let row = try devices.next() {
-                    let name: String = row[2]
                     names.devices.append(
                         DeviceName(
-                            id: DeviceID(rawValue: UInt32(truncatingIfNeeded: row[0] as Int64)),
-                            product: SymbolID(rawValue: UInt32(truncatingIfNeeded: row[1] as Int64)),
-                            name: Array(name.utf8)))
+                            id: DeviceID(rawValue: UInt32(truncatingIfNeeded: try row.number(0))),
+                            product: SymbolID(rawValue: UInt32(truncatingIfNeeded: try row.number(1))),
+                            name: row.optionalBytes(2)))
                 }
-                let customers = try Row.fetchCursor(db, sql: "SELECT id, name FROM customer ORDER BY id")
+                let customers = try Row.fetchCursor(db, sql: "SELECT id, CAST(name AS BLOB) FROM customer ORDER BY id")
                 while let row = try customers.next() {
-                    let name: String = row[1]
                     names.customers.append(
                         CustomerName(
-                            id: CustomerID(rawValue: UInt32(truncatingIfNeeded: row[0] as Int64)),
-                            name: Array(name.utf8)))
+                            id: CustomerID(rawValue: UInt32(truncatingIfNeeded: try row.number(0))),
+                            name: row.optionalBytes(1)))
                 }
                 return names
             }

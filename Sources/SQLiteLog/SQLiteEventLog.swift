@@ -10,20 +10,30 @@ import Synchronization
 /// Any thread. Calls run on two queues of their own, one for the writer and one for readers, so that no task's
 /// thread ever waits for the disk.
 package final class SQLiteEventLog: EventLog {
-    private let folder: String
+    let folder: String
     private let identity: IdentityStore
     private let lock: Mutex<FolderLock?>
-    private let writer: Mutex<SegmentWriter?>
+    let writer: Mutex<SegmentWriter?>
     private let readers = Mutex<[SegmentReader]>([])
-    private let extent: Mutex<Extent>
-    private let writerQueue = DispatchQueue(label: "tidings.log.write", qos: .userInitiated)
-    private let readerQueue = DispatchQueue(label: "tidings.log.read", qos: .userInitiated)
+    let extent: Mutex<Extent>
+    let writerQueue = DispatchQueue(label: "tidings.log.write", qos: .userInitiated)
+    let readerQueue = DispatchQueue(label: "tidings.log.read", qos: .userInitiated)
     package let isReadOnly: Bool
+    /// What was found damaged when the log was opened for writing.
+    package let openingDamages: [Damage]
 
     /// What readers know of the log without asking the writer.
-    private struct Extent {
+    struct Extent {
         var segments: [Offset] = []
         var head = Offset.zero
+        /// SHA-256 over everything before `head`; nil where it cannot be read.
+        var chain: Chain?
+
+        init() {}
+
+        init(_ writer: borrowing SegmentWriter) {
+            (segments, head, chain) = (writer.segments, writer.head, writer.chain)
+        }
     }
 
     /// How many cursors are kept open for followers at different places.
@@ -43,16 +53,28 @@ package final class SQLiteEventLog: EventLog {
             identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: true)
             writer = Mutex(nil)
             extent = Mutex(Extent())
+            openingDamages = []
             try refresh()
         } else {
             try Files.makeFolder(folder)
             lock = Mutex(try FolderLock(directory + "/lock"))
             identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: false)
             let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity)
-            extent = Mutex(Extent(segments: opened.segments, head: opened.head))
+            extent = Mutex(Extent(opened))
+            openingDamages = opened.damages
             writer = Mutex(opened)
         }
     }
+
+    /// The head and the chain there, as `OFFSET:HASH`: everything before the offset. Any thread; never waits for the
+    /// disk.
+    package var chainHead: String {
+        let extent = extent.withLock { $0 }
+        return "\(extent.head.rawValue):\(extent.chain?.description ?? "")"
+    }
+
+    /// The first offsets of all segments, oldest first.
+    var segments: [Offset] { extent.withLock { $0.segments } }
 
     /// Which log this is, as 32 hex digits: what is derived from it names it. Empty for a log opened for reading only.
     package var logIdentity: String {
@@ -73,8 +95,7 @@ package final class SQLiteEventLog: EventLog {
             do throws(LogError) {
                 guard writer != nil else { throw isReadOnly ? .closed("opened for reading only") : .closed("closed") }
                 let offset = try writer?.append(batch, definitions, beforeSealing: letGo) ?? .zero
-                let grown = Extent(segments: writer?.segments ?? [], head: writer?.head ?? .zero)
-                extent.withLock { $0 = grown }
+                if let grown = writer.map({ Extent($0) }) { extent.withLock { $0 = grown } }
                 return .success(offset)
             } catch {
                 return .failure(error)
@@ -106,7 +127,7 @@ package final class SQLiteEventLog: EventLog {
             } else {
                 try self.refresh()
                 for first in self.extent.withLock({ $0.segments }) {
-                    vocabulary.define(try SegmentWriter.words(self.folder, first))
+                    vocabulary.define(words: SegmentWriter.words(self.folder, first).words)
                 }
             }
             vocabulary.define(try self.identity.names())
@@ -117,24 +138,47 @@ package final class SQLiteEventLog: EventLog {
     package func statistics() async throws(LogError) -> LogStatistics {
         try await run(on: readerQueue) { () throws(LogError) in
             if self.isReadOnly { try self.refresh() }
-            let segments = self.extent.withLock { $0.segments }
+            let extent = self.extent.withLock { $0 }
             var statistics = LogStatistics(segments: [])
-            for first in segments {
-                let reader = try SegmentReader(folder: self.folder, first: first)
-                defer { reader.close() }
+            for (index, first) in extent.segments.enumerated() {
+                let end = index + 1 < extent.segments.count ? extent.segments[index + 1] : extent.head
                 statistics.segments.append(
-                    try reader.statistics(folder: self.folder, isSealed: first != segments.last))
+                    try self.statistics(of: first, end: end, isLast: first == extent.segments.last))
             }
             return statistics
         }
     }
 
-    package func verify() async throws(LogError) -> VerifyReport {
+    private func statistics(of first: Offset, end: Offset, isLast: Bool) throws(LogError) -> SegmentStatistics {
+        do {
+            let reader = try SegmentReader(folder: folder, first: first)
+            defer { reader.close() }
+            return try reader.statistics(folder: folder, isSealed: !isLast)
+        } catch .corrupt {
+            let file = Segment.file(first)
+            var empty = SegmentStatistics(
+                file: file, offsets: first..<max(first, end), blocks: 0, bytes: Files.size(folder + "/" + file),
+                times: nil, arrivals: nil, isSealed: !isLast, chainHead: "")
+            empty.isReadable = false
+            return empty
+        }
+    }
+
+    package func verify() async throws(LogError) -> VerifyReport { try await verify(claim: nil) }
+
+    /// As `verify`, and looks for a chain value that was written down earlier.
+    package func verify(claim: ChainClaim?) async throws(LogError) -> VerifyReport {
         try await run(on: readerQueue) { () throws(LogError) in
             if self.isReadOnly { try self.refresh() }
             let extent = self.extent.withLock { $0 }
-            var verification = Verification(folder: self.folder, head: extent.head)
+            var verification = Verification(folder: self.folder, head: extent.head, claim: claim)
             for (index, first) in extent.segments.enumerated() {
+                // The oldest segments may have been dropped since the list was made.
+                if index == 0 || verification.report.segments == 0,
+                    !Files.isThere(self.folder + "/" + Segment.file(first))
+                {
+                    continue
+                }
                 let following = index + 1 < extent.segments.count ? extent.segments[index + 1] : nil
                 verification.check(first, following: following)
             }
@@ -169,14 +213,20 @@ package final class SQLiteEventLog: EventLog {
 
     /// Looks at the files again, for a log that another process writes.
     private func refresh() throws(LogError) {
-        let segments = try SegmentWriter.findSegments(folder)
-        var head = Offset.zero
-        if let last = segments.last {
+        var extent = Extent()
+        extent.segments = try SegmentWriter.findSegments(folder)
+        if let last = extent.segments.last {
             let reader = try SegmentReader(folder: folder, first: last)
             defer { reader.close() }
-            head = try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)).head }
+            do {
+                let end = try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)) }
+                (extent.head, extent.chain) = end
+            } catch .corrupt {
+                extent.head = reader.lastReadable()?.head ?? last
+            }
         }
-        extent.withLock { $0 = Extent(segments: segments, head: head) }
+        let found = extent
+        self.extent.withLock { $0 = found }
     }
 
     private func readNow(_ offset: Offset, _ limit: Int) throws(LogError) -> [Block] {
@@ -222,7 +272,11 @@ package final class SQLiteEventLog: EventLog {
         if let at = readers.firstIndex(where: { $0.first == first && $0.next == offset }) {
             reader = readers.remove(at: at)
         } else {
-            reader = try SegmentReader(folder: folder, first: first)
+            do {
+                reader = try SegmentReader(folder: folder, first: first)
+            } catch .corrupt(_, _, let cause) {
+                throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
+            }
             if offset > first { try reader.seek(offset) }
         }
         defer {
@@ -232,8 +286,8 @@ package final class SQLiteEventLog: EventLog {
         return try reader.read(limit: limit, end: end)
     }
 
-    /// Closes the readers of a segment that is to be sealed.
-    private func letGo(of segment: Offset) {
+    /// Closes the readers of a segment that is to be sealed or dropped.
+    func letGo(of segment: Offset) {
         readers.withLock { readers in
             for reader in readers where reader.first == segment { reader.close() }
             readers.removeAll { $0.first == segment }
@@ -241,7 +295,7 @@ package final class SQLiteEventLog: EventLog {
     }
 
     /// Runs blocking work on a queue and waits for it without blocking this task's thread.
-    private func run<Success: Sendable>(
+    func run<Success: Sendable>(
         on queue: DispatchQueue, _ work: @escaping @Sendable () throws(LogError) -> Success
     ) async throws(LogError) -> Success {
         typealias Continuation = CheckedContinuation<Result<Success, LogError>, Never>

@@ -15,13 +15,23 @@ func translating<Result>(_ path: String, _ body: () throws -> Result) throws(Log
         switch error.resultCode {
         case .SQLITE_FULL: throw .full(cause)
         case .SQLITE_BUSY, .SQLITE_LOCKED: throw .locked(cause)
-        case .SQLITE_NOTADB: throw .version(cause)
-        case .SQLITE_CORRUPT: throw .corrupt(segment: path, offsets: .zero..<(.zero), cause: cause)
+        // A schema that lacks what every file of ours has, and a file that ends too early, are damage too.
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR, .SQLITE_FORMAT:
+            throw damage(path, "SQLite says: \(error.message ?? "error") (\(error.extendedResultCode.rawValue))")
+        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHORT_READ:
+            throw damage(path, "the file ends too early")
         default: throw .io(cause)
         }
+    } catch let error as MalformedRow {
+        throw damage(path, "column \(error.column + 1) of a row is damaged")
     } catch {
         throw .io("\(path): \(error)")
     }
+}
+
+/// Damage whose place in the log the caller knows better.
+private func damage(_ path: String, _ cause: String) -> LogError {
+    .corrupt(segment: path, offsets: .zero..<(.zero), cause: cause)
 }
 
 /// Opens SQLite files.

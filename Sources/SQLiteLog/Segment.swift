@@ -35,7 +35,8 @@ enum Segment {
     static let suffix = ".tidings"
     /// "TIDL".
     static let applicationID = 0x5449_444c
-    static let format = 1
+    /// 2: the chain covers the words too.
+    static let format = 2
     static let codecZlib = 1
 
     static func file(_ first: Offset) -> String {
@@ -131,29 +132,34 @@ enum Segment {
 
     /// The header, after checking that the file is a segment of this release.
     static func header(_ db: Database, _ file: String) throws -> Header {
-        guard try Int.fetchOne(db, sql: "PRAGMA application_id") == applicationID else {
-            throw LogError.version("\(file) is not a segment of a log")
-        }
+        let id = try Int.fetchOne(db, sql: "PRAGMA application_id")
         let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        guard version == format else { throw LogError.version("\(file) has format \(version)") }
+        if id != applicationID || version != format {
+            // The format stands in the file twice: where the two differ, bits have changed.
+            let stated = (try? Int.fetchOne(db, sql: "SELECT format FROM segment WHERE id = 1")) ?? nil
+            guard stated != format else { throw MalformedRow(column: 1) }
+            throw LogError.version(
+                id == applicationID ? "\(file) has format \(version)" : "\(file) is not a segment of a log")
+        }
         guard
             let row = try Row.fetchOne(
                 db, sql: "SELECT log_id, first_offset, created_ms, previous_chain FROM segment WHERE id = 1"),
-            let chain = Chain(bytes: Array(row[3] as Data))
-        else { throw LogError.version("\(file) has no header") }
+            let chain = Chain(bytes: try row.bytes(3)), Self.file(try row.offset(1)) == file
+        else { throw MalformedRow(column: 0) }
         return Header(
-            logID: Array(row[0] as Data), firstOffset: Offset(rawValue: UInt64(truncatingIfNeeded: row[1] as Int64)),
-            created: row[2], previousChain: chain)
+            logID: try row.bytes(0), firstOffset: try row.offset(1), created: try row.number(2), previousChain: chain)
     }
 
     /// The offset after the last block, and the chain there.
     static func end(_ db: Database, _ header: Header) throws -> (head: Offset, chain: Chain) {
         let last = try Row.fetchOne(
             db, sql: "SELECT first_offset, count, chain FROM block ORDER BY first_offset DESC LIMIT 1")
-        guard let last, let chain = Chain(bytes: Array(last[2] as Data)) else {
-            return (header.firstOffset, header.previousChain)
-        }
-        return (Offset(rawValue: UInt64(truncatingIfNeeded: (last[0] as Int64) + (last[1] as Int64))), chain)
+        guard let last else { return (header.firstOffset, header.previousChain) }
+        let (first, count) = (try last.offset(0), try last.number(1))
+        guard let chain = Chain(bytes: try last.bytes(2)), (1...Int64(Limits.blockEvents)).contains(count),
+            first >= header.firstOffset
+        else { throw MalformedRow(column: 1) }
+        return (first + Int(count), chain)
     }
 
     /// Words recorded for blocks in a range of offsets, in the order in which they were recorded.
@@ -161,21 +167,49 @@ enum Segment {
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT first_offset, kind, id, text FROM symbol
+                SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol
                 WHERE first_offset >= ? AND first_offset < ? ORDER BY first_offset, kind, id
                 """, arguments: [Int64(clamping: from.rawValue), Int64(clamping: to.rawValue)])
         var symbols: [(offset: Offset, symbol: Symbol)] = []
         while let row = try rows.next() {
-            guard let kind = SymbolKind(rawValue: UInt8(truncatingIfNeeded: row[1] as Int64)) else { continue }
-            let text: String = row[3]
-            let id = SymbolID(rawValue: UInt32(truncatingIfNeeded: row[2] as Int64))
-            symbols.append(
-                (
-                    Offset(rawValue: UInt64(truncatingIfNeeded: row[0] as Int64)),
-                    Symbol(kind: kind, id: id, text: Array(text.utf8))
-                ))
+            guard let symbol = try symbol(row) else { continue }
+            symbols.append((try row.offset(0), symbol))
         }
         return symbols
+    }
+
+    private static func symbol(_ row: Row) throws(MalformedRow) -> Symbol? {
+        let (kind, id) = (try row.number(1), try row.number(2))
+        guard let kind = UInt8(exactly: kind).flatMap({ SymbolKind(rawValue: $0) }),
+            let id = UInt32(exactly: id), id > 0, id <= UInt32(Limits.symbols)
+        else { return nil }
+        return Symbol(kind: kind, id: SymbolID(rawValue: id), text: row.optionalBytes(3))
+    }
+
+    /// All words of a segment, row by row, so that a damaged page costs only the words on it.
+    static func words(_ db: Database) -> StoredWords {
+        var stored = StoredWords()
+        do {
+            stored.words = try symbols(db, from: .zero, to: Offset(rawValue: .max)).map(\.symbol)
+            return stored
+        } catch {
+            stored.fault = (error as? DatabaseError)?.message ?? "a row is damaged"
+        }
+        for kind in SymbolKind.allCases {
+            // The numbers stand in an index as well, away from the texts.
+            let ids = try? Int64.fetchAll(
+                db, sql: "SELECT id FROM symbol INDEXED BY sqlite_autoindex_symbol_1 WHERE kind = ?",
+                arguments: [Int64(kind.rawValue)])
+            for id in ids ?? [] {
+                guard let id = UInt32(exactly: id), id > 0, id <= UInt32(Limits.symbols) else { continue }
+                stored.highest[kind.rawValue] = max(stored.highest[kind.rawValue] ?? 0, id)
+                let row = try? Row.fetchOne(
+                    db, sql: "SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol WHERE kind = ? AND id = ?",
+                    arguments: [Int64(kind.rawValue), Int64(id)])
+                if let row, let symbol = try? symbol(row) { stored.words.append(symbol) }
+            }
+        }
+        return stored
     }
 
     /// The last keyframe at or before an offset, and its offset; nil when there is none or it is damaged.
@@ -189,11 +223,18 @@ enum Segment {
                 ORDER BY offset DESC
                 """, arguments: [Int64(clamping: offset.rawValue)])
         while let row = try rows.next() {
-            let body = EncodedBody(
-                body: Array(row[3] as Data), rawSize: row[1], crc32: UInt32(truncatingIfNeeded: row[2] as Int64))
-            guard let state = try DevicePrediction(keyframe: body) else { continue }
-            return (Offset(rawValue: UInt64(truncatingIfNeeded: row[0] as Int64)), state, body.body.count)
+            guard let body = keyframe(row), let state = try DevicePrediction(keyframe: body) else { continue }
+            return (try row.offset(0), state, body.body.count)
         }
         return nil
+    }
+
+    /// The body of a keyframe's row, as `keyframe(_:atOrBefore:)` selects it; nil when the row is damaged.
+    static func keyframe(_ row: Row) -> EncodedBody? {
+        // zlib cannot make more than about a thousand bytes of one.
+        guard let body = try? row.bytes(3), let crc = try? row.number(2), let rawSize = try? row.number(1),
+            (0...Int64(body.count) * 1_100 + 64).contains(rawSize)
+        else { return nil }
+        return EncodedBody(body: body, rawSize: Int(rawSize), crc32: UInt32(truncatingIfNeeded: crc))
     }
 }

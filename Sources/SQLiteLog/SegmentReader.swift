@@ -24,23 +24,34 @@ struct SegmentReader {
         decoder = try BlockDecoder()
         next = first
         let name = file
-        try translating(name) { [queue] in _ = try queue.read { db in try Segment.header(db, name) } }
+        do {
+            try translating(name) { [queue] in _ = try queue.read { db in try Segment.header(db, name) } }
+        } catch .corrupt {
+            // Blocks may be readable all the same; who needs the header asks for it.
+        } catch {
+            try? queue.close()
+            throw error
+        }
     }
 
     func close() { try? queue.close() }
 
-    /// A block as it is stored.
-    struct Stored {
-        var first: Offset
-        var block: EncodedBlock
-        var chain: [UInt8]
-        var codec: Int
-
-        var end: Offset { first + block.count }
+    /// What stands in table `segment`.
+    func header() throws(LogError) -> Segment.Header {
+        try query { [file] db in try Segment.header(db, file) }
     }
 
     /// Moves to the block that contains `offset`, by way of the last keyframe before it.
     mutating func seek(_ offset: Offset) throws(LogError) {
+        do {
+            try find(offset)
+        } catch .corrupt {
+            decoder.loseTrack()
+            next = offset
+        }
+    }
+
+    private mutating func find(_ offset: Offset) throws(LogError) {
         let found = try query { db in
             let block = try Row.fetchOne(
                 db,
@@ -48,13 +59,14 @@ struct SegmentReader {
                     SELECT first_offset, count FROM block WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1
                     """,
                 arguments: [Int64(clamping: offset.rawValue)])
-            let target = block.map { block in
+            let target = try block.map { block in
                 // Behind the last block before `offset`, if that does not reach it: there, blocks are missing.
-                let first = Offset(rawValue: UInt64(truncatingIfNeeded: block[0] as Int64))
-                let end = first + max(0, block[1] as Int)
-                return end > offset ? first : end
+                let first = try block.offset(0)
+                let end = first + Int(clamping: max(0, try block.number(1)))
+                return end > offset ? first : min(end, offset)
             }
-            return (target: target, keyframe: try target.flatMap { try Segment.keyframe(db, atOrBefore: $0) })
+            // Without keyframes the segment is read from its start.
+            return (target: target, keyframe: target.flatMap { (try? Segment.keyframe(db, atOrBefore: $0)) ?? nil })
         }
         let target = found.target ?? first
         let isUsable = decoder.isCertain && next <= target
@@ -68,27 +80,38 @@ struct SegmentReader {
         try decode(upTo: target)
     }
 
-    /// The prediction after every block before `head`, where the segment ends; nil when a damaged block hides it.
-    mutating func prediction(at head: Offset) throws(LogError) -> DevicePrediction? {
-        let keyframe = try query { db in try Segment.keyframe(db, atOrBefore: head) }
-        decoder.restart(after: keyframe?.state ?? DevicePrediction())
-        next = keyframe?.offset ?? first
-        try decode(upTo: head)
-        return decoder.isCertain ? decoder.state : nil
+    /// Goes to an offset with the prediction that is right there.
+    mutating func restart(after prediction: DevicePrediction, at offset: Offset) {
+        decoder.restart(after: prediction)
+        next = offset
     }
 
-    /// Decodes blocks for their prediction only.
+    /// The prediction at `next`.
+    var state: DevicePrediction { decoder.state }
+
+    /// Decodes a block for the prediction only, and goes behind it; returns what is wrong with it.
+    mutating func decodeForState(_ stored: StoredBlock) -> String? {
+        var ignored = EventBatch(capacity: stored.block.count)
+        defer { next = max(stored.end, stored.first + 1) }
+        if stored.first != next || stored.fault != nil { decoder.loseTrack() }
+        if let fault = stored.fault { return fault }
+        return decoder.decode(stored.block.stored, count: stored.block.count, into: &ignored)
+    }
+
+    /// Decodes blocks for their prediction only. What cannot be decoded is passed over, and the prediction is doubtful.
     private mutating func decode(upTo target: Offset) throws(LogError) {
         while next < target {
-            let stored = try fetch(from: next, limit: 16)
-            guard !stored.isEmpty else { break }
-            for block in stored where next < target {
-                var ignored = EventBatch(capacity: block.block.count)
-                if block.first != next { decoder.loseTrack() }
-                _ = decoder.decode(block.block.stored, count: block.block.count, into: &ignored)
-                next = block.end
+            let stored: [StoredBlock]
+            do {
+                stored = try fetch(from: next, limit: 16, before: target)
+            } catch .corrupt {
+                decoder.loseTrack()
+                break
             }
+            guard !stored.isEmpty else { break }
+            for block in stored where next < target { _ = decodeForState(block) }
         }
+        if next < target { decoder.loseTrack() }
         next = target
     }
 
@@ -96,13 +119,18 @@ struct SegmentReader {
     ///
     /// - Parameter end: where the segment ends, as far as the caller knows: what is missing before it is damage.
     mutating func read(limit: Int, end: Offset) throws(LogError) -> [Block] {
-        let stored = try fetch(from: next, limit: limit, before: end)
+        let stored: [StoredBlock]
+        let symbols: [(offset: Offset, symbol: Symbol)]
+        do {
+            stored = try fetch(from: next, limit: limit, before: end)
+            symbols = try words(recordedWith: stored)
+        } catch .corrupt(_, _, let cause) {
+            if limit > 1 { return try read(limit: 1, end: end) }
+            throw skip(to: readable(after: next, before: end), cause)
+        }
         if stored.isEmpty, next < end {
             throw skip(to: end, "blocks are missing")
         }
-        guard let last = stored.last else { return [] }
-        let start = next
-        let symbols = try query { db in try Segment.symbols(db, from: start, to: last.end) }
         var symbol = 0
         var blocks: [Block] = []
         for stored in stored {
@@ -112,7 +140,8 @@ struct SegmentReader {
             }
             if let fault = try step(stored, into: &blocks) {
                 if !blocks.isEmpty { break }
-                throw skip(to: stored.end, fault)
+                // The row's count may be what is damaged: the next row says where this one ends.
+                throw skip(to: readable(after: stored.first, before: end), fault)
             }
             while symbol < symbols.count, symbols[symbol].offset <= stored.first {
                 blocks[blocks.count - 1].definitions.symbols.append(symbols[symbol].symbol)
@@ -120,6 +149,48 @@ struct SegmentReader {
             }
         }
         return blocks
+    }
+
+    /// The words recorded with some blocks. A block whose words cannot be read is served without them: they may be
+    /// known from elsewhere.
+    private func words(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
+        guard let first = blocks.first, let last = blocks.last else { return [] }
+        do {
+            return try query { db in try Segment.symbols(db, from: first.first, to: max(last.end, last.first + 1)) }
+        } catch .corrupt where blocks.count == 1 {
+            return []
+        }
+    }
+
+    /// The first block behind `offset` that SQLite can still read; `end` when there is none.
+    ///
+    /// A damaged page hides the rows on it: reading is tried at growing distances, then the gap is halved until its
+    /// end is known.
+    func readable(after offset: Offset, before end: Offset) -> Offset {
+        guard offset < end else { return end }
+        func attempt(_ from: UInt64) -> Offset? {
+            do {
+                return try fetch(from: Offset(rawValue: from), limit: 1, before: end).first?.first ?? end
+            } catch {
+                return nil
+            }
+        }
+        var failing = offset.rawValue
+        var step: UInt64 = 1
+        var found: (at: UInt64, block: Offset) = (end.rawValue, end)
+        while failing &+ step < end.rawValue {
+            if let block = attempt(failing &+ step) {
+                found = (failing &+ step, block)
+                break
+            }
+            failing = failing &+ step
+            step = step &* 2
+        }
+        while found.at - failing > 1 {
+            let middle = failing + (found.at - failing) / 2
+            if let block = attempt(middle) { found = (middle, block) } else { failing = middle }
+        }
+        return found.block
     }
 
     /// Steps over what cannot be read.
@@ -131,10 +202,10 @@ struct SegmentReader {
     }
 
     /// Decodes one block behind the others; returns what is wrong with it, if anything is.
-    private mutating func step(_ stored: Stored, into blocks: inout [Block]) throws(LogError) -> String? {
-        guard stored.codec == Segment.codecZlib else { return "unknown codec \(stored.codec)" }
+    private mutating func step(_ stored: StoredBlock, into blocks: inout [Block]) throws(LogError) -> String? {
+        if let fault = stored.fault { return fault }
         if !decoder.isCertain {
-            let keyframe = try query { db in try Segment.keyframe(db, atOrBefore: stored.first) }
+            let keyframe = try? query { db in try Segment.keyframe(db, atOrBefore: stored.first) }
             if let keyframe, keyframe.offset == stored.first { decoder.restart(after: keyframe.state) }
         }
         var batch = EventBatch(capacity: stored.block.count)
@@ -147,33 +218,18 @@ struct SegmentReader {
     /// The stored rows from `offset` on. `end` keeps out what the writer has added since the caller looked.
     func fetch(
         from offset: Offset, limit: Int, before end: Offset = Offset(rawValue: .max)
-    ) throws(LogError) -> [Stored] {
+    ) throws(LogError) -> [StoredBlock] {
         try query { db in
             let rows = try Row.fetchCursor(
                 db,
                 sql: """
-                    SELECT first_offset, count, time_min, time_max, arrival_min, arrival_max, raw_size, crc32, chain,
-                        body, codec FROM block WHERE first_offset >= ? AND first_offset < ?
+                    SELECT \(StoredBlock.columns) FROM block WHERE first_offset >= ? AND first_offset < ?
                     ORDER BY first_offset LIMIT ?
                     """, arguments: [Int64(clamping: offset.rawValue), Int64(clamping: end.rawValue), limit])
-            var blocks: [Stored] = []
-            while let row = try rows.next() { blocks.append(Self.stored(row)) }
+            var blocks: [StoredBlock] = []
+            while let row = try rows.next() { blocks.append(try StoredBlock(row)) }
             return blocks
         }
-    }
-
-    private static func stored(_ row: Row) -> Stored {
-        func bounds(_ low: Int, _ high: Int) -> ClosedRange<Timestamp> {
-            let (a, b): (Int64, Int64) = (row[low], row[high])
-            return Timestamp(rawValue: min(a, b))...Timestamp(rawValue: max(a, b))
-        }
-        let body = EncodedBody(
-            body: Array(row[9] as Data), rawSize: row[6], crc32: UInt32(truncatingIfNeeded: row[7] as Int64))
-        let count = max(0, min(row[1] as Int, Limits.blockEvents))
-        return Stored(
-            first: Offset(rawValue: UInt64(truncatingIfNeeded: row[0] as Int64)),
-            block: EncodedBlock(stored: body, count: count, times: bounds(2, 3), arrivals: bounds(4, 5)),
-            chain: Array(row[8] as Data), codec: row[10])
     }
 
     /// The whole segment in figures.
@@ -182,18 +238,19 @@ struct SegmentReader {
         return try query { db in
             let header = try Segment.header(db, name)
             let end = try Segment.end(db, header)
-            let row = try Row.fetchOne(
+            let figures = try Row.fetchOne(
                 db,
                 sql: """
                     SELECT count(*), min(time_min), max(time_max), min(arrival_min), max(arrival_max) FROM block
                     """)
             func bounds(_ low: Int, _ high: Int) -> ClosedRange<Timestamp>? {
-                guard let row, let a = row[low] as Int64?, let b = row[high] as Int64?, a <= b else { return nil }
+                guard let a = try? figures?.number(low), let b = try? figures?.number(high), a <= b else { return nil }
                 return Timestamp(rawValue: a)...Timestamp(rawValue: b)
             }
             let path = folder + "/" + name
             return SegmentStatistics(
-                file: name, offsets: header.firstOffset..<end.head, blocks: row?[0] ?? 0,
+                file: name, offsets: header.firstOffset..<end.head,
+                blocks: Int(clamping: (try? figures?.number(0)) ?? 0),
                 bytes: Files.size(path) + Files.size(path + "-wal"), times: bounds(1, 2), arrivals: bounds(3, 4),
                 isSealed: isSealed, chainHead: end.chain.description)
         }

@@ -7,26 +7,34 @@ import Log
 
 /// The writing side of `SQLiteEventLog`. One owner at a time (a mutex); every call may wait for the disk.
 struct SegmentWriter {
-    private let folder: String
-    private let limits: SegmentLimits
-    private let identity: IdentityStore
-    private var encoder: BlockEncoder
-    private var active: Active?
+    let folder: String
+    let limits: SegmentLimits
+    let identity: IdentityStore
+    var encoder: BlockEncoder
+    var active: Active?
     /// The words of the log; the names of devices and customers are only in the identity store.
-    private(set) var vocabulary = Vocabulary()
+    var vocabulary = Vocabulary()
     /// First offsets of all segments, oldest first.
-    private(set) var segments: [Offset] = []
-    private(set) var head = Offset.zero
-    private var chain = Chain()
+    var segments: [Offset] = []
+    /// Behind the last event that was acknowledged, and the chain there. A failure does not change them: what is found
+    /// in the files afterwards must begin with what they say.
+    var head = Offset.zero
+    var chain = Chain()
     /// Which log this is: random, given when it is made, in every segment's header.
-    private(set) var logID: [UInt8] = []
-    /// A batch whose commit failed in a way that leaves open whether it is in the file.
-    private var doubtful: EventBatch?
+    var logID: [UInt8] = []
+    /// What was found damaged when the log was opened; each is said once.
+    var damages: [Damage] = []
+    /// Words of segments that are to be dropped and that no other segment has: they go with the next block.
+    var carried: [Symbol] = []
+    /// A segment to which SQLite could not add a block because the file is damaged: a new one begins behind it.
+    var distrusted: Offset?
+    /// A batch whose commit failed in a way that leaves open whether it is in the file, and the chain behind it.
+    private var doubtful: (batch: EventBatch, chain: Chain)?
     /// Set by a failure: nothing in memory is trusted before the files were read again.
     private var mustReopen = false
 
     /// The segment that is being written.
-    private struct Active {
+    struct Active {
         var queue: DatabaseQueue
         var header: Segment.Header
         /// About the size of the file.
@@ -56,10 +64,10 @@ struct SegmentWriter {
         self.limits = limits
         self.identity = identity
         encoder = try BlockEncoder()
-        try reopen()
+        try takeUp(try find())
     }
 
-    private var settings: Connection.Settings {
+    var settings: Connection.Settings {
         var settings = Connection.Settings()
         settings.maximumPages = limits.maximumPages
         return settings
@@ -75,29 +83,31 @@ struct SegmentWriter {
     ) throws(LogError) -> Offset {
         if !definitions.symbols.isEmpty { vocabulary.define(words: definitions.symbols) }
         try identity.record(definitions)
-        if mustReopen {
-            let expected = head
-            try reopen()
-            let isStored = head > expected && batch == doubtful
-            doubtful = nil
-            if isStored { return expected }
-        }
+        if mustReopen, let offset = try comeBack(batch) { return offset }
         guard let first = batch.events.first else { return head }
         try turnOver(arrival: first.arrival, beforeSealing)
         // Taken out while it changes, so that nothing in it is copied; on any failure the files are read again.
         guard var segment = active.take() else { throw .closed("no segment is open") }
         let queue = segment.queue
+        var next: Chain?
         do {
             let symbols = try missingSymbols(batch, &segment.recorded)
             let keyframe = try dueKeyframe(segment)
             let block = try encoder.encode(batch)
-            let next = chain.adding(block, at: head)
-            try commit(queue, block, symbols, keyframe, next)
+            let following = chain.adding(block, words: symbols, at: head)
+            next = following
+            try commit(queue, block, symbols, keyframe, following)
             segment.note(block, keyframe)
-            chain = next
+            chain = following
+            carried = []
         } catch {
             encoder.rollback()
-            doubtful = batch
+            if case .corrupt(_, _, let cause) = error {
+                distrusted = segment.header.firstOffset
+                damages.append(
+                    Damage(segment: Segment.file(segment.header.firstOffset), offsets: head..<head, cause: cause))
+            }
+            doubtful = next.map { (batch, $0) }
             mustReopen = true
             try? queue.close()
             throw error
@@ -107,6 +117,23 @@ struct SegmentWriter {
         checkpointIfDue(&segment)
         active = segment
         return offset
+    }
+
+    /// Reads the files again after a failure, and goes on only if they still begin with what was acknowledged.
+    ///
+    /// - Returns: the offset of `batch` when the commit that seemed to fail had stored it; nil when it is to be stored.
+    private mutating func comeBack(_ batch: EventBatch) throws(LogError) -> Offset? {
+        let acknowledged = head
+        try? active?.queue.close()
+        active = nil
+        let found = try find()
+        try expect(found, toHave: chain, at: acknowledged)
+        let isStored =
+            doubtful.map { $0.batch == batch && $0.chain == found.chain && acknowledged + batch.count == found.head }
+        try takeUp(found)
+        doubtful = nil
+        mustReopen = false
+        return isStored == true ? acknowledged : nil
     }
 
     private func commit(
@@ -133,11 +160,11 @@ struct SegmentWriter {
 
     private static func insert(_ db: Database, _ symbols: [Symbol], _ offset: Int64) throws {
         guard !symbols.isEmpty else { return }
-        let statement = try db.cachedStatement(sql: "INSERT INTO symbol VALUES (?, ?, ?, ?)")
+        // Every byte of the text is kept, for the chain covers it.
+        let statement = try db.cachedStatement(sql: "INSERT INTO symbol VALUES (?, ?, ?, CAST(? AS TEXT))")
         for symbol in symbols {
             try statement.execute(arguments: [
-                Int64(symbol.kind.rawValue), Int64(symbol.id.rawValue), offset,
-                String(decoding: symbol.text, as: UTF8.self),
+                Int64(symbol.kind.rawValue), Int64(symbol.id.rawValue), offset, Data(symbol.text),
             ])
         }
     }
@@ -160,6 +187,7 @@ struct SegmentWriter {
             }
             symbols.append(Symbol(kind: kind, id: id, text: Array(text)))
         }
+        for word in carried where recorded.insert(word.kind, word.id) { symbols.append(word) }
         return symbols
     }
 
@@ -191,7 +219,7 @@ struct SegmentWriter {
         let header = Segment.Header(
             logID: logID, firstOffset: head, created: arrival.rawValue, previousChain: chain)
         let queue = try Segment.create(folder, header, settings)
-        segments.append(head)
+        if segments.last != head { segments.append(head) }
         encoder.restart()
         active = Active(queue: queue, header: header, bytes: 0)
     }
@@ -213,6 +241,17 @@ struct SegmentWriter {
         if isPlain == true { Files.makeReadOnly(path) }
     }
 
+    /// Leaves a gap: the next event gets a later offset, in a segment of its own, whose chain says what is missing.
+    mutating func skip(to offset: Offset) throws(LogError) {
+        guard offset > head else { return }
+        if let segment = active { try seal(segment) }
+        chain = chain.skipping(head..<offset)
+        head = offset
+    }
+
+    /// Begins a segment at the head if none is open, so that the head is in the files.
+    mutating func beginSegment(arrival: Timestamp) throws(LogError) { try turnOver(arrival: arrival) { _ in } }
+
     /// Copies everything into the segment's file and closes it.
     mutating func close() throws(LogError) {
         guard let segment = active else { return }
@@ -230,149 +269,5 @@ struct SegmentWriter {
             // As above.
         }
         try? segment.queue.close()
-    }
-
-    // MARK: Coming back
-
-    /// Reads the files anew: after the start, and after a failure.
-    private mutating func reopen() throws(LogError) {
-        try? active?.queue.close()
-        active = nil
-        mustReopen = true
-        segments = try Self.findSegments(folder)
-        for name in try Files.list(folder) where name.hasSuffix(Segment.suffix + ".new") {
-            Segment.removeFiles(folder + "/" + name)
-        }
-        head = .zero
-        chain = Chain()
-        for first in segments.dropLast() { vocabulary.define(try Self.words(folder, first)) }
-        if let last = segments.last {
-            try resume(last)
-        } else {
-            var generator = SystemRandomNumberGenerator()
-            logID = (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        }
-        mustReopen = false
-    }
-
-    static func findSegments(_ folder: String) throws(LogError) -> [Offset] {
-        try Files.list(folder).compactMap { Segment.offset(ofFile: $0) }
-    }
-
-    /// The words of a segment.
-    static func words(_ folder: String, _ first: Offset) throws(LogError) -> Definitions {
-        let reader = try SegmentReader(folder: folder, first: first)
-        defer { reader.close() }
-        var words = Definitions()
-        words.symbols = try reader.query { db in
-            try Segment.symbols(db, from: .zero, to: Offset(rawValue: .max)).map(\.symbol)
-        }
-        return words
-    }
-
-    /// Takes up the last segment where it ends; if it is sealed, the next append makes a new one.
-    private mutating func resume(_ first: Offset) throws(LogError) {
-        var reader = try SegmentReader(folder: folder, first: first)
-        let path = folder + "/" + reader.file
-        let found = try reader.query { [reader] db in
-            let header = try Segment.header(db, reader.file)
-            let end = try Segment.end(db, header)
-            let mode = try String.fetchOne(db, sql: "PRAGMA journal_mode")
-            let words = try Segment.symbols(db, from: .zero, to: Offset(rawValue: .max)).map(\.symbol)
-            let keyframe = try Segment.keyframe(db, atOrBefore: end.head)
-            let since = try Int.fetchOne(
-                db, sql: "SELECT total(length(body)) FROM block WHERE first_offset >= ?",
-                arguments: [Int64((keyframe?.offset ?? first).rawValue)])
-            return (header: header, end: end, mode: mode, words: words, keyframe: keyframe, since: since ?? 0)
-        }
-        var definitions = Definitions()
-        definitions.symbols = found.words
-        vocabulary.define(definitions)
-        logID = found.header.logID
-        head = found.end.head
-        chain = found.end.chain
-        let prediction = try reader.prediction(at: head)
-        reader.close()
-        // Nothing may be added to a sealed segment, nor to one whose end a damaged block hides.
-        guard found.mode == "wal" || head == first, let prediction else {
-            if found.mode == "delete" { Files.makeReadOnly(path) }
-            return
-        }
-        encoder.restart(after: prediction)
-        let queue = try Connection.open(path, settings)
-        do {
-            // What a failed sync may have left in memory only is written once more.
-            try Connection.checkpoint(queue, .truncate)
-        } catch .locked(let cause) {
-            // A reader is in the way; that matters only after a failure.
-            if doubtful != nil { throw .locked(cause) }
-        }
-        var segment = Active(queue: queue, header: found.header, bytes: Files.size(path))
-        segment.bytesSinceKeyframe = found.since
-        segment.keyframeBytes = found.keyframe?.bytes ?? 0
-        for symbol in found.words { segment.recorded.insert(symbol.kind, symbol.id) }
-        active = segment
-    }
-}
-
-/// Which words a segment has recorded: a bit for each, by kind.
-struct RecordedSymbols {
-    private var products = Bits()
-    private var aspects = Bits()
-    private var values = Bits()
-    private var units = Bits()
-    private var languages = Bits()
-    private var types = Bits()
-
-    private struct Bits {
-        private var words: [UInt64] = []
-
-        /// Whether the bit was not set before; 0 is no word.
-        @inline(__always) mutating func insert(_ id: SymbolID) -> Bool {
-            let index = Int(id.rawValue >> 6)
-            let bit: UInt64 = 1 << UInt64(id.rawValue & 63)
-            if index < words.count, words[index] & bit != 0 { return false }
-            return add(id, index, bit)
-        }
-
-        private mutating func add(_ id: SymbolID, _ index: Int, _ bit: UInt64) -> Bool {
-            guard id.rawValue != 0 else { return false }
-            if index >= words.count { words.append(contentsOf: repeatElement(0, count: index + 1 - words.count)) }
-            words[index] |= bit
-            return true
-        }
-    }
-
-    @discardableResult
-    mutating func insert(_ kind: SymbolKind, _ id: SymbolID) -> Bool {
-        switch kind {
-        case .product: products.insert(id)
-        case .aspect: aspects.insert(id)
-        case .value: values.insert(id)
-        case .unit: units.insert(id)
-        case .language: languages.insert(id)
-        case .type: types.insert(id)
-        }
-    }
-
-    /// Notes the words of a batch; returns the new ones.
-    mutating func add(_ batch: EventBatch) -> [(SymbolKind, SymbolID)] {
-        var fresh: [(SymbolKind, SymbolID)] = []
-        let events = batch.events.span
-        for index in events.indices {
-            let (product, aspect) = (events[index].product, events[index].aspect)
-            if products.insert(product) { fresh.append((.product, product)) }
-            if aspects.insert(aspect) { fresh.append((.aspect, aspect)) }
-            if case .symbol = events[index].valueKind {
-                let value = SymbolID(rawValue: UInt32(truncatingIfNeeded: events[index].valueBits))
-                if values.insert(value) { fresh.append((.value, value)) }
-            }
-            let (unit, language, type) = (events[index].unit, events[index].language, events[index].type)
-            guard unit.rawValue | language.rawValue | type.rawValue != 0 else { continue }
-            if units.insert(unit) { fresh.append((.unit, unit)) }
-            if languages.insert(language) { fresh.append((.language, language)) }
-            if types.insert(type) { fresh.append((.type, type)) }
-        }
-        return fresh
     }
 }

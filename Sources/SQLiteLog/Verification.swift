@@ -4,80 +4,261 @@ import Events
 import GRDB
 import Log
 
-/// Walks through a log, segment by segment, and keeps what it finds.
+/// Walks through a log, segment by segment, and keeps what it finds. Damage never ends the walk.
 struct Verification {
     let folder: String
     let head: Offset
     private(set) var report = VerifyReport()
-    /// The chain and the offset that the next segment must start with; nil where it is not known.
-    private var expected: (chain: Chain, offset: Offset)?
+    /// What the next segment must continue: the chains that would fit (more than one behind a damaged block, none where
+    /// it is not known) and the offset.
+    private var expected: (chains: [Chain], offset: Offset)?
+    private var logID: [UInt8]?
+    /// The words of the segments so far: a number means the same word in all of them.
+    private var vocabulary = Vocabulary()
+    /// The lowest offset at which damage was found.
+    private var firstDamage: Offset?
 
-    init(folder: String, head: Offset) {
+    /// - Parameters:
+    ///   - head: where the log ends.
+    ///   - claim: a chain value to be looked for.
+    init(folder: String, head: Offset, claim: ChainClaim?) {
         self.folder = folder
         self.head = head
+        report.claim = claim
+        report.head = head
     }
 
     /// Checks one segment.
     ///
     /// - Parameter following: where the next segment starts; nil for the last one.
     mutating func check(_ first: Offset, following: Offset?) {
+        if report.segments == 0 { report.start = first }
         report.segments += 1
+        let end = max(following ?? head, first)
         do throws(LogError) {
             let reader = try SegmentReader(folder: folder, first: first)
             defer { reader.close() }
-            try check(reader, end: following ?? head)
+            try check(reader, end: end, isLast: following == nil)
         } catch {
             expected = nil
-            note(Segment.file(first), first..<(following ?? head), "\(error)")
+            note(Segment.file(first), first..<end, error.cause)
         }
-        report.chainHead = expected?.chain.description ?? ""
+        let isKnown = expected?.chains.count == 1
+        report.chainHead = isKnown ? expected?.chains.first?.description ?? "" : ""
+        report.head = expected?.offset ?? end
+        if let found = report.claim?.found, let firstDamage { report.claim?.isBehindDamage = firstDamage < found }
     }
 
-    private mutating func check(_ reader: SegmentReader, end: Offset) throws(LogError) {
-        let header = try reader.query { db in try Segment.header(db, reader.file) }
-        let isSound = try reader.query { db in try String.fetchOne(db, sql: "PRAGMA quick_check(1)") == "ok" }
-        if !isSound { note(reader.file, header.firstOffset..<header.firstOffset, "SQLite finds the file damaged") }
-        if let expected, expected.chain != header.previousChain || expected.offset != header.firstOffset {
-            note(reader.file, header.firstOffset..<header.firstOffset, "does not continue the segment before it")
-        }
-        var chain = header.previousChain
-        var next = header.firstOffset
-        var decoder = try BlockDecoder()
-        while true {
-            let rows = try reader.fetch(from: next, limit: 16)
-            if rows.isEmpty { break }
-            for row in rows {
-                if row.first != next {
-                    note(reader.file, next..<max(row.first, next), "blocks are missing")
-                    decoder.loseTrack()
-                }
-                try check(row, reader.file, &chain, &decoder)
-                next = row.end
+    /// Whether a segment says that a salvage left out what is missing before it.
+    private func isDeclaredGap(before header: Segment.Header) -> Bool {
+        guard let expected, expected.offset < header.firstOffset else { return false }
+        return expected.chains.contains { $0.skipping(expected.offset..<header.firstOffset) == header.previousChain }
+    }
+
+    private mutating func check(_ reader: SegmentReader, end: Offset, isLast: Bool) throws(LogError) {
+        let file = reader.file
+        checkFile(reader)
+        var walk = SegmentWalk(reader, try BlockDecoder(), end: end)
+        do throws(LogError) {
+            let header = try reader.header()
+            if isDeclaredGap(before: header) {
+                report.leftOut += header.firstOffset.rawValue - (expected?.offset.rawValue ?? 0)
+            } else if let expected, expected.offset < reader.first {
+                note(file, expected.offset..<reader.first, "blocks are missing")
+            } else if let expected, !expected.chains.isEmpty, !expected.chains.contains(header.previousChain) {
+                note(file, reader.first..<reader.first, "does not continue the segment before it")
             }
+            if let logID, logID != header.logID { note(file, reader.first..<reader.first, "belongs to another log") }
+            logID = header.logID
+            walk.chains = [header.previousChain]
+            if expected == nil { claim(header.previousChain, at: reader.first) }
+        } catch {
+            note(file, reader.first..<reader.first, "its header is damaged: \(error.cause)")
+            walk.chains = expected?.offset == reader.first ? expected?.chains ?? [] : []
         }
-        if next < end { note(reader.file, next..<end, "blocks are missing") }
-        expected = (chain, next)
+        while let rows = read(&walk, end: end) {
+            for row in rows { check(row, &walk) }
+        }
+        // What is missing before a following segment is judged there.
+        if walk.next < end, isLast { note(file, walk.next..<end, "blocks are missing") }
+        for (offset, words) in walk.unclaimed.sorted(by: { $0.key < $1.key }) where !walk.isInDamage(offset) {
+            note(file, offset..<offset, "\(words.count) words were recorded without a block")
+        }
+        for word in walk.words.values.joined() {
+            let known = vocabulary.text(word.kind, word.id)
+            if !known.isEmpty, !known.elementsEqual(word.text) {
+                note(file, reader.first..<reader.first, "\(word.kind.name) \(word.id.rawValue) is another word before")
+            }
+            vocabulary.define(words: [word])
+        }
+        expected = (walk.chains, isLast ? max(walk.next, end) : walk.next)
     }
 
-    private mutating func check(
-        _ row: SegmentReader.Stored, _ file: String, _ chain: inout Chain, _ decoder: inout BlockDecoder
-    ) throws(LogError) {
+    /// What SQLite itself finds wrong with the file.
+    private mutating func checkFile(_ reader: SegmentReader) {
+        if let wal = WriteAheadLog(folder + "/" + reader.file + "-wal"), wal.isRotten, let fault = wal.fault {
+            note(
+                reader.file, reader.first..<reader.first,
+                "frame \(fault.frame) of its write-ahead log is damaged and hides \(fault.commits) commits; the daemon "
+                    + "keeps them when it starts")
+        }
+        do throws(LogError) {
+            let faults = try reader.query { db in try String.fetchAll(db, sql: "PRAGMA quick_check(4)") }
+            guard faults != ["ok"] else { return }
+            let fault = faults.joined(separator: "; ").split(separator: "\n").joined(separator: " ")
+            note(reader.file, reader.first..<reader.first, "SQLite finds the file damaged: \(fault.prefix(300))")
+        } catch {
+            note(reader.file, reader.first..<reader.first, "SQLite finds the file damaged: \(error.cause)")
+        }
+    }
+
+    /// The next rows; nil at the end. What cannot be read is noted and passed over.
+    private mutating func read(_ walk: inout SegmentWalk, end: Offset) -> [StoredBlock]? {
+        while true {
+            for limit in [16, 1] {
+                if let rows = try? walk.reader.fetch(from: walk.next, limit: limit) { return rows.isEmpty ? nil : rows }
+            }
+            let next = walk.reader.readable(after: walk.next, before: end)
+            note(&walk, walk.next..<max(next, walk.next + 1), "the rows cannot be read")
+            walk.lose(to: max(next, walk.next + 1))
+            if walk.next >= end { return nil }
+        }
+    }
+
+    private mutating func check(_ row: StoredBlock, _ walk: inout SegmentWalk) {
+        if row.first < walk.next { return }
+        if row.first > walk.next {
+            note(&walk, walk.next..<row.first, "blocks are missing")
+            walk.lose(to: row.first)
+        }
+        checkKeyframe(&walk)
         report.blocks += 1
         report.events += row.block.count
-        var batch = EventBatch(capacity: row.block.count)
-        let fault = decoder.decode(row.block.stored, count: row.block.count, into: &batch)
-        let recomputed = chain.adding(row.block, at: row.first)
-        if let fault {
-            note(file, row.first..<row.end, fault)
-        } else if recomputed.bytes != row.chain {
-            note(file, row.first..<row.end, "the hash chain does not fit")
-        } else if batch.events.contains(where: { !row.block.times.contains($0.time) }) {
-            note(file, row.first..<row.end, "times outside the bounds of the block")
+        let words = walk.takeWords(of: row.first)
+        let (fault, batch) = walk.decode(row)
+        let recomputed = words.map { words in
+            walk.chains.map { $0.adding(row.block, words: words, at: row.first) }
         }
-        chain = Chain(bytes: row.chain) ?? recomputed
+        let stored = Chain(bytes: row.chain)
+        let isChained = recomputed.map { chains in chains.isEmpty || chains.contains { $0 == stored } } ?? true
+        // The count of a damaged row is not believed: the next row says where this block ends.
+        let end = fault == nil ? row.end : walk.reader.readable(after: row.first, before: max(walk.end, row.first + 1))
+        if let fault {
+            note(&walk, row.first..<end, fault)
+        } else if words == nil {
+            note(&walk, row.first..<end, "its words cannot be read")
+        } else if !isChained {
+            note(&walk, row.first..<end, "the hash chain does not fit: the row, its words or its chain value changed")
+        } else if batch.events.contains(where: { !row.block.times.contains($0.time) }) {
+            note(&walk, row.first..<end, "times outside the bounds of the block")
+        }
+        if !isChained || fault != nil { walk.decoder.loseTrack() }
+        // Behind a block that does not fit, both what it says and what was recomputed may be right.
+        let both = (stored.map { [$0] } ?? []) + (isChained || row.fault != nil ? [] : recomputed ?? [])
+        for chain in both { claim(chain, at: end) }
+        walk.chains = both
+        walk.next = end
+    }
+
+    /// Compares a keyframe that stands here with what the blocks before it say.
+    private mutating func checkKeyframe(_ walk: inout SegmentWalk) {
+        guard walk.keyframes.remove(walk.next) != nil else { return }
+        do throws(LogError) {
+            let keyframe = try walk.reader.query { [next = walk.next] db in
+                try Segment.keyframe(db, atOrBefore: next)
+            }
+            guard let keyframe, keyframe.offset == walk.next else {
+                note(&walk, walk.next..<walk.next, "the keyframe is damaged")
+                return
+            }
+            if walk.decoder.isCertain, !keyframe.state.says(sameAs: walk.decoder.state) {
+                note(&walk, walk.next..<walk.next, "the keyframe contradicts the blocks before it")
+            }
+            if !walk.decoder.isCertain { walk.decoder.restart(after: keyframe.state) }
+        } catch {
+            note(&walk, walk.next..<walk.next, "the keyframe cannot be read: \(error.cause)")
+        }
+    }
+
+    private mutating func claim(_ chain: Chain, at offset: Offset) {
+        if report.claim?.chain == chain, report.claim?.found == nil { report.claim?.found = offset }
+    }
+
+    private mutating func note(_ walk: inout SegmentWalk, _ offsets: Range<Offset>, _ cause: String) {
+        walk.damaged.append(offsets)
+        note(walk.reader.file, offsets, cause)
     }
 
     private mutating func note(_ file: String, _ offsets: Range<Offset>, _ cause: String) {
-        report.damages.append(Damage(segment: file, offsets: offsets, cause: cause))
+        firstDamage = min(firstDamage ?? offsets.lowerBound, offsets.lowerBound)
+        report.note(Damage(segment: file, offsets: offsets, cause: cause))
+    }
+}
+
+/// The state of the walk through one segment.
+private struct SegmentWalk {
+    let reader: SegmentReader
+    var decoder: BlockDecoder
+    /// The chains that would fit before the next block; none where it is not known.
+    var chains: [Chain] = []
+    var next: Offset
+    /// Where the segment ends, as far as is known.
+    let end: Offset
+    /// Offsets of keyframes that the walk has not met yet.
+    var keyframes: Set<Offset> = []
+    /// All words of the segment, by the block with which they were recorded; nil when they cannot be read at once.
+    var words: [Offset: [Symbol]] = [:]
+    /// Those of which no block was met yet.
+    var unclaimed: [Offset: [Symbol]] = [:]
+    var damaged: [Range<Offset>] = []
+    private var areWordsWhole = false
+
+    init(_ reader: SegmentReader, _ decoder: BlockDecoder, end: Offset) {
+        self.reader = reader
+        self.end = end
+        self.decoder = decoder
+        next = reader.first
+        let offsets = try? reader.query { db in try Int64.fetchAll(db, sql: "SELECT offset FROM keyframe") }
+        keyframes = Set((offsets ?? []).filter { $0 >= 0 }.map { Offset(rawValue: UInt64($0)) })
+        let all = try? reader.query { db in try Segment.symbols(db, from: .zero, to: Offset(rawValue: .max)) }
+        if let all {
+            for (offset, symbol) in all { words[offset, default: []].append(symbol) }
+            areWordsWhole = true
+        }
+        unclaimed = words
+    }
+
+    /// The words recorded with a block; nil when they cannot be read.
+    mutating func takeWords(of block: Offset) -> [Symbol]? {
+        if areWordsWhole { return unclaimed.removeValue(forKey: block) ?? [] }
+        let found = try? reader.query { db in try Segment.symbols(db, from: block, to: block + 1).map(\.symbol) }
+        words[block] = found
+        return found
+    }
+
+    mutating func decode(_ row: StoredBlock) -> (fault: String?, events: EventBatch) {
+        var batch = EventBatch(capacity: row.block.count)
+        if let fault = row.fault {
+            decoder.loseTrack()
+            return (fault, batch)
+        }
+        return (decoder.decode(row.block.stored, count: row.block.count, into: &batch), batch)
+    }
+
+    /// Goes on behind blocks that are not there.
+    mutating func lose(to offset: Offset) {
+        decoder.loseTrack()
+        chains = []
+        next = offset
+    }
+
+    func isInDamage(_ offset: Offset) -> Bool { damaged.contains { $0.contains(offset) } }
+}
+
+extension LogError {
+    /// The cause alone, where the place is said apart.
+    var cause: String {
+        if case .corrupt(_, _, let cause) = self { return cause }
+        return description
     }
 }

@@ -73,7 +73,7 @@ package final class InMemoryEventLog: EventLog {
         }
         block.definitions.symbols = symbols
         for symbol in symbols { state.recorded.insert(SymbolKey(kind: symbol.kind, id: symbol.id)) }
-        state.chain = state.chain.adding(encoded, at: offset)
+        state.chain = state.chain.adding(encoded, words: symbols, at: offset)
         state.blocks.append(block)
         return offset
     }
@@ -126,6 +126,7 @@ package final class InMemoryEventLog: EventLog {
             report.blocks = state.blocks.count
             report.events = Int(state.head.rawValue)
             report.chainHead = state.chain.description
+            report.head = state.head
             return report
         }
     }

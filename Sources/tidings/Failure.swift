@@ -26,7 +26,7 @@ struct Failure: Error {
     init(_ error: LogError) {
         let code: ExitStatus =
             switch error {
-            case .corrupt, .version, .outOfRange, .refused: .data
+            case .corrupt, .version, .outOfRange, .refused, .inTheWay: .data
             case .full, .io, .locked, .closed: .inputOutput
             }
         self.init(error.description, code)

@@ -11,8 +11,11 @@ import Wire
 
 struct Log: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at the log: its newest events, its size, its integrity, its contents.",
-        subcommands: [LogTail.self, LogStat.self, LogVerify.self, LogExport.self])
+        abstract: "Look at the log and copy it: newest events, size, integrity, contents, backups.",
+        subcommands: [
+            LogTail.self, LogStat.self, LogVerify.self, LogExport.self, LogBackup.self, LogRestore.self,
+            LogSalvage.self,
+        ])
 }
 
 /// Opens the log of a data folder for reading.
@@ -96,11 +99,16 @@ struct LogTail: AsyncParsableCommand {
             var printer = EventPrinter(format: format, vocabulary: try await log.vocabulary())
             printOut(printer.header)
             let head = await log.head
-            let chosen = try await newest(log, head, printer.vocabulary)
+            let lines = DamageLines()
+            let chosen = try await newest(log, head, printer.vocabulary, lines)
             for (event, batch, offset) in chosen { printer.append(event, in: batch, at: offset) }
             printer.flush()
-            guard follow else { return }
-            var follower = Follower(log, from: head, wakeup: .poll(every: .milliseconds(100)))
+            guard follow else {
+                lines.finish()
+                return
+            }
+            var follower = PassingFollower(
+                Follower(log, from: head, wakeup: .poll(every: .milliseconds(100))), report: { lines.note($0) })
             while true {
                 let blocks = try await follower.next(limit: 16)
                 if blocks.isEmpty { return }
@@ -127,7 +135,7 @@ struct LogTail: AsyncParsableCommand {
 
     /// The last `count` events that are wanted, oldest first; goes back through the log until it has them.
     private func newest(
-        _ log: SQLiteEventLog, _ head: Offset, _ vocabulary: Vocabulary
+        _ log: SQLiteEventLog, _ head: Offset, _ vocabulary: Vocabulary, _ lines: DamageLines
     ) async throws(LogError) -> [(Event, EventBatch, Offset)] {
         let start = await log.start
         var end = head
@@ -135,7 +143,10 @@ struct LogTail: AsyncParsableCommand {
         var found: [(Event, EventBatch, Offset)] = []
         while found.count < count, end > start {
             let from = Offset(rawValue: max(start.rawValue, end.rawValue > stride ? end.rawValue - stride : 0))
-            var follower = Follower(log, from: from, wakeup: .poll(every: .seconds(1)))
+            let bound = end
+            var follower = PassingFollower(
+                Follower(log, from: from, wakeup: .poll(every: .seconds(1))),
+                report: { if $0.offsets.lowerBound < bound { lines.note($0) } })
             var earlier: [(Event, EventBatch, Offset)] = []
             while follower.position < end {
                 let blocks = try await follower.nextAvailable(limit: 16)
@@ -184,22 +195,32 @@ struct LogVerify: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Check every block, checksum and the hash chain of the log.",
         discussion: """
-            Example: tidings log verify --data ./tidings-data
+            Examples: tidings log verify --data ./tidings-data
+                      tidings log verify --head 4711:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
 
-            Exits 1 when something is damaged, and names each segment and range of events.
+            Names each damaged place: segment, block, events, cause. Exits 1 when something is damaged, or when \
+            nothing proves that the log before --head is as it was.
             """)
+
+    @Option(help: "A chain head that `log stat` or `status` printed earlier: HASH or OFFSET:HASH.")
+    var head: String?
 
     @Option(help: "How to print: table, json or csv.")
     var format: OutputFormat = .table
 
     @OptionGroup var data: DataOptions
 
+    func validate() throws {
+        guard let head, ChainClaim(head) == nil else { return }
+        throw ValidationError("--head must be 64 hex digits, or OFFSET:HASH as `tidings log stat` prints it")
+    }
+
     func run() async throws {
         let log = try openLog(try await data.directory())
         let report: VerifyReport
-        do { report = try await log.verify() } catch { throw Failure(error) }
+        do { report = try await log.verify(claim: head.flatMap { ChainClaim($0) }) } catch { throw Failure(error) }
         printOut(renderVerification(report, as: format))
-        guard report.isClean else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+        guard report.isClean, report.claim?.isProven ?? true else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
     }
 }
 
@@ -214,6 +235,8 @@ struct LogExport: AsyncParsableCommand {
         discussion: """
             Examples: tidings log export --format ndjson >events.ndjson
                       tidings log export --format csv --from 1000 --limit 500
+
+            What is damaged is left out and named on standard error; the exit code is then 65.
             """)
 
     @Option(help: "ndjson (one JSON object a line) or csv.")
@@ -229,12 +252,15 @@ struct LogExport: AsyncParsableCommand {
 
     func run() async throws {
         let log = try openLog(try await data.directory())
+        let isWhole: Bool
         do {
             let first = if let from { Offset(rawValue: from) } else { await log.start }
             var printer = EventPrinter(
                 format: format == .csv ? .csv : .json, vocabulary: try await log.vocabulary())
             printOut(printer.header)
-            var follower = Follower(log, from: first, wakeup: .poll(every: .seconds(1)))
+            let lines = DamageLines()
+            var follower = PassingFollower(
+                Follower(log, from: first, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
             var left = limit ?? .max
             while left > 0 {
                 let blocks = try await follower.nextAvailable(limit: 8)
@@ -247,8 +273,11 @@ struct LogExport: AsyncParsableCommand {
                 }
                 printer.flush()
             }
+            lines.finish()
+            isWhole = lines.isEmpty
         } catch {
             throw Failure(error)
         }
+        guard isWhole else { throw ExitCode(ExitStatus.data.rawValue) }
     }
 }

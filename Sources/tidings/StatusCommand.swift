@@ -52,6 +52,9 @@ struct Status: AsyncParsableCommand {
             tidings \(status.version), pid \(status.pid), up \(Int(status.uptimeSeconds)) s
             listening    tcp \(status.tcp), udp \(status.udp); \(status.connections) connections
             log          \(status.head) events, \(status.devices) devices, \(status.customers) customers
+            chain head   \(status.chainHead)
+            retained     from event \(status.start) on; \(status.retentionEvents) events dropped since the start
+            damaged      \(status.unreadable) events cannot be read
             summaries    as of event \(status.projected), \(status.head - min(status.head, status.projected)) behind
             storage      \(status.storage)
             balanced     \(status.isBalanced ? "yes" : "NO: please report this")

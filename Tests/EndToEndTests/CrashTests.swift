@@ -71,7 +71,8 @@ import Testing
 func expectRebuildEqualsLive(_ data: String) async throws {
     // A daemon that starts and stops brings the summaries up to the log's end.
     let daemon = try await DaemonProcess(data: data)
-    #expect(await daemon.stop() == 0)
+    let code = await daemon.stop()
+    #expect(code == 0, "\(daemon.log)")
     let live = try await dump(data)
     let rebuild = try await tidings("rebuild", "--data", data)
     #expect(rebuild.status == 0, "\(rebuild.errors)")

@@ -232,12 +232,12 @@ struct BlockCodecTests {
             var encoder = try BlockEncoder()
             return try encoder.encode(samples.batch(10).batch)
         }
-        let one = Chain().adding(block, at: .zero)
+        let one = Chain().adding(block, words: [], at: .zero)
         var other = block
         other.stored.body[0] ^= 1
-        #expect(Chain().adding(other, at: .zero) != one)
-        #expect(Chain().adding(block, at: Offset(rawValue: 1)) != one)
-        #expect(one.adding(block, at: .zero) != one)
+        #expect(Chain().adding(other, words: [], at: .zero) != one)
+        #expect(Chain().adding(block, words: [], at: Offset(rawValue: 1)) != one)
+        #expect(one.adding(block, words: [], at: .zero) != one)
         #expect(Chain(bytes: one.bytes) == one)
         #expect(one.description.utf8.count == 64)
     }

@@ -1,0 +1,129 @@
+// Dropping the oldest segments: whole files, only sealed ones, only what the summaries will never need again.
+
+package import Events
+import GRDB
+package import Log
+import Synchronization
+
+/// What the log keeps. Nothing is dropped by default.
+package struct Retention: Sendable, Equatable {
+    /// A segment goes when its last event arrived before this; nil: never.
+    package var arrivedBefore: Timestamp?
+    /// The oldest segment goes while all files together have more bytes; nil: never.
+    package var bytes: Int?
+
+    package init(arrivedBefore: Timestamp? = nil, bytes: Int? = nil) {
+        self.arrivedBefore = arrivedBefore
+        self.bytes = bytes
+    }
+}
+
+/// What a call of `drop` did.
+package struct Dropped: Sendable, Equatable {
+    package var segments = 0
+    package var bytes = 0
+    /// The events that are gone; empty when none are.
+    package var offsets: Range<Offset>
+}
+
+extension SQLiteEventLog {
+    /// Up to where the log would be dropped; equal to its start when nothing is due. Never the growing segment.
+    package func droppable(_ retention: Retention) async throws(LogError) -> Offset {
+        try await run(on: readerQueue) { () throws(LogError) in
+            let segments = self.extent.withLock { $0.segments }
+            guard let start = segments.first else { return .zero }
+            var total = segments.reduce(0) { $0 + self.size(of: $1) }
+            var end = start
+            for (first, following) in zip(segments, segments.dropFirst()) {
+                var isDue = retention.bytes.map { total > $0 } ?? false
+                if !isDue { isDue = try self.isOld(first, retention) }
+                guard isDue else { break }
+                total -= self.size(of: first)
+                end = following
+            }
+            return end
+        }
+    }
+
+    private func isOld(_ first: Offset, _ retention: Retention) throws(LogError) -> Bool {
+        guard let limit = retention.arrivedBefore else { return false }
+        do {
+            let reader = try SegmentReader(folder: folder, first: first)
+            defer { reader.close() }
+            let last = try reader.query { db in try Int64.fetchOne(db, sql: "SELECT max(arrival_max) FROM block") }
+            return last.map { $0 < limit.rawValue } ?? false
+        } catch .corrupt {
+            // How old a damaged segment is cannot be told. It may be salvaged; it goes by size, or by hand.
+            return false
+        }
+    }
+
+    private func size(of first: Offset) -> Int {
+        let path = folder + "/" + Segment.file(first)
+        return Files.size(path) + Files.size(path + "-wal")
+    }
+
+    /// Removes the segments before `end`, oldest first; each is gone for good before the next one goes.
+    ///
+    /// Words that only these segments have are taken along: they are recorded with the next block, and until that is
+    /// stored nothing is removed; so the call is to be repeated now and then.
+    /// - Parameter end: the first offset that is kept, the start of a segment. What is derived from the log must not
+    ///   need anything before it.
+    package func drop(before end: Offset) async throws(LogError) -> Dropped {
+        try await run(on: writerQueue) { () throws(LogError) in
+            let result = self.writer.withLock { writer -> Result<Dropped, LogError> in
+                do throws(LogError) {
+                    guard writer != nil else { throw .closed("opened for reading only") }
+                    let dropped = try writer?.drop(before: end, letGo: self.letGo) ?? Dropped(offsets: end..<end)
+                    if let left = writer.map({ Extent($0) }) { self.extent.withLock { $0 = left } }
+                    return .success(dropped)
+                } catch {
+                    if let left = writer.map({ Extent($0) }) { self.extent.withLock { $0 = left } }
+                    return .failure(error)
+                }
+            }
+            return try result.get()
+        }
+    }
+}
+
+extension SegmentWriter {
+    /// See `SQLiteEventLog.drop`.
+    mutating func drop(before end: Offset, letGo: (Offset) -> Void) throws(LogError) -> Dropped {
+        let start = segments.first ?? head
+        var dropped = Dropped(offsets: start..<start)
+        let going = segments.dropLast().filter { $0 < end }
+        guard let kept = segments.first(where: { $0 >= end }), !going.isEmpty else { return dropped }
+        carried = wordsOnly(in: going)
+        guard carried.isEmpty else { return dropped }
+        for first in going {
+            let path = folder + "/" + Segment.file(first)
+            dropped.bytes += Files.size(path) + Files.size(path + "-wal")
+            letGo(first)
+            // The file itself goes first: what SQLite may have left beside it means nothing without it.
+            Files.remove(path)
+            guard !Files.isThere(path) else { throw .io("\(path) cannot be removed: \(Files.reason())") }
+            for suffix in ["-wal", "-shm", "-journal"] where Files.isThere(path + suffix) {
+                Files.remove(path + suffix)
+            }
+            try Files.syncFolder(folder)
+            segments.removeAll { $0 == first }
+            dropped.segments += 1
+            dropped.offsets = start..<(segments.first ?? kept)
+        }
+        return dropped
+    }
+
+    /// Words of some segments that no other segment has.
+    private func wordsOnly(in going: [Offset]) -> [Symbol] {
+        var kept = RecordedSymbols()
+        for first in segments where !going.contains(first) {
+            for word in Self.words(folder, first).words { kept.insert(word.kind, word.id) }
+        }
+        var words: [Symbol] = []
+        for first in going {
+            for word in Self.words(folder, first).words where kept.insert(word.kind, word.id) { words.append(word) }
+        }
+        return words
+    }
+}
