@@ -45,6 +45,9 @@ enum Files {
         }
         // SAFETY: as in FolderLock.
         if unsafe mkdir(path, 0o755) != 0, errno != EEXIST { throw .io("\(path): \(reason())") }
+        // Only this makes the new name survive a power cut.
+        let above = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        try syncFolder(above.isEmpty ? "/" : above)
     }
 
     static func isThere(_ path: String) -> Bool {
@@ -77,6 +80,18 @@ enum Files {
     static func makeReadOnly(_ path: String) {
         // SAFETY: as in FolderLock. Failing to protect a sealed file harms nothing.
         unsafe _ = chmod(path, 0o444)
+    }
+
+    static func makeWritable(_ path: String) {
+        // SAFETY: as in FolderLock. If it fails, opening the file says so.
+        unsafe _ = chmod(path, 0o644)
+    }
+
+    /// What tells a file from any other that may come to stand under its name; 0 when there is none.
+    static func number(_ path: String) -> UInt64 {
+        var info = stat()
+        // SAFETY: as in FolderLock; stat fills `info`.
+        return unsafe stat(path, &info) == 0 ? UInt64(info.st_ino) : 0
     }
 
     static func remove(_ path: String) {

@@ -84,6 +84,26 @@ enum Segment {
         return try Connection.open(path, settings)
     }
 
+    /// Undoes what a process that died had begun in a rollback journal, as when it was about to change a segment's
+    /// mode. Only a writer can do this; readers refuse such a file. The segment ends as a plain file: one that was
+    /// being sealed is sealed, one that was new and empty is taken up as such.
+    static func undoJournals(_ folder: String, _ settings: Connection.Settings) throws(LogError) {
+        let journal = "-journal"
+        for name in try Files.list(folder) where name.hasSuffix(suffix + journal) {
+            let path = folder + "/" + name.dropLast(journal.utf8.count)
+            guard Files.isThere(path) else { continue }
+            Files.makeWritable(path)
+            var plain = settings
+            plain.isWAL = false
+            do throws(LogError) {
+                let queue = try Connection.open(path, plain)
+                try translating(path) { try queue.close() }
+            } catch .corrupt {
+                // It is passed over, and named, when the segment is read.
+            }
+        }
+    }
+
     static func removeFiles(_ path: String) {
         for name in ["", "-journal", "-wal", "-shm"] where Files.isThere(path + name) { Files.remove(path + name) }
     }

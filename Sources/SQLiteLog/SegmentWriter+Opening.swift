@@ -25,8 +25,9 @@ extension SegmentWriter {
         var words: [Symbol]
     }
 
-    /// Reads the files. Changes nothing but the vocabulary, which it completes.
+    /// Reads the files. Changes nothing but the vocabulary, which it completes, and undoes what was half done.
     mutating func find() throws(LogError) -> Found {
+        try Segment.undoJournals(folder, settings)
         var found = Found(segments: try Self.findSegments(folder))
         for first in found.segments.dropLast() {
             let stored = Self.words(folder, first)

@@ -36,6 +36,8 @@ struct SegmentWriter {
     /// The segment that is being written.
     struct Active {
         var queue: DatabaseQueue
+        /// The file's number: whether the one under its name is still the one that is open.
+        let fileNumber: UInt64
         var header: Segment.Header
         /// About the size of the file.
         var bytes: Int
@@ -44,6 +46,17 @@ struct SegmentWriter {
         var recorded = RecordedSymbols()
         /// About how much the write-ahead log holds that the file does not have yet.
         var bytesToCopy = 0
+
+        init(queue: DatabaseQueue, header: Segment.Header, bytes: Int) {
+            (self.queue, self.header, self.bytes) = (queue, header, bytes)
+            fileNumber = Files.number(queue.path)
+        }
+
+        /// What is written to a file that was removed is gone when the daemon stops: that must never be acknowledged.
+        func checkFile() throws(LogError) {
+            guard Files.number(queue.path) != fileNumber else { return }
+            throw .io("\(queue.path) was removed or replaced while it was open; put the file back, or restart")
+        }
 
         /// Counts what was stored.
         mutating func note(_ block: EncodedBlock, _ keyframe: EncodedBody?) {
@@ -91,6 +104,7 @@ struct SegmentWriter {
         let queue = segment.queue
         var next: Chain?
         do {
+            try segment.checkFile()
             let symbols = try missingSymbols(batch, &segment.recorded)
             let keyframe = try dueKeyframe(segment)
             let block = try encoder.encode(batch)
