@@ -79,7 +79,7 @@ package final class InternalEvents: Sendable {
     /// The summaries had counted more than the log has: its end was lost, or it came back from an older copy.
     package func logIsShorter(than counted: Offset, head: Offset) {
         logger.error(
-            "the log ends before what the summaries had counted; restore the newest segment from a copy if it lost its end",
+            "the log ends before what the summaries had counted; if its end is lost, restore the newest segment",
             metadata: ["head": "\(head.rawValue)", "counted": "\(counted.rawValue)"])
     }
 

@@ -54,7 +54,7 @@ func exitStatus(of process: Process) async -> Int32 {
     var looksSinceGone = 0
     while process.isRunning {
         if kill(process.processIdentifier, 0) != 0 { looksSinceGone += 1 }
-        // Gone, and its status is still on its way to Foundation's queue, or lost: on a busy machine that takes a while.
+        // Gone, and its status is still on its way to Foundation's queue, or lost: on a busy machine it takes a while.
         if looksSinceGone > 1_000 { return -1 }
         try? await Task.sleep(for: .milliseconds(5))
     }
