@@ -42,7 +42,7 @@ final class TCPDoor {
     }
 
     /// Whether even those who are told that there is no room are too many.
-    var isCrowded: Bool { handlers.count > reception.settings.maxConnections + TransportLimits.refusedAtOnce }
+    var isCrowded: Bool { handlers.count > reception.settings.maxConnections + reception.settings.refusedAtOnce }
 
     func leave(_ handler: TCPHandler) {
         handlers[ObjectIdentifier(handler)] = nil
