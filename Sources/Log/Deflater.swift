@@ -113,10 +113,10 @@ import CZlib
 }
 
 /// A reusable zlib decompressor. Not thread-safe: one owner at a time.
-@safe final class Inflater {
+@safe package final class Inflater {
     private let stream: UnsafeMutablePointer<z_stream>
 
-    init() throws(LogError) {
+    package init() throws(LogError) {
         // SAFETY: as in Deflater.
         unsafe stream = .allocate(capacity: 1)
         unsafe stream.initialize(to: z_stream())
@@ -133,7 +133,7 @@ import CZlib
     }
 
     /// Inflates a whole stream that must give exactly `size` bytes; false when it does not.
-    func inflate(_ input: Span<UInt8>, size: Int, into output: inout [UInt8]) -> Bool {
+    package func inflate(_ input: Span<UInt8>, size: Int, into output: inout [UInt8]) -> Bool {
         if output.count > size {
             output.removeLast(output.count - size)
         } else {
