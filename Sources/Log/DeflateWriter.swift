@@ -24,7 +24,7 @@ struct DeflateWriter {
     private static let richAlphabet = 48
 
     /// The shortest run that is worth its code, by the length of the byte's own code.
-    private static let shortestRun: InlineArray<16, Int> = [3, 8, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]
+    private static let shortestRun: InlineArray<16, Int> = [3, 8, 5, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]
 
     /// At least as many bytes as `write` adds for `count` bytes in one piece.
     static func bound(_ count: Int) -> Int { count + 16 * (count / largestBlock + 2) }
@@ -71,7 +71,7 @@ struct DeflateWriter {
         plain.fit(counts)
         var isRuns = false
         if case .runs = approach {
-            tokenCount = Self.findRuns(piece, plain, &tokens, &tokenCounts)
+            tokenCount = Self.findRuns(piece, counts, plain, &tokens, &tokenCounts)
             runs.fit(tokenCounts)
             isRuns = runs.cost < plain.cost
         }
@@ -121,36 +121,44 @@ struct DeflateWriter {
     }
 
     /// Splits the bytes into single ones and runs, where `plain` says that a run is shorter.
+    ///
+    /// - Parameters:
+    ///   - single: how often each byte occurs.
+    ///   - counts: becomes how often each token occurs.
     private static func findRuns(
-        _ bytes: Span<UInt8>, _ plain: DynamicCode, _ tokens: inout [UInt16], _ counts: inout [UInt32]
+        _ bytes: Span<UInt8>, _ single: [UInt32], _ plain: DynamicCode, _ tokens: inout [UInt16],
+        _ counts: inout [UInt32]
     ) -> Int {
         var counts = counts.mutableSpan
-        for token in counts.indices { counts[token] = 0 }
+        for token in counts.indices { counts[token] = token < 256 ? single[token] : 0 }
         var tokens = tokens.mutableSpan
         var used = 0
         var index = 0
         while index < bytes.count {
             let byte = bytes[index]
-            var end = index + 1
-            while end < bytes.count, bytes[end] == byte { end += 1 }
             tokens[used] = UInt16(byte)
-            counts[Int(byte)] &+= 1
-            used += 1
-            var rest = end - index - 1
+            used &+= 1
+            index &+= 1
+            // Three comparisons in one: most often there is no run, and short ones cannot be foreseen.
+            guard index &+ 3 <= bytes.count,
+                (bytes[index] ^ byte) | (bytes[index &+ 1] ^ byte) | (bytes[index &+ 2] ^ byte) == 0
+            else { continue }
+            var end = index &+ 3
+            while end < bytes.count, bytes[end] == byte { end &+= 1 }
             let shortest = shortestRun[plain.length(of: byte)]
-            while rest >= shortest {
-                let length = min(rest, Token.longestRun)
+            while end &- index >= shortest {
+                let length = min(end &- index, Token.longestRun)
                 tokens[used] = UInt16(truncatingIfNeeded: Token.run + length)
                 counts[Token.run + length] &+= 1
-                used += 1
-                rest -= length
+                counts[Int(byte)] &-= UInt32(truncatingIfNeeded: length)
+                used &+= 1
+                index &+= length
             }
-            for _ in 0..<rest {
+            while index < end {
                 tokens[used] = UInt16(byte)
-                used += 1
+                used &+= 1
+                index &+= 1
             }
-            counts[Int(byte)] &+= UInt32(truncatingIfNeeded: rest)
-            index = end
         }
         return used
     }

@@ -98,7 +98,8 @@ import CZlib
                     guard unsafe deflateReset(stream) == Z_OK,
                         unsafe deflatePrime(stream, Int32(loose), Int32(bits)) == Z_OK
                     else { return nil }
-                    unsafe stream.pointee.next_out = out.baseAddress?.advanced(by: start).assumingMemoryBound(to: UInt8.self)
+                    unsafe stream.pointee.next_out = out.baseAddress?.advanced(by: start).assumingMemoryBound(
+                        to: UInt8.self)
                     unsafe stream.pointee.avail_out = UInt32(out.count - start)
                     unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
                     unsafe stream.pointee.avail_in = UInt32(source.count)

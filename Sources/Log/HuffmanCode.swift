@@ -20,8 +20,6 @@ struct HuffmanCode {
     private var countOfLength = InlineArray<16, Int>(repeating: 0)
 
     private static let symbolBits: UInt32 = 9
-    /// The largest sum of frequencies: a frequency and a symbol must fit into 32 bits.
-    static let largestTotal = 1 << 22
 
     /// - Parameters:
     ///   - symbols: how many there are, at most 512.
@@ -39,7 +37,7 @@ struct HuffmanCode {
     ///
     /// At least two symbols get a code, whether they occur or not: some decoders refuse a code of one symbol.
     ///
-    /// - Parameter frequencies: one for each symbol; their sum is at most `largestTotal`.
+    /// - Parameter frequencies: one for each symbol; their sum is at most 2^22.
     mutating func fit(_ frequencies: [UInt32]) {
         let used = Self.collect(frequencies, &lengths, &sorted)
         // The symbols are in order already.
