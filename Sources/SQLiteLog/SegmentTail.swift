@@ -46,9 +46,8 @@ extension SegmentReader {
         let isChained = chain.map { $0.adding(row.block, words: words, at: row.first).bytes == row.chain } ?? true
         if let fault {
             tail.note(file, row.first..<max(row.end, row.first + 1), fault)
-            let isBodyWhole = crc32(row.block.stored.body.span) == row.block.stored.crc32
             // The body is whole, the row around it is not: its count may be what has changed.
-            if isBodyWhole, !isChained { tail.head = max(tail.head, row.first + Limits.blockEvents) }
+            if row.isWhole, !isChained { tail.head = max(tail.head, row.first + Limits.blockEvents) }
         } else if !isChained {
             tail.note(file, row.first..<row.end, "the hash chain does not fit")
         }

@@ -50,6 +50,9 @@ struct StoredBlock {
     /// Behind the last event, as the row says.
     var end: Offset { first + block.count }
 
+    /// Whether the body has its checksum.
+    var isWhole: Bool { crc32(block.stored.body.span) == block.stored.crc32 }
+
     /// The columns that `init` reads.
     static let columns =
         "first_offset, count, time_min, time_max, arrival_min, arrival_max, raw_size, crc32, chain, body, codec"

@@ -145,6 +145,8 @@ struct Verification {
         let end = fault == nil ? row.end : walk.reader.readable(after: row.first, before: max(walk.end, row.first + 1))
         if let fault {
             note(&walk, row.first..<end, fault)
+        } else if !row.isWhole {
+            note(&walk, row.first..<end, "bad checksum: one byte changed; readers know which and put it right")
         } else if words == nil {
             note(&walk, row.first..<end, "its words cannot be read")
         } else if !isChained {

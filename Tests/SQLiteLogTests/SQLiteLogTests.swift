@@ -153,6 +153,29 @@ struct SQLiteLogTests {
         try await log.close()
     }
 
+    /// A block of which one byte changed is named, and read as before.
+    @Test func oneChangedByteCostsNothing() async throws {
+        var samples = SampleEvents(seed: 9)
+        var log = try open(SegmentLimits(keyframeBytes: 6_000))
+        let written = try await fill(log, &samples, 20)
+        try await log.close()
+        let queue = try DatabaseQueue(path: try #require(try folder.segments().first))
+        try await queue.write { db in
+            try db.execute(sql: "DROP TRIGGER block_no_update")
+            var body = try #require(try Data.fetchOne(db, sql: "SELECT body FROM block WHERE first_offset = 500"))
+            body[body.count / 3] ^= 0xa5
+            try db.execute(sql: "UPDATE block SET body = ? WHERE first_offset = 500", arguments: [body])
+        }
+        try queue.close()
+        log = try open(SegmentLimits(keyframeBytes: 6_000))
+        let report = try await log.verify()
+        #expect(report.damages.map(\.offsets) == [Offset(rawValue: 500)..<Offset(rawValue: 550)])
+        let blocks = try await log.read(from: .zero, limit: 1_000)
+        #expect(blocks.map(\.batch) == written)
+        #expect(blocks.allSatisfy(\.isIdentityCertain))
+        try await log.close()
+    }
+
     /// One damaged block costs that block; what follows is read, and marked until the next keyframe.
     @Test func damage() async throws {
         var samples = SampleEvents(seed: 6)
@@ -165,6 +188,7 @@ struct SQLiteLogTests {
             try db.execute(sql: "DROP TRIGGER block_no_update")
             var body = try #require(try Data.fetchOne(db, sql: "SELECT body FROM block WHERE first_offset = 500"))
             body[body.count / 2] ^= 0x10
+            body[body.count / 3] ^= 0x10
             try db.execute(sql: "UPDATE block SET body = ? WHERE first_offset = 500", arguments: [body])
             return try UInt64.fetchAll(db, sql: "SELECT offset FROM keyframe ORDER BY offset")
         }
