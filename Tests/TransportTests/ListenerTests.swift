@@ -186,6 +186,60 @@ private func line(_ seq: Int) -> String {
         #expect(counts.open == 0)
     }
 
+    /// Whoever has sent nothing gives way when there are too many; who has sent something stays.
+    @Test(.timeLimit(.minutes(1))) func theOldestSilentConnectionMakesRoom() async throws {
+        var settings = TransportSettings()
+        settings.maxConnections = 2
+        let (second, refused, counts) = try await Station.with(settings: settings) { station in
+            let silent = try await station.connect()
+            return try await silent.executeThenClose { silence, _ in
+                let first = try await station.connect()
+                return try await first.executeThenClose { inbound, outbound in
+                    try await outbound.write(ByteBuffer(string: line(1)))
+                    for try await _ in inbound { break }
+                    let second = try await station.exchange(Array(line(2).utf8), halfClose: false, enough: 1)
+                    for try await _ in silence {}
+                    let third = try await station.connect()
+                    return try await third.executeThenClose { inbound, outbound in
+                        try await outbound.write(ByteBuffer(string: line(3)))
+                        for try await _ in inbound { break }
+                        let refused = try await station.exchange([], halfClose: false)
+                        return (second, refused, await station.listeners.connectionCounts())
+                    }
+                }
+            }
+        }
+        #expect(String(decoding: second, as: UTF8.self) == "{\"ack\":1}\n")
+        #expect(String(decoding: refused, as: UTF8.self).contains("\"code\":4290"))
+        #expect(counts.closedSilent == 1)
+        #expect(counts.refused == 1)
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func anAddressHasSoManyConnectionsAndNoMore(countsLoopback: Bool) async throws {
+        var settings = TransportSettings()
+        settings.quotas.connectionsPerAddress = 1
+        settings.quotas.countsLoopback = countsLoopback
+        let (answers, counts) = try await Station.with(settings: settings) { station in
+            let client = try await station.connect()
+            let second = try await client.executeThenClose { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: line(1)))
+                for try await _ in inbound { break }
+                return try await station.exchange(Array(line(2).utf8))
+            }
+            // The place is free again when the daemon has seen the first one go.
+            var third: [UInt8] = []
+            for _ in 0..<500 where !third.starts(with: Array("{\"ack\"".utf8)) {
+                third = try await station.exchange(Array(line(3).utf8))
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            return ([second, third], await station.listeners.connectionCounts())
+        }
+        #expect(String(decoding: answers[0], as: UTF8.self).contains("\"code\":4290") == countsLoopback)
+        #expect(String(decoding: answers[1], as: UTF8.self) == "{\"ack\":1}\n")
+        #expect((counts.refused > 0) == countsLoopback)
+    }
+
     @Test(.timeLimit(.minutes(1))) func drainingAcknowledgesWhatWasRead() async throws {
         let answer = try await Station.with(commitsAtOnce: false) { station in
             let client = try await station.connect()
