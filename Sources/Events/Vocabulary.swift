@@ -100,7 +100,8 @@ package struct Vocabulary: Sendable {
         return id == 0 ? nil : DeviceID(rawValue: id)
     }
 
-    /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers` or no `newNames` left.
+    /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers` or no `newNames`
+    /// left.
     package mutating func customer(_ name: Span<UInt8>) -> CustomerID? {
         let known = customers.count
         let id = customers.intern(name, limit: newNames > 0 ? Limits.customers : 0)
