@@ -101,8 +101,8 @@ package struct Daemon: Sendable {
             NIOLoopBound(pipeline.value as any Intake, eventLoop: eventLoop)
         }.get()
         var transport = TransportSettings()
-        let descriptors = raiseDescriptorLimit() - TransportLimits.descriptorsForFiles
-        transport.maxConnections = max(1, min(configuration.maxConnections, descriptors))
+        transport.maxConnections = configuration.maxConnections
+        transport.fit(descriptors: raiseDescriptorLimit())
         if transport.maxConnections < configuration.maxConnections {
             events.fewDescriptors(transport.maxConnections, of: configuration.maxConnections)
         }

@@ -1,6 +1,6 @@
 // A column: unsigned integers split into planes of bytes, so that each plane compresses by its own statistics.
 
-/// Where a piece of a body ends, and how zlib should look at it.
+/// Where a piece of a body ends, and how the compressor should look at it.
 package struct Piece {
     package var end: Int
     package var approach: Deflater.Approach
@@ -16,7 +16,9 @@ struct ColumnWriter {
     private(set) var bytes: [UInt8] = []
     private(set) var pieces: [Piece] = []
     /// Below this many bytes a plane is not worth a Huffman table of its own.
-    private static let worthwhile = 1_536
+    private static let worthwhile = 256
+    /// A sample of fewer bytes than that says too little about how even they are.
+    private static let worthSampling = 1_536
 
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
@@ -80,7 +82,7 @@ struct ColumnWriter {
             let approach: Deflater.Approach =
                 if repeats * 3 > values.count {
                     .runs
-                } else if repeats * 64 < values.count, isEven(start) {
+                } else if repeats * 64 < values.count, values.count >= Self.worthSampling, isEven(start) {
                     .plain
                 } else {
                     .huffman

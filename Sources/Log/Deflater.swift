@@ -1,10 +1,12 @@
-// The room's only door to C: zlib's streams and CRC-32.
+// The room's only door to C: zlib's streams, CRC-32 and Adler-32.
 
 import CZlib
 
-/// A reusable zlib compressor. Not thread-safe: one owner at a time.
+/// A reusable compressor of bodies to zlib streams (RFC 1950). Not thread-safe: one owner at a time.
+///
+/// Writes the planes itself, and leaves the texts to zlib.
 @safe package final class Deflater {
-    /// How zlib looks at a piece of the input. The output is a valid zlib stream in every case.
+    /// How to look at a piece of the input. The output is a valid zlib stream in every case.
     package enum Approach {
         /// Repetitions anywhere: texts, and everything small.
         case matches
@@ -14,29 +16,23 @@ import CZlib
         case huffman
         /// As it is: a column of bytes that are all about equally frequent.
         case plain
-
-        fileprivate var strategy: Int32 {
-            switch self {
-            case .matches, .plain: Z_DEFAULT_STRATEGY
-            case .runs: Z_RLE
-            case .huffman: Z_HUFFMAN_ONLY
-            }
-        }
     }
 
     private let stream: UnsafeMutablePointer<z_stream>
-    private let level: Int32
+    private var writer = DeflateWriter()
+    /// Up to this many bytes before a plane go with the plane, though their approach is `matches`.
+    private static let headerBytes = 64
 
-    /// - Parameter level: 1 (fast) to 9.
+    /// - Parameter level: zlib's for texts, 1 (fast) to 9.
     package init(level: Int32) throws(LogError) {
-        self.level = level
         // SAFETY: the stream lives at one address (zlib points back to it) from here to deinit.
         unsafe stream = .allocate(capacity: 1)
         unsafe stream.initialize(to: z_stream())
         let size = unsafe Int32(MemoryLayout<z_stream>.size)
-        guard unsafe deflateInit_(stream, level, zlibVersion(), size) == Z_OK else {
-            throw .io("zlib cannot start")
-        }
+        // Blocks alone, without the stream's header and checksum; the largest window; the usual memory.
+        let result = unsafe deflateInit2_(
+            stream, level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, zlibVersion(), size)
+        guard result == Z_OK else { throw .io("zlib cannot start") }
     }
 
     deinit {
@@ -50,51 +46,78 @@ import CZlib
     ///
     /// - Parameter pieces: ascending; the last ends at `input.count`.
     package func deflate(_ input: Span<UInt8>, _ pieces: [Piece], into output: inout [UInt8]) throws(LogError) {
-        // SAFETY: both buffers outlive the calls that use their addresses; zlib writes at most avail_out bytes.
-        let bound = unsafe Int(deflateBound(stream, UInt(input.count))) + 32 * pieces.count + 64
-        if output.count < bound { output = Array(repeating: 0, count: bound) }
-        let written: Int? = unsafe output.withUnsafeMutableBufferPointer { out -> Int? in
-            unsafe input.withUnsafeBufferPointer { source -> Int? in
-                unsafe run(source, pieces, out)
-            }
-        }
-        guard let written else { throw .io("zlib cannot compress a block") }
-        output.removeLast(output.count - written)
-    }
-
-    private func level(of piece: Piece) -> Int32 {
-        if case .plain = piece.approach { return 0 }
-        return level
-    }
-
-    private func run(
-        _ source: UnsafeBufferPointer<UInt8>, _ pieces: [Piece], _ out: UnsafeMutableBufferPointer<UInt8>
-    ) -> Int? {
-        // SAFETY: pieces end within `source`; next_out/avail_out describe `out`.
-        guard unsafe deflateReset(stream) == Z_OK else { return nil }
-        unsafe stream.pointee.next_out = out.baseAddress
-        unsafe stream.pointee.avail_out = UInt32(out.count)
-        unsafe stream.pointee.avail_in = 0
+        writer.out.begin(room: bound(pieces))
+        // RFC 1950: deflate with a window of 32 KiB, the fastest level, and a check of these 16 bits.
+        writer.out.put(0x0178, bits: 16)
         var start = 0
+        var header = 0
         for (index, piece) in pieces.enumerated() {
-            guard unsafe deflateParams(stream, level(of: piece), piece.approach.strategy) == Z_OK else { return nil }
-            unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress?.advanced(by: start))
-            unsafe stream.pointee.avail_in = UInt32(piece.end - start)
             let isLast = index == pieces.count - 1
-            let result = unsafe CZlib.deflate(stream, isLast ? Z_FINISH : Z_BLOCK)
-            let rest = unsafe stream.pointee.avail_in
-            guard result == (isLast ? Z_STREAM_END : Z_OK), rest == 0 else { return nil }
+            if case .matches = piece.approach {
+                header = piece.end - start
+                if header == 0, !isLast { continue }
+                if !isLast, header <= Self.headerBytes, pieces[index + 1].approach != .matches { continue }
+                guard squeeze(input.extracting(start..<piece.end), isLast: isLast) else {
+                    throw .io("zlib cannot compress a block")
+                }
+            } else {
+                writer.write(
+                    input.extracting(start..<piece.end), header: header, approach: piece.approach, isLast: isLast)
+            }
+            header = 0
             start = piece.end
         }
-        return unsafe out.count - Int(stream.pointee.avail_out)
+        if pieces.isEmpty { writer.writeEnd() }
+        writer.out.align()
+        writer.out.put(UInt64(adler32(input).byteSwapped), bits: 32)
+        writer.out.flush()
+        output.removeAll(keepingCapacity: true)
+        // SAFETY: the buffer outlives the call; `count` is within it.
+        unsafe writer.out.words.withUnsafeBytes { unsafe output.append(contentsOf: $0[..<writer.out.count]) }
+    }
+
+    /// At least the size of the stream.
+    private func bound(_ pieces: [Piece]) -> Int {
+        var sum = 64
+        var start = 0
+        for piece in pieces {
+            // SAFETY: zlib only computes with the stream's settings.
+            let squeezed = unsafe Int(deflateBound(stream, UInt(piece.end - start)))
+            sum += max(squeezed + 16, DeflateWriter.bound(piece.end - start))
+            start = piece.end
+        }
+        return sum
+    }
+
+    /// Writes blocks that zlib makes; false when it cannot.
+    private func squeeze(_ input: Span<UInt8>, isLast: Bool) -> Bool {
+        writer.out.append { words, start, loose, bits in
+            // SAFETY: both buffers outlive the calls that use their addresses; zlib writes at most avail_out bytes.
+            unsafe words.withUnsafeMutableBytes { out -> Int? in
+                unsafe input.withUnsafeBufferPointer { source -> Int? in
+                    guard unsafe deflateReset(stream) == Z_OK,
+                        unsafe deflatePrime(stream, Int32(loose), Int32(bits)) == Z_OK
+                    else { return nil }
+                    unsafe stream.pointee.next_out = out.baseAddress?.advanced(by: start).assumingMemoryBound(
+                        to: UInt8.self)
+                    unsafe stream.pointee.avail_out = UInt32(out.count - start)
+                    unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
+                    unsafe stream.pointee.avail_in = UInt32(source.count)
+                    let result = unsafe CZlib.deflate(stream, isLast ? Z_FINISH : Z_SYNC_FLUSH)
+                    let rest = unsafe stream.pointee.avail_in
+                    guard result == (isLast ? Z_STREAM_END : Z_OK), rest == 0 else { return nil }
+                    return unsafe out.count - Int(stream.pointee.avail_out)
+                }
+            }
+        }
     }
 }
 
 /// A reusable zlib decompressor. Not thread-safe: one owner at a time.
-@safe final class Inflater {
+@safe package final class Inflater {
     private let stream: UnsafeMutablePointer<z_stream>
 
-    init() throws(LogError) {
+    package init() throws(LogError) {
         // SAFETY: as in Deflater.
         unsafe stream = .allocate(capacity: 1)
         unsafe stream.initialize(to: z_stream())
@@ -111,7 +134,7 @@ import CZlib
     }
 
     /// Inflates a whole stream that must give exactly `size` bytes; false when it does not.
-    func inflate(_ input: Span<UInt8>, size: Int, into output: inout [UInt8]) -> Bool {
+    package func inflate(_ input: Span<UInt8>, size: Int, into output: inout [UInt8]) -> Bool {
         if output.count > size {
             output.removeLast(output.count - size)
         } else {
@@ -137,5 +160,13 @@ package func crc32(_ bytes: Span<UInt8>) -> UInt32 {
     // SAFETY: zlib reads `count` bytes from the start of the span, which outlives the call.
     unsafe bytes.withUnsafeBufferPointer { buffer in
         unsafe UInt32(truncatingIfNeeded: CZlib.crc32_z(0, buffer.baseAddress, buffer.count))
+    }
+}
+
+/// Adler-32, the checksum at the end of a zlib stream (RFC 1950).
+private func adler32(_ bytes: Span<UInt8>) -> UInt32 {
+    // SAFETY: zlib reads `count` bytes from the start of the span, which outlives the call.
+    unsafe bytes.withUnsafeBufferPointer { buffer in
+        unsafe UInt32(truncatingIfNeeded: CZlib.adler32_z(1, buffer.baseAddress, buffer.count))
     }
 }

@@ -18,7 +18,18 @@ package struct TransportSettings: Sendable, Hashable {
     package var tableEntries = Limits.tableEntries
     package var tableBytes = Limits.tableBytes
 
+    /// Connections over the limit that may be told so at one time.
+    package var refusedAtOnce = TransportLimits.refusedAtOnce
+
     package init() {}
+
+    /// Takes no more connections than so many open files and sockets leave room for: a part of them is for the log, the
+    /// summaries and the libraries beneath, some are for telling those who are refused.
+    package mutating func fit(descriptors: Int) {
+        let forFiles = max(TransportLimits.fewestDescriptorsForFiles, min(descriptors / 4, 128))
+        refusedAtOnce = min(refusedAtOnce, descriptors / 8)
+        maxConnections = max(1, min(maxConnections, descriptors - forFiles - refusedAtOnce))
+    }
 }
 
 /// Bounds that are not configured.
@@ -50,9 +61,9 @@ package enum TransportLimits {
     /// What is asked of the kernel for a datagram socket's receive buffer, bytes; it gives no more than
     /// `net.core.rmem_max`.
     package static let datagramReceiveBuffer = 16 << 20
-    /// Open files and sockets that are asked of the system, and those kept for files when it gives fewer.
+    /// Open files and sockets that are asked of the system, and the least that is kept for files.
     package static let descriptors = 1 << 17
-    package static let descriptorsForFiles = 128
+    package static let fewestDescriptorsForFiles = 40
     /// A connection attempt that waits to be accepted.
     package static let acceptBacklog: Int32 = 1_024
 }

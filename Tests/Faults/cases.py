@@ -250,15 +250,21 @@ def versions(bench):
     daemon.term()
     segment = next(rig.data(bench.folder).glob("log/*.tidings"))
     seen = []
-    for version in (0, 2, 99):
+    for version in (0, 1, 3, 99):
         database = sqlite3.connect(segment)
+        # The format stands in the file twice, so that a flipped bit is not taken for another format.
+        triggers = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'segment'")
+        for (trigger,) in triggers.fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("UPDATE segment SET format = ?", (version,))
         database.execute(f"PRAGMA user_version = {version}")
+        database.commit()
         database.close()
         done = rig.tidings(bench.folder, "serve", "--tcp-port", "0", "--udp-port", "0", timeout=20)
         expect(done.returncode == 65, f"format {version}: exit code {done.returncode}: {done.stderr[-200:]}")
         expect(f"format {version}" in done.stderr, f"the version is not named: {done.stderr[-200:]}")
         seen.append(version)
-    return "formats 0, 2 and 99 refused with the version named, exit code 65"
+    return "formats 0, 1, 3 and 99 refused with the version named, exit code 65"
 
 
 @case(18, "clock-steps")
@@ -878,7 +884,7 @@ def signals(bench):
             time.sleep(0.02)
             with contextlib.suppress(ProcessLookupError):
                 daemon.signal(number)
-        if number == signal.SIGPIPE:
+        if number in (signal.SIGPIPE, signal.SIGHUP):
             time.sleep(0.3)
             expect(daemon.alive, "SIGPIPE ended the daemon")
             daemon.signal(signal.SIGTERM)
@@ -894,7 +900,7 @@ def signals(bench):
         seen.append((name, code))
     bad = [f"{name}: exit code {code}" for name, code in seen if code != 0]
     expect(not bad, f"nothing lost, but {', '.join(bad)}")
-    return "SIGTERM, SIGINT (twice), SIGHUP: clean stop, exit code 0; SIGPIPE: ignored; nothing lost"
+    return "SIGTERM, SIGINT (twice): clean stop, exit code 0; SIGPIPE, SIGHUP: ignored; nothing lost"
 
 
 @case(67, "closed-outputs")

@@ -221,12 +221,19 @@ class Checker:
     def read_segment(self, database):
         first, chain = database.execute("SELECT first_offset, previous_chain FROM segment").fetchone()
         found = {"first": first, "previous": chain, "events": [], "damage": []}
-        symbols = {(kind, number): text for kind, number, text in database.execute("SELECT kind, id, text FROM symbol")}
+        symbols, recorded = {}, {}
+        words = "SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol ORDER BY first_offset, kind, id"
+        for offset, kind, number, text in database.execute(words):
+            symbols[kind, number] = text.decode("utf-8", "replace")
+            recorded.setdefault(offset, []).append((kind, number, text))
         devices, following = {}, first
         rows = database.execute("SELECT first_offset, count, time_min, time_max, arrival_min, arrival_max, raw_size,"
                                 " crc32, chain, body FROM block ORDER BY first_offset")
         for offset, count, *bounds, raw_size, crc, stored, body in rows:
-            head = struct.pack("<QQqqqqQ", offset, count, *bounds, raw_size)
+            words = recorded.get(offset, [])
+            head = struct.pack("<QQqqqqQQ", offset, count, *bounds, raw_size, len(words))
+            for kind, number, text in words:
+                head += struct.pack("<QQQ", kind, number, len(text)) + text
             chain = hashlib.sha256(chain + head + body).digest()
             if offset != following or zlib.crc32(body) != crc or chain != stored:
                 found["damage"].append(f"block {offset}: checksum, chain or place")

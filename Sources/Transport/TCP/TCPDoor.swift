@@ -58,7 +58,7 @@ final class TCPDoor {
     }
 
     /// Whether even those who are told that there is no room are too many.
-    var isCrowded: Bool { handlers.count > reception.settings.maxConnections + TransportLimits.refusedAtOnce }
+    var isCrowded: Bool { handlers.count > reception.settings.maxConnections + reception.settings.refusedAtOnce }
 
     private func limitsConnections(of address: SenderAddress) -> Bool {
         let quotas = reception.settings.quotas
