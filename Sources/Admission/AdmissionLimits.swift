@@ -8,4 +8,6 @@ package enum AdmissionLimits {
     package static let idsTotal = 8 << 20
     /// Quarantined events named one by one in the answer to one frame; the rest are counted.
     package static let verdictsNamed = 64
+    /// Devices, and addresses, whose quotas are remembered; beyond it the one that was silent longest begins anew.
+    package static let quotaEntries = 1 << 16
 }

@@ -1,5 +1,6 @@
 // The daemon's settings: flags over environment over tidings.yaml over defaults, checked once, then plain values.
 
+package import Admission
 import Configuration
 import Foundation
 package import Logging
@@ -23,6 +24,9 @@ package struct DaemonConfiguration: Sendable, Equatable {
     package var udp: Address
     package var maxConnections: Int
     package var idleTimeout: Duration
+    package var firstByteTimeout: Duration
+    package var frameTimeout: Duration
+    package var quotas: QuotaSettings
     package var segmentMaxBytes: Int
     package var segmentMaxAge: Duration
     /// Nil keeps everything.
@@ -97,6 +101,13 @@ extension DaemonConfiguration {
         func number(_ name: String) throws -> Int { try reader.requiredInt(forKey: ConfigKey(name)) }
         func positive(_ name: String) throws -> Int? { try number(name) > 0 ? number(name) : nil }
         func text(_ name: String) throws -> String { try reader.requiredString(forKey: ConfigKey(name)) }
+        var quotas = QuotaSettings()
+        quotas.deviceEventsPerSecond = try number("quota.device_events_per_second")
+        quotas.addressEventsPerSecond = try number("quota.address_events_per_second")
+        quotas.burstSeconds = try number("quota.burst_seconds")
+        quotas.connectionsPerAddress = try number("quota.connections_per_address")
+        quotas.newNamesPerMinute = try number("quota.new_names_per_minute_per_address")
+        quotas.countsLoopback = try text("quota.loopback") == "counted"
         let effective = ConfigurationKey.all.map { key in
             let layer = layers.first { $0.values[key.name] != nil }
             return Effective(
@@ -108,6 +119,9 @@ extension DaemonConfiguration {
             udp: Address(host: try text("listen.udp.host"), port: try number("listen.udp.port")),
             maxConnections: try number("listen.max_connections"),
             idleTimeout: .seconds(try number("listen.idle_timeout_seconds")),
+            firstByteTimeout: .seconds(try number("listen.first_byte_timeout_seconds")),
+            frameTimeout: .seconds(try number("listen.frame_timeout_seconds")),
+            quotas: quotas,
             segmentMaxBytes: try number("log.segment_max_bytes"),
             segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
             retentionAge: try positive("log.retention_days").map { .seconds(86_400 * $0) },

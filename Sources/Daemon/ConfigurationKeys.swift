@@ -47,6 +47,28 @@ package struct ConfigurationKey: Sendable {
         .init("listen.max_connections", .number(1...100_000), "10000", "TCP connections at once; more are refused."),
         .init("listen.idle_timeout_seconds", .number(1...86_400), "300", "A silent connection is closed after this."),
         .init(
+            "listen.first_byte_timeout_seconds", .number(1...86_400), "10",
+            "A connection that has never sent anything is closed after this."),
+        .init(
+            "listen.frame_timeout_seconds", .number(1...86_400), "10", "A frame or line must be whole after this."),
+        .init(
+            "quota.device_events_per_second", .number(0...1_000_000_000), "0", "Events of one device; 0 = no quota."),
+        .init(
+            "quota.address_events_per_second", .number(0...1_000_000_000), "0", "Events from one address; 0 = no quota."
+        ),
+        .init(
+            "quota.burst_seconds", .number(1...86_400), "10",
+            "How many seconds' worth may come at once after a silence."),
+        .init(
+            "quota.connections_per_address", .number(0...100_000), "64", "TCP connections of one address; 0 = no quota."
+        ),
+        .init(
+            "quota.new_names_per_minute_per_address", .number(0...1_000_000_000), "10000",
+            "Names that the log does not have yet, from one address; 0 = no quota."),
+        .init(
+            "quota.loopback", .choice(["exempt", "counted"]), "exempt",
+            "Whether the quotas of an address hold for this machine's own."),
+        .init(
             "log.segment_max_bytes", .number(1_048_576...1_099_511_627_776), "1073741824", "A segment is sealed here."),
         .init("log.segment_max_age_hours", .number(1...8_760), "24", "A segment is sealed at this age."),
         .init(

@@ -107,6 +107,9 @@ package struct Daemon: Sendable {
             events.fewDescriptors(transport.maxConnections, of: configuration.maxConnections)
         }
         transport.idleTimeoutSeconds = configuration.idleTimeout.components.seconds
+        transport.firstByteTimeoutSeconds = configuration.firstByteTimeout.components.seconds
+        transport.frameTimeoutSeconds = configuration.frameTimeout.components.seconds
+        transport.quotas = configuration.quotas
         transport.tableEntries = configuration.tableEntries
         transport.tableBytes = configuration.tableBytes
         let listeners = try await Listeners.open(

@@ -3,6 +3,7 @@
 import Admission
 import Events
 import Foundation
+import Transport
 
 /// A snapshot of the daemon, taken on the ingest loop.
 package struct DaemonStatus: Codable, Sendable, Equatable {
@@ -43,12 +44,25 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var retentionSegments: Int
     package var retentionEvents: UInt64
     package var connections: Int
+    /// What became of connections since the daemon started, by reason, with only those that occurred.
+    package var connectionsEnded: [String: UInt64]
+    /// How often a sender was not read for a while because it was over its quota.
+    package var pauses: UInt64
     /// "good", or one line with the cause and the remedy.
     package var storage: String
     package var devices: Int
     package var customers: Int
     package var transports: [String: Transport]
     package var isBalanced: Bool
+}
+
+extension DaemonStatus {
+    static func ended(_ counts: ConnectionCounts) -> [String: UInt64] {
+        [
+            "refused": counts.refused, "idle": counts.closedIdle, "unread": counts.closedUnread,
+            "silent": counts.closedSilent, "slow": counts.closedSlow,
+        ].filter { $0.value > 0 }
+    }
 }
 
 extension DaemonStatus.Transport {

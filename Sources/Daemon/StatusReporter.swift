@@ -55,7 +55,8 @@ struct StatusReporter: Sendable {
                 version: tidingsVersion, pid: getpid(), uptimeSeconds: Double(uptime.seconds), tcp: tcp, udp: udp,
                 head: head.rawValue, projected: projected.rawValue, start: start.rawValue, chainHead: chainHead,
                 unreadable: unreadable, retentionSegments: dropped.0, retentionEvents: dropped.1,
-                connections: connections.open, storage: storage,
+                connections: connections.open, connectionsEnded: DaemonStatus.ended(connections),
+                pauses: connections.pauses, storage: storage,
                 devices: pipeline.vocabulary.deviceCount, customers: pipeline.vocabulary.customerCount,
                 transports: transports, isBalanced: pipeline.admission.counts.allSatisfy(\.isBalanced))
         }

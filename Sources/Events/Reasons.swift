@@ -56,6 +56,7 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     case badIdentity = 4013
     case unauthorized = 4010
     case forbidden = 4030
+    case tooSlow = 4080
     case tooBig = 4130
     case tooManyEvents = 4131
     case inflatesTooBig = 4132
@@ -63,6 +64,8 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     case vocabularyFull = 4134
     case unknownReference = 4224
     case tooManyConnections = 4290
+    case overQuota = 4291
+    case tooManyNewNames = 4292
     case busy = 5030
     case storageUnavailable = 5031
     case shuttingDown = 5032
@@ -85,6 +88,7 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .badIdentity: "bad_identity"
         case .unauthorized: "unauthorized"
         case .forbidden: "forbidden"
+        case .tooSlow: "too_slow"
         case .tooBig: "too_big"
         case .tooManyEvents: "too_many_events"
         case .inflatesTooBig: "inflates_too_big"
@@ -92,6 +96,8 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .vocabularyFull: "vocabulary_full"
         case .unknownReference: "unknown_reference"
         case .tooManyConnections: "too_many_connections"
+        case .overQuota: "over_quota"
+        case .tooManyNewNames: "too_many_new_names"
         case .busy: "busy"
         case .storageUnavailable: "storage_unavailable"
         case .shuttingDown: "shutting_down"
@@ -102,10 +108,10 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     package var closesConnection: Bool {
         switch self {
         case .malformedFrame, .badChecksum, .badMagic, .malformedBody, .badInflate, .truncated, .unauthorized,
-            .forbidden, .tooBig, .inflatesTooBig, .tooManyConnections, .shuttingDown:
+            .forbidden, .tooSlow, .tooBig, .inflatesTooBig, .tooManyConnections, .shuttingDown:
             true
         case .malformedJSON, .badUTF8, .duplicateKey, .tooDeep, .noDevice, .noProduct, .badIdentity, .tooManyEvents,
-            .tableFull, .vocabularyFull, .unknownReference, .busy, .storageUnavailable:
+            .tableFull, .vocabularyFull, .unknownReference, .overQuota, .tooManyNewNames, .busy, .storageUnavailable:
             false
         }
     }

@@ -69,35 +69,44 @@ package struct Vocabulary: Sendable {
     private var devices = Interner()
     private var customers = Interner()
     private var fresh = Definitions()
+    /// How many more names may be given out; known ones are found even when it is 0. For the quota of a sender.
+    package var newNames = Int.max
 
     package init() {}
 
-    /// The number of a word, given out if it is new; nil when the vocabulary is full (`Limits.symbols`).
+    /// The number of a word, given out if it is new; nil when the vocabulary is full (`Limits.symbols`)
+    /// or there are no `newNames` left.
     package mutating func symbol(_ kind: SymbolKind, _ text: Span<UInt8>) -> SymbolID? {
         let known = interner(kind).count
-        let id = withInterner(kind) { $0.intern(text, limit: Limits.symbols) }
+        let limit = newNames > 0 ? Limits.symbols : 0
+        let id = withInterner(kind) { $0.intern(text, limit: limit) }
         if Int(id) > known {
+            newNames -= 1
             fresh.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
     }
 
-    /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices`.
+    /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices` or no
+    /// `newNames` left.
     package mutating func device(product: SymbolID, name: Span<UInt8>) -> DeviceID? {
         let known = devices.count
-        let id = devices.intern(name, scope: product.rawValue, limit: Limits.devices)
+        let id = devices.intern(name, scope: product.rawValue, limit: newNames > 0 ? Limits.devices : 0)
         if Int(id) > known {
+            newNames -= 1
             fresh.devices.append(
                 DeviceName(id: DeviceID(rawValue: id), product: product, name: Array(copying: name)))
         }
         return id == 0 ? nil : DeviceID(rawValue: id)
     }
 
-    /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers`.
+    /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers` or no `newNames`
+    /// left.
     package mutating func customer(_ name: Span<UInt8>) -> CustomerID? {
         let known = customers.count
-        let id = customers.intern(name, limit: Limits.customers)
+        let id = customers.intern(name, limit: newNames > 0 ? Limits.customers : 0)
         if Int(id) > known {
+            newNames -= 1
             fresh.customers.append(CustomerName(id: CustomerID(rawValue: id), name: Array(copying: name)))
         }
         return id == 0 ? nil : CustomerID(rawValue: id)

@@ -21,6 +21,7 @@ extension Refusal {
         case .badIdentity: "the id is not usable; send up to 64 bytes, or epoch-seq without leading zeros"
         case .unauthorized: "the credential is unknown here; this daemon has no keys, use key id 0"
         case .forbidden: "this sender may not speak for that device"
+        case .tooSlow: "a frame or line was begun and not ended in time; send each in one go"
         case .tooBig:
             "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"
         case .tooManyEvents: "more than 1000 events in one batch; split it"
@@ -30,7 +31,9 @@ extension Refusal {
         case .unknownReference:
             "a table reference was never defined here; send everything from the first unacked event again"
         case .tooManyConnections:
-            "the daemon has as many connections as it may; try later or raise listen.max_connections"
+            "as many connections as allowed, in all or from one address; close some or try later"
+        case .overQuota: "more events than this device or address may send; send fewer, or again later"
+        case .tooManyNewNames: "more new names from this address than allowed in a minute; send again later"
         case .busy: "the daemon is full; try again in a second"
         case .storageUnavailable: "the log cannot be written now; try again later"
         case .shuttingDown: "the daemon is stopping; connect again later"

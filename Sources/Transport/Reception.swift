@@ -1,6 +1,8 @@
 // What all connections and the datagram socket of the ingest loop share.
 
+package import Admission
 import Events
+import NIOCore
 
 /// The intake, the settings and the scratch memory of one ingest event loop. Confined to that loop.
 package final class Reception {
@@ -10,10 +12,23 @@ package final class Reception {
     package var inflated: [UInt8] = []
     /// The answers of the read that is being dealt with.
     package var output: [UInt8] = []
+    /// Whose bytes are being read; nil when nobody knows, and then no quota of an address holds.
+    package var sender: SenderAddress?
+    /// Nil when there is none.
+    package var quotas: Quotas?
+    let limitsEvents: Bool
+    let limitsNames: Bool
+    /// The new names that the sender at hand was granted; nil when it is not limited.
+    var grantedNames: Int?
+    /// The clock of the quotas; tests set their own.
+    package var uptime: () -> Uptime = { NIODeadline.now().uptimeNanoseconds }
 
     package init(intake: any Intake, settings: TransportSettings) {
         self.intake = intake
         self.settings = settings
+        limitsEvents = settings.quotas.limitsEvents
+        limitsNames = settings.quotas.limitsNames
+        quotas = limitsEvents || limitsNames ? Quotas(settings.quotas) : nil
     }
 }
 
@@ -28,6 +43,8 @@ package struct Progress: Hashable, Sendable {
         case needsMore
         /// The intake is full: the same bytes must be given again after `resume`.
         case needsRoom
+        /// The sender is over its quota: the same bytes must be given again when the reception's clock is there.
+        case needsTime(Uptime)
         /// The session has said its last word; once its acks are out the connection is to be closed.
         case ends
     }

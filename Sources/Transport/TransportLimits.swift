@@ -1,5 +1,6 @@
 // The bounds of sockets and connections. When one is hit the peer is told or closed, and it is counted.
 
+package import Admission
 import Events
 
 /// What the Daemon's configuration sets; the defaults are those of `tidings.yaml`.
@@ -8,6 +9,11 @@ package struct TransportSettings: Sendable, Hashable {
     package var maxConnections = 10_000
     /// A connection that sends nothing for so long, and waits for no ack, is closed; seconds.
     package var idleTimeoutSeconds: Int64 = 300
+    /// A connection that has never sent anything is closed after so long; seconds.
+    package var firstByteTimeoutSeconds: Int64 = 10
+    /// A frame or line that has begun must be whole after so long; seconds.
+    package var frameTimeoutSeconds: Int64 = 10
+    package var quotas = QuotaSettings()
     /// Entries and bytes of one connection's string table.
     package var tableEntries = Limits.tableEntries
     package var tableBytes = Limits.tableBytes

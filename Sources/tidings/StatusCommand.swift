@@ -51,6 +51,7 @@ struct Status: AsyncParsableCommand {
         var text = """
             tidings \(status.version), pid \(status.pid), up \(Int(status.uptimeSeconds)) s
             listening    tcp \(status.tcp), udp \(status.udp); \(status.connections) connections
+            closed       \(ended(status)); \(status.pauses) pauses of senders over their quota
             log          \(status.head) events, \(status.devices) devices, \(status.customers) customers
             chain head   \(status.chainHead)
             retained     from event \(status.start) on; \(status.retentionEvents) events dropped since the start
@@ -68,6 +69,11 @@ struct Status: AsyncParsableCommand {
             }
         }
         return text
+    }
+
+    private func ended(_ status: DaemonStatus) -> String {
+        let reasons = status.connectionsEnded.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        return reasons.isEmpty ? "no connection by the daemon" : reasons.joined(separator: ", ")
     }
 
     private func pad(_ text: String, _ width: Int) -> String {

@@ -1,5 +1,6 @@
 // Flags over environment over file over defaults, and a clear word for everything that is wrong.
 
+import Admission
 import Daemon
 import Foundation
 import Testing
@@ -44,6 +45,32 @@ import Testing
         #expect(configuration.blockMaxEvents == 3)
         let sources = configuration.effective.filter { $0.source != "default" }.map { [$0.name, $0.value] }
         #expect(sources == [["listen.tcp.port", "11"], ["listen.udp.port", "22"], ["log.block_max_events", "3"]])
+    }
+
+    @Test func quotasAndPatienceAreRead() async throws {
+        let defaults = try await load("")
+        #expect(defaults.quotas == QuotaSettings())
+        #expect(defaults.firstByteTimeout == .seconds(10) && defaults.frameTimeout == .seconds(10))
+        let yaml = """
+            listen: {first_byte_timeout_seconds: 3, frame_timeout_seconds: 4}
+            quota:
+              device_events_per_second: 5
+              address_events_per_second: 6
+              burst_seconds: 7
+              connections_per_address: 8
+              new_names_per_minute_per_address: 9
+              loopback: counted
+            """
+        let configuration = try await load(yaml)
+        var quotas = QuotaSettings()
+        quotas.deviceEventsPerSecond = 5
+        quotas.addressEventsPerSecond = 6
+        quotas.burstSeconds = 7
+        quotas.connectionsPerAddress = 8
+        quotas.newNamesPerMinute = 9
+        quotas.countsLoopback = true
+        #expect(configuration.quotas == quotas)
+        #expect(configuration.firstByteTimeout == .seconds(3) && configuration.frameTimeout == .seconds(4))
     }
 
     @Test func unknownKeysAreRefusedWithTheNearest() async {

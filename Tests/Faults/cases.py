@@ -481,14 +481,16 @@ def lengths(bench):
 
 @case(33, "promised-and-silent")
 def promised_and_silent(bench):
-    daemon = bench.daemon({"listen.idle_timeout_seconds": 2})
+    daemon = bench.daemon({"listen.frame_timeout_seconds": 2})
     with socket.create_connection(("127.0.0.1", daemon.tcp_port), timeout=15) as link:
         link.sendall(HELLO + bytes([3]) + rig.varint(5000) + b"x" * 100)
         started = time.monotonic()
-        read_all(link)
+        answer = read_all(link)
         took = time.monotonic() - started
-    expect(1 < took < 10, f"closed after {took:.1f} s; the idle time is 2 s")
-    return "closed after `listen.idle_timeout_seconds` (default 300); there is no shorter limit for an unfinished frame"
+    expect(b"not ended in time" in answer, f"not told: {answer!r}")
+    expect(1 < took < 10, f"closed after {took:.1f} s; a frame must be whole after 2 s")
+    expect(daemon.status()["connectionsEnded"].get("slow") == 1, "not counted")
+    return "told (4080) and closed after `listen.frame_timeout_seconds` (default 10), counted"
 
 
 @case(36, "half-close")
@@ -847,15 +849,22 @@ def strange_times(bench):
 
 @case(64, "many-new-names")
 def many_new_names(bench):
-    daemon = bench.daemon()
+    daemon = bench.daemon({"quota.loopback": "counted", "quota.new_names_per_minute_per_address": 5000})
     before = daemon.rss()
+    expect(b'"ack":1}' in talk(daemon, event(1)), "an honest device is not served")
     for start in range(0, 100_000, 20_000):
         lines = b"".join(event(None, product=f"made-up-{number}", device="one")
                          for number in range(start, start + 20_000))
-        expect(b'"ack":20000}' in talk(daemon, lines, 60), "not acknowledged")
+        expect(b'"ack":20000}' in talk(daemon, lines, 60), "not answered")
+    expect(4292 in codes(talk(daemon, event(1, product="one-more"))), "not told")
+    expect(b'"ack":1}' in talk(daemon, event(2)), "a known device is not served")
+    counts = daemon.status()
+    refused = counts["transports"]["tcp_json"]["refused"].get("too_many_new_names", 0)
+    expect(refused > 90_000 and counts["isBalanced"], f"{refused} refused")
     grown = (daemon.rss() - before) >> 20
-    expect(grown < 1024, f"100,000 products from one device take {grown} MiB")
-    return "no quota for each device; bounded by `symbols` (1,048,576 words, then 4134): 100,000 names under 1 GiB"
+    expect(grown < 128, f"100,000 made-up products take {grown} MiB")
+    return ("beyond `quota.new_names_per_minute_per_address` new names are refused (4292) and counted, known ones are "
+            "served, memory is flat; `symbols` (1,048,576 words, then 4134) bounds the sum")
 
 
 # Operations.

@@ -21,6 +21,7 @@ Example: scripts/overload --seconds 10 --attempts 5000
 
 import argparse
 import collections
+import contextlib
 import json
 import pathlib
 import random
@@ -420,7 +421,7 @@ def mute(options, folder, report):
 
 def slow(options, folder, report):
     """Slow-loris, silence, and half-closed connections."""
-    daemon = rig.Daemon(folder, {"listen.idle_timeout_seconds": 5})
+    daemon = rig.Daemon(folder, {"listen.idle_timeout_seconds": 5, "listen.frame_timeout_seconds": 5})
     watch, honest = Watch(daemon), Honest(daemon, options.seed)
     time.sleep(0.5)
     problems, start = [], time.monotonic()
@@ -457,6 +458,9 @@ def slow(options, folder, report):
     if closed < len(silent):
         problems.append(f"{len(silent) - closed} of {len(silent)} silent connections are open after "
                         f"{ended - start:.0f} s; the idle time is 5 s")
+    if slow_closed < len(slow_ones):
+        problems.append(f"{len(slow_ones) - slow_closed} of {len(slow_ones)} slow connections are open after "
+                        f"{ended - start:.0f} s; a line must be whole after 5 s")
     if answered < len(halves):
         problems.append(f"{len(halves) - answered} of {len(halves)} half-closed connections got no ack")
     for link in slow_ones + silent + halves:
@@ -501,8 +505,12 @@ def attempts(options, folder, report):
             link.close()
             continue
         held.append(link)
+        if made <= 600:
+            # The first ones fill the cap, and stay: those that have never sent anything would give way to others.
+            with contextlib.suppress(OSError):
+                link.sendall(b'{"product":"oven","device":"held","type":"feature.used","aspect":"door"}\n')
         if len(held) > 900:
-            # The first ones stay and fill the cap; the rest come and go.
+            # The rest come and go.
             for link in held[600:]:
                 link.settimeout(1)
                 try:

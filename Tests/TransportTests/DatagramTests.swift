@@ -141,7 +141,7 @@ private func datagram(
         let session = DatagramSession(settings: TransportSettings())
         let bytes = datagram(seqs: [1], counter: 4, text: String(repeating: "x", count: 80))
         var output: [UInt8] = []
-        let outcome = session.refuseBusy(bytes.span, at: reception, output: &output)
+        let outcome = session.refuse(.busy, bytes.span, at: reception, output: &output)
         if case .answer = outcome {} else { Issue.record("not answered") }
         let header = try DatagramHeader.read(output.span)
         #expect(header.type == .error)

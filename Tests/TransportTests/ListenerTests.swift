@@ -73,6 +73,17 @@ private struct Station {
         }
     }
 
+    /// Holds a connection that has sent a line and got its ack.
+    func speaking<Result: Sendable>(
+        _ seq: Int, _ body: @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await connect().executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: line(seq)))
+            for try await _ in inbound { break }
+            return try await body()
+        }
+    }
+
     func connect() async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
         try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
@@ -184,6 +195,60 @@ private func line(_ seq: Int) -> String {
         #expect(answer.isEmpty)
         #expect(counts.closedIdle == 1)
         #expect(counts.open == 0)
+    }
+
+    /// Whoever has sent nothing gives way when there are too many, the oldest first; who has sent something stays.
+    @Test(.timeLimit(.minutes(1))) func theOldestSilentConnectionMakesRoom() async throws {
+        var settings = TransportSettings()
+        settings.maxConnections = 3
+        let (second, before, after, refused) = try await Station.with(settings: settings) { station in
+            try await station.connect().executeThenClose { oldest, _ in
+                try await station.connect().executeThenClose { newer, _ in
+                    try await station.speaking(1) {
+                        let second = try await station.exchange(Array(line(2).utf8), halfClose: false, enough: 1)
+                        // Ends when the daemon closes it.
+                        for try await _ in oldest {}
+                        let before = await station.listeners.connectionCounts()
+                        return try await station.speaking(3) {
+                            try await station.speaking(4) {
+                                for try await _ in newer {}
+                                let refused = try await station.exchange([], halfClose: false)
+                                return (second, before, await station.listeners.connectionCounts(), refused)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        #expect(String(decoding: second, as: UTF8.self) == "{\"ack\":1}\n")
+        #expect(before.closedSilent == 1 && before.refused == 0)
+        #expect(after.closedSilent == 2 && after.refused == 1)
+        #expect(String(decoding: refused, as: UTF8.self).contains("\"code\":4290"))
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func anAddressHasSoManyConnectionsAndNoMore(countsLoopback: Bool) async throws {
+        var settings = TransportSettings()
+        settings.quotas.connectionsPerAddress = 1
+        settings.quotas.countsLoopback = countsLoopback
+        let (answers, counts) = try await Station.with(settings: settings) { station in
+            let client = try await station.connect()
+            let second = try await client.executeThenClose { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: line(1)))
+                for try await _ in inbound { break }
+                return try await station.exchange(Array(line(2).utf8))
+            }
+            // The place is free again when the daemon has seen the first one go.
+            var third: [UInt8] = []
+            for _ in 0..<500 where !third.starts(with: Array("{\"ack\"".utf8)) {
+                third = try await station.exchange(Array(line(3).utf8))
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            return ([second, third], await station.listeners.connectionCounts())
+        }
+        #expect(String(decoding: answers[0], as: UTF8.self).contains("\"code\":4290") == countsLoopback)
+        #expect(String(decoding: answers[1], as: UTF8.self) == "{\"ack\":1}\n")
+        #expect((counts.refused > 0) == countsLoopback)
     }
 
     @Test(.timeLimit(.minutes(1))) func drainingAcknowledgesWhatWasRead() async throws {

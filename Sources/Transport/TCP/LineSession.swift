@@ -21,6 +21,8 @@ struct LineSession: Sendable {
     private var searched = 0
     /// The line of each event of the run at hand.
     private var origins: [UInt64] = []
+    /// From when on the sender is within its quotas again.
+    private var due: Uptime = 0
 
     var isSettled: Bool { pending.isEmpty }
 
@@ -37,10 +39,12 @@ struct LineSession: Sendable {
         }
         while true {
             guard reception.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
+            if let until = reception.pause(due) { return Progress(consumed: at, next: .needsTime(until)) }
             let before = lines
             let next = receiveRun(
                 bytes, at: &at, isEnd: isEnd, reception: reception, refused: &refused, output: &output)
             if lines > before {
+                due = max(due, reception.charge(events: origins.count, units: Int(lines - before)))
                 settle(admitRun(reception, output: &output), ticket: reception.intake.enlist(peer))
             }
             if let next { return Progress(consumed: at, next: next) }
@@ -105,7 +109,8 @@ struct LineSession: Sendable {
         }
     }
 
-    private func refuse(_ reason: Refusal, _ reception: Reception, _ refused: inout Int, output: inout [UInt8]) {
+    private func refuse(_ refusal: Refusal, _ reception: Reception, _ refused: inout Int, output: inout [UInt8]) {
+        let reason = reception.reason(refusal)
         reception.intake.refuse(reason, events: 1, transport: .tcpLines)
         refused += 1
         if refused <= TransportLimits.answersPerRead { writeLineError(reason, line: lines, into: &output) }

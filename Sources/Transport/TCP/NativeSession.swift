@@ -31,6 +31,8 @@ struct NativeSession: Sendable {
     private var isHolding = false
     private var hasLeft = false
     private var pending: [Pending] = []
+    /// From when on the sender is within its quotas again.
+    private var due: Uptime = 0
 
     init(settings: TransportSettings) {
         table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
@@ -45,11 +47,15 @@ struct NativeSession: Sendable {
         var at = start
         while true {
             guard reception.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
+            if let until = reception.pause(due, device: numbered ?? source) {
+                return Progress(consumed: at, next: .needsTime(until))
+            }
             do throws(Refusal) {
                 guard let frame = try readFrame(bytes, at: at) else { break }
                 at = frame.end
                 try take(frame, bytes.extracting(frame.body), at: reception, as: peer, output: &output)
             } catch {
+                due = max(due, reception.charge(events: 0, units: 1))
                 refuse(error, events: 1, at: reception, output: &output)
                 if error.closesConnection { return Progress(consumed: at, next: .ends) }
             }
@@ -82,7 +88,8 @@ struct NativeSession: Sendable {
         writeFrame(.error, body: reject.encode().span, into: &output)
     }
 
-    private func refuse(_ reason: Refusal, events: Int, at reception: Reception, output: inout [UInt8]) {
+    private func refuse(_ refusal: Refusal, events: Int, at reception: Reception, output: inout [UInt8]) {
+        let reason = reception.reason(refusal)
         reception.intake.refuse(reason, events: events, transport: .tcp)
         Self.writeError(reason, seq: through.map { $0 + 1 } ?? 0, into: &output)
     }
@@ -156,6 +163,7 @@ struct NativeSession: Sendable {
             throw .badIdentity
         }
         numbered = header.device
+        due = max(due, reception.charge(events: header.count, units: header.count))
         if !follows(header) {
             intake.filling.truncate(events: eventsBefore, text: textBefore)
             intake.refuse(.unknownReference, events: max(header.count, 1), transport: .tcp)

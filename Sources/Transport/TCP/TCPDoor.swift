@@ -1,5 +1,6 @@
 // All TCP connections of the ingest loop: how many there may be, and when they are seen to.
 
+import Admission
 import NIOCore
 
 /// What became of connections since the start, and how many there are now.
@@ -11,6 +12,12 @@ package struct ConnectionCounts: Sendable, Hashable {
     package var closedIdle: UInt64 = 0
     /// Closed because the peer did not read its answers.
     package var closedUnread: UInt64 = 0
+    /// Closed because nothing ever came, in time or before others had need of the place.
+    package var closedSilent: UInt64 = 0
+    /// Closed because a frame or a line that had begun did not end in time.
+    package var closedSlow: UInt64 = 0
+    /// How often a connection was not read for a while because its sender was over its quota.
+    package var pauses: UInt64 = 0
 
     package init() {}
 }
@@ -19,8 +26,12 @@ package struct ConnectionCounts: Sendable, Hashable {
 final class TCPDoor {
     var counts = ConnectionCounts()
     let reception: Reception
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
     private var handlers: [ObjectIdentifier: TCPHandler] = [:]
+    /// Connections that had sent nothing when they were last looked at, oldest first.
+    private var silent = CircularBuffer<TCPHandler>()
+    /// Connections of each address.
+    private var perAddress: [SenderAddress: Int] = [:]
     private var isTurnEnding = false
     private var drained: EventLoopPromise<Void>?
 
@@ -32,10 +43,15 @@ final class TCPDoor {
     /// - Returns: whether there was room for the connection.
     func enter(_ handler: TCPHandler) -> Bool {
         handlers[ObjectIdentifier(handler)] = handler
-        guard handlers.count <= reception.settings.maxConnections else {
+        guard mayCount(handler), handlers.count <= reception.settings.maxConnections || closeOldestSilent() else {
             counts.refused += 1
             return false
         }
+        if let address = handler.sender, limitsConnections(of: address) {
+            perAddress[address, default: 0] += 1
+            handler.isCountedForAddress = true
+        }
+        silent.append(handler)
         counts.accepted += 1
         counts.open = handlers.count
         return true
@@ -44,8 +60,35 @@ final class TCPDoor {
     /// Whether even those who are told that there is no room are too many.
     var isCrowded: Bool { handlers.count > reception.settings.maxConnections + reception.settings.refusedAtOnce }
 
+    private func limitsConnections(of address: SenderAddress) -> Bool {
+        let quotas = reception.settings.quotas
+        return quotas.connectionsPerAddress > 0 && quotas.apply(to: address)
+    }
+
+    /// Whether the handler's address may have one more connection.
+    private func mayCount(_ handler: TCPHandler) -> Bool {
+        guard let address = handler.sender, limitsConnections(of: address) else { return true }
+        return perAddress[address, default: 0] < reception.settings.quotas.connectionsPerAddress
+    }
+
+    /// Makes a place by closing the connection that has been open for the longest time without a byte, if there is one.
+    private func closeOldestSilent() -> Bool {
+        while let handler = silent.popFirst() {
+            guard handler.isSilent else { continue }
+            counts.closedSilent += 1
+            handler.close()
+            return true
+        }
+        return false
+    }
+
     func leave(_ handler: TCPHandler) {
         handlers[ObjectIdentifier(handler)] = nil
+        if handler.isCountedForAddress, let address = handler.sender {
+            handler.isCountedForAddress = false
+            let left = perAddress[address, default: 1] - 1
+            perAddress[address] = left > 0 ? left : nil
+        }
         counts.open = handlers.count
         finishDraining()
     }
@@ -64,8 +107,8 @@ final class TCPDoor {
 
     func sweep() {
         let now = NIODeadline.now()
-        let idleTimeout = TimeAmount.seconds(reception.settings.idleTimeoutSeconds)
-        for handler in Array(handlers.values) { handler.sweep(now: now, idleTimeout: idleTimeout) }
+        for handler in Array(handlers.values) { handler.sweep(now: now) }
+        silent.removeAll { !$0.isSilent }
     }
 
     /// Reads no more from any connection; succeeds when all that was read has been acknowledged.

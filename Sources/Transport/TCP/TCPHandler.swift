@@ -29,8 +29,14 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     private var tail: ByteBuffer?
     private var isInputClosed = false
     private var awaitsRoom = false
-    /// When the peer was last heard of, or, once lingering, when that began.
-    private var lastHeard = NIODeadline.now()
+    /// Goes off when the peer, which has sent more than its quota, is read again.
+    private var pause: Scheduled<Void>?
+    private var patience = Patience(since: .now())
+    private var lingersSince = NIODeadline.now()
+    /// The peer's address.
+    private(set) var sender: SenderAddress?
+    /// Whether the door counts this connection against its address.
+    var isCountedForAddress = false
 
     init(reception: Reception, door: TCPDoor) {
         self.reception = reception
@@ -41,6 +47,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
+        sender = SenderAddress(context.remoteAddress)
         guard door.enter(self) else {
             // Only so many can be told at one time; a flood of connections is simply closed.
             if door.isCrowded {
@@ -65,7 +72,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard phase == .open else { return }
-        lastHeard = .now()
+        patience.heard(at: .now())
         var read = unwrapInboundIn(data)
         if tail == nil {
             tail = read
@@ -111,22 +118,50 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     func resume() {
         guard awaitsRoom, phase != .closed else { return }
         awaitsRoom = false
+        goOn()
+    }
+
+    /// The peer is within its quota again.
+    private func pauseEnds() {
+        pause = nil
+        guard phase == .open else { return }
+        goOn()
+    }
+
+    private func goOn() {
+        patience.resumed(at: .now())
         receive()
-        if !awaitsRoom { setReading(true) }
+        if isReading { setReading(true) }
         door.turnEnds()
     }
 
+    private var isReading: Bool { !awaitsRoom && pause == nil }
+
     // MARK: From the door
 
-    /// Called about once a second: closes what has been silent for too long.
-    func sweep(now: NIODeadline, idleTimeout: TimeAmount) {
+    /// Whether nothing has ever come.
+    var isSilent: Bool { phase == .open && !patience.hasSpoken }
+
+    /// Called about once a second: closes what has been silent, or unfinished, for too long.
+    func sweep(now: NIODeadline) {
         switch phase {
         case .open:
-            guard session.isSettled, !awaitsRoom, now - lastHeard > idleTimeout else { return }
-            door.counts.closedIdle += 1
-            close()
+            guard isReading else { return }
+            switch patience.verdict(at: now, reception.settings, awaitsAck: !session.isSettled) {
+            case .noFirstByte:
+                door.counts.closedSilent += 1
+                close()
+            case .unfinished:
+                door.counts.closedSlow += 1
+                reception.intake.refuse(.tooSlow, events: 1, transport: session.transport)
+                settle(.tooSlow)
+            case .idle:
+                door.counts.closedIdle += 1
+                close()
+            case nil: break
+            }
         case .lingering:
-            if now - lastHeard > .seconds(TransportLimits.lingerSeconds) { close() }
+            if now - lingersSince > .seconds(TransportLimits.lingerSeconds) { close() }
         case .settling, .closed: break
         }
     }
@@ -134,10 +169,15 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
     func drain() {
         guard phase == .open else { return }
+        awaitsRoom = false
+        settle(.shuttingDown)
+    }
+
+    /// Reads no more, and says why.
+    private func settle(_ reason: Refusal) {
         phase = .settling
         tail = nil
-        awaitsRoom = false
-        session.writeFarewell(.shuttingDown, into: &reception.output)
+        session.writeFarewell(reason, into: &reception.output)
         finishTurn()
     }
 
@@ -153,17 +193,24 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     // MARK: One turn
 
     private func receive() {
-        guard !awaitsRoom else { return }
+        guard isReading else { return }
+        reception.sender = sender
         let buffer = tail ?? ByteBuffer()
         let progress = session.receive(
             buffer.readableBytesUInt8Span, isEnd: isInputClosed, at: reception, as: self, output: &reception.output)
         keep(buffer, from: progress.consumed)
+        patience.dealt(consumed: progress.consumed, rest: tail?.readableBytes ?? 0, at: .now())
         switch progress.next {
         case .needsMore: break
         case .needsRoom:
             awaitsRoom = true
             setReading(false)
             reception.intake.awaitRoom(self)
+        case .needsTime(let until):
+            door.counts.pauses += 1
+            setReading(false)
+            let handler = NIOLoopBound(self, eventLoop: door.eventLoop)
+            pause = door.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
         case .ends:
             phase = .settling
             tail = nil
@@ -206,7 +253,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
             close()
         } else {
             phase = .lingering
-            lastHeard = .now()
+            lingersSince = .now()
             setReading(true)
             context.close(mode: .output, promise: nil)
             door.finishDraining()
@@ -222,6 +269,8 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
         phase = .closed
         context = nil
         tail = nil
+        pause?.cancel()
+        pause = nil
         reception.intake.forget(self)
         door.leave(self)
     }

@@ -41,6 +41,8 @@ package struct TCPSession: Sendable {
         _ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
         output: inout [UInt8]
     ) -> Progress {
+        reception.grantNames()
+        defer { reception.settleNames() }
         var start = 0
         if case .unknown = language {
             guard let skipped = identify(bytes, isEnd: isEnd, at: reception) else {

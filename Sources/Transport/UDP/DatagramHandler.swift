@@ -1,5 +1,6 @@
 // The datagram socket around a `DatagramSession`: reads many at once, answers each when it is durable.
 
+import Admission
 import Events
 import NIOCore
 
@@ -104,6 +105,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     }
 
     private func take(_ envelope: AddressedEnvelope<ByteBuffer>) {
+        if reception.quotas != nil { reception.sender = SenderAddress(envelope.remoteAddress) }
         let outcome = session.receive(
             envelope.data.readableBytesUInt8Span, at: reception, as: self, output: &reception.output)
         switch outcome {
@@ -130,8 +132,8 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     }
 
     private func refuseBusy(_ envelope: AddressedEnvelope<ByteBuffer>) {
-        let outcome = session.refuseBusy(
-            envelope.data.readableBytesUInt8Span, at: reception, output: &reception.output)
+        let outcome = session.refuse(
+            .busy, envelope.data.readableBytesUInt8Span, at: reception, output: &reception.output)
         if case .answer = outcome { send(to: envelope.remoteAddress) }
     }
 

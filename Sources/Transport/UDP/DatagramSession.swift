@@ -1,7 +1,7 @@
 // One datagram at a time, without its socket: told apart by the first byte; each stands for itself.
 
 import Admission
-import Events
+package import Events
 import Wire
 
 /// What a datagram is answered with once it is durable.
@@ -64,6 +64,9 @@ package struct DatagramSession: Sendable {
             reception.intake.refuse(.tooBig, events: 1, transport: bytes[0] == DatagramHeader.magic ? .udp : .udpLines)
             return .silence
         }
+        if reception.pause(0) != nil { return refuse(.overQuota, bytes, at: reception, output: &output) }
+        reception.grantNames()
+        defer { reception.settleNames() }
         if bytes[0] == DatagramHeader.magic {
             return receiveNative(bytes, at: reception, as: peer, output: &output)
         }
@@ -74,13 +77,15 @@ package struct DatagramSession: Sendable {
         return receiveLines(bytes, at: reception, as: peer, output: &output)
     }
 
-    /// Tells the sender that there is no room, if that can be told in fewer bytes than it sent.
-    package func refuseBusy(_ bytes: Span<UInt8>, at reception: Reception, output: inout [UInt8]) -> Outcome {
+    /// Turns a datagram away unread, and tells the sender if that can be told in no more bytes than it sent.
+    package func refuse(
+        _ reason: Refusal, _ bytes: Span<UInt8>, at reception: Reception, output: inout [UInt8]
+    ) -> Outcome {
         guard bytes.count > 0 else { return .silence }
         let isNative = bytes[0] == DatagramHeader.magic
-        reception.intake.refuse(.busy, events: 1, transport: isNative ? .udp : .udpLines)
+        reception.intake.refuse(reason, events: 1, transport: isNative ? .udp : .udpLines)
         guard isNative, let header = try? DatagramHeader.read(bytes) else { return .silence }
-        return answerError(.busy, header, limit: bytes.count, output: &output)
+        return answerError(reason, header, limit: bytes.count, output: &output)
     }
 
     private mutating func receiveNative(
@@ -95,6 +100,8 @@ package struct DatagramSession: Sendable {
             intake.refuse(error, events: 1, transport: .udp)
             return .silence
         }
+        let (eventsBefore, textBefore) = (intake.filling.events.count, intake.filling.text.count)
+        var refusedEvents = 1
         do throws(Refusal) {
             let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
             let header: BatchHeader
@@ -106,6 +113,12 @@ package struct DatagramSession: Sendable {
             } else {
                 header = try read(body, request, intake)
             }
+            guard !reception.isOverQuota(events: header.count) else {
+                intake.filling.truncate(events: eventsBefore, text: textBefore)
+                refusedEvents = max(header.count, 1)
+                throw .overQuota
+            }
+            _ = reception.charge(events: header.count, units: max(header.count, 1))
             if header.oldest > 0, header.device != .none {
                 intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
             }
@@ -116,8 +129,9 @@ package struct DatagramSession: Sendable {
                 DatagramReceipt(
                     ticket: intake.enlist(peer), answer: .native(request, standing), limit: bytes.count))
         } catch {
-            intake.refuse(error, events: 1, transport: .udp)
-            return answerError(error, request, limit: bytes.count, output: &output)
+            let reason = reception.reason(error)
+            intake.refuse(reason, events: refusedEvents, transport: .udp)
+            return answerError(reason, request, limit: bytes.count, output: &output)
         }
     }
 
@@ -152,6 +166,7 @@ package struct DatagramSession: Sendable {
         let intake = reception.intake
         let arrival = intake.now
         let answerStart = output.count
+        let (eventsBefore, textBefore) = (intake.filling.events.count, intake.filling.text.count)
         var lines: UInt64 = 0
         var taken = 0
         var at = 0
@@ -168,11 +183,20 @@ package struct DatagramSession: Sendable {
                         into: &intake.filling)
                     taken += 1
                 } catch {
-                    intake.refuse(error, events: 1, transport: .udpLines)
-                    writeLineError(error, line: lines, into: &output)
+                    let reason = reception.reason(error)
+                    intake.refuse(reason, events: 1, transport: .udpLines)
+                    writeLineError(reason, line: lines, into: &output)
                 }
             }
             at = end + 1
+        }
+        if reception.isOverQuota(events: taken) {
+            intake.filling.truncate(events: eventsBefore, text: textBefore)
+            intake.refuse(.overQuota, events: taken, transport: .udpLines)
+            writeLineError(.overQuota, line: 0, into: &output)
+            taken = 0
+        } else {
+            _ = reception.charge(events: taken, units: Int(lines))
         }
         let isAnswerTooLong = output.count - answerStart > bytes.count
         if isAnswerTooLong { output.removeLast(output.count - answerStart) }
