@@ -152,6 +152,10 @@ let package = Package(
             name: "DaemonTests", dependencies: ["Events", "Admission", "Log", "SQLiteLog", "Daemon", "TidingsTesting"],
             swiftSettings: strict),
         .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Events", "Wire", "Admission", "Log", "Projection", "Transport", "TidingsTesting"],
+            swiftSettings: strict),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: ["Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting"],
             swiftSettings: strict),

@@ -172,7 +172,8 @@ struct SQLiteLogTests {
         #expect(report.damages.map(\.offsets) == [Offset(rawValue: 500)..<Offset(rawValue: 550)])
         let blocks = try await log.read(from: .zero, limit: 1_000)
         #expect(blocks.map(\.batch) == written)
-        #expect(blocks.allSatisfy(\.isIdentityCertain))
+        let areCertain = blocks.allSatisfy { $0.isIdentityCertain }
+        #expect(areCertain)
         try await log.close()
     }
 

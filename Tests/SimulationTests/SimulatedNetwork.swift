@@ -127,7 +127,8 @@ final class SimulatedConnection: Acknowledged {
             bytes.span, isEnd: isInputClosed, at: reception, as: self, output: &reception.output)
         tail.removeFirst(progress.consumed)
         switch progress.next {
-        case .needsMore: break
+        // The simulated daemon has no quotas, so nobody ever needs time.
+        case .needsMore, .needsTime: break
         case .needsRoom:
             awaitsRoom = true
             daemon?.awaitRoom(self)
@@ -178,7 +179,7 @@ final class SimulatedDatagramPort: Acknowledged {
         guard !isClosed else { return }
         guard held.isEmpty, reception.intake.hasRoom() else {
             if world.chance(3) {
-                let outcome = session.refuseBusy(bytes.span, at: reception, output: &reception.output)
+                let outcome = session.refuse(.busy, bytes.span, at: reception, output: &reception.output)
                 if case .answer = outcome { send(answer) }
             } else {
                 held.append(Held(bytes: bytes, answer: answer))

@@ -97,6 +97,7 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
         first.session = TCPSession()
         _ = first.takeOutput()
         first.feed(streamMagic + sender.hello())
+        first.commit()
         let body = try first.takeFrames()[0].1
         let welcome = try Welcome(decoding: body.span)
         #expect(welcome.durable == 9)

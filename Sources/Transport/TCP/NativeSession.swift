@@ -31,6 +31,8 @@ struct NativeSession: Sendable {
     private var isHolding = false
     private var hasLeft = false
     private var pending: [Pending] = []
+    /// The WELCOME that waits for its ticket: what it calls durable may still be on its way to the disk.
+    private var welcome: (ticket: UInt64, body: [UInt8])?
     /// From when on the sender is within its quotas again.
     private var due: Uptime = 0
 
@@ -38,7 +40,7 @@ struct NativeSession: Sendable {
         table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
     }
 
-    var isSettled: Bool { pending.isEmpty }
+    var isSettled: Bool { pending.isEmpty && welcome == nil }
 
     mutating func receive(
         _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
@@ -67,6 +69,10 @@ struct NativeSession: Sendable {
     }
 
     mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
+        if let held = welcome, held.ticket <= ticket {
+            welcome = nil
+            writeFrame(.welcome, body: held.body.span, into: &output)
+        }
         var due = 0
         while due < pending.count, pending[due].ticket <= ticket {
             let isLast = due + 1 == pending.count || pending[due + 1].ticket > ticket
@@ -112,7 +118,7 @@ struct NativeSession: Sendable {
             guard !hasGreeted, through == nil, frame.flags.isEmpty, body.count <= TransportLimits.helloBytes else {
                 throw .malformedFrame
             }
-            try greet(body, at: reception, output: &output)
+            try greet(body, at: reception, as: peer, output: &output)
         case .ping:
             guard frame.flags.isEmpty, body.count <= TransportLimits.pingBytes else { throw .malformedFrame }
             writeFrame(.pong, body: body, into: &output)
@@ -122,7 +128,9 @@ struct NativeSession: Sendable {
         }
     }
 
-    private mutating func greet(_ body: Span<UInt8>, at reception: Reception, output: inout [UInt8]) throws(Refusal) {
+    private mutating func greet(
+        _ body: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+    ) throws(Refusal) {
         let hello = try Hello(decoding: body)
         guard hello.version <= 1 else { throw .malformedBody }
         let intake = reception.intake
@@ -138,6 +146,9 @@ struct NativeSession: Sendable {
         if let standing = source == .none ? nil : intake.standing(of: source) {
             welcome.epoch = standing.epoch
             welcome.durable = standing.durable
+            // The standing counts what has only been admitted: it is told when that is durable, as an ack is.
+            self.welcome = (intake.enlist(peer), welcome.encode())
+            return
         }
         writeFrame(.welcome, body: welcome.encode().span, into: &output)
     }
