@@ -48,6 +48,13 @@ package final class InternalEvents: Sendable {
             ])
     }
 
+    package func closedUseless(_ connections: UInt64, open: Int) {
+        limited(
+            .warning, "useless connections",
+            "closed connections that were silent or slow: their time was up, or their places were needed",
+            ["connections": "\(connections)", "open": "\(open)"])
+    }
+
     /// Said once, at start.
     package func fewDescriptors(_ connections: Int, of wanted: Int) {
         logger.warning(

@@ -15,12 +15,12 @@ struct IngestService: Service {
     let events: InternalEvents
     /// Called once, when the service runs.
     let announce: @Sendable () async -> Void
-    /// How often the kernel's counter of dropped datagrams is read.
-    private static let dropsInterval: Duration = .seconds(1)
+    /// How often the counters are read of what happens unnoticed.
+    private static let watchInterval: Duration = .seconds(1)
 
     func run() async throws {
         await announce()
-        await watchKernelDrops()
+        await watch()
         await ingest.listeners.stopAccepting()
         await ingest.listeners.drain()
         // A future does not notice that its task was cancelled, as happens when the storage still fails at the limit.
@@ -35,8 +35,10 @@ struct IngestService: Service {
         try await gracefulShutdown()
     }
 
-    /// Reads /proc/net/udp each second until shutdown begins.
-    private func watchKernelDrops() async {
+    /// Looks each second, until shutdown begins, for what happens without anybody being told: datagrams that the kernel
+    /// drops (/proc/net/udp), and connections that are closed because they are silent or too slow.
+    private func watch() async {
+        var closed: UInt64 = 0
         let port = ingest.listeners.udpAddress.port ?? 0
         var seen: UInt64 = 0
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
@@ -50,7 +52,13 @@ struct IngestService: Service {
                 events.kernelDropped(new)
                 try? await ingest.onLoop { $0.drop(.kernel, events: new, transport: .udp) }
             }
-            do { try await Task.sleepUnlessShuttingDown(for: Self.dropsInterval) } catch { return }
+            let connections = await ingest.listeners.connectionCounts()
+            if connections.closedSilent + connections.closedSlow > closed {
+                let new = connections.closedSilent + connections.closedSlow - closed
+                closed += new
+                events.closedUseless(new, open: connections.open)
+            }
+            do { try await Task.sleepUnlessShuttingDown(for: Self.watchInterval) } catch { return }
         }
     }
 }
