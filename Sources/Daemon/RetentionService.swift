@@ -8,7 +8,7 @@ import SQLiteLog
 import ServiceLifecycle
 
 /// Looks now and then whether segments are due, and drops them.
-struct RetentionService: Service {
+struct RetentionService: NamedService {
     let storage: Storage
     let events: InternalEvents
     /// Nil keeps everything.

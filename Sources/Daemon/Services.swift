@@ -9,8 +9,16 @@ import NIOCore
 import ServiceLifecycle
 import Transport
 
+/// A service that is called by its type. The library that runs the services describes them for its own log; without
+/// this it would print all that they hold, every name among it, and take seconds for it at each start.
+protocol NamedService: Service, CustomStringConvertible {}
+
+extension NamedService {
+    var description: String { String(describing: Self.self) }
+}
+
 /// Holds the doors open; on shutdown closes them and drains what was read.
-struct IngestService: Service {
+struct IngestService: NamedService {
     let ingest: Ingest
     let events: InternalEvents
     /// Called once, when the service runs.
@@ -71,7 +79,7 @@ extension Task where Success == Never, Failure == Never {
 }
 
 /// Stores the blocks and tells the ingest loop and the projector.
-struct AppenderService: Service {
+struct AppenderService: NamedService {
     let storage: Storage
     let ingest: Ingest
     let events: InternalEvents
@@ -98,7 +106,7 @@ struct AppenderService: Service {
 }
 
 /// Answers `tidings status` and its like.
-struct ControlService: Service {
+struct ControlService: NamedService {
     let socket: ControlSocket
     let events: InternalEvents
 

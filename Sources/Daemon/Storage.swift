@@ -77,7 +77,7 @@ struct Storage: Sendable {
 }
 
 /// Folds committed blocks and writes checkpoints, until the feed ends.
-struct ProjectorService: Service {
+struct ProjectorService: NamedService {
     let storage: Storage
     let events: InternalEvents
     /// How long it waits for a block before it looks whether a checkpoint is due.
