@@ -68,9 +68,6 @@ package actor Projector {
     /// Whether there is something that a checkpoint would write.
     package var isDirty: Bool { state.offset != store.checkpointOffset || state.dirtyRows > 0 }
 
-    /// How long the last checkpoint took, and the longest.
-    package var checkpointDurations: (last: Duration, longest: Duration) { (pace.last, pace.longest) }
-
     /// What has been taken from whom, as of `offset`: with what the ingest starts.
     package var dedupe: DedupeTable { state.dedupe }
 
@@ -217,7 +214,6 @@ package actor Projector {
 /// When to write: soon when it is cheap, rarely when it is dear.
 struct CheckpointPace: Sendable {
     private(set) var last = Duration.zero
-    private(set) var longest = Duration.zero
     private var dirtySince: ContinuousClock.Instant?
     private var lastEnd: ContinuousClock.Instant?
     private var snapshotEnd = ContinuousClock.now
@@ -258,7 +254,6 @@ struct CheckpointPace: Sendable {
         from start: ContinuousClock.Instant, to end: ContinuousClock.Instant, snapshot: Bool
     ) {
         last = start.duration(to: end)
-        longest = max(longest, last)
         lastEnd = end
         dirtySince = nil
         if snapshot {

@@ -34,7 +34,7 @@ extension SummaryState {
         if today.numbers.count > 0, today.numbersRow != Work.none { touch(aspectDay: Int(today.numbersRow)) }
         guard today.hasCounts else { return }
         let product = Int(aspects[slot].product)
-        products[product].add(today)
+        products[product].addTotals(of: today)
         if let row = productDay(product, today.day) {
             touch(productDay: UInt32(row))
             productDays[row].kinds.add(today)
@@ -45,7 +45,6 @@ extension SummaryState {
     }
 
     mutating func touch(productDay row: UInt32) {
-        guard !productDays[Int(row)].isDirty else { return }
         Self.note(row, &changes, &productDays)
     }
 
@@ -99,27 +98,9 @@ extension SummaryState.Changes {
     }
 }
 
-extension ProductRow {
-    fileprivate mutating func add(_ today: AspectToday) {
-        kinds.add(today)
-        let start = Int64(today.day) &* 86_400_000
-        first = min(first, start &+ Int64(today.first))
-        last = max(last, start &+ Int64(today.last))
-        useTotal &+= UInt64(today.uses)
-        faultTotal &+= UInt64(today.faults)
-    }
-}
-
 extension AspectRow {
     fileprivate mutating func add(_ today: AspectToday) {
-        kinds.add(today)
-        if today.hasCounts {
-            let start = Int64(today.day) &* 86_400_000
-            first = min(first, start &+ Int64(today.first))
-            last = max(last, start &+ Int64(today.last))
-        }
-        useTotal &+= UInt64(today.uses)
-        faultTotal &+= UInt64(today.faults)
+        addTotals(of: today)
         devices &+= UInt64(today.devices)
         customers &+= UInt64(today.customers)
         moves &+= UInt64(today.moves)

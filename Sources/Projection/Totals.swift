@@ -204,7 +204,19 @@ struct Times: BitwiseCopyable {
     }
 }
 
-extension ProductRow {
+/// What is counted alike of a product and of an aspect, over all days.
+protocol Totals {
+    var kinds: KindCounts { get set }
+    var first: Int64 { get set }
+    var last: Int64 { get set }
+    var useTotal: UInt64 { get set }
+    var faultTotal: UInt64 { get set }
+}
+
+extension ProductRow: Totals {}
+extension AspectRow: Totals {}
+
+extension Totals {
     fileprivate mutating func add(at kind: Int, _ time: Int64, _ times: Times) {
         kinds.add(at: kind)
         first = min(first, time)
@@ -212,15 +224,16 @@ extension ProductRow {
         useTotal &+= times.uses
         faultTotal &+= times.faults
     }
-}
 
-extension AspectRow {
-    fileprivate mutating func add(at kind: Int, _ time: Int64, _ times: Times) {
-        kinds.add(at: kind)
-        first = min(first, time)
-        last = max(last, time)
-        useTotal &+= times.uses
-        faultTotal &+= times.faults
+    /// What has come for an aspect since it was last settled.
+    mutating func addTotals(of today: AspectToday) {
+        guard today.hasCounts else { return }
+        kinds.add(today)
+        let start = Int64(today.day) &* 86_400_000
+        first = min(first, start &+ Int64(today.first))
+        last = max(last, start &+ Int64(today.last))
+        useTotal &+= UInt64(today.uses)
+        faultTotal &+= UInt64(today.faults)
     }
 }
 

@@ -25,14 +25,14 @@ extension SegmentReader {
         tail.keyframeBytes = keyframe?.bytes ?? 0
         restart(after: keyframe?.state ?? DevicePrediction(), at: keyframe?.offset ?? first)
         var chain = next == first ? header.previousChain : try chain(at: next)
+        let symbols = next < end ? try query { [next] db in try Segment.symbols(db, from: next, to: end) } : []
+        let words = Dictionary(grouping: symbols, by: \.offset)
         while next < end {
             let rows = try fetch(from: next, limit: 16, before: end)
             guard !rows.isEmpty else { break }
-            let words = try query { db in try Segment.symbols(db, from: next, to: end) }
             for row in rows {
                 if row.first != next { tail.note(file, next..<max(row.first, next), "blocks are missing") }
-                let recorded = words.filter { $0.offset == row.first }.map(\.symbol)
-                check(row, chain, recorded, &tail)
+                check(row, chain, words[row.first, default: []].map(\.symbol), &tail)
                 tail.bytesSinceKeyframe += row.block.stored.body.count
                 chain = Chain(bytes: row.chain)
             }
