@@ -1,6 +1,6 @@
 // swift-tools-version: 6.2
 // Targets are listed in the order in which an event passes through them; a target may only import
-// targets above it (CZlib is an adapter of a C library and stands at the end).
+// targets above it (CPrefetch and CZlib are adapters of C and stand at the end).
 import PackageDescription
 
 /// One set of rules for every target, so that none can be laxer than its neighbour.
@@ -33,7 +33,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        .target(name: "Events", swiftSettings: strict),
+        .target(name: "Events", dependencies: ["CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",
             dependencies: ["Events", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
@@ -102,6 +102,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(

@@ -262,6 +262,9 @@ struct AspectRow: Sendable, BitwiseCopyable {
 
 /// One aspect of one product on one day.
 struct AspectDayRow: Sendable, BitwiseCopyable {
+    /// The first bytes, up to `words`.
+    static let wordsBytes = 16
+
     var slot: UInt32 = 0
     var day: Int32 = 0
     var isDirty = false
@@ -280,6 +283,9 @@ struct AspectDayRow: Sendable, BitwiseCopyable {
 
 /// One product, from the log's beginning to now. Its number in the log is its index in the table.
 struct ProductRow: Sendable, BitwiseCopyable {
+    /// The first bytes, up to `dayRow`: all that most events need.
+    static let dayBytes = 16
+
     var isKnown = false
     var isDirty = false
     var aspectCount: UInt32 = 0

@@ -78,7 +78,7 @@ extension SummaryState {
             guard next < window.upperBound else { return count }
             if let device = take(events[next]) {
                 var item = Work(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
-                find(events[next], device, &item)
+                find(events[next], device, found[next - window.lowerBound], &item)
                 if events[next].textLength > 0 {
                     addText(events[next], Int(item.product), at: first + UInt64(next), text)
                 }
@@ -176,8 +176,8 @@ extension SummaryState {
         return novelty
     }
 
-    /// Finds the rows of an event that counts, or makes them.
-    private mutating func find(_ event: borrowing Event, _ device: Int, _ item: inout Work) {
+    /// Finds the rows of an event that counts, or makes them; some are `known` already.
+    private mutating func find(_ event: borrowing Event, _ device: Int, _ known: Found, _ item: inout Work) {
         let product = Int(item.product)
         if let row = productDay(product, event.time.day) { item.productDay = UInt32(truncatingIfNeeded: row) }
         item.isOwn =
@@ -185,10 +185,13 @@ extension SummaryState {
         let rank = devices[device].rank
         item.rank = devices[device].window.epoch == event.epoch ? rank : rank - 1
         if event.customer.rawValue != 0 {
-            item.customer = customer(event.customer.rawValue, product)
+            item.customer =
+                known.customer != Work.none ? known.customer : customer(event.customer.rawValue, product)
             if item.isOwn { devices[device].note(customer: item.customer) }
         }
-        guard event.aspect.rawValue != 0 else { return }
+        item.row = known.row
+        item.slot = known.slot
+        guard item.slot == Work.none, event.aspect.rawValue != 0 else { return }
         guard let slot = slot(product, event.aspect.rawValue) else {
             products[product].unfiled += 1
             return

@@ -1,5 +1,7 @@
 // From a pair of small integers to the index of a row: the one hash table of the projection.
 
+import Events
+
 /// Numbers 64-bit keys with the index of a row that its owner keeps, by open addressing with linear probing.
 ///
 /// Nothing is ever removed. The keys are small integers given by the log itself, so nobody outside can choose keys
@@ -36,6 +38,11 @@ struct IndexTable: Sendable {
             if found.entry == 0 || found.high == high && found.low == low { return found.entry &- 1 }
             slot = (slot &+ 1) & mask
         }
+    }
+
+    /// Asks for the place at which a key is looked up first.
+    @inline(__always) func prefetch(_ key: UInt64) {
+        slots.span.prefetch(Int(truncatingIfNeeded: spread(key) &>> shift))
     }
 
     /// Stores an index under a key that is not in the table.

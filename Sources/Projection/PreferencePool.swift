@@ -53,14 +53,14 @@ struct PreferencePiece: BitwiseCopyable, Sendable {
 
     var count: Int { held.nonzeroBitCount }
 
-    /// The sizes of pieces, as bits: 0, 2, 4, 6, 8, then half as much again, in twos; 64 is the last.
-    private static let sizes: UInt64 = 1 | 1 << 2 | 1 << 4 | 1 << 6 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 26 | 1 << 38
+    /// The sizes of pieces, as bits: 0, 4, 8, 12, then half as much again, in twos; 64 is the last.
+    private static let sizes: UInt64 = 1 | 1 << 4 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 26 | 1 << 38
 
     /// Whether every place is taken: a piece is as large as its preferences have needed so far.
     @inline(__always) var isFull: Bool { Self.sizes >> UInt64(count) & 1 != 0 }
 
     /// The next larger size.
-    static func size(above count: Int) -> Int { count < 8 ? count + 2 : count < 38 ? (count + count / 2) & ~1 : 64 }
+    static func size(above count: Int) -> Int { count < 12 ? count + 4 : count < 38 ? (count + count / 2) & ~1 : 64 }
 
     /// The place of an aspect's preference, or where it would stand.
     @inline(__always) func place(_ bit: UInt64) -> Int {
@@ -97,10 +97,17 @@ struct PreferencePool: Sendable {
         halves.extend(to: 2 * (allotment.next + sets * Self.mostPlaces) + 1, repeating: Half())
     }
 
-    /// Reads one word of an entry, for no other reason than to have it near.
-    @inline(__always) func read(_ place: Int) -> UInt64 {
-        let index = 2 &* place &+ 1
-        return index < halves.count ? halves[index].a : 0
+    /// Asks for the place of an aspect's preference; if there is none yet, for all that will make room for it.
+    @inline(__always) func prefetch(_ piece: PreferencePiece, _ bit: UInt64) {
+        let halves = halves.span
+        let place = piece.place(bit)
+        halves.prefetch(2 &* place &+ 1)
+        guard piece.held & bit == 0 else { return }
+        var next = place &+ 1
+        while next <= Int(piece.start) &+ piece.count {
+            halves.prefetch(2 &* next &+ 1)
+            next &+= 2
+        }
     }
 
     @inline(__always) private static func get(_ place: Int, _ halves: Span<Half>) -> Preference {

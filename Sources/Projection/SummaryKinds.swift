@@ -16,12 +16,24 @@ extension SummaryState {
             if work[index].bit == 0 { hasOthers = true }
         }
         preferences.set(events, &work, count, &devices)
+        prefetchOld(work.span, count)
         guard hasOthers else { return }
         for index in 0..<count where work[index].slot != Work.none && work[index].bit == 0 {
             let event = events[Int(work[index].event)]
             guard case .preferenceSet = event.kind, event.device.rawValue != 0 else { continue }
             if case .none = event.valueKind { continue }
             otherPreferences.set(event, &work[index])
+        }
+    }
+
+    /// Asks for the rows of what devices preferred before.
+    private func prefetchOld(_ work: Span<Work>, _ count: Int) {
+        for index in 0..<count where work[index].change == .moved {
+            switch work[index].oldKind {
+            case .symbol: choices.span.prefetch(Int(work[index].oldRow))
+            case .whole, .real: bins.span.prefetch(Int(work[index].oldRow))
+            case .flag, .none: break
+            }
         }
     }
 
@@ -189,7 +201,9 @@ extension SummaryState {
         let slot = Int(item.slot)
         if event.severity > todays[slot].maxSeverity { todays[slot].maxSeverity = event.severity }
         guard case .symbol = event.valueKind else { return }
-        guard let row = fault(slot, UInt32(truncatingIfNeeded: event.valueBits)) else {
+        var row = item.row == Work.none ? nil : Int(item.row)
+        if row == nil { row = fault(slot, UInt32(truncatingIfNeeded: event.valueBits)) }
+        guard let row else {
             aspects[slot].otherFaults += UInt64(event.count)
             return
         }

@@ -65,8 +65,6 @@ package struct SummaryState: Sendable {
     var dayCustomers = DayMembers()
     /// Events folded since all aspects were settled.
     var unsettled = 0
-    /// What was only read to have it near, added up.
-    var nearby: UInt64 = 0
 
     /// What a snapshot holds apart from the rows of devices, until `reindex`.
     var restoredDedupe = DedupeTable()
