@@ -164,8 +164,14 @@ let package = Package(
     ]
 )
 
-// The fuzzing target is built by scripts/fuzz, which links it with libFuzzer; nobody else needs it.
+// The fuzz targets are built by scripts/fuzz, which links them with libFuzzer; nobody else needs them.
 if Context.environment["TIDINGS_FUZZ"] != nil {
+    package.products.append(.library(name: "FuzzTargets", type: .static, targets: ["FuzzTargets"]))
     package.targets.append(
-        .target(name: "FuzzWire", dependencies: ["Events", "Wire"], path: "Fuzz/FuzzWire", swiftSettings: strict))
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Events", "Wire", "Log", "SQLiteLog", "Projection", "Daemon", "TidingsTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ], path: "Fuzz/FuzzTargets", swiftSettings: strict))
 }

@@ -25,7 +25,7 @@ private struct Target {
 
     @Test func targetsStandInFlowOrder() {
         let names = targets().filter { !$0.isTest }.map(\.name)
-        #expect(names.filter { !Self.adapters.contains($0) && $0 != "FuzzWire" } == Self.flow)
+        #expect(names.filter { !Self.adapters.contains($0) && $0 != "FuzzTargets" } == Self.flow)
         #expect(names.filter(Self.adapters.contains) == Self.adapters)
     }
 

@@ -1,0 +1,80 @@
+// What reads the bytes of the log: compressed blocks, the columns in them, and keyframes.
+
+import Events
+import Log
+
+/// The first bytes say how many events and bytes the block is said to have; the rest is its compressed body.
+func readBlock(_ input: [UInt8]) {
+    guard input.count > 4 else { return }
+    let count = Int(input[0]) | Int(input[1] & 0x3f) << 8
+    let size = Int(input[2]) | Int(input[3]) << 8 | Int(input[1] >> 6) << 16
+    decode(Array(input[4...]), size: size, count: count)
+}
+
+/// The message inside a block. It is compressed here, since the fuzzer would hardly hit on a valid stream.
+func readColumns(_ input: [UInt8]) {
+    guard input.count < 1 << 16 else { return }
+    decode(stored(input), size: input.count, count: statedCount(input))
+}
+
+/// A zlib stream (RFC 1950) of one block that is not compressed.
+private func stored(_ bytes: [UInt8]) -> [UInt8] {
+    let size = UInt16(bytes.count)
+    var (low, high): (UInt32, UInt32) = (1, 0)
+    for byte in bytes {
+        low = (low + UInt32(byte)) % 65_521
+        high = (high + low) % 65_521
+    }
+    let head: [UInt8] = [
+        0x78, 0x01, 0x01, UInt8(size & 255), UInt8(size >> 8), UInt8(~size & 255), UInt8(~size >> 8),
+    ]
+    let sum = high << 16 | low
+    return head + bytes + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: sum >> $0) }
+}
+
+private func decode(_ body: [UInt8], size: Int, count: Int) {
+    guard var decoder = try? BlockDecoder() else { return }
+    var batch = EventBatch()
+    // A second time, with the prediction that the first has left.
+    for _ in 0..<2 {
+        let before = batch
+        let stored = EncodedBody(body: body, rawSize: size, crc32: crc32(body.span))
+        guard decoder.decode(stored, count: count, into: &batch) == nil else {
+            precondition(batch == before && !decoder.isCertain)
+            return
+        }
+        precondition(batch.count == before.count + count && decoder.isCertain)
+        var bytes = 0
+        for event in batch.events.suffix(count) { bytes += batch.text(of: event).count }
+        precondition(bytes <= batch.text.count)
+    }
+    guard let encoder = try? BlockEncoder() else { return }
+    check(encoder, batch)
+}
+
+/// What was read can be written, and is then read as the same.
+private func check(_ fresh: BlockEncoder, _ batch: EventBatch) {
+    var encoder = fresh
+    guard let encoded = try? encoder.encode(batch), var decoder = try? BlockDecoder() else { return }
+    var again = EventBatch()
+    precondition(decoder.decode(encoded.stored, count: batch.count, into: &again) == nil)
+    precondition(again.count == batch.count)
+}
+
+/// Field 1 of the message, if it stands first.
+private func statedCount(_ input: [UInt8]) -> Int {
+    guard input.count > 2, input[0] == 8 else { return Int(input.first ?? 0) }
+    return Int(input[1] & 0x7f) | (input[1] > 0x7f ? Int(input[2] & 0x7f) << 7 : 0)
+}
+
+/// The first bytes say the size; the rest is the compressed state.
+func readKeyframe(_ input: [UInt8]) {
+    guard input.count > 3 else { return }
+    let body = Array(input[3...])
+    let size = Int(input[0]) | Int(input[1]) << 8 | Int(input[2] & 15) << 16
+    guard let state = try? DevicePrediction(keyframe: EncodedBody(body: body, rawSize: size, crc32: crc32(body.span)))
+    else { return }
+    guard let written = try? state.keyframe() else { return }
+    guard let again = try? DevicePrediction(keyframe: written) else { preconditionFailure("a keyframe cannot be read") }
+    precondition(again.says(sameAs: state))
+}
