@@ -171,7 +171,10 @@ if Context.environment["TIDINGS_FUZZ"] != nil {
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Events", "Wire", "Log", "SQLiteLog", "Projection", "Daemon", "TidingsTesting",
+                "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "TidingsClient", "Daemon",
+                "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ], path: "Fuzz/FuzzTargets", swiftSettings: strict))
 }

@@ -4,7 +4,8 @@ import Foundation
 
 /// A reader to be fuzzed. The names are those of the folders in Fuzz/Corpus.
 enum FuzzTarget: String, CaseIterable {
-    case frames, datagrams, bodies, lines, inflate, blocks, columns, keyframes, configuration, snapshots, segments
+    case frames, datagrams, bodies, control, lines, inflate, connections, answers, requests
+    case blocks, columns, keyframes, deflate, segments, snapshots, configuration
 
     /// What one input may not do, whatever it is: crash, read out of bounds, or leave more behind than it brought.
     func read(_ input: [UInt8]) {
@@ -13,10 +14,15 @@ enum FuzzTarget: String, CaseIterable {
         case .datagrams: readDatagram(input)
         case .bodies: readBody(input)
         case .lines: readLine(input)
+        case .control: readControl(input)
         case .inflate: readInflated(input)
+        case .connections: readConnection(input)
+        case .answers: readAnswers(input)
+        case .requests: readRequests(input)
         case .blocks: readBlock(input)
         case .columns: readColumns(input)
         case .keyframes: readKeyframe(input)
+        case .deflate: writeDeflated(input)
         case .configuration: readConfiguration(input)
         case .snapshots: SnapshotFuzz.shared.read(input)
         case .segments: SegmentFuzz.shared.read(input)

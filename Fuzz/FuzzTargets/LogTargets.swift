@@ -50,6 +50,19 @@ private func decode(_ body: [UInt8], size: Int, count: Int) {
     }
     guard let encoder = try? BlockEncoder() else { return }
     check(encoder, batch)
+    checkMending(body, size: size, count: count)
+}
+
+/// A body of which one byte has changed is read as if it had not.
+private func checkMending(_ body: [UInt8], size: Int, count: Int) {
+    guard var decoder = try? BlockDecoder(), var other = try? BlockDecoder() else { return }
+    let sum = crc32(body.span)
+    var changed = body
+    changed[Int(sum) % body.count] ^= UInt8(truncatingIfNeeded: sum >> 8) | 1
+    var (whole, mended) = (EventBatch(), EventBatch())
+    precondition(decoder.decode(EncodedBody(body: body, rawSize: size, crc32: sum), count: count, into: &whole) == nil)
+    precondition(other.decode(EncodedBody(body: changed, rawSize: size, crc32: sum), count: count, into: &mended) == nil)
+    precondition(whole == mended)
 }
 
 /// What was read can be written, and is then read as the same.
@@ -59,6 +72,36 @@ private func check(_ fresh: BlockEncoder, _ batch: EventBatch) {
     var again = EventBatch()
     precondition(decoder.decode(encoded.stored, count: batch.count, into: &again) == nil)
     precondition(again.count == batch.count)
+}
+
+/// How the input is cut into pieces, how each is to be compressed, and how often it is repeated, so that pieces get
+/// longer than a block; then the bytes. Whatever is written, zlib must give back.
+func writeDeflated(_ input: [UInt8]) {
+    guard input.count > 6, let deflater = try? Deflater(level: 1) else { return }
+    let bytes = repeatElement(input[6...], count: 1 + Int(input[5] & 31)).flatMap { $0 }
+    var pieces: [Piece] = []
+    for share in 0..<4 {
+        let approach: Deflater.Approach =
+            switch input[share] & 3 {
+            case 0: .matches
+            case 1: .runs
+            case 2: .huffman
+            default: .plain
+            }
+        // Pieces may be empty, and a short one may stand before a plane.
+        let end = share == 3 ? bytes.count : min(bytes.count, (pieces.last?.end ?? 0) + Int(input[share] >> 2) * 37)
+        pieces.append(Piece(end: end, approach: approach))
+    }
+    var first: [UInt8] = []
+    var second: [UInt8] = []
+    var inflated: [UInt8] = []
+    guard (try? deflater.deflate(bytes.span, pieces, into: &first)) != nil, let inflater = try? Inflater() else {
+        preconditionFailure("cannot deflate")
+    }
+    precondition(inflater.inflate(first.span, size: bytes.count, into: &inflated) && inflated == bytes)
+    guard (try? deflater.deflate(bytes.span, pieces, into: &second)) != nil, first == second else {
+        preconditionFailure("the same input gives other bytes")
+    }
 }
 
 /// Field 1 of the message, if it stands first.

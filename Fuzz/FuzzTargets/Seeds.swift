@@ -4,6 +4,7 @@ import Events
 import Foundation
 import Log
 import TidingsTesting
+import Wire
 
 extension FuzzTarget {
     /// Writes this target's first inputs into a folder.
@@ -22,15 +23,51 @@ extension FuzzTarget {
         switch self {
         case .blocks, .columns: blocks()
         case .keyframes: keyframes()
-        case .snapshots:
-            ((try? SnapshotFuzz.shared.pages()) ?? []).map {
-                ("part-\($0.part)", [UInt8($0.part)] + $0.body.prefix(4_000))
-            }
-        case .segments:
-            (0..<23).map { ("column-\($0)", [$0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0]) }
-                + [("bytes", [255, 100, 1, 0, 1, 0, 32, 0, 255])]
-        case .frames, .datagrams, .bodies, .lines, .inflate, .configuration: []
+        case .snapshots: snapshots()
+        case .segments: columns(0..<23) + [flips]
+        case .connections: connections()
+        case .deflate: pieces()
+        case .frames, .datagrams, .bodies, .control, .lines, .inflate, .answers, .requests, .configuration: []
         }
+    }
+
+    /// The pages of a snapshot as they are, and inputs that change one column each.
+    private func snapshots() -> [(String, [UInt8])] {
+        var seeds = columns(17..<36) + [flips]
+        for page in (try? SnapshotFuzz.shared.pages()) ?? [] {
+            seeds.append(("part-\(page.part)", [UInt8(page.part)] + page.body.prefix(4_000)))
+        }
+        let numbers: [(column: UInt8, json: String)] = [
+            (28, "[[1,2,3],[4,5,6]]"), (29, "[[1,2,3,4]]"), (30, "[[0,3,12,2,0.1,0.9,[1,1,1]]]"),
+        ]
+        for (column, json) in numbers { seeds.append(("numbers-\(column)", [column, 0] + Array(json.utf8))) }
+        return seeds
+    }
+
+    private func columns(_ columns: Range<UInt8>) -> [(String, [UInt8])] {
+        columns.map { column in ("column-\(column)", [column, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0]) }
+    }
+
+    /// Two changed bytes of a file.
+    private var flips: (String, [UInt8]) { ("bytes", [255, 100, 1, 0, 1, 0, 32, 0, 255]) }
+
+    private func pieces() -> [(String, [UInt8])] {
+        (0..<4).map { (approach: UInt8) in
+            let head: [UInt8] = [approach, 64 + approach, 5, 3, 0, approach * 9]
+            let bytes: [UInt8] = [1, 1, 1, 1, 1, 1, 2, 3, 200]
+            return ("pieces-\(approach)", head + bytes)
+        }
+    }
+
+    /// Two frames behind the magic, and lines.
+    private func connections() -> [(String, [UInt8])] {
+        var hello = Hello()
+        hello.source = Array("kettle/k-1".utf8)
+        var frames: [UInt8] = [128] + streamMagic
+        writeFrame(.hello, body: hello.encode().span, into: &frames)
+        writeFrame(.ping, body: [1, 2].span, into: &frames)
+        let line = #"{"product":"kettle","device":"k-1","type":"preference.set","aspect":"t","value":92}"# + "\n"
+        return [("frames", frames), ("lines", [100] + Array((line + line).utf8))]
     }
 
     private func blocks() -> [(String, [UInt8])] {

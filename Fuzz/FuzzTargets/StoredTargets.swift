@@ -44,11 +44,26 @@ func readConfiguration(_ input: [UInt8]) {
     }
 }
 
-/// Replaces one page of a whole snapshot by the input; its first byte says which part.
+/// Changes one value of whole summaries, or some of the file's bytes; then restores them, folds on, and reads them.
 final class SnapshotFuzz: Sendable {
     static let shared = SnapshotFuzz()
-    let path = folder + "/summaries.sqlite"
+    private let path = folder + "/summaries.sqlite"
     private static let identity = "fuzz"
+    /// What a first byte behind the snapshot's parts changes: table, column.
+    private static let columns = [
+        ("state", "part"), ("state", "page"), ("state", "checksum"), ("meta", "value"), ("word", "text"),
+        ("fold_product_day", "device_set"), ("fold_product_day", "customer_set"), ("fold_product_day", "id"),
+        ("fold_product", "rating_histogram"), ("fold_product", "quarantine_reasons"), ("fold_product", "devices"),
+        ("fold_aspect", "choices"), ("fold_aspect", "fault_codes"), ("fold_aspect", "rating_scales"),
+        ("fold_aspect", "number_count"), ("fold_aspect_day", "choices"), ("fold_aspect_day", "rating_histogram"),
+        ("fold_aspect_day", "use_total"), ("fold_feedback", "text"),
+    ]
+    private static let blobs = ["device_set", "customer_set"]
+    private static let texts = [
+        "value", "text", "rating_histogram", "quarantine_reasons", "choices", "fault_codes", "rating_scales",
+    ]
+    private static let parts = 17
+    private let whole = Mutex<[UInt8]>([])
 
     private init() {
         do {
@@ -58,9 +73,11 @@ final class SnapshotFuzz: Sendable {
             var block = Block(firstOffset: .zero, batch: batch)
             block.definitions = definitions
             state.apply(block)
-            var store = try SummaryStore(path: path + ".whole", identity: Self.identity)
+            var store = try SummaryStore(path: path, identity: Self.identity)
             try store.checkpoint(&state, updated: Timestamp(rawValue: 0), snapshot: true)
             try store.close()
+            let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+            whole.withLock { $0 = bytes }
         } catch {
             preconditionFailure("\(error)")
         }
@@ -68,7 +85,7 @@ final class SnapshotFuzz: Sendable {
 
     /// The pages of the whole snapshot.
     func pages() throws -> [(part: Int, body: [UInt8])] {
-        let queue = try DatabaseQueue(path: path + ".whole")
+        let queue = try DatabaseQueue(path: path)
         return try queue.read { db in
             try Row.fetchAll(db, sql: "SELECT part, body FROM state ORDER BY part, page").map { row in
                 let body: Data = row[1]
@@ -78,20 +95,34 @@ final class SnapshotFuzz: Sendable {
     }
 
     func read(_ input: [UInt8]) {
-        do {
-            for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
-            try FileManager.default.copyItem(atPath: path + ".whole", toPath: path)
-            let body = Array(input[1...])
-            let queue = try DatabaseQueue(path: path)
-            try queue.write { db in
+        guard input.count > 3 else { return }
+        var bytes = whole.withLock { $0 }
+        if input[0] == 255 { flip(&bytes, by: input) }
+        for suffix in ["-journal", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        _ = FileManager.default.createFile(atPath: path, contents: Data(bytes))
+        if input[0] != 255, (try? change(input)) == nil { return }
+        restore()
+        try? readSummaries()
+    }
+
+    private func change(_ input: [UInt8]) throws {
+        let queue = try DatabaseQueue(path: path)
+        defer { try? queue.close() }
+        try queue.write { db in
+            if input[0] < Self.parts {
+                let body = Array(input[1...])
                 try db.execute(
                     sql: "UPDATE state SET body = ?, checksum = ? WHERE part = ? AND page = 0",
                     arguments: [Data(body), Int64(bitPattern: hashBytes(body.span, seed: 0)), Int(input[0])])
+            } else {
+                let (table, column) = Self.columns[(Int(input[0]) - Self.parts) % Self.columns.count]
+                let new = value(Array(input[2...]), for: column, bytes: Self.blobs, texts: Self.texts)
+                let row = table == "meta" ? "key" : table == "word" ? "kind * 1000 + id" : "rowid"
+                try db.execute(
+                    sql: """
+                        UPDATE \(table) SET \(column) = ? WHERE \(row) = (SELECT \(row) FROM \(table) LIMIT 1 OFFSET ?)
+                        """, arguments: [new, Int(input[1] & 15)])
             }
-            try queue.close()
-            restore()
-        } catch {
-            preconditionFailure("\(error)")
         }
     }
 
@@ -100,19 +131,42 @@ final class SnapshotFuzz: Sendable {
             var store = try SummaryStore(path: path, identity: Self.identity)
             guard var state = try store.restore() else { return }
             _ = state.dedupe
-            // A state that was taken must bear being written, and events being folded into it.
-            if ProcessInfo.processInfo.environment["TIDINGS_FUZZ_FOLD"] != nil {
-                var sample = SampleEvents(seed: 2)
-                let (batch, definitions) = sample.batch(50)
-                var block = Block(firstOffset: state.offset, batch: batch)
-                block.definitions = definitions
-                state.apply(block)
-                try store.checkpoint(&state, updated: Timestamp(rawValue: 0), snapshot: true)
-            }
+            // What was taken must bear being written, and events being folded into it.
+            var sample = SampleEvents(seed: 2)
+            let (batch, definitions) = sample.batch(50)
+            var block = Block(firstOffset: state.offset, batch: batch)
+            block.definitions = definitions
+            state.apply(block)
+            try store.checkpoint(&state, updated: Timestamp(rawValue: 0), snapshot: true)
         } catch {
             // Refused: the summaries are then rebuilt from the log.
         }
     }
+
+    private func readSummaries() throws {
+        let reader = try SummaryReader(path: path)
+        _ = try reader.position()
+        for line in try reader.products() {
+            _ = try reader.summary(product: line.product)
+            _ = try reader.summary(product: line.product, since: Day(rawValue: .min), until: Day(rawValue: .max))
+        }
+    }
+}
+
+/// Changes bytes of a file: after the input's first byte come places of three bytes, each with the bits to turn.
+private func flip(_ bytes: inout [UInt8], by input: [UInt8]) {
+    for at in stride(from: 1, to: input.count - 3, by: 4) {
+        let place = Int(input[at]) | Int(input[at + 1]) << 8 | Int(input[at + 2]) << 16
+        bytes[place % bytes.count] ^= input[at + 3]
+    }
+}
+
+/// What a changed row of a table becomes: as many bytes of the input as it needs.
+private func value(_ rest: [UInt8], for column: String, bytes: [String], texts: [String]) -> DatabaseValue {
+    if texts.contains(column) { return String(decoding: rest, as: UTF8.self).databaseValue }
+    if bytes.contains(column) { return Data(rest).databaseValue }
+    let number = rest.prefix(8).enumerated().reduce(0 as UInt64) { $0 | UInt64($1.element) << ($1.offset * 8) }
+    return Int64(bitPattern: number).databaseValue
 }
 
 /// Changes one value in one row of a segment, or some of its bytes, and reads the whole log.
@@ -166,12 +220,7 @@ final class SegmentFuzz: Sendable {
         guard input.count > 3 else { return }
         let path = data + "/log/" + Self.file
         var bytes = whole.withLock { $0 }
-        if input[0] == 255 {
-            for at in stride(from: 1, to: input.count - 3, by: 4) {
-                let place = Int(input[at]) | Int(input[at + 1]) << 8 | Int(input[at + 2]) << 16
-                bytes[place % bytes.count] ^= input[at + 3]
-            }
-        }
+        if input[0] == 255 { flip(&bytes, by: input) }
         for suffix in ["-journal", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
         _ = FileManager.default.createFile(atPath: path, contents: Data(bytes))
         if input[0] != 255, (try? change(path, input)) == nil { return }
@@ -182,20 +231,15 @@ final class SegmentFuzz: Sendable {
     private func change(_ path: String, _ input: [UInt8]) throws {
         let (table, column) = Self.columns[Int(input[0]) % Self.columns.count]
         let rest = Array(input[3...])
-        let number = Int64(
-            bitPattern: rest.prefix(8).enumerated().reduce(0) { $0 | UInt64($1.element) << ($1.offset * 8) })
-        let isBytes = ["chain", "body", "log_id", "previous_chain"].contains(column)
-        let value: DatabaseValue =
-            column == "text"
-            ? String(decoding: rest, as: UTF8.self).databaseValue
-            : isBytes ? Data(rest).databaseValue : number.databaseValue
+        let new = value(
+            rest, for: column, bytes: ["chain", "body", "log_id", "previous_chain"], texts: ["text"])
         let queue = try DatabaseQueue(path: path)
         defer { try? queue.close() }
         try queue.write { db in
             let row = try Int.fetchOne(
                 db, sql: "SELECT rowid FROM \(table) LIMIT 1 OFFSET ?", arguments: [Int(input[1] & 3)])
             guard let row else { return }
-            try db.execute(sql: "UPDATE \(table) SET \(column) = ? WHERE rowid = ?", arguments: [value, row])
+            try db.execute(sql: "UPDATE \(table) SET \(column) = ? WHERE rowid = ?", arguments: [new, row])
             if column == "body", input[2] & 1 == 0 {
                 try db.execute(
                     sql: "UPDATE \(table) SET crc32 = ? WHERE rowid = ?", arguments: [Int64(crc32(rest.span)), row])

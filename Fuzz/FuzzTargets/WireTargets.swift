@@ -43,21 +43,28 @@ func readStream(_ input: [UInt8]) {
         if frame.flags == .deflated {
             if (try? inflate(body, limit: 1 << 16, into: &inflatedBody)) != nil { connection.read(inflatedBody.span) }
         } else {
-            readControl(body)
             connection.read(body)
         }
         at = frame.end
     }
 }
 
-private func readControl(_ body: Span<UInt8>) {
-    _ = try? Hello(decoding: body)
-    _ = try? Welcome(decoding: body)
-    _ = try? Ack(decoding: body)
-    _ = try? Reject(decoding: body)
+/// The bodies of control frames. What was read can be written, and is then read as the same.
+func readControl(_ input: [UInt8]) {
+    if let hello = try? Hello(decoding: input.span) {
+        precondition((try? Hello(decoding: hello.encode().span)) == hello)
+    }
+    if let welcome = try? Welcome(decoding: input.span) {
+        precondition((try? Welcome(decoding: welcome.encode().span)) == welcome)
+    }
+    if let ack = try? Ack(decoding: input.span) { precondition((try? Ack(decoding: ack.encode().span)) == ack) }
+    if let reject = try? Reject(decoding: input.span) {
+        precondition((try? Reject(decoding: reject.encode().span)) == reject)
+    }
 }
 
 func readDatagram(_ input: [UInt8]) {
+    answerDatagram(input)
     guard (try? DatagramHeader.read(input.span)) != nil else { return }
     var connection = Connection()
     connection.read(input.span.extracting(DatagramHeader.body(count: input.count)))

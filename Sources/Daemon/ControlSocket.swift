@@ -18,14 +18,38 @@ package struct ControlRequest: Codable, Sendable {
     package init(_ command: Command) { self.command = command }
 }
 
+/// Cuts requests out of bytes that come in any pieces.
+package struct ControlRequests: Sendable {
+    /// A longer line is not a request.
+    private static let lineBytes = 4_096
+
+    private var line: [UInt8] = []
+
+    package init() {}
+
+    /// The requests that these bytes complete.
+    ///
+    /// - Throws: an error for a line that is too long or no request; the connection is then of no more use.
+    package mutating func take(_ bytes: some Sequence<UInt8>) throws -> [ControlRequest] {
+        var requests: [ControlRequest] = []
+        for byte in bytes {
+            if byte == UInt8(ascii: "\n") {
+                requests.append(try JSONDecoder().decode(ControlRequest.self, from: Data(line)))
+                line.removeAll(keepingCapacity: true)
+            } else {
+                guard line.count < Self.lineBytes else { throw CocoaError(.fileReadTooLarge) }
+                line.append(byte)
+            }
+        }
+        return requests
+    }
+}
+
 /// The socket's path; only the owner of the data folder can open it.
 package func controlSocketPath(dataDirectory: String) -> String { dataDirectory + "/control.sock" }
 
 /// The daemon's end: answers one request a line until the client closes.
 struct ControlSocket: Sendable {
-    /// Lines longer than this close the connection.
-    private static let requestBytes = 4_096
-
     let path: String
     let group: MultiThreadedEventLoopGroup
     /// Answers a request with a value that will be sent as JSON.
@@ -51,14 +75,9 @@ struct ControlSocket: Sendable {
 
     private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>) async throws {
         try await connection.executeThenClose { inbound, outbound in
-            var pending = Data()
+            var requests = ControlRequests()
             for try await bytes in inbound {
-                pending.append(contentsOf: bytes.readableBytesView)
-                guard pending.count <= Self.requestBytes else { return }
-                while let newline = pending.firstIndex(of: UInt8(ascii: "\n")) {
-                    let line = pending[..<newline]
-                    pending = Data(pending[(newline + 1)...])
-                    let request = try JSONDecoder().decode(ControlRequest.self, from: line)
+                for request in try requests.take(bytes.readableBytesView) {
                     var answer = try JSONEncoder().encode(await answer(request))
                     answer.append(UInt8(ascii: "\n"))
                     try await outbound.write(ByteBuffer(bytes: answer))

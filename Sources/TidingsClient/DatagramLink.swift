@@ -1,14 +1,14 @@
 // What a sender of datagrams and its socket share: which datagrams fly, which are due again, and who waits.
 
 import Events
-import NIOCore
+package import NIOCore
 import Synchronization
 import Wire
 
 /// Shared by one sending task and the event loop of its socket.
-final class DatagramLink: Sendable {
+package final class DatagramLink: Sendable {
     /// A datagram that has been sent and not acknowledged.
-    struct Flight: Sendable {
+    package struct Flight: Sendable {
         var device: UInt32
         var epoch: UInt32
         var firstSeq: UInt64
@@ -19,6 +19,20 @@ final class DatagramLink: Sendable {
         var due: NIODeadline
         /// Twice as long after every try.
         var pause: TimeAmount
+
+        package init(
+            device: UInt32, epoch: UInt32, firstSeq: UInt64, lastSeq: UInt64, events: Int, bytes: ByteBuffer,
+            due: NIODeadline, pause: TimeAmount
+        ) {
+            self.device = device
+            self.epoch = epoch
+            self.firstSeq = firstSeq
+            self.lastSeq = lastSeq
+            self.events = events
+            self.bytes = bytes
+            self.due = due
+            self.pause = pause
+        }
     }
 
     private struct State {
@@ -35,11 +49,11 @@ final class DatagramLink: Sendable {
     private let state = Mutex(State())
     private let options: DatagramOptions
 
-    init(options: DatagramOptions) { self.options = options }
+    package init(options: DatagramOptions) { self.options = options }
 
-    var totals: SendTotals { state.withLock { $0.totals } }
+    package var totals: SendTotals { state.withLock { $0.totals } }
 
-    func launch(_ flight: Flight, counter: UInt32) {
+    package func launch(_ flight: Flight, counter: UInt32) {
         state.withLock { state in
             state.flights[counter] = flight
             state.devices[flight.device, default: []].append(counter)
@@ -101,7 +115,7 @@ final class DatagramLink: Sendable {
     }
 
     /// What is due to be sent again now; what has been tried too often is given up.
-    func due(_ now: NIODeadline) -> [ByteBuffer] {
+    package func due(_ now: NIODeadline) -> [ByteBuffer] {
         wake { state in
             var buffers: [ByteBuffer] = []
             for (counter, flight) in state.flights where flight.due <= now {

@@ -1,7 +1,7 @@
 // Sending datagrams so that each is acknowledged, sent again, or counted as lost.
 
 import Events
-import NIOCore
+package import NIOCore
 import NIOPosix
 import Wire
 
@@ -132,15 +132,15 @@ final class DatagramSender {
 }
 
 /// Reads acks and sends again what is due. Confined to its channel's event loop.
-private final class DatagramAnswers: ChannelInboundHandler {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+package final class DatagramAnswers: ChannelInboundHandler {
+    package typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
     private let link: DatagramLink
     private var timer: RepeatedTask?
 
-    init(link: DatagramLink) { self.link = link }
+    package init(link: DatagramLink) { self.link = link }
 
-    func channelActive(context: ChannelHandlerContext) {
+    package func channelActive(context: ChannelHandlerContext) {
         let (link, channel) = (link, context.channel)
         timer = context.eventLoop.scheduleRepeatedTask(
             initialDelay: .milliseconds(10), delay: .milliseconds(10)
@@ -151,9 +151,9 @@ private final class DatagramAnswers: ChannelInboundHandler {
         }
     }
 
-    func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
+    package func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data).data
         let bytes = buffer.readableBytesUInt8Span
         do throws(Refusal) {
@@ -169,7 +169,7 @@ private final class DatagramAnswers: ChannelInboundHandler {
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // Nobody listens there now (ICMP); what was sent is sent again until it is given up.
     }
 }

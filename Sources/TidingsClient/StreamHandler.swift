@@ -1,29 +1,29 @@
 // What the daemon says on a TCP connection: frames or lines, passed on to the link.
 
 import Events
-import NIOCore
+package import NIOCore
 import Wire
 
 /// Reads the daemon's answers. Confined to its channel's event loop.
-final class StreamHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
+package final class StreamHandler: ChannelInboundHandler {
+    package typealias InboundIn = ByteBuffer
 
     private let link: StreamLink
     private let generation: Int
     private let isNative: Bool
     private var tail = ByteBuffer()
 
-    init(link: StreamLink, generation: Int, isNative: Bool) {
+    package init(link: StreamLink, generation: Int, isNative: Bool) {
         self.link = link
         self.generation = generation
         self.isNative = isNative
     }
 
-    func channelActive(context: ChannelHandlerContext) {
+    package func channelActive(context: ChannelHandlerContext) {
         if !isNative { link.up(generation) }
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var read = unwrapInboundIn(data)
         tail.writeBuffer(&read)
         let buffer = tail
@@ -34,9 +34,9 @@ final class StreamHandler: ChannelInboundHandler {
         if tail.readableBytes > Limits.frameBytes + 16 { context.close(promise: nil) }
     }
 
-    func channelInactive(context: ChannelHandlerContext) { link.down(generation) }
+    package func channelInactive(context: ChannelHandlerContext) { link.down(generation) }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     /// A daemon that has too many connections says so as a line before it knows the language.
     private func startsAsLine(_ bytes: Span<UInt8>) -> Bool { bytes.count > 0 && bytes[0] == UInt8(ascii: "{") }

@@ -1,13 +1,13 @@
 // What a sender and its TCP connection share: what has been sent and not acknowledged, and who waits for that.
 
-import Events
+package import Events
 import NIOCore
 import Synchronization
 import Wire
 
 /// Events or lines that were sent together and are kept until they are acknowledged.
-struct Parcel: Sendable {
-    enum Content: Sendable {
+package struct Parcel: Sendable {
+    package enum Content: Sendable {
         case events(EventBatch)
         /// JSON lines, each with its newline.
         case lines([UInt8])
@@ -20,10 +20,16 @@ struct Parcel: Sendable {
     var firstSeq: UInt64
 
     var lastSeq: UInt64 { firstSeq + UInt64(count) - 1 }
+
+    package init(content: Content, count: Int, firstSeq: UInt64) {
+        self.content = content
+        self.count = count
+        self.firstSeq = firstSeq
+    }
 }
 
 /// Shared by one sending task and the event loop of its connection.
-final class StreamLink: Sendable {
+package final class StreamLink: Sendable {
     /// How the connection stands.
     enum Health: Sendable, Equatable {
         case down
@@ -61,9 +67,11 @@ final class StreamLink: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     var health: Health { state.withLock { $0.health } }
-    var totals: SendTotals { state.withLock { $0.totals } }
-    var outstanding: Int { state.withLock { $0.outstanding } }
+    package var totals: SendTotals { state.withLock { $0.totals } }
+    package var outstanding: Int { state.withLock { $0.outstanding } }
 
     /// The first event that has not been acknowledged; past the end when there is none.
     var oldestSeq: UInt64 { state.withLock { $0.parcels.first?.firstSeq ?? .max } }
@@ -76,7 +84,7 @@ final class StreamLink: Sendable {
         }
     }
 
-    func keep(_ parcel: Parcel) {
+    package func keep(_ parcel: Parcel) {
         state.withLock { state in
             state.parcels.append(parcel)
             state.outstanding += parcel.count
@@ -87,7 +95,7 @@ final class StreamLink: Sendable {
     /// Starts a connection; what the one before it still has to say is ignored.
     ///
     /// - Returns: the number by which its handler speaks.
-    func connecting() -> Int {
+    package func connecting() -> Int {
         state.withLock { state in
             state.generation += 1
             state.health = .connecting
@@ -98,7 +106,7 @@ final class StreamLink: Sendable {
     }
 
     /// For lines: acks count from the parcel that is sent first on this connection.
-    func startLines(after seq: UInt64) { state.withLock { $0.lineBase = seq } }
+    package func startLines(after seq: UInt64) { state.withLock { $0.lineBase = seq } }
 
     func up(_ generation: Int) { change(generation) { $0.health = .up } }
 

@@ -1,0 +1,95 @@
+// What the client reads of a daemon's answers, and the daemon of its control socket.
+
+import Daemon
+import NIOCore
+import NIOEmbedded
+import TidingsClient
+import Wire
+
+/// The first byte says what comes: lines, a stream of frames, or frames and datagrams whose checksums are right.
+func readAnswers(_ input: [UInt8]) {
+    guard input.count > 2 else { return }
+    let rest = Array(input[2...])
+    switch input[0] & 3 {
+    case 0: readStreamAnswers(rest, cut: Int(input[1]), isNative: false)
+    case 1: readStreamAnswers(rest, cut: Int(input[1]), isNative: true)
+    case 2: readStreamAnswers(framed(rest), cut: Int(input[1]), isNative: true)
+    default: readDatagramAnswers(rest)
+    }
+}
+
+/// A type, a length and so many bytes, again and again.
+private func pieces(_ input: [UInt8]) -> [(type: FrameType, body: ArraySlice<UInt8>)] {
+    var pieces: [(FrameType, ArraySlice<UInt8>)] = []
+    var at = 0
+    while at + 2 <= input.count {
+        let end = min(at + 2 + Int(input[at + 1]), input.count)
+        if let type = FrameType(rawValue: input[at] & 15) { pieces.append((type, input[(at + 2)..<end])) }
+        at = end
+    }
+    return pieces
+}
+
+private func framed(_ input: [UInt8]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for piece in pieces(input) { writeFrame(piece.type, body: piece.body.span, into: &bytes) }
+    return bytes
+}
+
+private func readStreamAnswers(_ bytes: [UInt8], cut: Int, isNative: Bool) {
+    let link = StreamLink()
+    var seq: UInt64 = 1
+    for count in [3, 1, 7] {
+        link.keep(Parcel(content: .lines([]), count: count, firstSeq: seq))
+        seq += UInt64(count)
+    }
+    let generation = link.connecting()
+    link.startLines(after: 0)
+    let channel = EmbeddedChannel(handler: StreamHandler(link: link, generation: generation, isNative: isNative))
+    channel.pipeline.fireChannelActive()
+    let cut = min(cut, bytes.count)
+    _ = try? channel.writeInbound(ByteBuffer(bytes: bytes[..<cut]))
+    _ = try? channel.writeInbound(ByteBuffer(bytes: bytes[cut...]))
+    _ = try? channel.finish(acceptAlreadyClosed: true)
+    let totals = link.totals
+    precondition(totals.sent == totals.acked + totals.rejected + UInt64(link.outstanding))
+}
+
+private func readDatagramAnswers(_ input: [UInt8]) {
+    let link = DatagramLink(options: DatagramOptions())
+    // Numbers may be chosen by whoever writes the events: the last ones that there are, too.
+    let seqs: [ClosedRange<UInt64>] = [1...4, 5...5, 9...20, (.max - 3)...(.max)]
+    for (counter, seqs) in seqs.enumerated() {
+        link.launch(
+            DatagramLink.Flight(
+                device: 1, epoch: 1, firstSeq: seqs.lowerBound, lastSeq: seqs.upperBound, events: seqs.count,
+                bytes: ByteBuffer(), due: .distantFuture, pause: .seconds(1)), counter: UInt32(counter))
+    }
+    let channel = EmbeddedChannel(handler: DatagramAnswers(link: link))
+    guard let address = try? SocketAddress(ipAddress: "127.0.0.1", port: 1) else { return }
+    for piece in pieces(input) where !piece.body.isEmpty {
+        let header = DatagramHeader(type: piece.type, epoch: 1, counter: UInt32(piece.body.first ?? 0) & 7)
+        let body = Array(piece.body.dropFirst())
+        var bytes: [UInt8] = []
+        header.write(body: body.span, into: &bytes)
+        _ = try? channel.writeInbound(AddressedEnvelope(remoteAddress: address, data: ByteBuffer(bytes: bytes)))
+    }
+    _ = try? channel.finish(acceptAlreadyClosed: true)
+    let totals = link.totals
+    precondition(totals.acked + totals.rejected <= totals.sent && totals.outstanding <= totals.sent)
+}
+
+/// Requests come in any pieces, and must then be the same.
+func readRequests(_ input: [UInt8]) {
+    func requests(_ pieces: [ArraySlice<UInt8>]) -> [String]? {
+        var reader = ControlRequests()
+        var found: [String] = []
+        for piece in pieces {
+            guard let requests = try? reader.take(piece) else { return nil }
+            found += requests.map(\.command.rawValue)
+        }
+        return found
+    }
+    let cut = Int(input[0]) % input.count
+    precondition(requests([input[...]]) == requests([input[..<cut], input[cut...]]))
+}
