@@ -175,6 +175,5 @@ if Context.environment["TIDINGS_FUZZ"] != nil {
                 "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOEmbedded", package: "swift-nio"),
             ], path: "Fuzz/FuzzTargets", swiftSettings: strict))
 }

@@ -33,45 +33,49 @@ private func stored(_ bytes: [UInt8]) -> [UInt8] {
 }
 
 private func decode(_ body: [UInt8], size: Int, count: Int) {
-    guard var decoder = try? BlockDecoder() else { return }
+    guard let batch = decodeTwice(body, size: size, count: count) else { return }
+    // What was read can be written, and is then read as the same.
+    guard let encoded = encode(batch) else { return }
+    precondition(decodeOnce(encoded.stored, count: batch.count)?.count == batch.count)
+    // A body of which one byte has changed is read as if it had not.
+    let sum = crc32(body.span)
+    var changed = body
+    changed[Int(sum) % body.count] ^= UInt8(truncatingIfNeeded: sum >> 8) | 1
+    let whole = decodeOnce(EncodedBody(body: body, rawSize: size, crc32: sum), count: count)
+    precondition(whole != nil && whole == decodeOnce(EncodedBody(body: changed, rawSize: size, crc32: sum), count: count))
+}
+
+/// The block, and the block again with the prediction that it has left; nil when it is damaged.
+private func decodeTwice(_ body: [UInt8], size: Int, count: Int) -> EventBatch? {
+    guard var decoder = try? BlockDecoder() else { return nil }
     var batch = EventBatch()
-    // A second time, with the prediction that the first has left.
     for _ in 0..<2 {
         let before = batch
         let stored = EncodedBody(body: body, rawSize: size, crc32: crc32(body.span))
         guard decoder.decode(stored, count: count, into: &batch) == nil else {
             precondition(batch == before && !decoder.isCertain)
-            return
+            return nil
         }
         precondition(batch.count == before.count + count && decoder.isCertain)
         var bytes = 0
         for event in batch.events.suffix(count) { bytes += batch.text(of: event).count }
         precondition(bytes <= batch.text.count)
     }
-    guard let encoder = try? BlockEncoder() else { return }
-    check(encoder, batch)
-    checkMending(body, size: size, count: count)
+    return batch
 }
 
-/// A body of which one byte has changed is read as if it had not.
-private func checkMending(_ body: [UInt8], size: Int, count: Int) {
-    guard var decoder = try? BlockDecoder(), var other = try? BlockDecoder() else { return }
-    let sum = crc32(body.span)
-    var changed = body
-    changed[Int(sum) % body.count] ^= UInt8(truncatingIfNeeded: sum >> 8) | 1
-    var (whole, mended) = (EventBatch(), EventBatch())
-    precondition(decoder.decode(EncodedBody(body: body, rawSize: size, crc32: sum), count: count, into: &whole) == nil)
-    precondition(other.decode(EncodedBody(body: changed, rawSize: size, crc32: sum), count: count, into: &mended) == nil)
-    precondition(whole == mended)
+// Decoders and encoders live in functions of their own: a block may name the last device that there can be, and then
+// each keeps 24 bytes for every device, 1.6 GB.
+
+private func decodeOnce(_ stored: EncodedBody, count: Int) -> EventBatch? {
+    guard var decoder = try? BlockDecoder() else { return nil }
+    var batch = EventBatch()
+    return decoder.decode(stored, count: count, into: &batch) == nil ? batch : nil
 }
 
-/// What was read can be written, and is then read as the same.
-private func check(_ fresh: BlockEncoder, _ batch: EventBatch) {
-    var encoder = fresh
-    guard let encoded = try? encoder.encode(batch), var decoder = try? BlockDecoder() else { return }
-    var again = EventBatch()
-    precondition(decoder.decode(encoded.stored, count: batch.count, into: &again) == nil)
-    precondition(again.count == batch.count)
+private func encode(_ batch: EventBatch) -> EncodedBlock? {
+    var encoder = try? BlockEncoder()
+    return try? encoder?.encode(batch)
 }
 
 /// How the input is cut into pieces, how each is to be compressed, and how often it is repeated, so that pieces get

@@ -140,24 +140,29 @@ extension SummaryState {
         productDayDevices = Array(repeating: DistinctCount(), count: productDays.count)
         productDayCustomers = productDayDevices
         for (row, day) in productDays.enumerated() {
+            guard Int(day.product) < products.count else { return false }
             productDayIndex.insert(IndexTable.key(day.product, UInt32(bitPattern: day.day)), row)
         }
         guard reindexDevices() else { return false }
         for (row, customer) in customers.enumerated() {
             customerIndex.insert(IndexTable.key(customer.product, customer.customer), row)
         }
+        // A row stands in one list only, so all lists of a kind together are no longer than the table: no list is a ring.
+        var lists = Lists(
+            ratings: ratings.count, choices: choices.count, faults: faults.count, bins: bins.count,
+            words: dayWords.count)
         for slot in aspects.indices {
             let (product, day) = (Int(aspects[slot].product), aspects[slot].stintRow)
-            guard product < products.count, day == Work.none || Int(day) < aspectDays.count, reindex(slot) else {
-                return false
-            }
+            guard product < products.count, day == Work.none || Int(day) < aspectDays.count, reindex(slot, &lists)
+            else { return false }
         }
         for row in aspectDays.indices {
             let day = aspectDays[row]
+            guard Int(day.slot) < aspects.count else { return false }
             aspectDayIndex.insert(IndexTable.key(day.slot, UInt32(bitPattern: day.day)), row)
             var next = day.words
             while next != AspectRow.none {
-                guard Int(next) < dayWords.count else { return false }
+                guard Lists.take(next, of: dayWords.count, &lists.words) else { return false }
                 dayWordIndex.insert(IndexTable.key(UInt32(row), dayWords[Int(next)].word), Int(next))
                 next = dayWords[Int(next)].next
             }
@@ -207,28 +212,48 @@ extension SummaryState {
         return true
     }
 
-    private mutating func reindex(_ slot: Int) -> Bool {
+    private mutating func reindex(_ slot: Int, _ lists: inout Lists) -> Bool {
         let row = aspects[slot]
         todays.append(AspectToday(row))
         slotIndex.insert(IndexTable.key(row.product, row.aspect), slot)
         var next = row.words
         while next != AspectRow.none {
-            guard Int(next) < choices.count else { return false }
+            guard Lists.take(next, of: choices.count, &lists.choices) else { return false }
             choiceIndex.insert(IndexTable.key(UInt32(slot), choices[Int(next)].word), Int(next))
             next = choices[Int(next)].next
         }
         next = row.faults
         while next != AspectRow.none {
-            guard Int(next) < faults.count else { return false }
+            guard Lists.take(next, of: faults.count, &lists.faults) else { return false }
             faultIndex.insert(IndexTable.key(UInt32(slot), faults[Int(next)].word), Int(next))
             next = faults[Int(next)].next
         }
         next = row.bins
         while next != AspectRow.none {
-            guard Int(next) < bins.count else { return false }
+            guard Lists.take(next, of: bins.count, &lists.bins) else { return false }
             binIndex.insert(IndexTable.key(UInt32(slot), UInt32(bitPattern: bins[Int(next)].bin)), Int(next))
             next = bins[Int(next)].next
         }
+        next = row.ratings
+        while next != AspectRow.none {
+            guard Lists.take(next, of: ratings.count, &lists.ratings) else { return false }
+            next = ratings[Int(next)].next
+        }
         return true
+    }
+}
+
+/// How many rows of each table may still stand in lists.
+private struct Lists {
+    var ratings: Int
+    var choices: Int
+    var faults: Int
+    var bins: Int
+    var words: Int
+
+    /// Takes a row of a table of so many. False when there is no such row, or no row left.
+    static func take(_ row: UInt32, of count: Int, _ left: inout Int) -> Bool {
+        left -= 1
+        return Int(row) < count && left >= 0
     }
 }

@@ -25,10 +25,8 @@ package struct SummaryReader: Sendable {
                 throw ProjectionError.mismatch(
                     "version \(version ?? "unknown"), this release has \(ProjectionLimits.version)")
             }
-        } catch let error as ProjectionError {
-            throw error
         } catch {
-            throw .storage("\(error)")
+            throw ProjectionError(error)
         }
     }
 
@@ -45,17 +43,17 @@ package struct SummaryReader: Sendable {
             var lines: [ProductLine] = []
             let rows = try Row.fetchCursor(statement)
             while let row = try rows.next() {
-                let id: UInt32 = row["product"]
+                let id: UInt32 = try row.value("product")
                 var line = ProductLine(product: names[id] ?? "product#\(id)")
-                line.kinds = Self.kinds(row)
-                line.devices = row["devices"]
-                line.customers = row["customers"]
-                line.quarantined = row["quarantined"]
-                line.missing = row["missing"]
-                line.ratings = row["rating_count"]
-                let sum: Double = row["rating_sum"]
+                line.kinds = try Self.kinds(row)
+                line.devices = try row.count("devices")
+                line.customers = try row.count("customers")
+                line.quarantined = try row.count("quarantined")
+                line.missing = try row.count("missing")
+                line.ratings = try row.count("rating_count")
+                let sum: Double = try row.value("rating_sum")
                 if line.ratings > 0 { line.ratingMean = sum / Double(line.ratings) }
-                line.last = Self.time(row["last_ms"])
+                line.last = Self.time(try row.value("last_ms"))
                 lines.append(line)
             }
             return lines
@@ -92,7 +90,7 @@ package struct SummaryReader: Sendable {
     }
 
     private func read<Result>(_ body: (Database) throws -> Result) throws(ProjectionError) -> Result {
-        do { return try queue.read(body) } catch { throw .storage("\(error)") }
+        do { return try queue.read(body) } catch { throw ProjectionError(error) }
     }
 
     private static func meta(_ db: Database, _ key: String) throws -> String? {
@@ -115,20 +113,19 @@ package struct SummaryReader: Sendable {
         let sql = "SELECT id, text FROM word WHERE kind = \(kind.rawValue)"
         let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
         while let row = try rows.next() {
-            let id: UInt32 = row[0]
-            names[id] = row[1]
+            names[try row.decode(UInt32.self, atIndex: 0)] = try row.decode(String.self, atIndex: 1)
         }
         return names
     }
 
-    static func kinds(_ row: Row) -> KindCounts {
+    static func kinds(_ row: Row) throws -> KindCounts {
         var kinds = KindCounts()
-        kinds.preferences = row["preferences"]
-        kinds.ratings = row["ratings"]
-        kinds.uses = row["uses"]
-        kinds.texts = row["texts"]
-        kinds.faults = row["faults"]
-        kinds.others = row["others"]
+        kinds.preferences = UInt64(try row.count("preferences"))
+        kinds.ratings = UInt64(try row.count("ratings"))
+        kinds.uses = UInt64(try row.count("uses"))
+        kinds.texts = UInt64(try row.count("texts"))
+        kinds.faults = UInt64(try row.count("faults"))
+        kinds.others = UInt64(try row.count("others"))
         return kinds
     }
 

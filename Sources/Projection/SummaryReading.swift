@@ -20,22 +20,22 @@ struct SummaryReading {
     /// Everything from the log's beginning on.
     mutating func whole() throws -> ProductSummary? {
         guard let row = try fetch("SELECT * FROM fold_product WHERE product = ?").first else { return nil }
-        summary.kinds = SummaryReader.kinds(row)
-        summary.devices = row["devices"]
-        summary.customers = row["customers"]
-        summary.missing = row["missing"]
-        summary.duplicates = row["duplicates"]
-        summary.first = SummaryReader.time(row["first_ms"])
-        summary.last = SummaryReader.time(row["last_ms"])
-        summary.quarantined = quarantined(row["quarantine_reasons"])
-        let ratings: Int = row["rating_count"]
+        summary.kinds = try SummaryReader.kinds(row)
+        summary.devices = try row.count("devices")
+        summary.customers = try row.count("customers")
+        summary.missing = try row.count("missing")
+        summary.duplicates = try row.count("duplicates")
+        summary.first = SummaryReader.time(try row.value("first_ms"))
+        summary.last = SummaryReader.time(try row.value("last_ms"))
+        summary.quarantined = quarantined(try row.value("quarantine_reasons"))
+        let ratings = try row.count("rating_count")
         if ratings > 0 {
-            let top: Int = row["rating_top"]
-            let sum: Double = row["rating_sum"]
+            let top = try row.count("rating_top")
+            let sum: Double = try row.value("rating_sum")
             summary.rating = RatingSummary(
                 scale: "1-5", count: ratings, mean: sum / Double(ratings), adjusted: nil,
-                topShare: Double(top) / Double(ratings), topLow: row["top_low"], topHigh: row["top_high"],
-                histogram: NumberArray(row["rating_histogram"]).integers)
+                topShare: Double(top) / Double(ratings), topLow: try row.value("top_low"), topHigh: try row.value("top_high"),
+                histogram: try NumberArray(try row.value("rating_histogram")).counts())
         }
         let sql = """
             SELECT a.* FROM fold_slot AS s JOIN fold_aspect AS a USING (slot)
@@ -76,26 +76,25 @@ struct SummaryReading {
     }
 
     private mutating func aspect(_ row: Row) throws -> AspectSummary {
-        var aspect = AspectSummary(aspect: try name(.aspect, row["aspect"]))
-        aspect.kinds = SummaryReader.kinds(row)
-        aspect.devices = row["devices"]
-        aspect.customers = row["customers"]
-        aspect.first = SummaryReader.time(row["first_ms"])
-        aspect.last = SummaryReader.time(row["last_ms"])
-        aspect.useTotal = row["use_total"]
-        aspect.faultTotal = row["fault_total"]
-        aspect.maxSeverity = row["max_severity"]
+        var aspect = AspectSummary(aspect: try name(.aspect, try row.value("aspect")))
+        aspect.kinds = try SummaryReader.kinds(row)
+        aspect.devices = try row.count("devices")
+        aspect.customers = try row.count("customers")
+        aspect.first = SummaryReader.time(try row.value("first_ms"))
+        aspect.last = SummaryReader.time(try row.value("last_ms"))
+        aspect.useTotal = try row.total("use_total")
+        aspect.faultTotal = try row.total("fault_total")
+        aspect.maxSeverity = try row.total("max_severity")
         if aspect.kinds.preferences > 0 { aspect.preference = try preference(row) }
-        for scale in NumberArray(row["rating_scales"]).arrays { aspect.ratings.append(rating(scale)) }
+        for scale in NumberArray(try row.value("rating_scales")).arrays { aspect.ratings.append(try rating(scale)) }
         aspect.ratings.sort { $0.count > $1.count }
-        for code in NumberArray(row["fault_codes"]).arrays {
-            let word = try name(.value, UInt32(code.numbers[0]))
+        for code in NumberArray(try row.value("fault_codes")).arrays {
+            let word = try name(.value, try code.word(0))
             aspect.faults.append(
                 FaultSummary(
-                    code: word, events: Int(code.numbers[1]), total: Int(code.numbers[2]),
-                    maxSeverity: Int(code.numbers[3])))
+                    code: word, events: try code.count(1), total: code.total(2), maxSeverity: try code.count(3)))
         }
-        let others: Int = row["other_faults"]
+        let others = try row.total("other_faults")
         if others > 0 {
             aspect.faults.append(FaultSummary(code: "__other__", events: 0, total: others, maxSeverity: 0))
         }
@@ -105,61 +104,62 @@ struct SummaryReading {
 
     private mutating func preference(_ row: Row) throws -> PreferenceSummary {
         var preference = PreferenceSummary()
-        preference.sets = row["preferences"]
-        preference.moves = row["moves"]
-        let (choosing, numbering): (Int, Int) = (row["choosing"], row["numbering"])
-        let (on, off): (Int, Int) = (row["flags_on"], row["flags_off"])
+        preference.sets = try row.count("preferences")
+        preference.moves = try row.count("moves")
+        let (choosing, numbering) = (try row.count("choosing"), try row.count("numbering"))
+        let (on, off) = (try row.count("flags_on"), try row.count("flags_off"))
         preference.devices = choosing + numbering + on + off
         let whole = Double(max(1, preference.devices))
         func add(_ value: String, _ devices: Int, _ sets: Int?) {
             preference.choices.append(
                 ChoiceSummary(value: value, devices: devices, share: Double(devices) / whole, sets: sets))
         }
-        for choice in NumberArray(row["choices"]).arrays {
-            add(try name(.value, UInt32(choice.numbers[0])), Int(choice.numbers[1]), Int(choice.numbers[2]))
+        for choice in NumberArray(try row.value("choices")).arrays {
+            add(try name(.value, try choice.word(0)), try choice.count(1), try choice.count(2))
         }
         if on + off > 0 {
             add("true", on, nil)
             add("false", off, nil)
         }
-        let (otherNow, otherSets): (Int, Int) = (row["other_now"], row["other_sets"])
+        let (otherNow, otherSets) = (try row.count("other_now"), try row.count("other_sets"))
         if otherNow + otherSets > 0 { add("__other__", otherNow, otherSets) }
         preference.choices.sort {
             ($1.devices ?? 0, $1.sets ?? 0, $0.value) < ($0.devices ?? 0, $0.sets ?? 0, $1.value)
         }
-        preference.numbers = try numbers(row, unit: row["unit"])
+        preference.numbers = try numbers(row, unit: try row.value("unit"))
         if numbering > 0 {
             preference.numbers?.devices = numbering
-            preference.numbers?.quantiles = [row["p5"], row["p25"], row["p50"], row["p75"], row["p95"]]
+            preference.numbers?.quantiles = [try row.value("p5"), try row.value("p25"), try row.value("p50"), try row.value("p75"), try row.value("p95")]
         }
         return preference
     }
 
     private mutating func numbers(_ row: Row, unit: UInt32) throws -> NumberSummary? {
-        let count: Int = row["number_count"]
+        let count = try row.count("number_count")
         guard count > 0 else { return nil }
         var numbers = NumberSummary()
         numbers.unit = unit == 0 ? nil : try name(.unit, unit)
         numbers.sets = count
-        let sum: Double = row["number_sum"]
+        let sum: Double = try row.value("number_sum")
         numbers.mean = sum / Double(count)
-        numbers.least = row["number_min"]
-        numbers.most = row["number_max"]
+        numbers.least = try row.value("number_min")
+        numbers.most = try row.value("number_max")
         return numbers
     }
 
-    private func rating(_ scale: NumberArray) -> RatingSummary {
-        let count = scale.numbers[1]
-        let number = UInt8(scale.numbers[0])
+    private func rating(_ scale: NumberArray) throws -> RatingSummary {
+        let (number, count) = (try scale.count(0), try scale.count(1))
+        let sum = scale.number(2)
+        let whole = Double(max(1, count))
         var adjusted: Double?
         if number == 0, let overall = summary.rating {
             let prior = Double(ProjectionLimits.priorRatings)
-            adjusted = (scale.numbers[2] + prior * overall.mean) / (count + prior)
+            adjusted = (sum + prior * overall.mean) / (whole + prior)
         }
         return RatingSummary(
             scale: number == 0 ? "1-5" : number == 1 ? "0-1" : number == 10 ? "0-10" : "1-\(number)",
-            count: Int(count), mean: scale.numbers[2] / count, adjusted: adjusted, topShare: scale.numbers[3] / count,
-            topLow: scale.numbers[4], topHigh: scale.numbers[5], histogram: scale.arrays[0].integers)
+            count: count, mean: sum / whole, adjusted: adjusted, topShare: scale.number(3) / whole,
+            topLow: scale.number(4), topHigh: scale.number(5), histogram: try scale.arrays.first?.counts() ?? [])
     }
 
     private mutating func readTexts() throws {
@@ -168,14 +168,14 @@ struct SummaryReading {
             ORDER BY number DESC LIMIT \(SummaryReader.texts)
             """
         for row in try fetch(sql) {
-            let (aspect, language): (UInt32, UInt32) = (row["aspect"], row["language"])
-            let offset: UInt64 = row["offset"]
+            let (aspect, language): (UInt32, UInt32) = (try row.value("aspect"), try row.value("language"))
+            let offset: UInt64 = try row.value("offset")
             summary.texts.append(
                 FeedbackText(
-                    offset: Offset(rawValue: offset), time: Timestamp(rawValue: row["time_ms"]),
+                    offset: Offset(rawValue: offset), time: Timestamp(rawValue: try row.value("time_ms")),
                     aspect: aspect == 0 ? "" : try name(.aspect, aspect),
-                    language: language == 0 ? nil : try name(.language, language), rating: row["rating"],
-                    text: row["text"]))
+                    language: language == 0 ? nil : try name(.language, language), rating: try row.value("rating"),
+                    text: try row.value("text")))
         }
     }
 
@@ -189,8 +189,8 @@ struct SummaryReading {
         for row in rows {
             summary.days.append(
                 DaySummary(
-                    day: Day(rawValue: row["day"]), kinds: SummaryReader.kinds(row), devices: row["devices"],
-                    customers: row["customers"]))
+                    day: Day(rawValue: try row.value("day")), kinds: try SummaryReader.kinds(row), devices: try row.count("devices"),
+                    customers: try row.count("customers")))
         }
     }
 }
@@ -214,14 +214,15 @@ extension SummaryReading {
         var devices = DistinctCount()
         var customers = DistinctCount()
         while let row = try rows.next() {
-            let (deviceSet, customerSet): (Data, Data) = (row[0], row[1])
-            if let day = DistinctCount(encoded: [UInt8](deviceSet).span) { devices.formUnion(day) }
-            if let day = DistinctCount(encoded: [UInt8](customerSet).span) { customers.formUnion(day) }
+            let deviceSet = [UInt8](try row.decode(Data.self, atIndex: 0))
+            let customerSet = [UInt8](try row.decode(Data.self, atIndex: 1))
+            if let day = DistinctCount(encoded: deviceSet.span) { devices.formUnion(day) }
+            if let day = DistinctCount(encoded: customerSet.span) { customers.formUnion(day) }
         }
         // An estimate may exceed the exact count of the whole time; a window cannot.
         let whole = try fetch("SELECT devices, customers FROM fold_product WHERE product = ?").first
-        summary.devices = min(devices.count, whole?[0] ?? .max)
-        summary.customers = min(customers.count, whole?[1] ?? .max)
+        summary.devices = min(devices.count, try whole?.count("devices") ?? .max)
+        summary.customers = min(customers.count, try whole?.count("customers") ?? .max)
         summary.isExact = devices.isExact && customers.isExact
     }
 
@@ -238,9 +239,9 @@ extension SummaryReading {
             arguments: [id, dayKey(window.lowerBound), dayKey(window.upperBound)])
         var sums: [WindowSum] = []
         while let row = try rows.next() {
-            let slot: UInt32 = row["slot"]
-            if sums.last?.slot != slot { sums.append(WindowSum(slot: slot, aspect: row["aspect"], unit: row["unit"])) }
-            sums[sums.count - 1].add(row)
+            let slot: UInt32 = try row.value("slot")
+            if sums.last?.slot != slot { sums.append(WindowSum(slot: slot, aspect: try row.value("aspect"), unit: try row.value("unit"))) }
+            try sums[sums.count - 1].add(row)
         }
         var overall = WindowSum(slot: 0, aspect: 0, unit: 0)
         for sum in sums { overall.addRatings(of: sum) }
@@ -309,24 +310,24 @@ private struct WindowSum {
         self.unit = unit
     }
 
-    mutating func add(_ row: Row) {
-        kinds.add(SummaryReader.kinds(row))
-        useTotal += row["use_total"]
-        faultTotal += row["fault_total"]
-        otherSets += row["other_sets"]
-        for choice in NumberArray(row["choices"] ?? "[]").arrays {
-            choices[UInt32(choice.numbers[0]), default: 0] += Int(choice.numbers[1])
+    mutating func add(_ row: Row) throws {
+        kinds.add(try SummaryReader.kinds(row))
+        useTotal = plus(useTotal, try row.total("use_total"))
+        faultTotal = plus(faultTotal, try row.total("fault_total"))
+        otherSets += try row.count("other_sets")
+        for choice in NumberArray(try row.decode(String?.self, forColumn: "choices") ?? "[]").arrays {
+            choices[try choice.word(0), default: 0] += try choice.count(1)
         }
-        let count: Int = row["number_count"]
+        let count = try row.count("number_count")
         if count > 0 {
             numberCount += count
-            numberSum += row["number_sum"]
-            least = min(least, row["number_min"])
-            most = max(most, row["number_max"])
+            numberSum += try row.value("number_sum")
+            least = min(least, try row.value("number_min"))
+            most = max(most, try row.value("number_max"))
         }
-        ratingCount += row["rating_count"]
-        ratingSum += row["rating_sum"]
-        for (place, count) in NumberArray(row["rating_histogram"] ?? "[]").integers.prefix(5).enumerated() {
+        ratingCount += try row.count("rating_count")
+        ratingSum += try row.value("rating_sum")
+        for (place, count) in try NumberArray(try row.decode(String?.self, forColumn: "rating_histogram") ?? "[]").counts().prefix(5).enumerated() {
             histogram[place] += count
         }
     }
@@ -355,20 +356,35 @@ struct NumberArray {
     private(set) var numbers: [Double] = []
     private(set) var arrays: [NumberArray] = []
 
-    var integers: [Int] { numbers.map { Int($0) } }
+    /// A number; 0 when it is not there.
+    func number(_ place: Int) -> Double { place < numbers.count ? numbers[place] : 0 }
+
+    /// A number that counts something.
+    func count(_ place: Int) throws -> Int { try plausible(Int(exactly: number(place)) ?? -1) }
+
+    /// A sum of any size; 0 when it is none.
+    func total(_ place: Int) -> Int { number(place) < 0x1p63 ? Int(exactly: max(0, number(place))) ?? 0 : .max }
+
+    /// The number of a word.
+    func word(_ place: Int) throws -> UInt32 { try UInt32(clamping: count(place)) }
+
+    func counts() throws -> [Int] { try numbers.indices.map(count) }
+
+    /// How deep arrays stand in each other at most.
+    private static let depth = 4
 
     init(_ json: String) {
         let bytes = Array(json.utf8)
         var at = 0
-        self.init(bytes, &at)
+        self.init(bytes, &at, depth: 1)
     }
 
     /// Reads from the bracket at `at` to behind its partner.
-    private init(_ bytes: [UInt8], _ at: inout Int) {
-        at += 1
+    private init(_ bytes: [UInt8], _ at: inout Int, depth: Int) {
+        at = depth > Self.depth ? bytes.count : at + 1
         while at < bytes.count, bytes[at] != UInt8(ascii: "]") {
             if bytes[at] == UInt8(ascii: "[") {
-                arrays.append(NumberArray(bytes, &at))
+                arrays.append(NumberArray(bytes, &at, depth: depth + 1))
             } else if bytes[at] == UInt8(ascii: ",") {
                 at += 1
             } else {

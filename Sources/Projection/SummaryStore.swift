@@ -54,12 +54,8 @@ package struct SummaryStore: Sendable {
             }
             checkpointOffset = Offset(rawValue: meta["offset"].flatMap { UInt64($0) } ?? 0)
             snapshotOffset = meta["snapshot_offset"].flatMap { UInt64($0) }.map { Offset(rawValue: $0) }
-        } catch let error as ProjectionError {
-            throw error
-        } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
-            throw .damaged("\(error)")
         } catch {
-            throw .storage("\(error)")
+            throw ProjectionError(error)
         }
     }
 
@@ -107,23 +103,20 @@ package struct SummaryStore: Sendable {
             try queue.read { db in
                 let rows = try Row.fetchCursor(db, sql: "SELECT part, page, checksum, body FROM state ORDER BY 1, 2")
                 while let row = try rows.next() {
-                    let number: Int = row[0]
-                    let page: Int = row[1]
-                    let stored: Int64 = row[2]
-                    let data: Data = row[3]
-                    let body = [UInt8](data)
+                    let number = try row.decode(Int.self, atIndex: 0)
+                    let page = try row.decode(Int.self, atIndex: 1)
+                    let stored = try row.decode(Int64.self, atIndex: 2)
+                    let body = [UInt8](try row.decode(Data.self, atIndex: 3))
                     let checksum = hashBytes(body.span, seed: 0)
-                    guard let part = SnapshotPart(rawValue: UInt32(clamping: number)),
+                    guard let part = UInt32(exactly: number).flatMap(SnapshotPart.init(rawValue:)),
                         checksums[number].count == page, UInt64(bitPattern: stored) == checksum,
                         state.restore(part, body)
                     else { throw ProjectionError.damaged("part \(number), page \(page)") }
                     checksums[number].append(checksum)
                 }
             }
-        } catch let error as ProjectionError {
-            throw error
         } catch {
-            throw .storage("\(error)")
+            throw ProjectionError(error)
         }
         guard state.offset == snapshotOffset, state.reindex() else {
             throw .damaged("its tables contradict each other")
@@ -138,16 +131,16 @@ package struct SummaryStore: Sendable {
             try queue.read { db in
                 let rows = try Row.fetchCursor(db, sql: "SELECT id, device_set, customer_set FROM fold_product_day")
                 while let row = try rows.next() {
-                    let (key, devices, customers): (Int64, Data, Data) = (row[0], row[1], row[2])
+                    let key = try row.decode(Int64.self, atIndex: 0)
+                    let devices = try row.decode(Data.self, atIndex: 1)
+                    let customers = try row.decode(Data.self, atIndex: 2)
                     guard state.restoreSets(key, devices: [UInt8](devices), customers: [UInt8](customers)) else {
                         throw ProjectionError.damaged("the sets of row \(key)")
                     }
                 }
             }
-        } catch let error as ProjectionError {
-            throw error
         } catch {
-            throw .storage("\(error)")
+            throw ProjectionError(error)
         }
     }
 
@@ -183,7 +176,9 @@ package struct SummaryStore: Sendable {
 
     private static func meta(_ db: Database) throws -> [String: String] {
         var meta: [String: String] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT key, value FROM meta") { meta[row[0]] = row[1] }
+        for row in try Row.fetchAll(db, sql: "SELECT key, value FROM meta") {
+            meta[try row.decode(atIndex: 0)] = try row.decode(String.self, atIndex: 1)
+        }
         return meta
     }
 

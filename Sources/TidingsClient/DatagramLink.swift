@@ -87,8 +87,23 @@ package final class DatagramLink: Sendable {
         state.withLock { hasRoom(for: device, lastSeq: lastSeq, in: $0) }
     }
 
+    /// Takes a datagram from the daemon.
+    package func take(_ bytes: Span<UInt8>) {
+        do throws(Refusal) {
+            let header = try DatagramHeader.read(bytes)
+            let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
+            switch header.type {
+            case .ack: acked(header.counter, try Ack(decoding: body))
+            case .error: refused(header.counter, try Reject(decoding: body))
+            default: break
+            }
+        } catch {
+            // Not from our daemon, or damaged: as good as not received.
+        }
+    }
+
     /// An ack that answers the datagram `counter`: it is stored, and so is what the ack says of its device.
-    func acked(_ counter: UInt32, _ ack: Ack) {
+    private func acked(_ counter: UInt32, _ ack: Ack) {
         wake { state in
             guard let flight = land(counter, &state) else { return }
             state.totals.acked += UInt64(flight.events)
@@ -103,7 +118,7 @@ package final class DatagramLink: Sendable {
     }
 
     /// The daemon refuses a datagram; it is sent again only if it may be.
-    func refused(_ counter: UInt32, _ reject: Reject) {
+    private func refused(_ counter: UInt32, _ reject: Reject) {
         wake { state in
             if reject.refusal?.isRetryable == true {
                 state.flights[counter]?.due = .now() + .milliseconds(100)
@@ -149,11 +164,14 @@ package final class DatagramLink: Sendable {
 
     private func isStored(_ flight: Flight, _ ack: Ack) -> Bool {
         if flight.lastSeq <= ack.durable { return true }
-        var next = ack.durable + 1
+        var last = ack.durable
         for range in ack.ranges {
-            let first = next + UInt64(range.missing)
-            next = first + UInt64(range.present)
-            if flight.firstSeq >= first, flight.lastSeq < next { return true }
+            // Numbers end at 2^64 - 1; a daemon that says more is not believed.
+            let (first, isFirstBeyond) = last.addingReportingOverflow(UInt64(range.missing) + 1)
+            let (end, isEndBeyond) = first.addingReportingOverflow(UInt64(range.present))
+            if isFirstBeyond || isEndBeyond { return false }
+            if flight.firstSeq >= first, flight.lastSeq < end { return true }
+            last = end - 1
         }
         return false
     }

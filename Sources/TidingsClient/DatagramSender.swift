@@ -1,7 +1,7 @@
 // Sending datagrams so that each is acknowledged, sent again, or counted as lost.
 
 import Events
-package import NIOCore
+import NIOCore
 import NIOPosix
 import Wire
 
@@ -132,15 +132,15 @@ final class DatagramSender {
 }
 
 /// Reads acks and sends again what is due. Confined to its channel's event loop.
-package final class DatagramAnswers: ChannelInboundHandler {
-    package typealias InboundIn = AddressedEnvelope<ByteBuffer>
+private final class DatagramAnswers: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
     private let link: DatagramLink
     private var timer: RepeatedTask?
 
-    package init(link: DatagramLink) { self.link = link }
+    init(link: DatagramLink) { self.link = link }
 
-    package func channelActive(context: ChannelHandlerContext) {
+    func channelActive(context: ChannelHandlerContext) {
         let (link, channel) = (link, context.channel)
         timer = context.eventLoop.scheduleRepeatedTask(
             initialDelay: .milliseconds(10), delay: .milliseconds(10)
@@ -151,25 +151,14 @@ package final class DatagramAnswers: ChannelInboundHandler {
         }
     }
 
-    package func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
+    func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
 
-    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data).data
-        let bytes = buffer.readableBytesUInt8Span
-        do throws(Refusal) {
-            let header = try DatagramHeader.read(bytes)
-            let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
-            switch header.type {
-            case .ack: link.acked(header.counter, try Ack(decoding: body))
-            case .error: link.refused(header.counter, try Reject(decoding: body))
-            default: break
-            }
-        } catch {
-            // Not from our daemon, or damaged: as good as not received.
-        }
+        link.take(buffer.readableBytesUInt8Span)
     }
 
-    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // Nobody listens there now (ICMP); what was sent is sent again until it is given up.
     }
 }

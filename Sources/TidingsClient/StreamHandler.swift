@@ -1,122 +1,37 @@
-// What the daemon says on a TCP connection: frames or lines, passed on to the link.
+// What the daemon says on a TCP connection, passed on to the link.
 
 import Events
-package import NIOCore
-import Wire
+import NIOCore
 
 /// Reads the daemon's answers. Confined to its channel's event loop.
-package final class StreamHandler: ChannelInboundHandler {
-    package typealias InboundIn = ByteBuffer
+final class StreamHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
 
     private let link: StreamLink
     private let generation: Int
-    private let isNative: Bool
+    private var answers: StreamAnswers
     private var tail = ByteBuffer()
 
-    package init(link: StreamLink, generation: Int, isNative: Bool) {
+    init(link: StreamLink, generation: Int, isNative: Bool) {
         self.link = link
         self.generation = generation
-        self.isNative = isNative
+        answers = StreamAnswers(link: link, generation: generation, isNative: isNative)
     }
 
-    package func channelActive(context: ChannelHandlerContext) {
-        if !isNative { link.up(generation) }
+    func channelActive(context: ChannelHandlerContext) {
+        if !answers.isNative { link.up(generation) }
     }
 
-    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var read = unwrapInboundIn(data)
         tail.writeBuffer(&read)
         let buffer = tail
-        let bytes = buffer.readableBytesUInt8Span
-        let consumed = isNative && !startsAsLine(bytes) ? takeFrames(bytes, context) : takeLines(bytes, context)
-        tail.moveReaderIndex(forwardBy: consumed)
+        tail.moveReaderIndex(forwardBy: answers.take(buffer.readableBytesUInt8Span))
         tail.discardReadBytes()
-        if tail.readableBytes > Limits.frameBytes + 16 { context.close(promise: nil) }
+        if answers.areOver || tail.readableBytes > Limits.frameBytes + 16 { context.close(promise: nil) }
     }
 
-    package func channelInactive(context: ChannelHandlerContext) { link.down(generation) }
+    func channelInactive(context: ChannelHandlerContext) { link.down(generation) }
 
-    package func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-
-    /// A daemon that has too many connections says so as a line before it knows the language.
-    private func startsAsLine(_ bytes: Span<UInt8>) -> Bool { bytes.count > 0 && bytes[0] == UInt8(ascii: "{") }
-
-    private func takeFrames(_ bytes: Span<UInt8>, _ context: ChannelHandlerContext) -> Int {
-        var at = 0
-        do throws(Refusal) {
-            while let frame = try readFrame(bytes, at: at) {
-                at = frame.end
-                let body = bytes.extracting(frame.body)
-                switch frame.type {
-                case .welcome:
-                    _ = try Welcome(decoding: body)
-                    link.up(generation)
-                case .ack:
-                    let ack = try Ack(decoding: body)
-                    link.acked(through: ack.durable, quarantined: ack.rejects.count, generation)
-                case .error: take(try Reject(decoding: body), context)
-                default: break
-                }
-            }
-        } catch {
-            context.close(promise: nil)
-        }
-        return at
-    }
-
-    /// The daemon refuses something. What can be mended by a new connection is: it starts with an empty table and
-    /// with everything that was not acknowledged.
-    private func take(_ reject: Reject, _ context: ChannelHandlerContext) {
-        let canBeRepeated =
-            switch reject.refusal {
-            case .unknownReference, .tableFull, .badChecksum: true
-            case let refusal?: refusal.isRetryable
-            case nil: false
-            }
-        if !canBeRepeated { link.refused("\(reject.code): \(reject.text)", generation) }
-        context.close(promise: nil)
-    }
-
-    private func takeLines(_ bytes: Span<UInt8>, _ context: ChannelHandlerContext) -> Int {
-        var start = 0
-        for index in bytes.indices where bytes[index] == 0x0a {
-            takeLine(bytes.extracting(start..<index), context)
-            start = index + 1
-        }
-        return start
-    }
-
-    private func takeLine(_ line: Span<UInt8>, _ context: ChannelHandlerContext) {
-        if let count = number(after: "{\"ack\":", in: line) {
-            link.ackedLines(count, generation)
-        } else if let more = number(after: "{\"error\":{\"more\":", in: line) {
-            link.refusedLines(more, generation)
-        } else if number(after: "{\"error\":{\"line\":", in: line) != nil {
-            link.refusedLines(1, generation)
-        } else if let code = number(after: "{\"error\":{\"code\":", in: line) {
-            let refusal = UInt16(exactly: code).flatMap(Refusal.init(rawValue:))
-            if refusal?.isRetryable != true { link.refused("\(code): \(text(line))", generation) }
-            context.close(promise: nil)
-        } else if number(after: "{\"quarantined\":{\"line\":", in: line) != nil {
-            link.quarantinedLine(generation)
-        }
-    }
-
-    private func number(after prefix: String, in line: Span<UInt8>) -> UInt64? {
-        var at = 0
-        for byte in prefix.utf8 {
-            guard at < line.count, line[at] == byte else { return nil }
-            at += 1
-        }
-        var number: UInt64?
-        while at < line.count, (0x30...0x39).contains(line[at]), (number ?? 0) < 1 << 59 {
-            number = (number ?? 0) * 10 + UInt64(line[at] - 0x30)
-            at += 1
-        }
-        return number
-    }
-
-    private func text(_ line: Span<UInt8>) -> String {
-        String(decoding: Array(copying: line), as: UTF8.self)
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

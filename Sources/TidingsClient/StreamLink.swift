@@ -138,7 +138,13 @@ package final class StreamLink: Sendable {
         }
     }
 
-    func refusedLines(_ count: UInt64, _ generation: Int) { change(generation) { $0.refusedLines += count } }
+    func refusedLines(_ count: UInt64, _ generation: Int) {
+        change(generation) { state in
+            // More than wait for a verdict cannot be refused, whatever the daemon says.
+            let waiting = UInt64(state.outstanding)
+            state.refusedLines = min(state.refusedLines + min(count, waiting), waiting)
+        }
+    }
 
     func quarantinedLine(_ generation: Int) { change(generation) { $0.totals.quarantined += 1 } }
 

@@ -1,0 +1,44 @@
+// Rows as they are found in summaries.sqlite: nothing is believed of them, for any bit of the file may have changed.
+
+import GRDB
+
+extension Row {
+    /// A value of a column. GRDB's own subscripts end the process when it is of another type.
+    func value<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: String) throws -> Value {
+        try decode(Value.self, forColumn: column)
+    }
+
+    /// A count of events, devices or customers.
+    func count(_ column: String) throws -> Int { try plausible(value(column)) }
+
+    /// A sum of what events say of themselves; it can be of any size.
+    func total(_ column: String) throws -> Int { Swift.max(0, try value(column)) }
+}
+
+/// A sum that stops at the largest number.
+func plus(_ a: Int, _ b: Int) -> Int {
+    let (sum, isBeyond) = a.addingReportingOverflow(b)
+    return isBeyond ? .max : sum
+}
+
+/// No count is beyond this: a million events a second would take three centuries.
+private let mostCounted = 1 << 53
+
+/// A count, if it can be one; so small that many can be added up.
+func plausible(_ count: Int) throws -> Int {
+    guard (0...mostCounted).contains(count) else { throw ProjectionError.damaged("a count of \(count)") }
+    return count
+}
+
+extension ProjectionError {
+    /// What a call of SQLite has thrown.
+    init(_ error: any Error) {
+        switch error {
+        case let error as ProjectionError: self = error
+        case is RowDecodingError: self = .damaged("\(error)")
+        case let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode):
+            self = .damaged("\(error)")
+        default: self = .storage("\(error)")
+        }
+    }
+}
