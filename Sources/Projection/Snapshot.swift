@@ -147,7 +147,7 @@ extension SummaryState {
         for (row, customer) in customers.enumerated() {
             customerIndex.insert(IndexTable.key(customer.product, customer.customer), row)
         }
-        // A row stands in one list only, so all lists of a kind together are no longer than the table: no list is a ring.
+        // A row stands in one list only: all lists of a kind together are no longer than the table, and none is a ring.
         var lists = Lists(
             ratings: ratings.count, choices: choices.count, faults: faults.count, bins: bins.count,
             words: dayWords.count)

@@ -34,7 +34,8 @@ struct SummaryReading {
             let sum: Double = try row.value("rating_sum")
             summary.rating = RatingSummary(
                 scale: "1-5", count: ratings, mean: sum / Double(ratings), adjusted: nil,
-                topShare: Double(top) / Double(ratings), topLow: try row.value("top_low"), topHigh: try row.value("top_high"),
+                topShare: Double(top) / Double(ratings), topLow: try row.value("top_low"),
+                topHigh: try row.value("top_high"),
                 histogram: try NumberArray(try row.value("rating_histogram")).counts())
         }
         let sql = """
@@ -129,7 +130,10 @@ struct SummaryReading {
         preference.numbers = try numbers(row, unit: try row.value("unit"))
         if numbering > 0 {
             preference.numbers?.devices = numbering
-            preference.numbers?.quantiles = [try row.value("p5"), try row.value("p25"), try row.value("p50"), try row.value("p75"), try row.value("p95")]
+            preference.numbers?.quantiles = [
+                try row.value("p5"), try row.value("p25"), try row.value("p50"), try row.value("p75"),
+                try row.value("p95"),
+            ]
         }
         return preference
     }
@@ -189,7 +193,8 @@ struct SummaryReading {
         for row in rows {
             summary.days.append(
                 DaySummary(
-                    day: Day(rawValue: try row.value("day")), kinds: try SummaryReader.kinds(row), devices: try row.count("devices"),
+                    day: Day(rawValue: try row.value("day")), kinds: try SummaryReader.kinds(row),
+                    devices: try row.count("devices"),
                     customers: try row.count("customers")))
         }
     }
@@ -240,7 +245,9 @@ extension SummaryReading {
         var sums: [WindowSum] = []
         while let row = try rows.next() {
             let slot: UInt32 = try row.value("slot")
-            if sums.last?.slot != slot { sums.append(WindowSum(slot: slot, aspect: try row.value("aspect"), unit: try row.value("unit"))) }
+            if sums.last?.slot != slot {
+                sums.append(WindowSum(slot: slot, aspect: try row.value("aspect"), unit: try row.value("unit")))
+            }
             try sums[sums.count - 1].add(row)
         }
         var overall = WindowSum(slot: 0, aspect: 0, unit: 0)
@@ -327,7 +334,9 @@ private struct WindowSum {
         }
         ratingCount += try row.count("rating_count")
         ratingSum += try row.value("rating_sum")
-        for (place, count) in try NumberArray(try row.decode(String?.self, forColumn: "rating_histogram") ?? "[]").counts().prefix(5).enumerated() {
+        for (place, count) in try NumberArray(try row.decode(String?.self, forColumn: "rating_histogram") ?? "[]")
+            .counts().prefix(5).enumerated()
+        {
             histogram[place] += count
         }
     }
@@ -348,65 +357,5 @@ private struct WindowSum {
             scale: "1-5", count: ratingCount, mean: ratingSum / count,
             adjusted: overall.map { (ratingSum + prior * $0) / (count + prior) }, topShare: Double(top) / count,
             topLow: bounds.low, topHigh: bounds.high, histogram: histogram)
-    }
-}
-
-/// A JSON array of numbers and arrays, as `JSONNumbers` writes it.
-struct NumberArray {
-    private(set) var numbers: [Double] = []
-    private(set) var arrays: [NumberArray] = []
-
-    /// A number; 0 when it is not there.
-    func number(_ place: Int) -> Double { place < numbers.count ? numbers[place] : 0 }
-
-    /// A number that counts something.
-    func count(_ place: Int) throws -> Int { try plausible(Int(exactly: number(place)) ?? -1) }
-
-    /// A sum of any size; 0 when it is none.
-    func total(_ place: Int) -> Int { number(place) < 0x1p63 ? Int(exactly: max(0, number(place))) ?? 0 : .max }
-
-    /// The number of a word.
-    func word(_ place: Int) throws -> UInt32 { try UInt32(clamping: count(place)) }
-
-    func counts() throws -> [Int] { try numbers.indices.map(count) }
-
-    /// How deep arrays stand in each other at most.
-    private static let depth = 4
-
-    init(_ json: String) {
-        let bytes = Array(json.utf8)
-        var at = 0
-        self.init(bytes, &at, depth: 1)
-    }
-
-    /// Reads from the bracket at `at` to behind its partner.
-    private init(_ bytes: [UInt8], _ at: inout Int, depth: Int) {
-        at = depth > Self.depth ? bytes.count : at + 1
-        while at < bytes.count, bytes[at] != UInt8(ascii: "]") {
-            if bytes[at] == UInt8(ascii: "[") {
-                arrays.append(NumberArray(bytes, &at, depth: depth + 1))
-            } else if bytes[at] == UInt8(ascii: ",") {
-                at += 1
-            } else {
-                numbers.append(Self.number(bytes, &at))
-            }
-        }
-        at += 1
-    }
-
-    private static func number(_ bytes: [UInt8], _ at: inout Int) -> Double {
-        let start = at
-        var whole: UInt64 = 0
-        var isWhole = true
-        while at < bytes.count, bytes[at] != UInt8(ascii: ","), bytes[at] != UInt8(ascii: "]") {
-            if bytes[at] >= 48, bytes[at] <= 57 {
-                whole = whole &* 10 &+ UInt64(bytes[at] - 48)
-            } else {
-                isWhole = false
-            }
-            at += 1
-        }
-        if isWhole, at - start < 16 { return Double(whole) }
-        return Double(String(decoding: bytes[start..<at], as: UTF8.self)) ?? 0
     }
 }

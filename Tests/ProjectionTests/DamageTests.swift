@@ -33,9 +33,12 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
     }
 
     /// Lists of rows that end nowhere, or at a row that is not there. By part: words, faults, bins; word, next, counts.
-    @Test(.timeLimit(.minutes(1)), arguments: [
-        (11, [5, 0, 1, 1]), (12, [5, 0, 1, 1, 1]), (13, [10, 0, 1, 1]), (11, [5, 0xff, 0xff, 3, 1, 1]),
-    ] as [(Int, [UInt8])]) func aListWithoutEnd(_ part: Int, _ row: [UInt8]) async throws {
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            (11, [5, 0, 1, 1]), (12, [5, 0, 1, 1, 1]), (13, [10, 0, 1, 1]), (11, [5, 0xff, 0xff, 3, 1, 1]),
+        ] as [(Int, [UInt8])]) func aListWithoutEnd(_ part: Int, _ row: [UInt8]) async throws
+    {
         let (folder, head) = try await damaged { db in
             let body = Array(repeatElement(row, count: 1_000).joined())
             try db.execute(
@@ -62,17 +65,19 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
     @Test(arguments: [
         "UPDATE fold_product SET devices = NULL", "UPDATE fold_product SET customers = -1",
         "UPDATE fold_product SET preferences = 9223372036854775807",
-        "UPDATE fold_aspect SET choices = '[[1]]', choosing = -1", "UPDATE fold_aspect SET choices = '[[9e999,-1,1e30]]'",
+        "UPDATE fold_aspect SET choices = '[[1]]', choosing = -1",
+        "UPDATE fold_aspect SET choices = '[[9e999,-1,1e30]]'",
         "UPDATE fold_aspect SET fault_codes = '[[1,-2]]'", "UPDATE fold_aspect SET rating_scales = '[[0,1e40]]'",
         "UPDATE fold_aspect SET number_count = -1", "UPDATE fold_aspect SET devices = -1",
         "UPDATE fold_product SET rating_histogram = '[1e400]'",
     ]) func aReaderSaysWhatIsDamaged(_ sql: String) async throws {
+        let (whole, _) = try await damaged { _ in }
+        let names = try SummaryReader(path: whole.summaries).products().map(\.product)
         let (folder, _) = try await damaged { db in
             try db.execute(sql: sql)
             try #require(db.changesCount > 0)
         }
         let reader = try SummaryReader(path: folder.summaries)
-        let names = try SummaryReader(path: try await damaged { _ in }.0.summaries).products().map(\.product)
         try #require(!names.isEmpty)
         #expect {
             _ = try reader.products()
@@ -84,10 +89,14 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
     }
 
     /// Damage that cannot be told from a summary: whatever is read, reading ends.
-    @Test(.timeLimit(.minutes(1)), arguments: [
-        "UPDATE fold_aspect SET choices = replace(hex(zeroblob(50000)), '00', '[')",
-        "UPDATE fold_aspect SET rating_scales = '[[3]]'", "UPDATE fold_aspect_day SET use_total = 9223372036854775807",
-    ]) func readingEnds(_ sql: String) async throws {
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            "UPDATE fold_aspect SET choices = replace(hex(zeroblob(50000)), '00', '[')",
+            "UPDATE fold_aspect SET rating_scales = '[[3]]'",
+            "UPDATE fold_aspect_day SET use_total = 9223372036854775807",
+        ]) func readingEnds(_ sql: String) async throws
+    {
         let (folder, _) = try await damaged { db in try db.execute(sql: sql) }
         let reader = try SummaryReader(path: folder.summaries)
         let days = (Day(rawValue: -719_468), Day(rawValue: 2_932_896))
