@@ -216,7 +216,12 @@ package final class SQLiteEventLog: EventLog {
         var extent = Extent()
         extent.segments = try SegmentWriter.findSegments(folder)
         if let last = extent.segments.last {
-            let reader = try SegmentReader(folder: folder, first: last)
+            // What SQLite does not open at all ends where it begins, for readers; a check of the log names it.
+            extent.head = last
+            guard let reader = try Self.reader(folder, last) else {
+                self.extent.withLock { [extent] in $0 = extent }
+                return
+            }
             defer { reader.close() }
             do {
                 let end = try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)) }
@@ -227,6 +232,15 @@ package final class SQLiteEventLog: EventLog {
         }
         let found = extent
         self.extent.withLock { $0 = found }
+    }
+
+    /// Opens a segment; nil when it is damaged so that SQLite does not open it.
+    private static func reader(_ folder: String, _ first: Offset) throws(LogError) -> SegmentReader? {
+        do {
+            return try SegmentReader(folder: folder, first: first)
+        } catch .corrupt {
+            return nil
+        }
     }
 
     private func readNow(_ offset: Offset, _ limit: Int) throws(LogError) -> [Block] {
