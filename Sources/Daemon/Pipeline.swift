@@ -164,10 +164,7 @@ package final class Pipeline: Intake {
     }
 
     package func standing(of device: DeviceID) -> Standing? {
-        let window = admission.dedupe.window(of: device)
-        guard !window.isFresh else { return nil }
-        let ranges = window.ranges.map { Standing.Run(missing: $0.gap, received: $0.length) }
-        return Standing(epoch: window.epoch, durable: window.contiguous, ranges: ranges)
+        Standing(admission.dedupe.window(of: device))
     }
 
     package func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {

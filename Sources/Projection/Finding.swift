@@ -14,6 +14,7 @@ struct Found: Sendable, BitwiseCopyable {
 
 /// Places in a window of events, in order.
 struct Places: BitwiseCopyable {
+    static let capacity = 128
     private var places = InlineArray<128, UInt8>(repeating: 0)
     private(set) var count = 0
 
@@ -97,9 +98,7 @@ extension SummaryState {
         for index in 0..<sorts.numbers.count {
             let place = sorts.numbers[index]
             let event = range.lowerBound &+ place
-            let bits = events[event].valueBits
-            let number =
-                events[event].valueKind == .whole ? Double(Int64(bitPattern: bits)) : Double(bitPattern: bits)
+            let number = events[event].valueKind.number(of: events[event].valueBits)
             let bin = UInt32(bitPattern: NumberBins.bin(of: number))
             found[place].row = bin
             binIndex.prefetch(IndexTable.key(found[place].slot, bin))

@@ -33,7 +33,7 @@ struct Work: Sendable, BitwiseCopyable {
 
 extension SummaryState {
     /// How many events a pass takes at a time: what it touches for them fits in the first two levels of cache.
-    static let windowEvents = 128
+    static let windowEvents = Places.capacity
 
     /// Folds a batch's events from the one at `start` on; `first` is the offset of the batch's first one.
     ///

@@ -1,5 +1,14 @@
 // Where a number lies on a logarithmic scale: the bins behind the quantiles.
 
+import Events
+
+extension Event.ValueKind {
+    /// The number that the payload of a value of kind `whole` or `real` stands for.
+    @inline(__always) func number(of bits: UInt64) -> Double {
+        self == .whole ? Double(Int64(bitPattern: bits)) : Double(bitPattern: bits)
+    }
+}
+
 /// The bins of a DDSketch (Masson, Rim, Lee 2019) with the cubic mapping instead of a logarithm: only additions and
 /// multiplications, so the same number falls into the same bin on every machine.
 ///

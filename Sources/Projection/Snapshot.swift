@@ -149,8 +149,9 @@ extension SummaryState {
         }
         // A row stands in one list only: all lists of a kind together are no longer than the table, and none is a ring.
         var lists = Lists(
-            ratings: ratings.count, choices: choices.count, faults: faults.count, bins: bins.count,
-            words: dayWords.count)
+            ratings: RowsLeft(count: ratings.count), choices: RowsLeft(count: choices.count),
+            faults: RowsLeft(count: faults.count), bins: RowsLeft(count: bins.count),
+            words: RowsLeft(count: dayWords.count))
         for slot in aspects.indices {
             let (product, day) = (Int(aspects[slot].product), aspects[slot].stintRow)
             guard product < products.count, day == Work.none || Int(day) < aspectDays.count, reindex(slot, &lists)
@@ -160,12 +161,10 @@ extension SummaryState {
             let day = aspectDays[row]
             guard Int(day.slot) < aspects.count else { return false }
             aspectDayIndex.insert(IndexTable.key(day.slot, UInt32(bitPattern: day.day)), row)
-            var next = day.words
-            while next != AspectRow.none {
-                guard Lists.take(next, of: dayWords.count, &lists.words) else { return false }
-                dayWordIndex.insert(IndexTable.key(UInt32(row), dayWords[Int(next)].word), Int(next))
-                next = dayWords[Int(next)].next
+            let isWhole = lists.words.take(day.words, of: dayWords) {
+                dayWordIndex.insert(IndexTable.key(UInt32(row), dayWords[$0].word), $0)
             }
+            guard isWhole else { return false }
         }
         return true
     }
@@ -216,44 +215,53 @@ extension SummaryState {
         let row = aspects[slot]
         todays.append(AspectToday(row))
         slotIndex.insert(IndexTable.key(row.product, row.aspect), slot)
-        var next = row.words
-        while next != AspectRow.none {
-            guard Lists.take(next, of: choices.count, &lists.choices) else { return false }
-            choiceIndex.insert(IndexTable.key(UInt32(slot), choices[Int(next)].word), Int(next))
-            next = choices[Int(next)].next
+        let key = UInt32(slot)
+        return lists.choices.take(row.words, of: choices) {
+            choiceIndex.insert(IndexTable.key(key, choices[$0].word), $0)
         }
-        next = row.faults
-        while next != AspectRow.none {
-            guard Lists.take(next, of: faults.count, &lists.faults) else { return false }
-            faultIndex.insert(IndexTable.key(UInt32(slot), faults[Int(next)].word), Int(next))
-            next = faults[Int(next)].next
-        }
-        next = row.bins
-        while next != AspectRow.none {
-            guard Lists.take(next, of: bins.count, &lists.bins) else { return false }
-            binIndex.insert(IndexTable.key(UInt32(slot), UInt32(bitPattern: bins[Int(next)].bin)), Int(next))
-            next = bins[Int(next)].next
-        }
-        next = row.ratings
-        while next != AspectRow.none {
-            guard Lists.take(next, of: ratings.count, &lists.ratings) else { return false }
-            next = ratings[Int(next)].next
-        }
-        return true
+            && lists.faults.take(row.faults, of: faults) {
+                faultIndex.insert(IndexTable.key(key, faults[$0].word), $0)
+            }
+            && lists.bins.take(row.bins, of: bins) {
+                binIndex.insert(IndexTable.key(key, UInt32(bitPattern: bins[$0].bin)), $0)
+            }
+            && lists.ratings.take(row.ratings, of: ratings) { _ in }
     }
 }
 
-/// How many rows of each table may still stand in lists.
-private struct Lists {
-    var ratings: Int
-    var choices: Int
-    var faults: Int
-    var bins: Int
-    var words: Int
+/// A row that stands in a list of rows of its table.
+private protocol Listed {
+    var next: UInt32 { get }
+}
 
-    /// Takes a row of a table of so many. False when there is no such row, or no row left.
-    static func take(_ row: UInt32, of count: Int, _ left: inout Int) -> Bool {
-        left -= 1
-        return Int(row) < count && left >= 0
+extension ChoiceRow: Listed {}
+extension FaultRow: Listed {}
+extension BinRow: Listed {}
+extension RatingRow: Listed {}
+extension DayWordRow: Listed {}
+
+/// The lists of each table.
+private struct Lists {
+    var ratings: RowsLeft
+    var choices: RowsLeft
+    var faults: RowsLeft
+    var bins: RowsLeft
+    var words: RowsLeft
+}
+
+/// How many rows of a table may still stand in lists.
+private struct RowsLeft {
+    var count: Int
+
+    /// Takes the rows of a list, each by its index. False when it leads to no row, or no row is left.
+    mutating func take<Row: Listed>(_ first: UInt32, of rows: [Row], _ body: (Int) -> Void) -> Bool {
+        var next = first
+        while next != AspectRow.none {
+            count -= 1
+            guard Int(next) < rows.count, count >= 0 else { return false }
+            body(Int(next))
+            next = rows[Int(next)].next
+        }
+        return true
     }
 }

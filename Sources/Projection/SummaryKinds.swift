@@ -44,8 +44,8 @@ extension SummaryState {
         case .symbol:
             guard let row = choice(slot, UInt32(truncatingIfNeeded: event.valueBits)) else { return }
             item.row = UInt32(truncatingIfNeeded: row)
-        case .whole: item.row = UInt32(truncatingIfNeeded: bin(slot, Double(Int64(bitPattern: event.valueBits))))
-        case .real: item.row = UInt32(truncatingIfNeeded: bin(slot, Double(bitPattern: event.valueBits)))
+        case .whole, .real:
+            item.row = UInt32(truncatingIfNeeded: bin(slot, event.valueKind.number(of: event.valueBits)))
         case .flag, .none: break
         }
     }
@@ -295,9 +295,7 @@ private struct Held: BitwiseCopyable {
     /// Whether it is a choice that counts among the others.
     @inline(__always) var isOther: Bool { kind == .symbol && row == Work.none }
 
-    @inline(__always) var number: Double {
-        kind == .whole ? Double(Int64(bitPattern: bits)) : Double(bitPattern: bits)
-    }
+    @inline(__always) var number: Double { kind.number(of: bits) }
 
     /// One device more, or one less, holds it.
     @inline(__always)

@@ -215,31 +215,24 @@ package final class SQLiteEventLog: EventLog {
     private func refresh() throws(LogError) {
         var extent = Extent()
         extent.segments = try SegmentWriter.findSegments(folder)
-        if let last = extent.segments.last {
-            // What SQLite does not open at all ends where it begins, for readers; a check of the log names it.
-            extent.head = last
-            guard let reader = try Self.reader(folder, last) else {
-                self.extent.withLock { [extent] in $0 = extent }
-                return
-            }
-            defer { reader.close() }
-            do {
-                let end = try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)) }
-                (extent.head, extent.chain) = end
-            } catch .corrupt {
-                extent.head = reader.lastReadable()?.head ?? last
-            }
-        }
+        if let last = extent.segments.last { (extent.head, extent.chain) = try Self.end(folder, last) }
         let found = extent
         self.extent.withLock { $0 = found }
     }
 
-    /// Opens a segment; nil when it is damaged so that SQLite does not open it.
-    private static func reader(_ folder: String, _ first: Offset) throws(LogError) -> SegmentReader? {
-        do {
-            return try SegmentReader(folder: folder, first: first)
+    /// Where the newest segment ends for readers, and the chain there, if it can be read. One that SQLite does not open
+    /// at all ends where it begins; a check of the log names it.
+    private static func end(_ folder: String, _ last: Offset) throws(LogError) -> (head: Offset, chain: Chain?) {
+        do throws(LogError) {
+            let reader = try SegmentReader(folder: folder, first: last)
+            defer { reader.close() }
+            do throws(LogError) {
+                return try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)) }
+            } catch .corrupt {
+                return (reader.lastReadable()?.head ?? last, nil)
+            }
         } catch .corrupt {
-            return nil
+            return (last, nil)
         }
     }
 

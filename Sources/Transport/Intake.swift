@@ -22,6 +22,14 @@ package struct Standing: Hashable, Sendable {
         }
     }
 
+    /// What a device's window says; nil when the device has never sent a numbered event.
+    package init?(_ window: SequenceWindow) {
+        guard !window.isFresh else { return nil }
+        self.init(
+            epoch: window.epoch, durable: window.contiguous,
+            ranges: window.ranges.map { Run(missing: $0.gap, received: $0.length) })
+    }
+
     package init(epoch: UInt32, durable: UInt64, ranges: [Run] = []) {
         self.epoch = epoch
         self.durable = durable

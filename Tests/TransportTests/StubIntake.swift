@@ -52,11 +52,7 @@ final class StubIntake: Intake {
     }
 
     func standing(of device: DeviceID) -> Standing? {
-        let window = admission.dedupe.window(of: device)
-        guard !window.isFresh else { return nil }
-        return Standing(
-            epoch: window.epoch, durable: window.contiguous,
-            ranges: window.ranges.map { .init(missing: $0.gap, received: $0.length) })
+        Standing(admission.dedupe.window(of: device))
     }
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
