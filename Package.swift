@@ -14,6 +14,14 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+/// The Swift runtime becomes part of the program: it runs where no Swift is installed, and starts in half the time.
+/// The linker is told here rather than by `--static-swift-stdlib`, for the tests, whose library there is only to be
+/// linked at run time, share their objects with it. The four are what the runtime's static Foundation is made of.
+let withRuntime: [LinkerSetting] =
+    ["CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections"]
+    .map { .linkedLibrary($0, .when(platforms: [.linux], configuration: .release)) }
+    + [.unsafeFlags(["-static-stdlib"], .when(platforms: [.linux], configuration: .release))]
+
 let package = Package(
     name: "tidings",
     platforms: [.macOS(.v26)],
@@ -101,7 +109,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: withRuntime),
         .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),

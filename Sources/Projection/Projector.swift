@@ -132,7 +132,7 @@ package actor Projector {
         // Readers never see the summaries go back: after a restart the state must first pass what is written.
         guard isDirty, state.offset >= store.checkpointOffset else { return }
         pace.noticed(at: instant)
-        guard pace.isDue(at: instant, isBusy: isBusy) else { return }
+        guard pace.isDue(at: instant, rows: state.dirtyRows, isBusy: isBusy) else { return }
         try write(snapshot: pace.isSnapshotDue(at: instant))
     }
 
@@ -146,9 +146,9 @@ package actor Projector {
     }
 
     private func write(snapshot: Bool) throws(ProjectionError) {
-        let start = ContinuousClock.now
+        let (start, rows) = (ContinuousClock.now, state.dirtyRows)
         try store.checkpoint(&state, updated: now(), snapshot: snapshot)
-        pace.wrote(from: start, to: ContinuousClock.now, snapshot: snapshot)
+        pace.wrote(rows: rows, from: start, to: ContinuousClock.now, snapshot: snapshot)
     }
 
     /// Writes the last checkpoint and the snapshot, and closes the file. The projector is of no use after this.
@@ -208,57 +208,5 @@ package actor Projector {
 
     private static func removeDatabase(_ path: String) throws(ProjectionError) {
         for suffix in ["-wal", "-shm", ""] { try removeFile(path + suffix) }
-    }
-}
-
-/// When to write: soon when it is cheap, rarely when it is dear.
-struct CheckpointPace: Sendable {
-    private(set) var last = Duration.zero
-    private var dirtySince: ContinuousClock.Instant?
-    private var lastEnd: ContinuousClock.Instant?
-    private var snapshotEnd = ContinuousClock.now
-    private var sinceSnapshot = 0
-
-    /// A change waits this long at least for its checkpoint, when there is little to do and when there is much; and
-    /// this long at most.
-    static let patience = Duration.milliseconds(200)
-    static let patienceBusy = Duration.seconds(1)
-    static let limit = Duration.seconds(10)
-    /// Checkpoints may take one part in so many of the time.
-    static let share = 20
-    /// The state is written when so many events, or so much time, lie behind the last snapshot: what a restart after
-    /// a crash has to fold again, at some millions of events a second.
-    static let snapshotEvents = 16_000_000
-    static let snapshotInterval = Duration.seconds(60)
-
-    mutating func applied(_ events: Int) { sinceSnapshot += events }
-
-    mutating func noticed(at instant: ContinuousClock.Instant) {
-        if dirtySince == nil { dirtySince = instant }
-    }
-
-    func isDue(at instant: ContinuousClock.Instant, isBusy: Bool) -> Bool {
-        guard let dirtySince else { return false }
-        let waited = dirtySince.duration(to: instant)
-        if waited >= Self.limit { return true }
-        let rested = lastEnd.map { $0.duration(to: instant) >= last * Self.share } ?? true
-        return rested && waited >= (isBusy ? Self.patienceBusy : Self.patience)
-    }
-
-    func isSnapshotDue(at instant: ContinuousClock.Instant) -> Bool {
-        sinceSnapshot >= Self.snapshotEvents
-            || sinceSnapshot > 0 && snapshotEnd.duration(to: instant) >= Self.snapshotInterval
-    }
-
-    mutating func wrote(
-        from start: ContinuousClock.Instant, to end: ContinuousClock.Instant, snapshot: Bool
-    ) {
-        last = start.duration(to: end)
-        lastEnd = end
-        dirtySince = nil
-        if snapshot {
-            snapshotEnd = end
-            sinceSnapshot = 0
-        }
     }
 }

@@ -34,8 +34,11 @@ package struct SummaryStore: Sendable {
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try queue.writeWithoutTransaction { db in
+                // A checkpoint writes rows that lie together: four times SQLite's usual page costs a quarter of the
+                // frames. It has an effect only on a file that is made here.
+                try db.execute(sql: "PRAGMA page_size = 16384")
                 try db.execute(sql: "PRAGMA journal_mode = WAL")
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 1000")
             }
             let meta = try queue.write { db in
                 try db.execute(sql: SummarySchema.tables)
