@@ -36,9 +36,8 @@ package struct Daemon: Sendable {
         signal(SIGPIPE, SIG_IGN)
         // A terminal that closes is no reason to stop.
         signal(SIGHUP, SIG_IGN)
-        let storage = try await Storage.open(configuration, events: events)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let ingest = try await openIngest(storage, on: group.next())
+        let (storage, ingest) = try await open(on: group.next())
         let reporter = StatusReporter(ingest: ingest, storage: storage, started: started)
         let control = ControlSocket(
             path: controlSocketPath(dataDirectory: configuration.dataDirectory), group: .singleton,
@@ -81,19 +80,24 @@ package struct Daemon: Sendable {
         await whenListening(tcp.port ?? 0, udp.port ?? 0)
     }
 
-    private func openIngest(_ storage: Storage, on eventLoop: any EventLoop) async throws -> Ingest {
+    private func open(on eventLoop: any EventLoop) async throws -> (Storage, Ingest) {
+        let (storage, known) = try await Storage.open(configuration, events: events)
+        return (storage, try await openIngest(storage, known, on: eventLoop))
+    }
+
+    private func openIngest(
+        _ storage: Storage, _ known: Storage.Known, on eventLoop: any EventLoop
+    ) async throws -> Ingest {
         var pipelineSettings = Pipeline.Settings()
         pipelineSettings.blockMaxEvents = configuration.blockMaxEvents
         pipelineSettings.blockMaxDelay = configuration.blockMaxDelay
         let (blocks, continuation) = AsyncStream.makeStream(of: PendingBlock.self)
         let events = events
-        let vocabulary = storage.vocabulary
-        let dedupe = await storage.projector.dedupe
         let settings = pipelineSettings
         let pool = storage.pool
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
-                vocabulary: vocabulary, dedupe: dedupe, settings: settings, eventLoop: eventLoop,
+                vocabulary: known.vocabulary, dedupe: known.dedupe, settings: settings, eventLoop: eventLoop,
                 events: events, pool: pool, submit: { continuation.yield($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()

@@ -1,5 +1,6 @@
-// The log and its summaries, opened together: what was committed before the last stop is counted before it starts.
+// The log and its summaries, opened together.
 
+import Admission
 import Events
 import Log
 import Logging
@@ -31,14 +32,21 @@ struct Storage: Sendable {
     let pool = BatchPool()
     let stages = StageTimes()
     let retention = RetentionCount()
-    /// Every name, as of the start.
-    let vocabulary: Vocabulary
     private let start: Offset
 
-    /// Opens the log, then the summaries, and folds what they have not yet seen.
+    /// What the ingest starts with: every name, and what has been taken from whom.
+    struct Known: Sendable {
+        var vocabulary: Vocabulary
+        var dedupe: DedupeTable
+    }
+
+    /// Opens the log and the summaries, and reads what must be known before the first event is taken. The state of the
+    /// summaries is not part of it: `ProjectorService` reads that while events already come in.
     ///
     /// - Throws: `LogError`, `ProjectionError`.
-    static func open(_ configuration: DaemonConfiguration, events: InternalEvents) async throws -> Storage {
+    static func open(
+        _ configuration: DaemonConfiguration, events: InternalEvents
+    ) async throws -> (storage: Storage, known: Known) {
         var limits = SegmentLimits()
         limits.bytes = configuration.segmentMaxBytes
         limits.ageMilliseconds = configuration.segmentMaxAge.components.seconds * 1_000
@@ -50,14 +58,12 @@ struct Storage: Sendable {
         }
         let projector = try Projector(
             directory: configuration.dataDirectory, identity: log.logIdentity, start: await log.start, head: head,
-            now: wallClock)
+            isLoading: false, now: wallClock)
         let behind = head.rawValue - min(head.rawValue, await projector.offset.rawValue)
         if behind > 0 { events.logger.info("summaries catch up", metadata: ["events": "\(behind)"]) }
         for damage in log.openingDamages { events.damaged(damage) }
-        try await projector.catchUp(with: log, damaged: { events.damaged($0) })
-        return Storage(
-            log: log, projector: projector, feed: ProjectionFeed(head: head), vocabulary: try await log.vocabulary(),
-            start: head)
+        let known = Known(vocabulary: try await log.vocabulary(), dedupe: try await projector.dedupe(with: log))
+        return (Storage(log: log, projector: projector, feed: ProjectionFeed(head: head), start: head), known)
     }
 
     /// The offset that the next event will get, as far as the projector has been told.
@@ -84,7 +90,8 @@ struct ProjectorService: NamedService {
     private static let idle: Duration = .milliseconds(50)
 
     func run() async throws {
-        while true {
+        try await storage.projector.load()
+        while !Task.isCancelled {
             var (blocks, head, isFinished) = storage.feed.take()
             let isIdle = blocks.isEmpty
             // The last one is the first to go, so that nothing but the pool refers to a block once it is folded.

@@ -1,6 +1,7 @@
 // Keeps the summaries up with the log: folds, checkpoints at a measured pace, and rebuilds.
 
 package import Admission
+import Dispatch
 package import Events
 package import Log
 
@@ -11,13 +12,24 @@ package import Log
 package actor Projector {
     private var state: SummaryState
     private var store: SummaryStore
-    private var pace: CheckpointPace
+    private var pace = CheckpointPace()
+    /// Whether `state` is what the snapshot and the blocks since then make of it.
+    private var isLoaded: Bool
+    private let place: Place
     private let now: @Sendable () -> Timestamp
 
     /// The file's name within the data folder.
     package static let fileName = "summaries.sqlite"
 
-    /// Opens the summaries in a folder, with the state that their snapshot holds.
+    /// Where the summaries are and what they must fit.
+    private struct Place {
+        let path: String
+        let identity: String
+        let start: Offset
+        let head: Offset
+    }
+
+    /// Opens the summaries in a folder.
     ///
     /// A file of another projection version or another log, one whose snapshot is damaged and one that is ahead of
     /// the log are replaced by an empty one, to be filled by `catchUp` from the log's start. Who has the old file open
@@ -26,53 +38,122 @@ package actor Projector {
     ///   - identity: the log's identity, so that summaries are never mixed with another log's.
     ///   - start: the first offset that the log retains.
     ///   - head: the offset that the log's next event will get.
+    ///   - isLoading: whether the state that the snapshot holds is read at once (some 0.3 s for a million preferences
+    ///     of devices). Otherwise `load` reads it; until then no block is folded and nothing is written.
     ///   - now: the wall clock; shown to readers as the time of the last checkpoint.
     /// - Throws: `horizon` when the log's beginning is gone and no snapshot covers it.
     package init(
-        directory: String, identity: String, start: Offset, head: Offset, now: @escaping @Sendable () -> Timestamp
+        directory: String, identity: String, start: Offset, head: Offset, isLoading: Bool = true,
+        now: @escaping @Sendable () -> Timestamp
     ) throws(ProjectionError) {
-        let opened = try Self.open(directory: directory, identity: identity, start: start, head: head)
-        state = opened.state
-        store = opened.store
-        pace = CheckpointPace()
+        let place = Place(path: directory + "/" + Self.fileName, identity: identity, start: start, head: head)
+        var store = try Self.open(place)
+        state = isLoading ? try Self.restore(&store, place) : SummaryState()
+        isLoaded = isLoading
+        self.place = place
+        self.store = store
         self.now = now
     }
 
-    private static func open(
-        directory: String, identity: String, start: Offset, head: Offset
-    ) throws(ProjectionError) -> (store: SummaryStore, state: SummaryState) {
-        let path = directory + "/" + fileName
+    private static func open(_ place: Place) throws(ProjectionError) -> SummaryStore {
         var cause = ""
         do throws(ProjectionError) {
-            var store = try SummaryStore(path: path, identity: identity)
-            let state = try store.restore() ?? SummaryState()
-            let isUsable = state.offset <= head && store.checkpointOffset <= head
-            if isUsable, state.offset >= start { return (store, state) }
-            if isUsable, start > .zero { throw ProjectionError.horizon("the log begins at event \(start.rawValue)") }
+            let store = try SummaryStore(path: place.path, identity: place.identity)
+            let snapshot = store.snapshotOffset ?? .zero
+            let isUsable = snapshot <= place.head && store.checkpointOffset <= place.head
+            if isUsable, snapshot >= place.start { return store }
+            if isUsable, place.start > .zero {
+                throw ProjectionError.horizon("the log begins at event \(place.start.rawValue)")
+            }
             try store.close()
         } catch {
-            switch error {
-            case .mismatch(let reason): cause = ", and summaries.sqlite does not fit: \(reason)"
-            case .damaged(let reason): cause = ", and the snapshot in summaries.sqlite is damaged: \(reason)"
-            case .storage, .missing, .log, .horizon: throw error
+            guard case .mismatch(let reason) = error else { throw error }
+            cause = ", and summaries.sqlite does not fit: \(reason)"
+        }
+        return try emptied(place, cause)
+    }
+
+    /// An empty file in the place of one that is of no use.
+    private static func emptied(_ place: Place, _ cause: String) throws(ProjectionError) -> SummaryStore {
+        guard place.start == .zero else {
+            throw .horizon("the log begins at event \(place.start.rawValue)\(cause)")
+        }
+        try removeDatabase(place.path)
+        return try SummaryStore(path: place.path, identity: place.identity)
+    }
+
+    /// What `read` reads of the snapshot; when it is damaged, nil, and an empty file in its place.
+    private static func read<Part>(
+        _ store: inout SummaryStore, _ place: Place,
+        _ read: (inout SummaryStore) throws(ProjectionError) -> Part?
+    ) throws(ProjectionError) -> Part? {
+        do throws(ProjectionError) {
+            return try read(&store)
+        } catch {
+            guard case .damaged(let reason) = error else { throw error }
+            store = try emptied(place, ", and the snapshot in summaries.sqlite is damaged: \(reason)")
+            return nil
+        }
+    }
+
+    private static func restore(_ store: inout SummaryStore, _ place: Place) throws(ProjectionError) -> SummaryState {
+        let state = try read(&store, place) { (store: inout SummaryStore) throws(ProjectionError) in
+            try store.restore()
+        }
+        return state ?? SummaryState()
+    }
+
+    /// Reads the state that the snapshot holds, unless that has been done. To be called once; others may call anything
+    /// meanwhile, for it reads on a thread of its own: where there is one core, tasks have but one thread, and what
+    /// stores events would wait for it.
+    package func load() async throws(ProjectionError) {
+        guard !isLoaded else { return }
+        let (store, place) = (store, place)
+        typealias Loaded = Result<(SummaryStore, SummaryState), ProjectionError>
+        let loaded = await withCheckedContinuation { (continuation: CheckedContinuation<Loaded, Never>) in
+            DispatchQueue(label: "summaries").async {
+                var store = store
+                do throws(ProjectionError) {
+                    let state = try Self.restore(&store, place)
+                    continuation.resume(returning: .success((store, state)))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
             }
         }
-        guard start == .zero else { throw .horizon("the log begins at event \(start.rawValue)\(cause)") }
-        try removeDatabase(path)
-        return (try SummaryStore(path: path, identity: identity), SummaryState())
+        (self.store, state) = try loaded.get()
+        isLoaded = true
+    }
+
+    /// What has been taken from whom, up to the end of the log: with what the ingest starts. It is a small part of the
+    /// snapshot, and folding it alone over the events since then costs little more than reading them.
+    package func dedupe(with log: some EventLog) async throws(ProjectionError) -> DedupeTable {
+        let restored = try Self.read(&store, place) { (store: inout SummaryStore) throws(ProjectionError) in
+            try store.restoreDedupe()
+        }
+        var dedupe = restored ?? DedupeTable()
+        var offset = snapshotOffset
+        while true {
+            let piece = try await Self.read(log, from: offset)
+            for block in piece.blocks where block.isIdentityCertain {
+                let known = Int(max(offset, block.firstOffset).rawValue - block.firstOffset.rawValue)
+                for event in block.batch.events.dropFirst(known) { _ = dedupe.fold(event) }
+            }
+            if piece.end == offset { return dedupe }
+            offset = piece.end
+        }
     }
 
     /// The offset after the last event folded.
-    package var offset: Offset { state.offset }
+    package var offset: Offset { isLoaded ? state.offset : snapshotOffset }
 
     /// Whether there is something that a checkpoint would write.
-    package var isDirty: Bool { state.offset != store.checkpointOffset || state.dirtyRows > 0 }
+    private var isDirty: Bool { state.offset != store.checkpointOffset || state.dirtyRows > 0 }
 
-    /// What has been taken from whom, as of `offset`: with what the ingest starts.
-    package var dedupe: DedupeTable { state.dedupe }
-
-    /// Folds a block; its definitions must name every word first used in it.
+    /// Folds a block; its definitions must name every word first used in it. Before `load` it is passed over: `catchUp`
+    /// will read it.
     package func apply(_ block: Block) {
+        guard isLoaded else { return }
         state.apply(block)
         pace.applied(block.count)
     }
@@ -84,26 +165,36 @@ package actor Projector {
     package func catchUp(
         with log: some EventLog, checkpoints: Bool = true, damaged: @Sendable (Damage) -> Void = { _ in }
     ) async throws(ProjectionError) {
+        try await load()
         while true {
-            let blocks: [Block]
-            do {
-                blocks = try await log.read(from: state.offset, limit: 16)
-            } catch LogError.corrupt(let segment, let offsets, let cause) where offsets.upperBound > state.offset {
-                damaged(Damage(segment: segment, offsets: state.offset..<offsets.upperBound, cause: cause))
-                state.skip(to: offsets.upperBound)
-                continue
-            } catch {
-                throw .log("\(error)")
-            }
-            if blocks.isEmpty { return }
-            if let doubtful = Self.doubtful(blocks) {
+            let piece = try await Self.read(log, from: state.offset)
+            if let damage = piece.damage { damaged(damage) }
+            if piece.end == state.offset || Task.isCancelled { return }
+            if let doubtful = Self.doubtful(piece.blocks) {
                 damaged(Damage(segment: "", offsets: doubtful, cause: Damage.doubtful))
             }
-            for block in blocks {
+            for block in piece.blocks {
                 state.apply(block)
                 pace.applied(block.count)
             }
+            if piece.blocks.isEmpty { state.skip(to: piece.end) }
             if checkpoints { try checkpointIfDue(at: ContinuousClock.now, isBusy: true) }
+        }
+    }
+
+    /// Some blocks from an offset on and where they end; or, without blocks, what damage lies there up to `end`; or,
+    /// with `end` at the offset itself, that there is no more.
+    private typealias Piece = (blocks: [Block], end: Offset, damage: Damage?)
+
+    private static func read(_ log: some EventLog, from offset: Offset) async throws(ProjectionError) -> Piece {
+        do {
+            let blocks = try await log.read(from: offset, limit: 16)
+            return (blocks, blocks.last?.endOffset ?? offset, nil)
+        } catch LogError.corrupt(let segment, let offsets, let cause) where offsets.upperBound > offset {
+            let damage = Damage(segment: segment, offsets: offset..<offsets.upperBound, cause: cause)
+            return ([], offsets.upperBound, damage)
+        } catch {
+            throw .log("\(error)")
         }
     }
 
@@ -122,7 +213,7 @@ package actor Projector {
 
     /// Writes a snapshot now, unless the last one covers `offset` already.
     package func cover(_ offset: Offset) throws(ProjectionError) {
-        if snapshotOffset < offset, state.offset >= offset { try checkpoint(snapshot: true) }
+        if isLoaded, snapshotOffset < offset, state.offset >= offset { try checkpoint(snapshot: true) }
     }
 
     /// Writes a checkpoint, or a snapshot, if the pace says that it is time.
@@ -130,7 +221,7 @@ package actor Projector {
     /// - Parameter isBusy: whether more blocks wait to be folded; then a checkpoint takes in more of them.
     package func checkpointIfDue(at instant: ContinuousClock.Instant, isBusy: Bool) throws(ProjectionError) {
         // Readers never see the summaries go back: after a restart the state must first pass what is written.
-        guard isDirty, state.offset >= store.checkpointOffset else { return }
+        guard isLoaded, isDirty, state.offset >= store.checkpointOffset else { return }
         pace.noticed(at: instant)
         guard pace.isDue(at: instant, rows: state.dirtyRows, isBusy: isBusy) else { return }
         try write(snapshot: pace.isSnapshotDue(at: instant))
@@ -140,7 +231,7 @@ package actor Projector {
     /// - Returns: how long it took.
     @discardableResult
     package func checkpoint(snapshot: Bool = false) throws(ProjectionError) -> Duration {
-        guard state.offset >= store.checkpointOffset else { return .zero }
+        guard isLoaded, state.offset >= store.checkpointOffset else { return .zero }
         try write(snapshot: snapshot)
         return pace.last
     }
@@ -153,7 +244,7 @@ package actor Projector {
 
     /// Writes the last checkpoint and the snapshot, and closes the file. The projector is of no use after this.
     package func stop() throws(ProjectionError) {
-        if state.offset >= store.checkpointOffset { try write(snapshot: true) }
+        if isLoaded, state.offset >= store.checkpointOffset { try write(snapshot: true) }
         try store.close()
     }
 
@@ -172,7 +263,8 @@ package actor Projector {
         let path = directory + "/" + fileName
         let next = path + ".next"
         try removeDatabase(next)
-        let count = try await fold(log, identity: identity, into: next, now: now)
+        let place = Place(path: next, identity: identity, start: .zero, head: await log.head)
+        let count = try await fold(log, into: place, now: now)
         if fileExists(path) { try settle(path) }
         try removeFile(path + "-wal")
         try removeFile(path + "-shm")
@@ -181,20 +273,20 @@ package actor Projector {
     }
 
     private static func fold(
-        _ log: some EventLog, identity: String, into path: String, now: @escaping @Sendable () -> Timestamp
+        _ log: some EventLog, into place: Place, now: @escaping @Sendable () -> Timestamp
     ) async throws(ProjectionError) -> UInt64 {
-        let store = try SummaryStore(path: path, identity: identity)
-        let projector = Projector(state: SummaryState(), store: store, now: now)
+        let projector = try Projector(new: place, now: now)
         try await projector.catchUp(with: log, checkpoints: false)
         try await projector.stop()
         return await projector.offset.rawValue
     }
 
-    private init(state: SummaryState, store: SummaryStore, now: @escaping @Sendable () -> Timestamp) {
-        self.state = state
-        self.store = store
+    private init(new place: Place, now: @escaping @Sendable () -> Timestamp) throws(ProjectionError) {
+        state = SummaryState()
+        store = try SummaryStore(path: place.path, identity: place.identity)
+        isLoaded = true
+        self.place = place
         self.now = now
-        pace = CheckpointPace()
     }
 
     /// Empties the write-ahead log of a file that is about to be replaced, so that nobody applies it to the new one.

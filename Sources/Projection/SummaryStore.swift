@@ -1,5 +1,6 @@
 // summaries.sqlite: checkpoints, snapshots and what comes back from them.
 
+import Admission
 package import Events
 import Foundation
 import GRDB
@@ -104,19 +105,7 @@ package struct SummaryStore: Sendable {
         var checksums = pageChecksums
         do {
             try queue.read { db in
-                let rows = try Row.fetchCursor(db, sql: "SELECT part, page, checksum, body FROM state ORDER BY 1, 2")
-                while let row = try rows.next() {
-                    let number = try row.decode(Int.self, atIndex: 0)
-                    let page = try row.decode(Int.self, atIndex: 1)
-                    let stored = try row.decode(Int64.self, atIndex: 2)
-                    let body = [UInt8](try row.decode(Data.self, atIndex: 3))
-                    let checksum = hashBytes(body.span, seed: 0)
-                    guard let part = UInt32(exactly: number).flatMap(SnapshotPart.init(rawValue:)),
-                        checksums[number].count == page, UInt64(bitPattern: stored) == checksum,
-                        state.restore(part, body)
-                    else { throw ProjectionError.damaged("part \(number), page \(page)") }
-                    checksums[number].append(checksum)
-                }
+                try Self.readPages(db, "", &checksums) { part, body in state.restore(part, body) }
             }
         } catch {
             throw ProjectionError(error)
@@ -127,6 +116,42 @@ package struct SummaryStore: Sendable {
         try restoreSets(&state)
         pageChecksums = checksums
         return state
+    }
+
+    /// The part of the last snapshot that says what has been taken from whom; nil when there is none.
+    ///
+    /// - Throws: `damaged`, `storage`.
+    func restoreDedupe() throws(ProjectionError) -> DedupeTable? {
+        guard snapshotOffset != nil else { return nil }
+        var dedupe = DedupeTable()
+        var checksums = [[UInt64]](repeating: [], count: SnapshotPart.allCases.count)
+        do {
+            try queue.read { db in
+                let filter = "WHERE part = \(SnapshotPart.dedupe.rawValue)"
+                try Self.readPages(db, filter, &checksums) { _, body in dedupe.restore(body.span) }
+            }
+        } catch {
+            throw ProjectionError(error)
+        }
+        return dedupe
+    }
+
+    /// Gives the snapshot's pages to `restore`, in order, and notes their checksums; false from it means damage.
+    private static func readPages(
+        _ db: Database, _ filter: String, _ checksums: inout [[UInt64]], _ restore: (SnapshotPart, [UInt8]) -> Bool
+    ) throws {
+        let rows = try Row.fetchCursor(db, sql: "SELECT part, page, checksum, body FROM state \(filter) ORDER BY 1, 2")
+        while let row = try rows.next() {
+            let number = try row.decode(Int.self, atIndex: 0)
+            let page = try row.decode(Int.self, atIndex: 1)
+            let stored = try row.decode(Int64.self, atIndex: 2)
+            let body = [UInt8](try row.decode(Data.self, atIndex: 3))
+            let checksum = hashBytes(body.span, seed: 0)
+            guard let part = UInt32(exactly: number).flatMap(SnapshotPart.init(rawValue:)),
+                checksums[number].count == page, UInt64(bitPattern: stored) == checksum, restore(part, body)
+            else { throw ProjectionError.damaged("part \(number), page \(page)") }
+            checksums[number].append(checksum)
+        }
     }
 
     private func restoreSets(_ state: inout SummaryState) throws(ProjectionError) {

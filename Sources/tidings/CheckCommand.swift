@@ -7,6 +7,7 @@ import Presentation
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "check",
         abstract: "Check the configuration before it is used.", subcommands: [CheckConfig.self])
 }
 

@@ -9,6 +9,7 @@ import TidingsClient
 
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "demo",
         abstract: "Run a daemon with a simulated fleet over UDP and TCP, then print what customers prefer.",
         discussion: """
             Example: tidings demo

@@ -11,6 +11,7 @@ import Wire
 
 struct Log: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "log",
         abstract: "Look at the log and copy it: newest events, size, integrity, contents, backups.",
         subcommands: [
             LogTail.self, LogStat.self, LogVerify.self, LogExport.self, LogBackup.self, LogRestore.self,

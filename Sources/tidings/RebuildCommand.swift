@@ -10,6 +10,7 @@ import SQLiteLog
 
 struct Rebuild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "rebuild",
         abstract: "Fold the whole log into new summaries and put them in the place of the old ones.",
         discussion: """
             Example: tidings rebuild --data ./tidings-data

@@ -11,6 +11,7 @@ enum SendFormat: String, ExpressibleByArgument, CaseIterable { case native, json
 
 struct Send: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "send",
         abstract: "Send events to a daemon, from NDJSON on standard input or as a simulated fleet.",
         discussion: """
             Examples: tidings send <events.ndjson

@@ -9,6 +9,7 @@ import Transport
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "serve",
         abstract: "Run the daemon: receive, store, acknowledge, summarise.",
         discussion: """
             Example: tidings serve --data ./tidings-data

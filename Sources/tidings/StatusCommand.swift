@@ -7,6 +7,7 @@ import Presentation
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "status",
         abstract: "Show the running daemon's counts, positions and health.",
         discussion: """
             Example: tidings status --format json

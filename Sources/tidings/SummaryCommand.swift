@@ -7,6 +7,7 @@ import Projection
 
 struct Summary: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "summary",
         abstract: "Show what customers prefer now: all products, or one of them.",
         discussion: """
             Examples: tidings summary

@@ -1,3 +1,5 @@
+// The pace of checkpoints, against made-up clocks.
+
 import Projection
 import Testing
 

@@ -2,6 +2,7 @@
 
 import Admission
 import Events
+import GRDB
 import Log
 import Projection
 import Testing
@@ -66,9 +67,64 @@ private func open(_ folder: Folder, head: Offset) throws -> Projector {
         await projector.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeFresh()))
         try await projector.stop()
         let next = try open(folder, head: Offset(rawValue: 1))
-        var dedupe = await next.dedupe
+        var dedupe = try await next.dedupe(with: ListLog(blocks: []))
         #expect(dedupe.admit(event) == .duplicate)
         #expect(await next.offset == Offset(rawValue: 1))
+    }
+
+    /// What the ingest starts with: the snapshot's part and the events since then, before the state is read.
+    @Test(arguments: 0..<6) func dedupeIsKnownBeforeTheState(round: UInt64) async throws {
+        let seed = 0x1df0_0d5e &+ round
+        var random = SeededGenerator(seed: seed)
+        var fleet = Fleet(seed: seed)
+        let batch = fleet.batch(count: 1_500)
+        let log = ListLog(blocks: cut(batch, fleet.vocabulary.takeFresh(), &random, most: 200))
+        let snapshotAfter = Int.random(in: 0...log.blocks.count, using: &random)
+        var folder = try Folder()
+        let before = try open(folder, head: await log.head)
+        for (index, block) in log.blocks.enumerated() {
+            if index == snapshotAfter { try await before.checkpoint(snapshot: true) }
+            await before.apply(block)
+        }
+        folder = try folder.copyAsKilled()
+
+        let next = try Projector(
+            directory: folder.path, identity: "log", start: .zero, head: await log.head, isLoading: false, now: clock)
+        let dedupe = try await next.dedupe(with: log)
+        var whole = DedupeTable()
+        for event in batch.events { _ = whole.fold(event) }
+        #expect(dedupe.pageCount == whole.pageCount && whole.pageCount > 0, "seed \(seed)")
+        for page in 0..<whole.pageCount { #expect(dedupe.page(page) == whole.page(page), "seed \(seed)") }
+
+        // Not loaded yet: a block is passed over, nothing is written, and catching up makes it good.
+        let known = await next.offset
+        await next.apply(log.blocks[min(snapshotAfter, log.blocks.count - 1)])
+        #expect(try await next.checkpoint(snapshot: true) == .zero)
+        #expect(await next.offset == known)
+        try await next.catchUp(with: log)
+        try await before.checkpoint()
+        try await next.checkpoint()
+        #expect(try await next.dump() == before.dump(), "seed \(seed)")
+    }
+
+    @Test func aDamagedPartOfTheSnapshotIsFoundBeforeTheStateIsRead() async throws {
+        var fleet = Fleet(seed: 9)
+        let batch = fleet.batch(count: 100)
+        let log = ListLog(
+            blocks: [Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeFresh())])
+        let folder = try Folder()
+        _ = try await Projector.rebuild(log: log, identity: "log", into: folder.path, now: clock)
+        let queue = try DatabaseQueue(path: folder.summaries)
+        try await queue.write { try $0.execute(sql: "UPDATE state SET checksum = 0 WHERE part = 1") }
+        try queue.close()
+        let next = try Projector(
+            directory: folder.path, identity: "log", start: .zero, head: await log.head, isLoading: false, now: clock)
+        var dedupe = try await next.dedupe(with: log)
+        let numbered = batch.events.first { $0.identity != .none && $0.kind != .gap }
+        #expect(dedupe.admit(try #require(numbered)) == .duplicate)
+        #expect(await next.offset == .zero)
+        try await next.catchUp(with: log)
+        #expect(await next.offset == (await log.head))
     }
 
     @Test func aReaderKeepsTheOldFileWhileItIsReplaced() async throws {
