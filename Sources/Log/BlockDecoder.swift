@@ -6,6 +6,7 @@ package import Events
 package struct BlockDecoder {
     private var prediction = DevicePrediction()
     private let inflater: Inflater
+    private let devices: DeviceBound
     private var raw: [UInt8] = []
     private var columns = EventColumns()
     private var shapes: [ShapeTemplate] = []
@@ -15,7 +16,10 @@ package struct BlockDecoder {
     package private(set) var isCertain = true
 
     /// A decoder at the start of a segment.
-    package init() throws(LogError) {
+    ///
+    /// - Parameter devices: those that are believed; a block that names others is damaged.
+    package init(devices: DeviceBound = .format) throws(LogError) {
+        self.devices = devices
         inflater = try Inflater()
     }
 
@@ -74,7 +78,14 @@ package struct BlockDecoder {
             let layout = try BlockLayout(held.span, shapes: &shapes)
             guard layout.count == UInt64(count) else { throw .block }
             try readColumns(layout)
-            try assemble(layout, into: &batch)
+            var highest: UInt64 = 0
+            for device in columns.device { highest = max(highest, device) }
+            guard highest <= UInt64(Limits.devices) else { throw .block }
+            let top = Int(highest)
+            guard devices.allows(top) else {
+                return "it names device \(top), which is far beyond those that identity.sqlite knows"
+            }
+            try assemble(layout, top: top, into: &batch)
             return nil
         } catch {
             batch.truncate(events: events, text: text)
@@ -110,10 +121,12 @@ package struct BlockDecoder {
     }
 
     /// Columns to events.
-    private mutating func assemble(_ layout: borrowing BlockLayout, into batch: inout EventBatch) throws(Malformed) {
+    private mutating func assemble(
+        _ layout: borrowing BlockLayout, top: Int, into batch: inout EventBatch
+    ) throws(Malformed) {
         let count = Int(layout.count)
         let textBase = batch.text.count
-        try checkDevicesAndText(layout)
+        try checkText(layout, reach: top)
         batch.events.reserveCapacity(batch.events.count + count)
         batch.text.append(contentsOf: raw[layout.text])
         var at = ColumnSizes()
@@ -162,16 +175,14 @@ package struct BlockDecoder {
         warmth = sum
     }
 
-    private mutating func checkDevicesAndText(_ layout: borrowing BlockLayout) throws(Malformed) {
-        var top: UInt64 = 0
-        for device in columns.device { top = max(top, device) }
+    private mutating func checkText(_ layout: borrowing BlockLayout, reach top: Int) throws(Malformed) {
         var size: UInt64 = 0
         for length in columns.textLength {
             guard length <= UInt64(Limits.blockTextBytes) else { throw .block }
             size += length
         }
-        guard top <= UInt64(Limits.devices), size == UInt64(layout.text.count) else { throw .block }
-        prediction.reach(Int(top))
+        guard size == UInt64(layout.text.count) else { throw .block }
+        prediction.reach(top)
     }
 
     @inline(__always) private func takeValue(_ shape: ShapeTemplate, _ event: inout Event, _ at: inout ColumnSizes) {

@@ -67,13 +67,14 @@ package struct DevicePrediction: Sendable {
         return EncodedBody(body: body, rawSize: writer.bytes.count, crc32: crc32(body.span))
     }
 
-    /// Reads a keyframe that `keyframe()` wrote; nil when the bytes are damaged.
-    package init?(keyframe body: EncodedBody) throws(LogError) {
+    /// Reads a keyframe that `keyframe()` wrote; nil when the bytes are damaged, or speak of more devices than are
+    /// believed.
+    package init?(keyframe body: EncodedBody, devices: DeviceBound = .format) throws(LogError) {
         guard body.rawSize <= Self.keyframeBytes, crc32(body.body.span) == body.crc32 else { return nil }
         var raw: [UInt8] = []
         guard try Inflater().inflate(body.body.span, size: body.rawSize, into: &raw) else { return nil }
         do throws(Malformed) {
-            try read(raw.span)
+            try read(raw.span, devices)
         } catch {
             return nil
         }
@@ -82,7 +83,7 @@ package struct DevicePrediction: Sendable {
     /// A keyframe has at most 24 bytes for each of `Limits.devices`, and some headers.
     private static let keyframeBytes = 24 * Limits.devices + 4_096
 
-    private mutating func read(_ raw: Span<UInt8>) throws(Malformed) {
+    private mutating func read(_ raw: Span<UInt8>, _ devices: DeviceBound) throws(Malformed) {
         var columns: InlineArray<7, ColumnRanges> = .init(repeating: ColumnRanges())
         var count = 0
         var at = 0
@@ -90,7 +91,9 @@ package struct DevicePrediction: Sendable {
             let field = try Protobuf.readField(raw, &at, end: raw.count)
             switch field.number {
             case 1:
-                guard field.varint <= UInt64(Limits.devices + 1) else { throw .block }
+                guard field.varint <= UInt64(Limits.devices + 1), devices.allows(Int(field.varint) - 1) else {
+                    throw .block
+                }
                 count = Int(field.varint)
             case 2...6: columns[field.number] = try ColumnRanges(raw, field.range)
             default: break

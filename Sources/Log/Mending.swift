@@ -48,3 +48,20 @@ package struct Mending: Sendable {
         return changes
     }
 }
+
+extension EncodedBody {
+    /// What the body may have been before one byte of it, or its checksum, changed; only itself when it has its
+    /// checksum. Which one it was, something else must tell: the chain, or the stream's own Adler-32.
+    package var originals: [EncodedBody] {
+        let found = Log.crc32(body.span)
+        if found == crc32 { return [self] }
+        var unchanged = self
+        unchanged.crc32 = found
+        return [unchanged]
+            + Mending().changes(count: body.count, found: found, wanted: crc32).map { change in
+                var original = self
+                original.body[change.place] ^= change.bits
+                return original
+            }
+    }
+}

@@ -77,6 +77,19 @@ enum Files {
         return unsafe stat(path, &info) == 0 ? Int(info.st_size) : 0
     }
 
+    /// Some bytes of a file; nil when they cannot be read, or the file ends before.
+    static func bytes(of path: String, at place: Int, count: Int) -> [UInt8]? {
+        // SAFETY: as in FolderLock; the descriptor is closed once, and only what was read is kept.
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = unsafe bytes.withUnsafeMutableBytes {
+            unsafe pread(descriptor, $0.baseAddress, $0.count, off_t(place))
+        }
+        return got == count ? bytes : nil
+    }
+
     static func makeReadOnly(_ path: String) {
         // SAFETY: as in FolderLock. Failing to protect a sealed file harms nothing.
         unsafe _ = chmod(path, 0o444)

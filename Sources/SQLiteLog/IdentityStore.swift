@@ -59,6 +59,14 @@ package final class IdentityStore: Sendable {
         }
     }
 
+    /// The highest pseudonym of a device that has a name; 0 without names.
+    func lastDevice() throws(LogError) -> Int {
+        guard let queue else { return 0 }
+        return try translating(queue.path) {
+            try queue.read { db in try Int.fetchOne(db, sql: "SELECT max(id) FROM device") ?? 0 }
+        }
+    }
+
     /// Notes which log these names belong to, and refuses another one's: its numbers mean other people.
     ///
     /// - Parameter isNew: the log has no segment yet; then these names become its own.

@@ -19,8 +19,10 @@ package final class SQLiteEventLog: EventLog {
     let writerQueue = DispatchQueue(label: "tidings.log.write", qos: .userInitiated)
     let readerQueue = DispatchQueue(label: "tidings.log.read", qos: .userInitiated)
     package let isReadOnly: Bool
-    /// What was found damaged when the log was opened for writing.
+    /// What was found damaged when the log was opened for writing, or for reading only what the chain proves.
     package let openingDamages: [Damage]
+    /// Set when only what the chain proves is served.
+    let proof: LogProof?
 
     /// What readers know of the log without asking the writer.
     struct Extent {
@@ -34,6 +36,11 @@ package final class SQLiteEventLog: EventLog {
         init(_ writer: borrowing SegmentWriter) {
             (segments, head, chain) = (writer.segments, writer.head, writer.chain)
         }
+
+        mutating func look(at folder: String) throws(LogError) {
+            segments = try SegmentWriter.findSegments(folder)
+            if let last = segments.last { (head, chain) = try SQLiteEventLog.end(folder, last) }
+        }
     }
 
     /// How many cursors are kept open for followers at different places.
@@ -42,8 +49,12 @@ package final class SQLiteEventLog: EventLog {
     /// Opens the log in a data folder; makes it if it is not there and `readOnly` is false.
     ///
     /// Blocks while it reads the state at the head: about 0.1 us an event since the last keyframe.
+    /// - Parameter proving: for a log opened for reading only: serve only what the chain proves. That reads the blocks
+    ///   with which words were recorded twice.
     /// - Throws: `LogError.locked` when another process writes it, `.version` when it is no log of this release.
-    package init(directory: String, readOnly: Bool, limits: SegmentLimits = SegmentLimits()) throws(LogError) {
+    package init(
+        directory: String, readOnly: Bool, proving: Bool = false, limits: SegmentLimits = SegmentLimits()
+    ) throws(LogError) {
         let folder = directory + "/log"
         self.folder = folder
         isReadOnly = readOnly
@@ -52,16 +63,18 @@ package final class SQLiteEventLog: EventLog {
             lock = Mutex(nil)
             identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: true)
             writer = Mutex(nil)
-            extent = Mutex(Extent())
-            openingDamages = []
-            try refresh()
+            var found = Extent()
+            try found.look(at: folder)
+            let proof = proving ? LogProof(folder: folder, segments: found.segments) : nil
+            (self.proof, openingDamages) = (proof, proof?.notes ?? [])
+            extent = Mutex(found)
         } else {
             try Files.makeFolder(folder)
             lock = Mutex(try FolderLock(directory + "/lock"))
             identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: false)
             let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity)
             extent = Mutex(Extent(opened))
-            openingDamages = opened.damages
+            (proof, openingDamages) = (nil, opened.damages)
             writer = Mutex(opened)
         }
     }
@@ -124,6 +137,8 @@ package final class SQLiteEventLog: EventLog {
             var vocabulary = Vocabulary()
             if let words = self.writer.withLock({ $0?.vocabulary }) {
                 vocabulary = words
+            } else if let proof = self.proof {
+                vocabulary.define(words: proof.words)
             } else {
                 try self.refresh()
                 for first in self.extent.withLock({ $0.segments }) {
@@ -214,17 +229,16 @@ package final class SQLiteEventLog: EventLog {
     /// Looks at the files again, for a log that another process writes.
     private func refresh() throws(LogError) {
         var extent = Extent()
-        extent.segments = try SegmentWriter.findSegments(folder)
-        if let last = extent.segments.last { (extent.head, extent.chain) = try Self.end(folder, last) }
+        try extent.look(at: folder)
         let found = extent
         self.extent.withLock { $0 = found }
     }
 
     /// Where the newest segment ends for readers, and the chain there, if it can be read. One that SQLite does not open
     /// at all ends where it begins; a check of the log names it.
-    private static func end(_ folder: String, _ last: Offset) throws(LogError) -> (head: Offset, chain: Chain?) {
+    fileprivate static func end(_ folder: String, _ last: Offset) throws(LogError) -> (head: Offset, chain: Chain?) {
         do throws(LogError) {
-            let reader = try SegmentReader(folder: folder, first: last)
+            let reader = try SegmentReader(folder: folder, first: last, rescuing: true)
             defer { reader.close() }
             do throws(LogError) {
                 return try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)) }
@@ -280,10 +294,15 @@ package final class SQLiteEventLog: EventLog {
             reader = readers.remove(at: at)
         } else {
             do {
-                reader = try SegmentReader(folder: folder, first: first)
+                reader = try SegmentReader(folder: folder, first: first, rescuing: true)
             } catch .corrupt(_, _, let cause) {
                 throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
             }
+            if let cause = proof?.strangers[first] {
+                reader.close()
+                throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
+            }
+            if let proof { reader.prove(by: proof) }
             if offset > first { try reader.seek(offset) }
         }
         defer {

@@ -4,7 +4,7 @@ import Events
 package import Log
 
 extension Backup {
-    /// Copies everything that can be trusted into a new data folder, under the same offsets.
+    /// Copies everything that the chain proves into a new data folder, under the same offsets.
     ///
     /// The events are stored anew, so the new log has a chain of its own; where events were left out a new segment
     /// begins, and its chain says so. Names and the log's identity are those of the old one.
@@ -13,7 +13,7 @@ extension Backup {
     package static func salvage(
         _ data: String, into target: String, companions: [String], report: @escaping @Sendable (Damage) -> Void
     ) async throws(LogError) -> SalvageReport {
-        let log = try SQLiteEventLog(directory: data, readOnly: true)
+        let log = try SQLiteEventLog(directory: data, readOnly: true, proving: true)
         try Files.makeFolder(target + "/log")
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
@@ -30,6 +30,7 @@ extension Backup {
         let identity = try IdentityStore(path: target + "/identity.sqlite", readOnly: false)
         var writer = try SegmentWriter(folder: target + "/log", limits: SegmentLimits(), identity: identity)
         try writer.take(over: try knownIdentity(data) ?? writer.logID)
+        for damage in log.openingDamages { report(damage) }
         let result = try await copy(log, into: &writer, report)
         try writer.close()
         identity.close()
@@ -42,10 +43,17 @@ extension Backup {
         _ log: SQLiteEventLog, into writer: inout SegmentWriter, _ report: @escaping @Sendable (Damage) -> Void
     ) async throws(LogError) -> SalvageReport {
         var words = Definitions()
-        for first in log.segments { words.symbols += SegmentWriter.words(log.folder, first).words }
-        let (start, end) = (await log.start, await log.head)
+        words.symbols = log.proof?.words ?? []
+        let (start, end, segments) = (await log.start, await log.head, log.segments)
         var follower = PassingFollower(
-            Follower(log, from: start, wakeup: .poll(every: .seconds(1))), report: report)
+            Follower(log, from: start, wakeup: .poll(every: .seconds(1))),
+            report: { damage in
+                var named = damage
+                if named.segment.isEmpty, let segment = segments.last(where: { $0 <= damage.offsets.lowerBound }) {
+                    named.segment = Segment.file(segment)
+                }
+                report(named)
+            })
         var done = SalvageReport()
         var arrival = Timestamp(rawValue: 0)
         while follower.position < end {
@@ -71,7 +79,7 @@ extension Backup {
     /// The identity of a log, from any file that still says it.
     private static func knownIdentity(_ data: String) throws(LogError) -> [UInt8]? {
         for first in try SegmentWriter.findSegments(data + "/log") {
-            guard let reader = try? SegmentReader(folder: data + "/log", first: first) else { continue }
+            guard let reader = try? SegmentReader(folder: data + "/log", first: first, rescuing: true) else { continue }
             defer { reader.close() }
             if let header = try? reader.header() { return header.logID }
         }

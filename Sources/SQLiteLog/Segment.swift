@@ -210,7 +210,8 @@ enum Segment {
     static func words(_ db: Database) -> StoredWords {
         var stored = StoredWords()
         do {
-            stored.words = try symbols(db, from: .zero, to: Offset(rawValue: .max)).map(\.symbol)
+            let rows = try symbols(db, from: .zero, to: Offset(rawValue: .max))
+            (stored.words, stored.offsets) = (rows.map(\.symbol), rows.map(\.offset))
             return stored
         } catch {
             stored.fault = (error as? DatabaseError)?.message ?? "a row is damaged"
@@ -226,14 +227,17 @@ enum Segment {
                 let row = try? Row.fetchOne(
                     db, sql: "SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol WHERE kind = ? AND id = ?",
                     arguments: [Int64(kind.rawValue), Int64(id)])
-                if let row, let symbol = try? symbol(row) { stored.words.append(symbol) }
+                if let row, let symbol = try? symbol(row), let offset = try? row.offset(0) {
+                    stored.words.append(symbol)
+                    stored.offsets.append(offset)
+                }
             }
         }
         return stored
     }
 
     /// The last keyframe at or before an offset, and its offset; nil when there is none or it is damaged.
-    static func keyframe(_ db: Database, atOrBefore offset: Offset) throws
+    static func keyframe(_ db: Database, atOrBefore offset: Offset, _ devices: DeviceBound) throws
         -> (offset: Offset, state: DevicePrediction, bytes: Int)?
     {
         let rows = try Row.fetchCursor(
@@ -243,7 +247,9 @@ enum Segment {
                 ORDER BY offset DESC
                 """, arguments: [Int64(clamping: offset.rawValue)])
         while let row = try rows.next() {
-            guard let body = keyframe(row), let state = try DevicePrediction(keyframe: body) else { continue }
+            guard let body = keyframe(row), let state = try DevicePrediction(keyframe: body, devices: devices) else {
+                continue
+            }
             return (try row.offset(0), state, body.body.count)
         }
         return nil

@@ -9,32 +9,63 @@ import Log
 struct SegmentReader {
     let file: String
     let first: Offset
-    private let queue: DatabaseQueue
+    private let path: String
+    /// Nil when SQLite does not open the file.
+    private let queue: DatabaseQueue?
+    private let rescued: Rescued?
+    /// The devices that are believed.
+    let devices: DeviceBound
     private var decoder: BlockDecoder
     /// The offset of the next block to be decoded.
     private(set) var next: Offset
+    /// Set when only what the chain proves is to be served.
+    var proof: SegmentProof?
 
     /// Opens a segment, at its start.
-    init(folder: String, first: Offset) throws(LogError) {
+    ///
+    /// - Parameter rescuing: find rows without SQLite where it does not find them. Not for a writer: what it does not
+    ///   see may be there all the same.
+    init(folder: String, first: Offset, rescuing: Bool = false) throws(LogError) {
         file = Segment.file(first)
+        path = folder + "/" + file
         self.first = first
-        var settings = Connection.Settings()
-        settings.readOnly = true
-        queue = try Connection.open(folder + "/" + file, settings)
-        decoder = try BlockDecoder()
+        rescued = rescuing ? Rescued(path) : nil
+        devices = Self.bound(by: folder)
+        decoder = try BlockDecoder(devices: devices)
         next = first
         let name = file
+        var settings = Connection.Settings()
+        settings.readOnly = true
         do {
-            try translating(name) { [queue] in _ = try queue.read { db in try Segment.header(db, name) } }
+            queue = try Connection.open(path, settings)
+        } catch .corrupt(let segment, let offsets, let cause) {
+            guard let rescued, rescued.isUseful else {
+                throw .corrupt(segment: segment, offsets: offsets, cause: cause)
+            }
+            queue = nil
+            return
+        }
+        do {
+            try translating(name) { [queue] in _ = try queue?.read { db in try Segment.header(db, name) } }
         } catch .corrupt {
             // Blocks may be readable all the same; who needs the header asks for it.
         } catch {
-            try? queue.close()
+            try? queue?.close()
             throw error
         }
     }
 
-    func close() { try? queue.close() }
+    func close() { try? queue?.close() }
+
+    /// The devices that have names beside a folder of segments.
+    private static func bound(by folder: String) -> DeviceBound {
+        let path = folder + "/../identity.sqlite"
+        return DeviceBound {
+            guard Files.isThere(path), let store = try? IdentityStore(path: path, readOnly: true) else { return nil }
+            defer { store.close() }
+            return try? store.lastDevice()
+        }
+    }
 
     /// What stands in table `segment`.
     func header() throws(LogError) -> Segment.Header {
@@ -66,7 +97,9 @@ struct SegmentReader {
                 return end > offset ? first : min(end, offset)
             }
             // Without keyframes the segment is read from its start.
-            return (target: target, keyframe: target.flatMap { (try? Segment.keyframe(db, atOrBefore: $0)) ?? nil })
+            return (
+                target: target, keyframe: target.flatMap { (try? Segment.keyframe(db, atOrBefore: $0, devices)) ?? nil }
+            )
         }
         let target = found.target ?? first
         let isUsable = decoder.isCertain && next <= target
@@ -95,7 +128,12 @@ struct SegmentReader {
         defer { next = max(stored.end, stored.first + 1) }
         if stored.first != next || stored.fault != nil { decoder.loseTrack() }
         if let fault = stored.fault { return fault }
-        return decoder.decode(stored.block.stored, count: stored.block.count, into: &ignored)
+        if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &ignored) { return fault }
+        guard proof != nil else { return nil }
+        let words = (try? words(recordedWith: [stored])) ?? []
+        let fault = check(stored, words.map(\.symbol), ignored).fault
+        if fault != nil { decoder.loseTrack() }
+        return fault
     }
 
     /// Decodes blocks for their prediction only. What cannot be decoded is passed over, and the prediction is doubtful.
@@ -138,14 +176,15 @@ struct SegmentReader {
                 if !blocks.isEmpty { break }
                 throw skip(to: stored.first, "blocks are missing")
             }
-            if let fault = try step(stored, into: &blocks) {
+            var words: [Symbol] = []
+            while symbol < symbols.count, symbols[symbol].offset <= stored.first {
+                if proof == nil || symbols[symbol].offset == stored.first { words.append(symbols[symbol].symbol) }
+                symbol += 1
+            }
+            if let fault = step(stored, words, into: &blocks) {
                 if !blocks.isEmpty { break }
                 // The row's count may be what is damaged: the next row says where this one ends.
                 throw skip(to: readable(after: stored.first, before: end), fault)
-            }
-            while symbol < symbols.count, symbols[symbol].offset <= stored.first {
-                blocks[blocks.count - 1].definitions.symbols.append(symbols[symbol].symbol)
-                symbol += 1
             }
         }
         return blocks
@@ -153,7 +192,7 @@ struct SegmentReader {
 
     /// The words recorded with some blocks. A block whose words cannot be read is served without them: they may be
     /// known from elsewhere.
-    private func words(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
+    func words(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
         guard let first = blocks.first, let last = blocks.last else { return [] }
         do {
             return try query { db in try Segment.symbols(db, from: first.first, to: max(last.end, last.first + 1)) }
@@ -202,15 +241,22 @@ struct SegmentReader {
     }
 
     /// Decodes one block behind the others; returns what is wrong with it, if anything is.
-    private mutating func step(_ stored: StoredBlock, into blocks: inout [Block]) throws(LogError) -> String? {
+    private mutating func step(_ stored: StoredBlock, _ words: [Symbol], into blocks: inout [Block]) -> String? {
         if let fault = stored.fault { return fault }
         if !decoder.isCertain {
-            let keyframe = try? query { db in try Segment.keyframe(db, atOrBefore: stored.first) }
+            let keyframe = try? query { db in try Segment.keyframe(db, atOrBefore: stored.first, devices) }
             if let keyframe, keyframe.offset == stored.first { decoder.restart(after: keyframe.state) }
         }
         var batch = EventBatch(capacity: stored.block.count)
         if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &batch) { return fault }
-        blocks.append(Block(firstOffset: stored.first, batch: batch, isIdentityCertain: decoder.isCertain))
+        let checked = check(stored, words, batch)
+        if let fault = checked.fault { return fault }
+        var definitions = Definitions()
+        definitions.symbols = checked.words
+        blocks.append(
+            Block(
+                firstOffset: stored.first, batch: batch, definitions: definitions,
+                isIdentityCertain: decoder.isCertain))
         next = stored.end
         return nil
     }
@@ -219,17 +265,37 @@ struct SegmentReader {
     func fetch(
         from offset: Offset, limit: Int, before end: Offset = Offset(rawValue: .max)
     ) throws(LogError) -> [StoredBlock] {
-        try query { db in
-            let rows = try Row.fetchCursor(
-                db,
-                sql: """
-                    SELECT \(StoredBlock.columns) FROM block WHERE first_offset >= ? AND first_offset < ?
-                    ORDER BY first_offset LIMIT ?
-                    """, arguments: [Int64(clamping: offset.rawValue), Int64(clamping: end.rawValue), limit])
-            var blocks: [StoredBlock] = []
-            while let row = try rows.next() { blocks.append(try StoredBlock(row)) }
-            return blocks
+        guard let rescued else { return try stored(from: offset, limit, end) }
+        let rows: [StoredBlock]
+        do {
+            rows = try stored(from: offset, limit, end)
+        } catch .corrupt(let segment, let offsets, let cause) {
+            let others = rescued.rows(from: offset, limit, end)
+            if others.isEmpty { throw .corrupt(segment: segment, offsets: offsets, cause: cause) }
+            return others
         }
+        // Rows that are not there may be where SQLite is not led to any more.
+        var follows = offset
+        for row in rows {
+            guard row.first == follows, row.fault == nil else {
+                return rescued.rows(from: offset, limit, end, or: rows)
+            }
+            follows = row.end
+        }
+        let isWhole = rows.count == limit || follows >= end || end.rawValue == .max
+        return isWhole ? rows : rescued.rows(from: offset, limit, end, or: rows)
+    }
+
+    private func stored(from offset: Offset, _ limit: Int, _ end: Offset) throws(LogError) -> [StoredBlock] {
+        try sqlite { db in try StoredBlock.fetch(db, from: offset, limit: limit, before: end) }
+    }
+
+    /// The last block's row; nil when it cannot be read.
+    func lastRow() -> StoredBlock? {
+        let last = try? query { db in try Int64.fetchOne(db, sql: "SELECT max(first_offset) FROM block") }
+        guard let last = last ?? nil, let offset = UInt64(exactly: last) else { return nil }
+        let row = (try? fetch(from: Offset(rawValue: offset), limit: 1))?.first
+        return row?.fault == nil ? row : nil
     }
 
     /// The whole segment in figures.
@@ -256,10 +322,25 @@ struct SegmentReader {
         }
     }
 
-    /// Runs queries in one snapshot.
+    /// Runs queries in one snapshot; where SQLite finds damage, on the rows that are found without it.
     func query<Result>(_ body: (Database) throws -> Result) throws(LogError) -> Result {
         do {
-            return try translating(file) { try queue.read(body) }
+            return try sqlite(body)
+        } catch .corrupt(let segment, let offsets, let cause) {
+            if let rescue = rescued?.rescue, let result = try? rescue.queue.read(body) { return result }
+            throw .corrupt(segment: segment, offsets: offsets, cause: cause)
+        }
+    }
+
+    /// Runs queries in one snapshot, by SQLite alone.
+    func sqlite<Result>(_ body: (Database) throws -> Result) throws(LogError) -> Result {
+        do {
+            return try translating(file) {
+                guard let queue else {
+                    throw DatabaseError(resultCode: .SQLITE_NOTADB, message: "file is not a database")
+                }
+                return try queue.read(body)
+            }
         } catch .corrupt(_, _, let cause) {
             throw .corrupt(segment: file, offsets: next..<(next + 1), cause: cause)
         }

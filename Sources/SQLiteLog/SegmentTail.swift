@@ -21,7 +21,7 @@ extension SegmentReader {
     mutating func tail(_ header: Segment.Header, end: Offset) throws(LogError) -> SegmentTail {
         var tail = SegmentTail(head: end)
         // A damaged keyframe costs time only: the one before it serves too, or the segment's start.
-        let keyframe = (try? query { db in try Segment.keyframe(db, atOrBefore: end) }) ?? nil
+        let keyframe = (try? query { db in try Segment.keyframe(db, atOrBefore: end, devices) }) ?? nil
         tail.keyframeBytes = keyframe?.bytes ?? 0
         restart(after: keyframe?.state ?? DevicePrediction(), at: keyframe?.offset ?? first)
         var chain = next == first ? header.previousChain : try chain(at: next)

@@ -84,6 +84,19 @@ struct StoredBlock {
         }
     }
 
+    /// Rows from `offset` on, before `end`.
+    static func fetch(_ db: Database, from offset: Offset, limit: Int, before end: Offset) throws -> [StoredBlock] {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT \(columns) FROM block WHERE first_offset >= ? AND first_offset < ?
+                ORDER BY first_offset LIMIT ?
+                """, arguments: [Int64(clamping: offset.rawValue), Int64(clamping: end.rawValue), limit])
+        var blocks: [StoredBlock] = []
+        while let row = try rows.next() { blocks.append(try StoredBlock(row)) }
+        return blocks
+    }
+
     private static func bounds(_ row: Row, _ low: Int, _ high: Int) throws(MalformedRow) -> ClosedRange<Timestamp> {
         let (low, high) = (try row.number(low), try row.number(high))
         guard low <= high else { throw MalformedRow(column: 2) }
@@ -94,6 +107,8 @@ struct StoredBlock {
 /// The words that a segment holds, and how far its numbers go.
 struct StoredWords {
     var words: [Symbol] = []
+    /// For each word the first offset of the block with which it was recorded.
+    var offsets: [Offset] = []
     /// The highest number of each kind that the segment uses, by the raw value of the kind, as far as it can be told.
     var highest: [UInt8: UInt32] = [:]
     /// What is wrong, if some words could not be read.

@@ -36,7 +36,7 @@ struct Verification {
         report.segments += 1
         let end = max(following ?? head, first)
         do throws(LogError) {
-            let reader = try SegmentReader(folder: folder, first: first)
+            let reader = try SegmentReader(folder: folder, first: first, rescuing: true)
             defer { reader.close() }
             try check(reader, end: end, isLast: following == nil)
         } catch {
@@ -58,7 +58,7 @@ struct Verification {
     private mutating func check(_ reader: SegmentReader, end: Offset, isLast: Bool) throws(LogError) {
         let file = reader.file
         checkFile(reader)
-        var walk = SegmentWalk(reader, try BlockDecoder(), end: end)
+        var walk = SegmentWalk(reader, try BlockDecoder(devices: reader.devices), end: end)
         do throws(LogError) {
             let header = try reader.header()
             if isDeclaredGap(before: header) {
@@ -103,7 +103,7 @@ struct Verification {
                     + "keeps them when it starts")
         }
         do throws(LogError) {
-            let faults = try reader.query { db in try String.fetchAll(db, sql: "PRAGMA quick_check(4)") }
+            let faults = try reader.sqlite { db in try String.fetchAll(db, sql: "PRAGMA quick_check(4)") }
             guard faults != ["ok"] else { return }
             let fault = faults.joined(separator: "; ").split(separator: "\n").joined(separator: " ")
             note(reader.file, reader.first..<reader.first, "SQLite finds the file damaged: \(fault.prefix(300))")
@@ -166,8 +166,8 @@ struct Verification {
     private mutating func checkKeyframe(_ walk: inout SegmentWalk) {
         guard walk.keyframes.remove(walk.next) != nil else { return }
         do throws(LogError) {
-            let keyframe = try walk.reader.query { [next = walk.next] db in
-                try Segment.keyframe(db, atOrBefore: next)
+            let keyframe = try walk.reader.query { [next = walk.next, devices = walk.reader.devices] db in
+                try Segment.keyframe(db, atOrBefore: next, devices)
             }
             guard let keyframe, keyframe.offset == walk.next else {
                 note(&walk, walk.next..<walk.next, "the keyframe is damaged")

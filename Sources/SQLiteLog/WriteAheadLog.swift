@@ -35,6 +35,15 @@ struct WriteAheadLog {
     /// it did fit once; one alone may have been cut off by a crash, and was then never acknowledged.
     var isRotten: Bool { (fault?.commits ?? 0) >= 2 }
 
+    /// For each page that it holds, where its newest committed state begins in the file.
+    var committedPages: [Int: Int] {
+        let sound = fault?.frame ?? frames
+        guard let last = (0..<sound).last(where: { number(start($0) + 4) != 0 }) else { return [:] }
+        var pages: [Int: Int] = [:]
+        for frame in 0...last { pages[Int(number(start(frame)))] = start(frame) + 24 }
+        return pages
+    }
+
     private var frames: Int { (bytes.count - Self.headerBytes) / Self.frameBytes }
 
     private func start(_ frame: Int) -> Int { Self.headerBytes + frame * Self.frameBytes }

@@ -20,8 +20,12 @@ struct Log: AsyncParsableCommand {
 }
 
 /// Opens the log of a data folder for reading.
-func openLog(_ directory: String) throws -> SQLiteEventLog {
-    do { return try SQLiteEventLog(directory: directory, readOnly: true) } catch { throw Failure(error) }
+///
+/// - Parameter proving: serve only what the hash chain proves.
+func openLog(_ directory: String, proving: Bool = false) throws -> SQLiteEventLog {
+    do { return try SQLiteEventLog(directory: directory, readOnly: true, proving: proving) } catch {
+        throw Failure(error)
+    }
 }
 
 /// Turns events into lines of the form that was asked for.
@@ -252,7 +256,7 @@ struct LogExport: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
 
     func run() async throws {
-        let log = try openLog(try await data.directory())
+        let log = try openLog(try await data.directory(), proving: true)
         let isWhole: Bool
         do {
             let first = if let from { Offset(rawValue: from) } else { await log.start }
@@ -260,6 +264,7 @@ struct LogExport: AsyncParsableCommand {
                 format: format == .csv ? .csv : .json, vocabulary: try await log.vocabulary())
             printOut(printer.header)
             let lines = DamageLines()
+            for damage in log.openingDamages { lines.note(damage) }
             var follower = PassingFollower(
                 Follower(log, from: first, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
             var left = limit ?? .max

@@ -3,11 +3,15 @@
 Makes a log with sealed segments and an active one, then again and again takes a copy, damages one place (a flipped
 bit, most often; also a file cut short, a row deleted, two rows swapped, a file that is gone) and looks:
 
-- `tidings log verify` finds it and names segment and events, or the exported events are those of the sound log
-  (a byte that SQLite does not use changes nothing). It never crashes.
-- `tidings log export` prints what is whole; of the events it prints none is changed.
+- `tidings log verify` finds it and names the segment and the damaged block, or the exported events are those of the
+  sound log (a byte that SQLite does not use changes nothing). It never crashes.
+- `tidings log export` prints none of the events changed. A word whose text is lost is printed as its number.
+- What is left out stays within the bound. One changed byte of a block's body costs nothing. Other damage costs the
+  blocks that it touches, the one directly behind each when nothing else proves that one, and those behind them up to
+  the next keyframe. Which blocks a byte touches is read from the file's pages (`segmentpages.py`), where the keyframes
+  stand from the sound log.
+- `tidings log salvage` makes a copy that verifies, holds only true events, and leaves out no more than that.
 - Now and then: the daemon starts on it, stays up, takes new events and serves the rest, or refuses in one line.
-- `tidings log salvage` (if this release has it) copies what is whole: the copy verifies.
 
 Damage to the active segment's write-ahead log is counted apart: SQLite takes the first damaged frame for the end, so
 that it looks like a log which ends earlier. It can be found against what is known of the log's end elsewhere.
@@ -31,6 +35,7 @@ import sys
 import time
 
 import rig
+import segmentpages
 
 CRASHED = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGILL, -signal.SIGTRAP, -signal.SIGBUS, 139, 134, 132, 133, 135}
 PAGE_TYPES = {2: "index interior", 5: "table interior", 10: "index leaf", 13: "table leaf"}
@@ -79,7 +84,8 @@ def export(folder):
     return done.returncode, events, done.stderr.decode("utf-8", "replace")
 
 
-# Kinds of damage. Each changes the copy in `folder` and returns (the file, what was done) or None when it cannot.
+# Kinds of damage. Each changes the copy in `folder` and returns (the file, what was done, the first offsets of the
+# blocks that it touches or None, where not known), or None when it cannot be done.
 
 def open_plain(path):
     path.chmod(0o644)
@@ -90,6 +96,8 @@ def flip(path, rng, span=None):
     """One bit of one byte; `span` narrows where."""
     low, high = span or (0, path.stat().st_size)
     at, bit = rng.randrange(low, high), rng.randrange(8)
+    pages = segmentpages.Pages(path)
+    touched = set() if pages.is_in_body(at) else pages.blocks_on(at // 4096 + 1)
     with open_plain(path) as file:
         file.seek(at)
         byte = file.read(1)[0]
@@ -97,17 +105,18 @@ def flip(path, rng, span=None):
         file.write(bytes([byte ^ 1 << bit]))
         file.seek(at // 4096 * 4096 + (100 if at < 4096 else 0))
         kind = PAGE_TYPES.get(file.read(1)[0], "overflow or other")
-    return f"byte {at}, bit {bit} (page {at // 4096}, {kind})"
+    where = "in a body" if pages.is_in_body(at) else f"page {at // 4096}, {kind}"
+    return f"byte {at}, bit {bit} ({where})", touched
 
 
 def flip_sealed(folder, rng):
     path = rng.choice(segments(folder)[:-1])
-    return path, flip(path, rng)
+    return path, *flip(path, rng)
 
 
 def flip_active(folder, rng):
     path = segments(folder)[-1]
-    return path, flip(path, rng)
+    return path, *flip(path, rng)
 
 
 def flip_small_fields(folder, rng):
@@ -115,36 +124,40 @@ def flip_small_fields(folder, rng):
     path = rng.choice(segments(folder))
     size = path.stat().st_size
     if rng.random() < 0.5:
-        return path, flip(path, rng, (0, min(size, 10 * 4096)))
+        return path, *flip(path, rng, (0, min(size, 10 * 4096)))
     with open(path, "rb") as file:
         image = file.read()
     leaves = [at for at in range(4096, size, 4096) if image[at] in PAGE_TYPES]
     at = rng.choice(leaves)
-    return path, flip(path, rng, (at, at + 200 if rng.random() < 0.5 else at + 4096))
+    return path, *flip(path, rng, (at, at + 200 if rng.random() < 0.5 else at + 4096))
 
 
 def zero_page(folder, rng):
     path = rng.choice(segments(folder))
     page = rng.randrange(path.stat().st_size // 4096)
+    touched = segmentpages.Pages(path).blocks_on(page + 1)
     with open_plain(path) as file:
         file.seek(page * 4096)
         file.write(bytes(4096))
-    return path, f"page {page} is zeros"
+    return path, f"page {page} is zeros", touched
 
 
 def cut(folder, rng):
     path = rng.choice(segments(folder))
     size = rng.randrange(1, path.stat().st_size)
+    pages = segmentpages.Pages(path)
+    touched = set().union(*(pages.blocks_on(number + 1) for number in range(size // 4096, pages.count)))
     os.chmod(path, 0o644)
     os.truncate(path, size)
-    return path, f"cut to {size} bytes"
+    return path, f"cut to {size} bytes", touched
 
 
 def remove_segment(folder, rng):
     # Not the first: a log may begin later, that is how an operator makes room.
     path = rng.choice(segments(folder)[1:-1])
+    touched = set().union(*segmentpages.Pages(path).touched.values())
     path.unlink()
-    return path, "removed"
+    return path, "removed", touched
 
 
 def change_rows(folder, rng, act):
@@ -155,17 +168,17 @@ def change_rows(folder, rng, act):
     database = sqlite3.connect(path)
     for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         database.execute(f"DROP TRIGGER {name}")
-    done = act(database, rng)
+    done, touched = act(database, rng)
     database.commit()
     database.close()
-    return path, done
+    return path, done, touched
 
 
 def delete_block(folder, rng):
     def act(database, rng):
         offset = rng.choice([row[0] for row in database.execute("SELECT first_offset FROM block")])
         database.execute("DELETE FROM block WHERE first_offset = ?", (offset,))
-        return f"the block at {offset} deleted"
+        return f"the block at {offset} deleted", {offset}
     return change_rows(folder, rng, act)
 
 
@@ -179,30 +192,40 @@ def swap_blocks(folder, rng):
             database.execute(
                 "UPDATE block SET time_min = ?, time_max = ?, arrival_min = ?, arrival_max = ?, codec = ?,"
                 " raw_size = ?, crc32 = ?, chain = ?, body = ? WHERE first_offset = ?", (*source[2:], place[0]))
-        return f"the blocks at {one[0]} and {other[0]} swapped"
+        return f"the blocks at {one[0]} and {other[0]} swapped", {one[0], other[0]}
     return change_rows(folder, rng, act)
 
 
 def change_symbol(folder, rng):
     """Another word: the blocks are untouched, but they now say something else."""
     def act(database, rng):
-        kind, number, text = rng.choice(database.execute("SELECT kind, id, text FROM symbol").fetchall())
+        words = database.execute("SELECT kind, id, text, first_offset FROM symbol").fetchall()
+        kind, number, text, block = rng.choice(words)
         database.execute("UPDATE symbol SET text = ? WHERE kind = ? AND id = ?", (text + "x", kind, number))
-        return f"the word {text!r} is now {text + 'x'!r}"
+        return f"the word {text!r} is now {text + 'x'!r}", {block}
     return change_rows(folder, rng, act)
 
 
 def delete_symbol(folder, rng):
     def act(database, rng):
-        kind, number, text = rng.choice(database.execute("SELECT kind, id, text FROM symbol").fetchall())
+        words = database.execute("SELECT kind, id, text, first_offset FROM symbol").fetchall()
+        kind, number, text, block = rng.choice(words)
         database.execute("DELETE FROM symbol WHERE kind = ? AND id = ?", (kind, number))
-        return f"the word {text!r} deleted"
+        return f"the word {text!r} deleted", {block}
     return change_rows(folder, rng, act)
 
 
 def flip_wal(folder, rng):
     path = pathlib.Path(f"{segments(folder)[-1]}-wal")
-    return (path, flip(path, rng)) if path.exists() and path.stat().st_size else None
+    if not path.exists() or not path.stat().st_size:
+        return None
+    at, bit = rng.randrange(path.stat().st_size), rng.randrange(8)
+    with open_plain(path) as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << bit]))
+    return path, f"byte {at}, bit {bit}", None
 
 
 def remove_wal(folder, _):
@@ -210,7 +233,7 @@ def remove_wal(folder, _):
     if not path.exists() or not path.stat().st_size:
         return None
     path.unlink()
-    return path, "removed"
+    return path, "removed", None
 
 
 # Name, the damage, its share of the tries.
@@ -223,10 +246,7 @@ DAMAGES = [
 ]
 # Looks like a log that ends earlier: what is lost is counted, and whether the daemon notices.
 APART = {"a bit of the write-ahead log", "the write-ahead log removed"}
-# Touches one block, as a rule, and may cost no other.
-SMALL = {"a bit of a sealed segment", "a bit of the active segment", "a row deleted"}
-# Done by hand, with checksums that fit: `log verify` must find it, a reader need not.
-TAMPERED = {"a row deleted", "two rows swapped", "a word changed", "a word deleted"}
+KINDS = {1: "product", 2: "aspect", 3: "value", 4: "unit", 5: "language", 6: "type"}
 
 
 class Result:
@@ -252,14 +272,45 @@ class Bench:
         """What the next copies are made of."""
         self.base = base
         self.sound = export(base)[1]
-        sizes = []
+        self.ends, self.words = {}, {}
         # Where reading can begin anew: at a segment's start and at its keyframes.
         self.starts = {int(path.stem) for path in segments(base)} | {len(self.sound)}
+        self.heads = set(self.starts)
         for path in segments(base):
             with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-                sizes += [count for (count,) in database.execute("SELECT count FROM block")]
+                self.ends |= {first: first + count for first, count
+                              in database.execute("SELECT first_offset, count FROM block")}
                 self.starts |= {offset for (offset,) in database.execute("SELECT offset FROM keyframe")}
-        self.block_count, self.largest = len(sizes), max(sizes)
+                self.words |= {(KINDS[kind], number): text for kind, number, text
+                               in database.execute("SELECT kind, id, text FROM symbol")}
+        self.block_count = len(self.ends)
+
+    def allowed(self, touched):
+        """The events that damage to some blocks may cost."""
+        offsets = set()
+        for block in touched:
+            behind = self.ends[block]
+            if behind not in self.heads:
+                behind = self.ends[behind]
+            offsets.update(range(block, min(start for start in self.starts if start >= behind)))
+        return offsets
+
+    def is_same(self, line, sound):
+        """Whether two printed events are the same, but for words that one gives by their numbers."""
+        if line == sound:
+            return True
+        try:
+            one, other = json.loads(line), json.loads(sound or "null")
+        except ValueError:
+            return False
+        if other is None or one.keys() != other.keys():
+            return False
+        for key, value in one.items():
+            if value != other[key]:
+                kind, _, number = str(value).partition("#")
+                if not number.isdigit() or self.words.get((kind, int(number))) != other[key]:
+                    return False
+        return True
 
     def try_one(self, number, name, damage, rng):
         copy = pathlib.Path(self.scratch, "copy")
@@ -268,25 +319,30 @@ class Bench:
         done = damage(copy, rng)
         if done is None:    # a daemon that was stopped leaves no write-ahead log
             name, done = "a bit of a sealed segment", flip_sealed(copy, rng)
-        path, what = done
+        path, what, touched = done
         result = self.results[name]
         result.counts["tries"] += 1
         place = f"{path.name}: {what}"
-        found = self.verify(copy, path, place, result)
-        self.compare(copy, found, place, result, name)
-        if self.has_salvage and found:
-            self.salvage(copy, place, result)
+        allowed = None if touched is None else self.allowed(touched)
+        damages = self.verify(copy, path, place, result)
+        gone = self.compare(copy, damages is not None, place, result, name, allowed)
+        if gone and damages and touched is not None and not any(
+                damage["first_offset"] <= min(gone) < max(damage["end_offset"], damage["first_offset"] + 1)
+                for damage in damages):
+            result.problem("what is lost is not named", f"{place}: {min(gone)}: {damages[:3]}")
+        if self.has_salvage and damages is not None:
+            self.salvage(copy, place, result, allowed)
         if number % self.options.daemon_every == 0 or name in APART:
             self.start_daemon(copy, place, result)
 
     def verify(self, copy, path, place, result):
-        """Whether `log verify` finds it; and whether it says where."""
+        """What `log verify` finds; None when it finds nothing."""
         done = rig.tidings(copy, "log", "verify", "--format", "json")
         if done.returncode in CRASHED:
             result.problem("verify crashed", f"{place}: {death(done.returncode, done.stderr)}")
-            return True
+            return []
         if done.returncode == 0:
-            return False
+            return None
         try:
             damages = json.loads(done.stdout)["damages"]
         except ValueError:
@@ -294,38 +350,45 @@ class Bench:
             result.counts["refused as a whole"] += 1
             result.problem("verify gives up without a report",
                            f"{place}: exit code {done.returncode}: {(done.stdout + done.stderr).strip()[:200]}")
-            return True
+            return []
         if not any(path.name.removesuffix("-wal") in damage["segment"] for damage in damages):
             # The neighbour may be the one that notices (a segment that is gone).
             result.counts["named by its neighbour"] += 1
         if not damages:
             result.problem("verify names no place", place)
-        return True
+        return damages
 
-    def compare(self, copy, found, place, result, name):
-        """What can be read against what was there."""
+    def compare(self, copy, found, place, result, name, allowed):
+        """What can be read against what was there; returns the offsets that are gone."""
         code, events, said = export(copy)
         if code in CRASHED:
             result.problem("export crashed", f"{place}: {death(code, said)}")
-        changed = sum(1 for offset, line in events.items() if self.sound.get(offset) != line)
+        other = [offset for offset, line in events.items() if self.sound.get(offset) != line]
+        changed = [offset for offset in other if not self.is_same(events[offset], self.sound.get(offset))]
         gone = self.sound.keys() - events.keys()
-        missing = len(gone)
-        if not found and not changed and not missing and code == 0:
+        if not found and not other and not gone and code == 0:
             result.counts["harmless, proven identical"] += 1
-            return
+            return gone
         result.counts["found" if found else "not found"] += 1
         if not found and name not in APART:
             result.problem("not found by verify",
-                           f"{place}: {changed} events changed, {missing} missing, export's exit code {code}")
+                           f"{place}: {len(other)} events changed, {len(gone)} missing, export's exit code {code}")
         if changed:
-            result.counts["changed events exported"] += changed
-            if found and name not in TAMPERED:
-                result.problem("changed events are printed as if sound", f"{place}: {changed} events")
-        result.counts["events not readable"] += missing
-        if found and missing > self.largest and name in SMALL:
-            until = min(start for start in self.starts if start > min(gone))
-            kind = "costs all blocks up to the next keyframe" if max(gone) < until else "costs more than it must"
-            result.problem(kind, f"{place}: {missing} events missing: {' '.join(said.split())[:160]}")
+            result.problem("changed events are printed", f"{place}: {len(changed)} events, such as "
+                           f"{events[changed[0]]} for {self.sound.get(changed[0])}")
+        result.counts["events with a word's number for its text"] += len(other) - len(changed)
+        result.counts["events not readable"] += len(gone)
+        if found and not gone:
+            result.counts["cost nothing"] += 1
+        self.check_cost(gone, allowed, "export", f"{place}: {' '.join(said.split())[:300]}", result)
+        return gone
+
+    @staticmethod
+    def check_cost(gone, allowed, command, place, result):
+        beyond = gone - allowed if allowed is not None else set()
+        if beyond:
+            result.problem(f"{command} leaves out more than the bound",
+                           f"{len(beyond)} of {len(gone)} events, from {min(beyond)}: {place}")
 
     def start_daemon(self, copy, place, result):
         """The daemon stays up and takes new events; or it says in one line why not."""
@@ -369,7 +432,7 @@ class Bench:
                            f"{place}: {late} of {link.acks}: {done.stderr[-200:]}")
         self.served += 1
 
-    def salvage(self, copy, place, result):
+    def salvage(self, copy, place, result, allowed):
         """The copy of what is whole must verify."""
         out = pathlib.Path(self.scratch, "salvaged")
         shutil.rmtree(out, ignore_errors=True)
@@ -381,7 +444,8 @@ class Bench:
         for problem in rig.verify(out):
             result.problem("what was salvaged does not verify", f"{place}: {problem[-200:]}")
         whole = export(out)[1]
-        wrong = [offset for offset, line in whole.items() if self.sound.get(offset) != line]
+        wrong = [offset for offset, line in whole.items() if not self.is_same(line, self.sound.get(offset))]
+        self.check_cost(self.sound.keys() - whole.keys(), allowed, "salvage", f"{place}: {done.stderr[:300]}", result)
         if wrong:
             result.problem("salvaged events differ", f"{place}: {len(wrong)} events, from {wrong[0]}")
 
@@ -401,10 +465,13 @@ def self_test(bench):
     result = Result()
     original, bench.sound = bench.sound, dict(bench.sound)
     bench.sound[next(iter(bench.sound))] = b"{}"
-    bench.compare(bench.base, False, "self-test", result, "self-test")
+    bench.compare(bench.base, False, "self-test", result, "self-test", set())
     bench.sound = original
-    if result.problems["not found by verify"] != 1:
+    if result.problems["not found by verify"] != 1 or result.problems["changed events are printed"] != 1:
         sys.exit("bitrot: the self-test failed: a changed event goes unnoticed")
+    bench.check_cost({1, 2}, {1}, "self-test", "self-test", result)
+    if len(result.problems) != 3:
+        sys.exit("bitrot: the self-test failed: a loss beyond the bound goes unnoticed")
 
 
 def report(bench, options):
@@ -421,7 +488,7 @@ def report(bench, options):
     else:
         print("bitrot: this release has no `tidings log salvage`: not tried")
     print(f"bitrot: {sum(result.counts['tries'] for result in bench.results.values())} tries, "
-          f"{sum(broken.values())} promises broken")
+          f"broken {sum(broken.values())}")
     return 1 if broken else 0
 
 

@@ -222,6 +222,25 @@ struct DamageTests {
         try await log.close()
     }
 
+    /// A false block with right checksums and a right chain, which speaks of more devices than have names.
+    @Test func aBlockOfTooManyDevices() async throws {
+        let written = try await make(10, seed: 28)
+        var batch = EventBatch()
+        var event = Event()
+        event.device = DeviceID(rawValue: 3_000_000)
+        batch.events.append(event)
+        let log = try SQLiteEventLog(directory: folder.path, readOnly: false, limits: Self.limits)
+        _ = try await log.append(batch, defining: Definitions())
+        try await log.close()
+        let (blocks, unreadable) = try await readAll(try SQLiteEventLog(directory: folder.path, readOnly: true))
+        #expect(blocks.map(\.batch) == written && unreadable == 1)
+        let report = try await verify()
+        #expect(report.damages.first?.cause.contains("names device 3000000") == true, "\(report.damages)")
+        // Without the names nothing tells that it is false.
+        try FileManager.default.removeItem(atPath: folder.path + "/identity.sqlite")
+        #expect(try await verify().isClean)
+    }
+
     private func export(_ path: String) async throws -> [String] {
         let log = try SQLiteEventLog(directory: path, readOnly: true)
         let vocabulary = try await log.vocabulary()

@@ -1,0 +1,220 @@
+// What the chain proves of a log apart from its events: how segments continue each other, and what words mean.
+
+import Events
+import Log
+
+/// The result of one pass over the segments, before their events are read.
+///
+/// It reads the blocks with which words were recorded (few: a segment's first ones, mostly) and the ends of the
+/// segments. A plain value.
+struct LogProof {
+    /// The words that the chain proves in any segment, and those that nothing contradicts, by `key`.
+    private(set) var known: [UInt64: Symbol] = [:]
+    /// By segment: the chains of which its first block may continue one.
+    private(set) var starts: [Offset: [Chain]] = [:]
+    /// Segments that continue nothing, with the cause: nothing in them is proven to be of this log.
+    private(set) var strangers: [Offset: String] = [:]
+    /// What is not as it should be and concerns no event.
+    private(set) var notes: [Damage] = []
+
+    private var logID: [UInt8]?
+    /// Where the segment before ends, and the chains that it may have there; nil where that is not known.
+    private var previous: (end: Offset, chains: [Chain])?
+
+    init(folder: String, segments: [Offset]) {
+        var doubted: [Doubt] = []
+        for first in segments {
+            do throws(LogError) {
+                let reader = try SegmentReader(folder: folder, first: first, rescuing: true)
+                defer { reader.close() }
+                checkStart(reader, isFirst: first == segments.first)
+                if strangers[first] == nil { take(reader, &doubted) }
+            } catch {
+                previous = nil
+                note(first, first..<first, error.cause)
+            }
+        }
+        settle(doubted)
+    }
+
+    /// The words in the order of kind and number.
+    var words: [Symbol] { known.sorted { $0.key < $1.key }.map(\.value) }
+
+    /// A number of a word, whatever its kind.
+    static func key(_ kind: SymbolKind, _ id: SymbolID) -> UInt64 { UInt64(kind.rawValue) << 32 | UInt64(id.rawValue) }
+
+    /// Words that their block does not prove.
+    private struct Doubt {
+        var segment: Offset
+        var block: Offset
+        var words: [Symbol]
+        /// The block is there and whole, so that it is the words, or the row, that changed.
+        var isContradicted: Bool
+    }
+
+    // MARK: Segments
+
+    private mutating func checkStart(_ reader: SegmentReader, isFirst: Bool) {
+        let first = reader.first
+        var before = isFirst && first == .zero ? [Chain()] : []
+        if let previous, previous.end == first { before = previous.chains }
+        let header: Segment.Header
+        do throws(LogError) { header = try reader.header() } catch {
+            note(first, first..<first, "its header is damaged: \(error.cause)")
+            starts[first] = before
+            return
+        }
+        if let logID, logID != header.logID { note(first, first..<first, "belongs to another log") }
+        let isOther = logID != nil && logID != header.logID
+        if logID == nil { logID = header.logID }
+        let own = [header.previousChain]
+        if before.isEmpty, !isOther || isDeclaredGap(before: header) || reader.continues(before) {
+            starts[first] = own
+        } else if before.contains(header.previousChain) {
+            starts[first] = own
+        } else if !before.isEmpty, reader.continues(before) || !reader.continues(own) {
+            note(first, first..<first, "its header is damaged: its blocks continue another chain than it says")
+            starts[first] = before + own
+        } else {
+            strangers[first] = "does not continue the segment before it: nothing proves that it is of this log"
+            starts[first] = own
+        }
+    }
+
+    private func isDeclaredGap(before header: Segment.Header) -> Bool {
+        guard let previous, previous.end < header.firstOffset else { return false }
+        return previous.chains.contains { $0.skipping(previous.end..<header.firstOffset) == header.previousChain }
+    }
+
+    // MARK: Words
+
+    private mutating func take(_ reader: SegmentReader, _ doubted: inout [Doubt]) {
+        let first = reader.first
+        let recorded = reader.recordedWords()
+        if let fault = recorded.fault { note(first, first..<first, "words cannot be read: \(fault)") }
+        let start = starts[first] ?? []
+        for (offset, words) in recorded.groups.sorted(by: { $0.key < $1.key }) {
+            let rows = (try? reader.fetch(from: offset, limit: 1)) ?? []
+            let row = rows.first.flatMap { $0.first == offset && $0.fault == nil ? $0 : nil }
+            let before = reader.chains(before: offset, start: start)
+            if let row, reader.link(row, words, after: before)?.isProven == true {
+                keep(words)
+            } else {
+                doubted.append(
+                    Doubt(
+                        segment: first, block: offset, words: words,
+                        isContradicted: !before.isEmpty && row?.isWhole == true))
+            }
+        }
+        previous = reader.end(start: start)
+    }
+
+    /// Words of a block that is lost are kept, for nothing speaks against them; those that contradict a whole block are
+    /// not, unless another segment proves them.
+    private mutating func settle(_ doubted: [Doubt]) {
+        for doubt in doubted {
+            let words = doubt.words.filter { known[Self.key($0.kind, $0.id)] == nil }
+            if doubt.isContradicted {
+                let lost = words.isEmpty ? "other segments have them" : "\(words.count) are left out"
+                note(
+                    doubt.segment, doubt.block..<doubt.block,
+                    "the words recorded here, or their block, changed: \(lost)")
+                continue
+            }
+            guard !words.isEmpty else { continue }
+            note(
+                doubt.segment, doubt.block..<doubt.block,
+                "\(words.count) words of a lost block are kept, though nothing proves them")
+            keep(words)
+        }
+    }
+
+    private mutating func keep(_ words: [Symbol]) {
+        for word in words where known[Self.key(word.kind, word.id)] == nil {
+            known[Self.key(word.kind, word.id)] = word
+        }
+    }
+
+    private mutating func note(_ segment: Offset, _ offsets: Range<Offset>, _ cause: String) {
+        notes.append(Damage(segment: Segment.file(segment), offsets: offsets, cause: cause))
+    }
+}
+
+/// A stored block as a link of the chain.
+struct ChainLink {
+    let row: StoredBlock
+    /// What the body may have been: one changed byte is put right, and the chain tells which it was.
+    private let bodies: [EncodedBody]
+
+    init(_ row: StoredBlock) {
+        self.row = row
+        bodies = row.block.stored.originals
+    }
+
+    /// The chains behind the block that follow from those before it; `isStored` when one of them is the stored one.
+    /// Nil when no chain before it is known.
+    func after(_ before: [Chain], _ words: [Symbol]) -> (chains: [Chain], isStored: Bool)? {
+        guard !before.isEmpty else { return nil }
+        let stored = Chain(bytes: row.chain)
+        var chains: [Chain] = []
+        for body in bodies {
+            var block = row.block
+            block.stored = body
+            for chain in before {
+                let next = chain.adding(block, words: words, at: row.first)
+                if next == stored { return ([next], true) }
+                chains.append(next)
+            }
+        }
+        return (chains, false)
+    }
+}
+
+/// The words of one segment, as far as they can be read.
+struct RecordedWords {
+    /// By the block with which they were recorded.
+    var groups: [Offset: [Symbol]] = [:]
+    /// The numbers that are there, as `LogProof.key` makes them.
+    var numbers: Set<UInt64> = []
+    var fault: String?
+}
+
+extension SegmentReader {
+    func recordedWords() -> RecordedWords {
+        var recorded = RecordedWords()
+        do throws(LogError) {
+            let stored = try query { db in Segment.words(db) }
+            recorded.fault = stored.fault
+            for (offset, word) in zip(stored.offsets, stored.words) {
+                recorded.groups[offset, default: []].append(word)
+                recorded.numbers.insert(LogProof.key(word.kind, word.id))
+            }
+        } catch {
+            recorded.fault = error.cause
+        }
+        return recorded
+    }
+
+    /// The chains that may stand before a block; none when the block before it is lost.
+    func chains(before offset: Offset, start: [Chain]) -> [Chain] {
+        if offset == first { return start }
+        return ((try? chain(at: offset)) ?? nil).map { [$0] } ?? []
+    }
+
+    /// Whether the first block continues one of some chains.
+    func continues(_ chains: [Chain]) -> Bool {
+        guard let row = (try? fetch(from: first, limit: 1))?.first, row.first == first, row.fault == nil else {
+            return false
+        }
+        let words = (try? query { db in try Segment.symbols(db, from: row.first, to: row.first + 1) }) ?? []
+        return ChainLink(row).after(chains, words.map(\.symbol))?.isStored == true
+    }
+
+    /// Where the segment ends, and the chains that the last block may have; nil when that cannot be read.
+    func end(start: [Chain]) -> (end: Offset, chains: [Chain])? {
+        guard let row = lastRow() else { return lastReadable().map { ($0.head, [$0.chain]) } }
+        let words = (try? query { db in try Segment.symbols(db, from: row.first, to: row.first + 1) }) ?? []
+        let found = ChainLink(row).after(chains(before: row.first, start: start), words.map(\.symbol))
+        return (row.end, (Chain(bytes: row.chain).map { [$0] } ?? []) + (found?.chains ?? []))
+    }
+}

@@ -1,0 +1,75 @@
+// Reading a segment by the chain: only what it proves is served.
+
+import Events
+import Log
+
+/// What a reader needs to hold each block against the chain.
+struct SegmentProof {
+    /// The chains of which the first block may continue one.
+    let start: [Chain]
+    /// Words by their number, as `LogProof.key` makes it: those that are known from anywhere.
+    let known: [UInt64: Symbol]
+    /// The words that this segment has recorded.
+    let recorded: RecordedWords
+    /// The chains that may stand before the block at an offset, when they are more than what the row before says.
+    var before: (offset: Offset, chains: [Chain])?
+}
+
+extension SegmentReader {
+    /// From here on blocks are served only when the chain proves them.
+    mutating func prove(by proof: LogProof) {
+        self.proof = SegmentProof(
+            start: proof.starts[first] ?? [], known: proof.known, recorded: recordedWords())
+    }
+
+    /// Holds a decoded block against the chain; returns what is wrong, or nil and the words as they were recorded.
+    mutating func check(
+        _ row: StoredBlock, _ words: [Symbol], _ batch: EventBatch
+    ) -> (fault: String?, words: [Symbol]) {
+        guard let proof else { return (nil, words) }
+        var before = chains(before: row.first, start: proof.start)
+        if let known = proof.before, known.offset == row.first {
+            before += known.chains.filter { !before.contains($0) }
+        }
+        guard let found = link(row, words, after: before) else {
+            return ("the block before it is lost, so that nothing proves this one", [])
+        }
+        self.proof?.before = (row.end, found.chains)
+        if found.isProven { return (nil, words) }
+        if let others = proof.substitutes(words, batch), let other = link(row, others, after: before), other.isProven {
+            self.proof?.before = (row.end, other.chains)
+            return (nil, others)
+        }
+        return ("the hash chain does not fit: the row, its words or its chain value changed", [])
+    }
+
+    /// Whether the chain proves a block and its words, and the chains that it may have; nil when no chain before it is
+    /// known.
+    func link(
+        _ row: StoredBlock, _ words: [Symbol], after before: [Chain]
+    ) -> (isProven: Bool, chains: [Chain])? {
+        guard let found = ChainLink(row).after(before, words) else { return nil }
+        if found.isStored { return (true, found.chains) }
+        // If the block behind it continues what was recomputed, only this block's chain value has changed.
+        guard let next = (try? fetch(from: row.end, limit: 1))?.first, next.first == row.end, next.fault == nil else {
+            return (false, found.chains)
+        }
+        let following = ((try? self.words(recordedWith: [next])) ?? []).map(\.symbol)
+        return (ChainLink(next).after(found.chains, following)?.isStored == true, found.chains)
+    }
+}
+
+extension SegmentProof {
+    /// The words of a block with the texts that are known from elsewhere, and with those that it uses and the segment
+    /// lacks; nil when that changes nothing.
+    fileprivate func substitutes(_ words: [Symbol], _ batch: EventBatch) -> [Symbol]? {
+        var others = words.map { known[LogProof.key($0.kind, $0.id)] ?? $0 }
+        let here = Set(words.map { LogProof.key($0.kind, $0.id) })
+        var used = RecordedSymbols()
+        for (kind, id) in used.add(batch) {
+            let key = LogProof.key(kind, id)
+            if !recorded.numbers.contains(key), !here.contains(key), let word = known[key] { others.append(word) }
+        }
+        return others == words ? nil : others
+    }
+}
