@@ -1,5 +1,5 @@
 """What the benchmarks share: data, the daemon under test, the sender, and how the kernel's figures are read."""
-import glob, json, os, resource, shutil, signal, socket, sqlite3, statistics, subprocess, sys, time
+import glob, json, os, resource, shutil, signal, socket, sqlite3, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(HERE)
@@ -41,9 +41,9 @@ def build(binary=None):
 class Data:
     """The standard work of so many events; files are made when they are first asked for."""
 
-    def __init__(self, events, seed=1):
-        self.events, self.seed = events, seed
-        self.folder = f"{HERE}/.data/{events}-{seed}"
+    def __init__(self, events, seed=1, part=1):
+        self.events, self.seed, self.part = events, seed, part
+        self.folder = f"{HERE}/.data/{events}-{seed}" + (f"-{part}" if part > 1 else "")
         self.generator = f"{HERE}/.build/release/generate"
 
     def file(self, kind):
@@ -52,12 +52,12 @@ class Data:
         stale = os.path.exists(path) and os.path.getmtime(path) < os.path.getmtime(self.generator)
         if stale or not os.path.exists(path):
             note(f"generating {kind}: {self.events} events")
-            part = f"{self.folder}.part"
-            subprocess.run([self.generator, "--out", part, "--events", str(self.events), "--seed", str(self.seed), kind],
-                           check=True, stdout=subprocess.DEVNULL)
+            unfinished = f"{self.folder}.part"
+            subprocess.run([self.generator, "--out", unfinished, "--events", str(self.events), "--seed", str(self.seed),
+                            "--part", str(self.part), kind], check=True, stdout=subprocess.DEVNULL)
             os.makedirs(self.folder, exist_ok=True)
-            os.replace(f"{part}/{os.path.basename(path)}", path)
-            shutil.rmtree(part)
+            os.replace(f"{unfinished}/{os.path.basename(path)}", path)
+            shutil.rmtree(unfinished)
         return path
 
     def answers(self):
@@ -199,6 +199,25 @@ class Server:
         return [line for line in self.log if line.get("message") == "counts"]
 
 
+def command(binary, *arguments, folder=None):
+    """Runs one command of the program on the server's core; returns wall milliseconds, CPU seconds and its output."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
+    if folder:
+        environment["TIDINGS_DATA_DIR"] = folder
+    with tempfile.TemporaryFile() as out:
+        start = time.perf_counter()
+        process = subprocess.Popen(on(SERVER_CORE, [binary, *arguments]), stdout=out, stderr=subprocess.STDOUT,
+                                   env=environment, cwd=folder)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = (time.perf_counter() - start) * 1e3
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read().decode(errors="replace")
+    if process.returncode:
+        raise Wrong(f"{' '.join(arguments)} ended with {process.returncode}: {text[-1000:]}")
+    return wall, usage.ru_utime + usage.ru_stime, text
+
+
 def send(mode, port, load, window, *more):
     run = subprocess.run(on(SENDER_CORE, [f"{BIN}/loadsend", mode, "127.0.0.1", str(port), load, "--window", str(window)]
                             + list(more)), capture_output=True, text=True)
@@ -295,3 +314,18 @@ def versions(binary):
     tidings = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout.strip() if binary else ""
     return {"tidings": tidings, "cpu": cpu, "cores": len(CORES), "kernel": os.uname().release,
             "sqlite": sqlite3.sqlite_version}
+
+
+def print_markdown(head, rows, right=()):
+    """A table that reads well on a terminal and in a document; the columns `right` are set to the right."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+
+    def line(cells):
+        return "| " + " | ".join(
+            cell.rjust(width) if i in right else cell.ljust(width) for i, (cell, width) in enumerate(zip(cells, widths))) + " |"
+
+    print("\n" + line(head))
+    print("|" + "|".join("-" * (w + 1) + ":" if i in right else "-" * (w + 2) for i, w in enumerate(widths)) + "|")
+    for row in rows:
+        print(line(row))
