@@ -26,6 +26,8 @@ def build(binary=None):
     os.makedirs(BIN, exist_ok=True)
     for name, flags in (("loadsend", ["-lz"]), ("commit4k", ["-lsqlite3"])):
         subprocess.run(["gcc", "-O2", "-o", f"{BIN}/{name}", f"{HERE}/load/{name}.c"] + flags, check=True)
+    for name in ("read_clock", "valgrind_shim"):
+        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", f"{BIN}/{name}.so", f"{HERE}/load/{name}.c"], check=True)
     note("building the generator")
     subprocess.run(["swift", "build", "-c", "release", "--package-path", HERE, "--product", "generate"], check=True,
                    stdout=subprocess.DEVNULL)
@@ -46,19 +48,28 @@ class Data:
         self.folder = f"{HERE}/.data/{events}-{seed}" + (f"-{part}" if part > 1 else "")
         self.generator = f"{HERE}/.build/release/generate"
 
-    def file(self, kind):
+    def path(self, kind):
         names = {"ndjson": "events.ndjson", "csv": "events.csv", "answers": "answers.json"}
-        path = f"{self.folder}/{names.get(kind, kind + '.load')}"
-        stale = os.path.exists(path) and os.path.getmtime(path) < os.path.getmtime(self.generator)
-        if stale or not os.path.exists(path):
-            note(f"generating {kind}: {self.events} events")
-            unfinished = f"{self.folder}.part"
-            subprocess.run([self.generator, "--out", unfinished, "--events", str(self.events), "--seed", str(self.seed),
-                            "--part", str(self.part), kind], check=True, stdout=subprocess.DEVNULL)
-            os.makedirs(self.folder, exist_ok=True)
-            os.replace(f"{unfinished}/{os.path.basename(path)}", path)
-            shutil.rmtree(unfinished)
-        return path
+        return f"{self.folder}/{names.get(kind, kind + '.load')}"
+
+    def file(self, kind):
+        self.make([kind])
+        return self.path(kind)
+
+    def make(self, kinds):
+        """Makes those of the files that are missing or older than the generator, all in one pass over the events."""
+        made = os.path.getmtime(self.generator)
+        kinds = [k for k in kinds if not os.path.exists(self.path(k)) or os.path.getmtime(self.path(k)) < made]
+        if not kinds:
+            return
+        note(f"generating {', '.join(kinds)}: {self.events:,} events")
+        unfinished = f"{self.folder}.part"
+        subprocess.run([self.generator, "--out", unfinished, "--events", str(self.events), "--seed", str(self.seed),
+                        "--part", str(self.part), *kinds], check=True, stdout=subprocess.DEVNULL)
+        os.makedirs(self.folder, exist_ok=True)
+        for kind in kinds:
+            os.replace(f"{unfinished}/{os.path.basename(self.path(kind))}", self.path(kind))
+        shutil.rmtree(unfinished)
 
     def answers(self):
         return json.load(open(self.file("answers")))
@@ -199,11 +210,12 @@ class Server:
         return [line for line in self.log if line.get("message") == "counts"]
 
 
-def command(binary, *arguments, folder=None):
+def command(binary, *arguments, folder=None, **more):
     """Runs one command of the program on the server's core; returns wall milliseconds, CPU seconds and its output."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
     if folder:
         environment["TIDINGS_DATA_DIR"] = folder
+    environment |= more
     with tempfile.TemporaryFile() as out:
         start = time.perf_counter()
         process = subprocess.Popen(on(SERVER_CORE, [binary, *arguments]), stdout=out, stderr=subprocess.STDOUT,
