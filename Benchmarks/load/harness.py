@@ -27,7 +27,8 @@ def build(binary=None):
     for name, flags in (("loadsend", ["-lz"]), ("commit4k", ["-lsqlite3"])):
         subprocess.run(["gcc", "-O2", "-o", f"{BIN}/{name}", f"{HERE}/load/{name}.c"] + flags, check=True)
     for name in ("read_clock", "valgrind_shim"):
-        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", f"{BIN}/{name}.so", f"{HERE}/load/{name}.c"], check=True)
+        command = ["gcc", "-O2", "-shared", "-fPIC", "-o", f"{BIN}/{name}.so", f"{HERE}/load/{name}.c"]
+        subprocess.run(command, check=True)
     note("building the generator")
     subprocess.run(["swift", "build", "-c", "release", "--package-path", HERE, "--product", "generate"], check=True,
                    stdout=subprocess.DEVNULL)
@@ -334,8 +335,9 @@ def print_markdown(head, rows, right=()):
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
 
     def line(cells):
-        return "| " + " | ".join(
-            cell.rjust(width) if i in right else cell.ljust(width) for i, (cell, width) in enumerate(zip(cells, widths))) + " |"
+        aligned = (cell.rjust(width) if i in right else cell.ljust(width)
+                   for i, (cell, width) in enumerate(zip(cells, widths)))
+        return f"| {' | '.join(aligned)} |"
 
     print("\n" + line(head))
     print("|" + "|".join("-" * (w + 1) + ":" if i in right else "-" * (w + 2) for i, w in enumerate(widths)) + "|")

@@ -1,7 +1,7 @@
 // Times the read transactions of a process that uses SQLite, from inside it, without the start of the process.
 // Build: gcc -O2 -shared -fPIC -o read_clock.so read_clock.c; use: LD_PRELOAD, READ_CLOCK=FILE.
 //
-// When the process ends, FILE holds the microseconds from the last BEGIN, preparing it included, to the end of its COMMIT.
+// When the process ends, FILE holds the microseconds from the last BEGIN to the end of its COMMIT.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sqlite3.h>
