@@ -1,7 +1,7 @@
 // Plays a load file against a daemon and counts what it acknowledges. Build: gcc -O2 -o loadsend loadsend.c -lz
 //
 //   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency]
-//   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND] [--resend MS]
+//   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND]
 //   loadsend idle HOST PORT FILE --connections N     (greets, says "ready", holds on until stdin ends)
 //
 // Records leave in the order of the file, each in a write of its own. --window bounds what a connection (UDP: the
@@ -30,7 +30,7 @@
 
 enum { FRAMES = 1, LINES = 2, DATAGRAMS = 3, REDIS = 4 };
 enum { WELCOME = 2, ACK = 4, ERROR = 5, PUSH = 6, PING = 8, PONG = 9, BYE = 10 };
-enum { RX = 1 << 16, STALL_SECONDS = 30, TRIES = 12, BURST = 64 };
+enum { RX = 1 << 16, STALL_SECONDS = 30, RESEND_MS = 250, TRIES = 12, BURST = 64 };
 
 typedef struct {
     uint32_t connection, events, size;
@@ -59,7 +59,6 @@ static struct {
 
 static long window = 16, connections = 0;
 static double rate = 0;
-static long resend_ms = 250;
 static bool latency = false;
 static double *samples;
 static size_t sample_count, sample_room;
@@ -452,7 +451,7 @@ static double play_udp(struct sockaddr_in to, load *l) {
         while (base < next && all[base].done) base++;
         if (t - checked > 0.02) {                                    // what is overdue goes again
             checked = t;
-            uint32_t overdue = (t - start) * 1000 - resend_ms;
+            uint32_t overdue = (t - start) * 1000 - RESEND_MS;
             n = 0;
             for (uint32_t i = base; i < next && n < BURST; i++) {
                 datagram *d = all + i;
@@ -516,7 +515,6 @@ int main(int argc, char **argv) {
         if (!strcmp(argv[i], "--latency")) latency = true;
         else if (!strcmp(argv[i], "--window") && i + 1 < argc) window = atol(argv[++i]);
         else if (!strcmp(argv[i], "--rate") && i + 1 < argc) rate = atof(argv[++i]);
-        else if (!strcmp(argv[i], "--resend") && i + 1 < argc) resend_ms = atol(argv[++i]);
         else if (!strcmp(argv[i], "--connections") && i + 1 < argc) connections = atol(argv[++i]);
         else fail("unknown option %s", argv[i]);
     }
