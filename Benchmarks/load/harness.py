@@ -1,5 +1,5 @@
 """What the benchmarks share: data, the daemon under test, the sender, and how the kernel's figures are read."""
-import glob, json, os, resource, shutil, signal, socket, sqlite3, statistics, subprocess, sys, tempfile, time
+import fcntl, glob, json, os, resource, shutil, signal, socket, sqlite3, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(HERE)
@@ -21,8 +21,19 @@ def on(core, command):
     return ["taskset", "-c", str(core)] + command
 
 
+def be_alone():
+    """Keeps other benchmarks out of this clone until the process ends: they would share cores and folders."""
+    os.makedirs(f"{HERE}/.data", exist_ok=True)
+    lock = os.open(f"{HERE}/.data/lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Wrong("another benchmark runs in this clone; wait for its end") from None
+
+
 def build(binary=None):
     """Builds everything that is needed; returns the path of the daemon."""
+    be_alone()
     os.makedirs(BIN, exist_ok=True)
     for name, flags in (("loadsend", ["-lz"]), ("commit4k", ["-lsqlite3"])):
         subprocess.run(["gcc", "-O2", "-o", f"{BIN}/{name}", f"{HERE}/load/{name}.c"] + flags, check=True)
