@@ -1,5 +1,5 @@
 """What the benchmarks share: data, the daemon under test, the sender, and how the kernel's figures are read."""
-import glob, json, os, resource, shutil, signal, socket, sqlite3, statistics, subprocess, sys, time
+import fcntl, glob, json, os, resource, shutil, signal, socket, sqlite3, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(HERE)
@@ -21,11 +21,25 @@ def on(core, command):
     return ["taskset", "-c", str(core)] + command
 
 
+def be_alone():
+    """Keeps other benchmarks out of this clone until the process ends: they would share cores and folders."""
+    os.makedirs(f"{HERE}/.data", exist_ok=True)
+    lock = os.open(f"{HERE}/.data/lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Wrong("another benchmark runs in this clone; wait for its end") from None
+
+
 def build(binary=None):
     """Builds everything that is needed; returns the path of the daemon."""
+    be_alone()
     os.makedirs(BIN, exist_ok=True)
     for name, flags in (("loadsend", ["-lz"]), ("commit4k", ["-lsqlite3"])):
         subprocess.run(["gcc", "-O2", "-o", f"{BIN}/{name}", f"{HERE}/load/{name}.c"] + flags, check=True)
+    for name in ("read_clock", "valgrind_shim"):
+        command = ["gcc", "-O2", "-shared", "-fPIC", "-o", f"{BIN}/{name}.so", f"{HERE}/load/{name}.c"]
+        subprocess.run(command, check=True)
     note("building the generator")
     subprocess.run(["swift", "build", "-c", "release", "--package-path", HERE, "--product", "generate"], check=True,
                    stdout=subprocess.DEVNULL)
@@ -41,24 +55,33 @@ def build(binary=None):
 class Data:
     """The standard work of so many events; files are made when they are first asked for."""
 
-    def __init__(self, events, seed=1):
-        self.events, self.seed = events, seed
-        self.folder = f"{HERE}/.data/{events}-{seed}"
+    def __init__(self, events, seed=1, part=1):
+        self.events, self.seed, self.part = events, seed, part
+        self.folder = f"{HERE}/.data/{events}-{seed}" + (f"-{part}" if part > 1 else "")
         self.generator = f"{HERE}/.build/release/generate"
 
-    def file(self, kind):
+    def path(self, kind):
         names = {"ndjson": "events.ndjson", "csv": "events.csv", "answers": "answers.json"}
-        path = f"{self.folder}/{names.get(kind, kind + '.load')}"
-        stale = os.path.exists(path) and os.path.getmtime(path) < os.path.getmtime(self.generator)
-        if stale or not os.path.exists(path):
-            note(f"generating {kind}: {self.events} events")
-            part = f"{self.folder}.part"
-            subprocess.run([self.generator, "--out", part, "--events", str(self.events), "--seed", str(self.seed), kind],
-                           check=True, stdout=subprocess.DEVNULL)
-            os.makedirs(self.folder, exist_ok=True)
-            os.replace(f"{part}/{os.path.basename(path)}", path)
-            shutil.rmtree(part)
-        return path
+        return f"{self.folder}/{names.get(kind, kind + '.load')}"
+
+    def file(self, kind):
+        self.make([kind])
+        return self.path(kind)
+
+    def make(self, kinds):
+        """Makes those of the files that are missing or older than the generator, all in one pass over the events."""
+        made = os.path.getmtime(self.generator)
+        kinds = [k for k in kinds if not os.path.exists(self.path(k)) or os.path.getmtime(self.path(k)) < made]
+        if not kinds:
+            return
+        note(f"generating {', '.join(kinds)}: {self.events:,} events")
+        unfinished = f"{self.folder}.part"
+        subprocess.run([self.generator, "--out", unfinished, "--events", str(self.events), "--seed", str(self.seed),
+                        "--part", str(self.part), *kinds], check=True, stdout=subprocess.DEVNULL)
+        os.makedirs(self.folder, exist_ok=True)
+        for kind in kinds:
+            os.replace(f"{unfinished}/{os.path.basename(self.path(kind))}", self.path(kind))
+        shutil.rmtree(unfinished)
 
     def answers(self):
         return json.load(open(self.file("answers")))
@@ -199,6 +222,26 @@ class Server:
         return [line for line in self.log if line.get("message") == "counts"]
 
 
+def command(binary, *arguments, folder=None, **more):
+    """Runs one command of the program on the server's core; returns wall milliseconds, CPU seconds and its output."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
+    if folder:
+        environment["TIDINGS_DATA_DIR"] = folder
+    environment |= more
+    with tempfile.TemporaryFile() as out:
+        start = time.perf_counter()
+        process = subprocess.Popen(on(SERVER_CORE, [binary, *arguments]), stdout=out, stderr=subprocess.STDOUT,
+                                   env=environment, cwd=folder)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = (time.perf_counter() - start) * 1e3
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read().decode(errors="replace")
+    if process.returncode:
+        raise Wrong(f"{' '.join(arguments)} ended with {process.returncode}: {text[-1000:]}")
+    return wall, usage.ru_utime + usage.ru_stime, text
+
+
 def send(mode, port, load, window, *more):
     run = subprocess.run(on(SENDER_CORE, [f"{BIN}/loadsend", mode, "127.0.0.1", str(port), load, "--window", str(window)]
                             + list(more)), capture_output=True, text=True)
@@ -295,3 +338,19 @@ def versions(binary):
     tidings = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout.strip() if binary else ""
     return {"tidings": tidings, "cpu": cpu, "cores": len(CORES), "kernel": os.uname().release,
             "sqlite": sqlite3.sqlite_version}
+
+
+def print_markdown(head, rows, right=()):
+    """A table that reads well on a terminal and in a document; the columns `right` are set to the right."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+
+    def line(cells):
+        aligned = (cell.rjust(width) if i in right else cell.ljust(width)
+                   for i, (cell, width) in enumerate(zip(cells, widths)))
+        return f"| {' | '.join(aligned)} |"
+
+    print("\n" + line(head))
+    print("|" + "|".join("-" * (w + 1) + ":" if i in right else "-" * (w + 2) for i, w in enumerate(widths)) + "|")
+    for row in rows:
+        print(line(row))

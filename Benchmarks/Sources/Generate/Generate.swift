@@ -6,9 +6,9 @@ import Workload
 @main
 enum Generate {
     static let usage = """
-        usage: generate --out FOLDER [--events N] [--seed S] [--gateways K] FILE...
+        usage: generate --out FOLDER [--events N] [--seed S] [--gateways K] [--part P] FILE...
         files: ndjson csv answers tcp-256 tcp-256-one tcp-1 tcp-latency json udp-1 udp-1200
-        Same events, seed and gateways: the same bytes.
+        --part 20: a twentieth of the standard fleet, for short runs. Same events, seed, gateways and part: the same bytes.
         """
 
     struct Options {
@@ -16,6 +16,7 @@ enum Generate {
         var events = 2_000_000
         var seed: UInt64 = 1
         var gateways = 128
+        var part = 1
         var files: [String] = []
     }
 
@@ -24,7 +25,7 @@ enum Generate {
             FileHandle.standardError.write(Data((usage + "\n").utf8))
             exit(64)
         }
-        let fleet = Fleet(seed: options.seed)
+        let fleet = Fleet(seed: options.seed, part: options.part)
         var recorders: [any Recorder] = []
         for file in options.files where file != "answers" {
             guard let recorder = recorder(file, fleet, options) else {
@@ -57,6 +58,9 @@ enum Generate {
             case "--gateways":
                 guard let number = Int(value), (1...10_000).contains(number) else { return nil }
                 options.gateways = number
+            case "--part":
+                guard let number = Int(value), (1...1_000).contains(number) else { return nil }
+                options.part = number
             default: return nil
             }
         }
@@ -87,7 +91,7 @@ enum Generate {
             try Data().write(to: URL(filePath: path))
             return try FileHandle(forWritingTo: URL(filePath: path))
         }
-        var answers = Answers(fleet: fleet, products: [0, 99])
+        var answers = Answers(fleet: fleet, products: [0, min(99, fleet.productCount - 1)])
         var occurrences = Occurrences(fleet: fleet, count: options.events, seed: options.seed)
         var slice: [Occurrence] = []
         var more = true

@@ -26,7 +26,7 @@ package struct Answers: Sendable {
     package init(fleet: Fleet, products: [Int]) {
         self.fleet = fleet
         tracked = products.map { Product(number: Int32($0)) }
-        indexOf = Array(repeating: -1, count: Fleet.productCount)
+        indexOf = Array(repeating: -1, count: fleet.productCount)
         for (index, product) in products.enumerated() { indexOf[product] = index }
     }
 

@@ -3,10 +3,11 @@ import Glibc
 
 /// The standing part of the workload: names and tastes, fixed by the seed.
 package struct Fleet: Sendable {
-    package static let productCount = 1_000
-    package static let deviceCount = 100_000
-    package static let customerCount = 60_000
     package static let aspectsPerProduct = 20
+
+    package let productCount: Int
+    package let deviceCount: Int
+    package let customerCount: Int
 
     /// UTF-8 of the names, by number.
     package let products: [[UInt8]]
@@ -32,7 +33,13 @@ package struct Fleet: Sendable {
     package let firstChoiceName: Int32
     package let firstCodeName: Int32
 
-    package init(seed: UInt64) {
+    /// - Parameter part: one part in so many of the standard fleet. A short run with a part of the fleet costs as much per
+    ///   event as the standard work, of which it has the repetition: events a device, devices and rows a product.
+    package init(seed: UInt64, part: Int = 1) {
+        productCount = max(1, 1_000 / part)
+        deviceCount = max(1, 100_000 / part)
+        customerCount = max(1, 60_000 / part)
+        let (productCount, deviceCount, customerCount) = (productCount, deviceCount, customerCount)
         var random = SplitMix64(seed: seed)
         let categories = Fleet.categories.map { (name: $0.name, aspects: $0.aspects.split(separator: " ")) }
         var common: [[UInt8]] = []
@@ -52,12 +59,12 @@ package struct Fleet: Sendable {
             }
         }
 
-        let categoryOf = (0..<Fleet.productCount).map { _ in random.below(categories.count) }
+        let categoryOf = (0..<productCount).map { _ in random.below(categories.count) }
         products = categoryOf.enumerated().map { number, category in
             let vendor = Fleet.vendors[number % Fleet.vendors.count]
             return Array("\(vendor)-\(categories[category].name)-".utf8) + decimal(number, width: 4)
         }
-        let slots = 0..<(Fleet.productCount * Fleet.aspectsPerProduct)
+        let slots = 0..<(productCount * Fleet.aspectsPerProduct)
         aspectName = slots.map { slot in
             let aspects = categories[categoryOf[slot / Fleet.aspectsPerProduct]].aspects
             return numbers[aspects[slot % Fleet.aspectsPerProduct]] ?? 0
@@ -67,14 +74,14 @@ package struct Fleet: Sendable {
         firstOption = slots.map { _ in Int32(random.below(Fleet.choices.count - 6)) }
         lowest = slots.map { _ in Int32(random.below(60)) }
 
-        let popularity = Distribution(weights: (1...Fleet.productCount).map { 1 / pow(Double($0), 1.1) })
-        productOf = (0..<Fleet.deviceCount).map { _ in Int32(popularity.draw(&random)) }
-        devices = Fleet.distinct(Fleet.deviceCount, below: 1 << 24, &random).map {
+        let popularity = Distribution(weights: (1...productCount).map { 1 / pow(Double($0), 1.1) })
+        productOf = (0..<deviceCount).map { _ in Int32(popularity.draw(&random)) }
+        devices = Fleet.distinct(deviceCount, below: 1 << 24, &random).map {
             Array("dv-0040a1fffe".utf8) + hexadecimal($0, width: 6)
         }
-        customerOf = (0..<Fleet.deviceCount).map { _ in Int32(random.below(Fleet.customerCount)) }
-        otherCustomerOf = (0..<Fleet.deviceCount).map { _ in Int32(random.below(Fleet.customerCount)) }
-        customers = (0..<Fleet.customerCount).map {
+        customerOf = (0..<deviceCount).map { _ in Int32(random.below(customerCount)) }
+        otherCustomerOf = (0..<deviceCount).map { _ in Int32(random.below(customerCount)) }
+        customers = (0..<customerCount).map {
             Array("cu-".utf8) + hexadecimal(Int(UInt32(truncatingIfNeeded: $0 &* 2_654_435_761)), width: 8)
         }
     }

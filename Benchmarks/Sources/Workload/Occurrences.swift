@@ -62,7 +62,7 @@ package struct Occurrences: Sendable {
         self.fleet = fleet
         self.count = count
         self.seed = seed
-        seqOf = Array(repeating: 0, count: Fleet.deviceCount)
+        seqOf = Array(repeating: 0, count: fleet.deviceCount)
         options = (0...6).map { count in
             guard count > 0 else { return Distribution(weights: [1]) }
             // floor(u^1.7 * count) for a uniform u.
@@ -90,7 +90,7 @@ package struct Occurrences: Sendable {
     }
 
     private mutating func occurrence(at instant: Int64, _ random: inout SplitMix64) -> Occurrence {
-        let device = random.below(Fleet.deviceCount)
+        let device = random.below(fleet.deviceCount)
         let usual = random.unit() < 0.9
         let customer = usual ? fleet.customerOf[device] : fleet.otherCustomerOf[device]
         let late = random.unit() < 0.01

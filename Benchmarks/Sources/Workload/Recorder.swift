@@ -173,7 +173,7 @@ package struct DatagramRecorder: Recorder {
         self.fleet = fleet
         self.fileName = fileName
         self.limit = limit
-        drafts = Array(repeating: nil, count: limit == 0 ? 0 : Fleet.deviceCount)
+        drafts = Array(repeating: nil, count: limit == 0 ? 0 : fleet.deviceCount)
     }
 
     package mutating func add(_ slice: [Occurrence]) {

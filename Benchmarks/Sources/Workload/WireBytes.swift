@@ -176,8 +176,8 @@ struct EventWriter: Sendable {
 extension Fleet {
     // Keys of a `DefineTable`: one number space for all strings.
     func key(device: Int32) -> Int32 { device }
-    func key(customer: Int32) -> Int32 { Int32(Fleet.deviceCount) + customer }
-    func key(common: Int32) -> Int32 { Int32(Fleet.deviceCount + Fleet.customerCount) + common }
+    func key(customer: Int32) -> Int32 { Int32(deviceCount) + customer }
+    func key(common: Int32) -> Int32 { Int32(deviceCount + customerCount) + common }
 
     /// The common string that an event's value is; nil when it is none.
     func valueName(of event: Occurrence) -> Int32? {
