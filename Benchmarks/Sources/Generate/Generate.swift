@@ -8,7 +8,8 @@ enum Generate {
     static let usage = """
         usage: generate --out FOLDER [--events N] [--seed S] [--gateways K] [--part P] FILE...
         files: ndjson csv answers tcp-256 tcp-256-one tcp-1 tcp-latency json udp-1 udp-1200
-        --part 20: a twentieth of the standard fleet, for short runs. Same events, seed, gateways and part: the same bytes.
+        --part 20: a twentieth of the standard fleet, for short runs.
+        Same events, seed, gateways and part: the same bytes.
         """
 
     struct Options {

@@ -33,8 +33,8 @@ package struct Fleet: Sendable {
     package let firstChoiceName: Int32
     package let firstCodeName: Int32
 
-    /// - Parameter part: one part in so many of the standard fleet. A short run with a part of the fleet costs as much per
-    ///   event as the standard work, of which it has the repetition: events a device, devices and rows a product.
+    /// - Parameter part: one part in so many of the standard fleet. A short run with a part of the fleet costs as much
+    ///   per event as the standard work, of which it has the repetition: events a device, devices and rows a product.
     package init(seed: UInt64, part: Int = 1) {
         productCount = max(1, 1_000 / part)
         deviceCount = max(1, 100_000 / part)
