@@ -35,6 +35,8 @@ private final class FuzzIntake: Intake {
         Standing(admission.dedupe.window(of: device))
     }
 
+    func expect(_ device: DeviceID) {}
+
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         _ = admission.close(
             device, product: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,

@@ -60,6 +60,9 @@ package struct DedupeTable: Sendable {
         return index < current.count ? UInt64(current[index].epoch) &+ current[index].bits : 0
     }
 
+    /// Has the window of a device brought near.
+    package func prefetch(_ device: DeviceID) { current.span.prefetch(Int(device.rawValue)) }
+
     /// Takes an id, known by its hash, among the last `AdmissionLimits.idsPerDevice` of the device.
     package mutating func admit(_ device: DeviceID, hash: UInt64) -> Novelty {
         _ = slot(of: device)

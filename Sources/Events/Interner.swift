@@ -36,8 +36,15 @@ package struct Interner: Sendable {
     }
 
     /// The entry for `bytes`, made if there is none; 0 when that would be more than `limit` entries.
-    package mutating func intern(_ bytes: Span<UInt8>, scope: UInt32 = 0, limit: Int) -> UInt32 {
-        let hash = hash(bytes, scope: scope)
+    ///
+    /// - Parameter search: one for the same bytes and scope, if it was begun before.
+    package mutating func intern(
+        _ bytes: Span<UInt8>, scope: UInt32 = 0, limit: Int, search: NameSearch = NameSearch()
+    ) -> UInt32 {
+        if search.likely != 0, Int(search.likely) <= count, isEntry(search.likely, bytes, scope) {
+            return search.likely
+        }
+        let hash = search.hash != 0 ? search.hash : hash(bytes, scope: scope)
         let found = probe(bytes, scope: scope, hash: hash)
         if found.entry != 0 { return found.entry }
         guard count < limit else { return 0 }
@@ -98,16 +105,49 @@ package struct Interner: Sendable {
         }
     }
 
+    // MARK: Steps of a search
+
+    /// First step: has the slot brought near.
+    func search(_ bytes: Span<UInt8>, scope: UInt32 = 0) -> NameSearch {
+        let hash = hash(bytes, scope: scope)
+        slots.span.prefetch(Int(truncatingIfNeeded: hash &>> 32) & (slots.count &- 1))
+        return NameSearch(hash: hash)
+    }
+
+    /// Second step: finds the entry that has the hash, and has it brought near.
+    func meet(_ search: inout NameSearch) {
+        guard search.hash != 0 else { return }
+        let slots = slots.span
+        let mask = slots.count &- 1
+        var slot = Int(truncatingIfNeeded: search.hash &>> 32) & mask
+        while slots[slot] != 0 {
+            if (slots[slot] ^ search.hash) &>> 32 == 0 {
+                search.likely = UInt32(truncatingIfNeeded: slots[slot])
+                entries.span.prefetch(Int(search.likely))
+                return
+            }
+            slot = (slot &+ 1) & mask
+        }
+    }
+
+    /// Third step: has the bytes brought near.
+    func approach(_ search: NameSearch) {
+        guard search.likely != 0, Int(search.likely) <= count else { return }
+        let entry = entries[Int(search.likely)]
+        arena.span.prefetch(entry.start, bytes: max(Int(entry.count), 1))
+    }
+
     private func isEntry(_ id: UInt32, _ bytes: Span<UInt8>, _ scope: UInt32) -> Bool {
         let entry = entries[Int(id)]
         guard entry.scope == scope, Int(entry.count) == bytes.count else { return false }
         let known = arena.span.extracting(entry.start..<(entry.start &+ bytes.count))
         var index = 0
         while index &+ 8 <= bytes.count {
-            if word(bytes, index) != word(known, index) { return false }
+            if bytes.word(at: index) != known.word(at: index) { return false }
             index &+= 8
         }
-        return shortWord(bytes, index) == shortWord(known, index)
+        let rest = bytes.count &- index
+        return bytes.shortWord(at: index, count: rest) == known.shortWord(at: index, count: rest)
     }
 
     private mutating func grow() {
@@ -134,29 +174,11 @@ package func hashBytes(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
     var index = 0
     let count = bytes.count
     while index &+ 8 <= count {
-        hash = fold(hash ^ word(bytes, index), 0xe703_7ed1_a0b4_28db)
+        hash = fold(hash ^ bytes.word(at: index), 0xe703_7ed1_a0b4_28db)
         index &+= 8
     }
-    hash = fold(hash ^ shortWord(bytes, index), 0x8ebc_6af0_9c88_c6e3 ^ UInt64(count))
+    hash = fold(hash ^ bytes.shortWord(at: index, count: count &- index), 0x8ebc_6af0_9c88_c6e3 ^ UInt64(count))
     return fold(hash, 0x5899_65cc_7537_4cc3)
-}
-
-/// Eight bytes, the first one lowest. One check of bounds, so that the compiler makes one load of it.
-@inline(__always) private func word(_ bytes: Span<UInt8>, _ start: Int) -> UInt64 {
-    let eight = bytes.extracting(start..<(start &+ 8))
-    let low = UInt64(eight[0]) | UInt64(eight[1]) &<< 8 | UInt64(eight[2]) &<< 16 | UInt64(eight[3]) &<< 24
-    let high = UInt64(eight[4]) | UInt64(eight[5]) &<< 8 | UInt64(eight[6]) &<< 16 | UInt64(eight[7]) &<< 24
-    return low | high &<< 32
-}
-
-/// The fewer than eight bytes from `start` to the end.
-@inline(__always) private func shortWord(_ bytes: Span<UInt8>, _ start: Int) -> UInt64 {
-    let rest = bytes.count &- start
-    if rest == 0 { return 0 }
-    if bytes.count >= 8 { return word(bytes, bytes.count &- 8) &>> UInt64(truncatingIfNeeded: 64 &- 8 &* rest) }
-    var word: UInt64 = 0
-    for offset in 0..<rest { word |= UInt64(bytes[start &+ offset]) &<< UInt64(truncatingIfNeeded: offset &* 8) }
-    return word
 }
 
 @inline(__always) private func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {

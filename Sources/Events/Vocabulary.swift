@@ -60,14 +60,14 @@
 /// Owned by one thread at a time. The ingest event loop has the one that gives out numbers; readers of the log build
 /// their own with `define`.
 package struct Vocabulary: Sendable {
-    private var products = Interner()
-    private var aspects = Interner()
-    private var values = Interner()
+    private(set) var products = Interner()
+    private(set) var aspects = Interner()
+    private(set) var values = Interner()
     private var units = Interner()
     private var languages = Interner()
     private var types = Interner()
-    private var devices = Interner()
-    private var customers = Interner()
+    private(set) var devices = Interner()
+    private(set) var customers = Interner()
     private var fresh = Definitions()
     /// How many more names may be given out; known ones are found even when it is 0. For the quota of a sender.
     package var newNames = Int.max
@@ -76,10 +76,11 @@ package struct Vocabulary: Sendable {
 
     /// The number of a word, given out if it is new; nil when the vocabulary is full (`Limits.symbols`)
     /// or there are no `newNames` left.
-    package mutating func symbol(_ kind: SymbolKind, _ text: Span<UInt8>) -> SymbolID? {
-        let known = interner(kind).count
+    package mutating func symbol(
+        _ kind: SymbolKind, _ text: Span<UInt8>, search: NameSearch = NameSearch()
+    ) -> SymbolID? {
         let limit = newNames > 0 ? Limits.symbols : 0
-        let id = withInterner(kind) { $0.intern(text, limit: limit) }
+        let (known, id) = withInterner(kind) { ($0.count, $0.intern(text, limit: limit, search: search)) }
         if Int(id) > known {
             newNames -= 1
             fresh.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
@@ -89,9 +90,12 @@ package struct Vocabulary: Sendable {
 
     /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices` or no
     /// `newNames` left.
-    package mutating func device(product: SymbolID, name: Span<UInt8>) -> DeviceID? {
+    package mutating func device(
+        product: SymbolID, name: Span<UInt8>, search: NameSearch = NameSearch()
+    ) -> DeviceID? {
         let known = devices.count
-        let id = devices.intern(name, scope: product.rawValue, limit: newNames > 0 ? Limits.devices : 0)
+        let limit = newNames > 0 ? Limits.devices : 0
+        let id = devices.intern(name, scope: product.rawValue, limit: limit, search: search)
         if Int(id) > known {
             newNames -= 1
             fresh.devices.append(
@@ -102,9 +106,9 @@ package struct Vocabulary: Sendable {
 
     /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers` or no `newNames`
     /// left.
-    package mutating func customer(_ name: Span<UInt8>) -> CustomerID? {
+    package mutating func customer(_ name: Span<UInt8>, search: NameSearch = NameSearch()) -> CustomerID? {
         let known = customers.count
-        let id = customers.intern(name, limit: newNames > 0 ? Limits.customers : 0)
+        let id = customers.intern(name, limit: newNames > 0 ? Limits.customers : 0, search: search)
         if Int(id) > known {
             newNames -= 1
             fresh.customers.append(CustomerName(id: CustomerID(rawValue: id), name: Array(copying: name)))

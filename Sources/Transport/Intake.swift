@@ -77,6 +77,8 @@ package protocol Intake: AnyObject {
     /// The device no longer has anything below `oldest`: each run below it that was never received becomes one `gap`
     /// event in the log, and its standing moves on.
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind)
+    /// A hint: an event of the device is probably about to be admitted. Changes nothing.
+    func expect(_ device: DeviceID)
 }
 
 /// Someone who waits for a commit or for room: a connection, or the datagram socket.

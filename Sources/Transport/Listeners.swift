@@ -159,13 +159,14 @@ package final class Listeners: Sendable {
                 .recvAllocator,
                 value: FixedSizeRecvByteBufferAllocator(capacity: datagramBytes * TransportLimits.datagramsPerRead)
             )
-            .channelInitializer { channel in
+        do {
+            let socket = try DatagramSocket.open(at: .makeAddressResolvingHost(host, port: port))
+            return try await bootstrap.channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    inside.value.datagrams.use(socket)
                     try channel.pipeline.syncOperations.addHandler(inside.value.datagrams)
                 }
-            }
-        do {
-            return try await bootstrap.bind(host: host, port: port).get()
+            }.withBoundSocket(socket.descriptor).get()
         } catch {
             throw explain(error, "\(host):\(port)/udp", key: "listen.udp")
         }

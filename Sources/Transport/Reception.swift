@@ -3,6 +3,7 @@
 package import Admission
 import Events
 import NIOCore
+package import Wire
 
 /// The intake, the settings and the scratch memory of one ingest event loop. Confined to that loop.
 package final class Reception {
@@ -12,6 +13,8 @@ package final class Reception {
     package var inflated: [UInt8] = []
     /// The answers of the read that is being dealt with.
     package var output: [UInt8] = []
+    /// The JSON lines that are being decoded.
+    package var window = EventLineWindow()
     /// Whose bytes are being read; nil when nobody knows, and then no quota of an address holds.
     package var sender: SenderAddress?
     /// Nil when there is none.

@@ -54,10 +54,15 @@ package enum TransportLimits {
     package static let refusedAtOnce = 256
     /// Datagrams in one system call.
     package static let datagramsPerRead = 64
+    /// Datagrams whose names are looked for together.
+    package static let datagramsAtOnce = 32
     /// Datagrams that were read before the intake was full; beyond it they are refused.
     package static let datagramsHeld = 1_024
     /// Datagrams that wait for their ack; beyond it a datagram is stored but not answered, and the sender repeats it.
     package static let datagramsAwaitingAck = 1 << 17
+    /// Answers that are handed to the kernel at once, and their bytes; it takes no more than 64 and a datagram's size.
+    package static let answersPerRun = 64
+    package static let runBytes = 60_000
     /// What is asked of the kernel for a datagram socket's receive buffer, bytes; it gives no more than
     /// `net.core.rmem_max`.
     package static let datagramReceiveBuffer = 16 << 20

@@ -161,6 +161,17 @@ package struct Ack: Hashable, Sendable {
     }
 
     package func encode() -> [UInt8] {
+        if rejects.isEmpty {
+            // Every frame and datagram is answered with one of these: written by hand, at a tenth of the price.
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(32)
+            appendField(1, durable, to: &bytes)
+            if !ranges.isEmpty { appendRanges(to: &bytes) }
+            appendField(3, UInt64(epoch), to: &bytes)
+            appendField(4, UInt64(retryAfterMilliseconds), to: &bytes)
+            appendField(6, push, to: &bytes)
+            return bytes
+        }
         var message = Tidings_Wire_V1_Ack()
         message.durable = durable
         message.ranges = ranges.flatMap { [$0.missing, $0.present] }
@@ -169,6 +180,17 @@ package struct Ack: Hashable, Sendable {
         message.rejects = rejects.map(\.message)
         message.push = push
         return Wire.encode(message)
+    }
+
+    private func appendRanges(to bytes: inout [UInt8]) {
+        var packed: [UInt8] = []
+        for range in ranges {
+            appendVarint(UInt64(range.missing), to: &packed)
+            appendVarint(UInt64(range.present), to: &packed)
+        }
+        appendVarint(2 << 3 | 2, to: &bytes)
+        appendVarint(UInt64(packed.count), to: &bytes)
+        append(packed.span, to: &bytes)
     }
 }
 

@@ -78,12 +78,14 @@ func device(of source: Span<UInt8>, vocabulary: inout Vocabulary) throws(Refusal
 
 /// The device that a source of valid UTF-8 names, and its product.
 func productAndDevice(
-    of source: Span<UInt8>, vocabulary: inout Vocabulary
+    of source: Span<UInt8>, searches: NameSearches = NameSearches(), vocabulary: inout Vocabulary
 ) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
     let parts = try DeviceSource(source)
     guard !parts.product.isEmpty else { throw .noProduct }
-    guard let product = vocabulary.symbol(.product, source.extracting(parts.product)),
-        let device = vocabulary.device(product: product, name: source.extracting(parts.name))
+    guard
+        let product = vocabulary.symbol(.product, source.extracting(parts.product), search: searches.product),
+        let device = vocabulary.device(
+            product: product, name: source.extracting(parts.name), search: searches.device)
     else { throw .vocabularyFull }
     return (product, device)
 }

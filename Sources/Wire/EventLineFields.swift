@@ -57,8 +57,10 @@ struct EventLineFields {
 
     /// Reads a line, which must be one object and white space around it.
     ///
-    /// - Throws: `.malformedJSON`, `.badUTF8`, `.duplicateKey`, `.tooDeep`.
-    mutating func read(_ line: Span<UInt8>) throws(Refusal) {
+    /// - Throws: `.tooBig`, `.malformedJSON`, `.badUTF8`, `.duplicateKey`, `.tooDeep`.
+    mutating func readWhole(_ line: Span<UInt8>) throws(Refusal) {
+        guard line.count <= Limits.jsonEventBytes else { throw .tooBig }
+        guard isUTF8(line) else { throw .badUTF8 }
         var at = 0
         guard nextByte(line, &at) == 0x7b else { throw .malformedJSON }
         try read(line, &at, EventKey.table)

@@ -2,11 +2,11 @@
 import Events
 
 func setPayload(
-    _ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary,
-    _ batch: inout EventBatch
+    _ event: inout Event, _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>,
+    _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
 ) throws(Refusal) {
     if fields.isDataOpaque { event.blame(.wrongValueType) }
-    try setAspect(&event, fields.aspect, line, &vocabulary)
+    try setAspect(&event, fields.aspect, searches.aspect, line, &vocabulary)
     let value = fields.value == .absent ? fields.rating : fields.value
     if event.kind == .featureUsed, case .number(let number) = value {
         // The value of a use is how often.
@@ -14,7 +14,7 @@ func setPayload(
     } else if event.kind == .feedbackText, case .text = value {
         if fields.text == .absent { try setText(&event, value, line, &batch.text) }
     } else {
-        try setValue(&event, value, line, &vocabulary)
+        try setValue(&event, value, searches.value, line, &vocabulary)
     }
     switch fields.count {
     case .absent: break
@@ -34,14 +34,15 @@ func setPayload(
 }
 
 private func setAspect(
-    _ event: inout Event, _ aspect: Scalar, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary
+    _ event: inout Event, _ aspect: Scalar, _ search: NameSearch, _ line: Span<UInt8>,
+    _ vocabulary: inout Vocabulary
 ) throws(Refusal) {
     switch aspect {
     case .absent: break
     case .text(let text):
         let id = try withPlain(line, text) { (plain) throws(Refusal) -> SymbolID? in
             guard isAspect(plain) else { return nil }
-            guard let id = vocabulary.symbol(.aspect, plain) else { throw .vocabularyFull }
+            guard let id = vocabulary.symbol(.aspect, plain, search: search) else { throw .vocabularyFull }
             return id
         }
         if let id { event.aspect = id } else { event.blame(.badAspect) }
@@ -50,7 +51,8 @@ private func setAspect(
 }
 
 private func setValue(
-    _ event: inout Event, _ scalar: Scalar, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary
+    _ event: inout Event, _ scalar: Scalar, _ search: NameSearch, _ line: Span<UInt8>,
+    _ vocabulary: inout Vocabulary
 ) throws(Refusal) {
     switch scalar {
     case .absent: break
@@ -61,7 +63,7 @@ private func setValue(
     case .text(let text):
         let id = try withPlain(line, text) { (plain) throws(Refusal) -> SymbolID? in
             guard fits(plain, Limits.valueBytes) else { return nil }
-            guard let id = vocabulary.symbol(.value, plain) else { throw .vocabularyFull }
+            guard let id = vocabulary.symbol(.value, plain, search: search) else { throw .vocabularyFull }
             return id
         }
         if let id { event.value = .symbol(id) } else { event.blame(text.range.isEmpty ? .missingValue : .textTooLong) }

@@ -13,16 +13,15 @@ package import Events
 package func readEventLine(
     _ line: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary, into batch: inout EventBatch
 ) throws(Refusal) {
-    guard line.count <= Limits.jsonEventBytes else { throw .tooBig }
-    guard isUTF8(line) else { throw .badUTF8 }
     var fields = EventLineFields()
-    try fields.read(line)
-    try appendEvent(fields, line, arrival, &vocabulary, &batch)
+    try fields.readWhole(line)
+    try appendEvent(fields, NameSearches(), line, arrival, &vocabulary, &batch)
 }
 
-private func appendEvent(
-    _ fields: borrowing EventLineFields, _ line: Span<UInt8>, _ arrival: Timestamp, _ vocabulary: inout Vocabulary,
-    _ batch: inout EventBatch
+/// Makes an event of the fields of a line.
+func appendEvent(
+    _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>, _ arrival: Timestamp,
+    _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
 ) throws(Refusal) {
     var event = Event()
     event.arrival = arrival
@@ -30,10 +29,10 @@ private func appendEvent(
     do {
         // First what needs no name, so that a refused line leaves none behind.
         try setIdentity(&event, fields, line)
-        try setDevice(&event, fields, line, &vocabulary)
+        try setDevice(&event, fields, searches, line, &vocabulary)
         try setKind(&event, fields, line, &vocabulary)
         try setTime(&event, fields, line)
-        try setPayload(&event, fields, line, &vocabulary, &batch)
+        try setPayload(&event, fields, searches, line, &vocabulary, &batch)
     } catch {
         batch.truncate(events: batch.events.count, text: mark)
         throw error
@@ -46,7 +45,8 @@ private func appendEvent(
 }
 
 private func setDevice(
-    _ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary
+    _ event: inout Event, _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>,
+    _ vocabulary: inout Vocabulary
 ) throws(Refusal) {
     let isShort = fields.hasSpecversion ? false : fields.device.isPresent
     let text = isShort ? fields.device : fields.source
@@ -59,7 +59,8 @@ private func setDevice(
             let parts = try DeviceSource(source)
             name = parts.name
             if !parts.product.isEmpty {
-                product = vocabulary.symbol(.product, source.extracting(parts.product))
+                product = vocabulary.symbol(
+                    .product, source.extracting(parts.product), search: searches.product)
                 guard product != nil else { throw .vocabularyFull }
             }
         }
@@ -67,12 +68,13 @@ private func setDevice(
         if product == nil {
             product = try withPlain(line, productText) { (plain) throws(Refusal) in
                 guard fits(plain, Limits.productBytes) else { throw .noProduct }
-                return vocabulary.symbol(.product, plain)
+                return vocabulary.symbol(.product, plain, search: searches.product)
             }
         }
-        guard let product, let device = vocabulary.device(product: product, name: source.extracting(name)) else {
-            throw .vocabularyFull
-        }
+        guard let product,
+            let device = vocabulary.device(
+                product: product, name: source.extracting(name), search: searches.device)
+        else { throw .vocabularyFull }
         event.product = product
         event.device = device
     }
@@ -80,7 +82,7 @@ private func setDevice(
     guard customer.isPresent else { return }
     event.customer = try withPlain(line, customer) { (plain) throws(Refusal) in
         guard fits(plain, Limits.customerBytes) else { throw .badIdentity }
-        guard let id = vocabulary.customer(plain) else { throw .vocabularyFull }
+        guard let id = vocabulary.customer(plain, search: searches.customer) else { throw .vocabularyFull }
         return id
     }
 }

@@ -39,6 +39,18 @@ func expect(_ byte: UInt8, _ line: Span<UInt8>, _ at: inout Int) throws(Refusal)
 func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
     at &+= 1
     let start = at
+    while at &+ 8 <= line.count {
+        let word = line.word(at: at)
+        let special = zeroBytes(word ^ 0x2222_2222_2222_2222) | zeroBytes(word ^ 0x5c5c_5c5c_5c5c_5c5c)
+        let control = (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080
+        let found = special | control
+        if found != 0 {
+            // The lowest mark is certain; the byte there is looked at below.
+            at &+= found.trailingZeroBitCount &>> 3
+            break
+        }
+        at &+= 8
+    }
     while at < line.count {
         let byte = line[at]
         if byte == 0x22 {

@@ -62,12 +62,16 @@ package struct StringTable: Sendable {
 
     package var count: Int { meanings.count }
 
+    /// Searches for some of the entries that are going to be defined; forgotten by `reset`.
+    package var names = BatchNames()
+
     /// Forgets every entry, and keeps the memory.
     package mutating func reset() {
         meanings.removeAll(keepingCapacity: true)
         places.removeAll(keepingCapacity: true)
         if !others.isEmpty { others.removeAll(keepingCapacity: true) }
         bytes.removeAll(keepingCapacity: true)
+        names = BatchNames()
     }
 
     /// Adds an entry.
@@ -151,15 +155,22 @@ package struct StringTable: Sendable {
     ) throws(Refusal) -> Meaning {
         let start = Int(places[index].start)
         let text = bytes.span.extracting(start..<(start + Int(places[index].count)))
+        let ref = UInt32(truncatingIfNeeded: index &+ 1)
+        let search = names.search(role, ref)
         var id: UInt32?
         switch role {
         case .device:
-            let found = try productAndDevice(of: text, vocabulary: &vocabulary)
+            let found = try productAndDevice(
+                of: text, searches: names.deviceSearches(ref), vocabulary: &vocabulary)
             return Meaning(.device, found.device.rawValue, product: found.product.rawValue)
         case .customer:
-            id = fits(text, Limits.customerBytes) ? vocabulary.customer(text)?.rawValue : Self.invalid
-        case .aspect: id = isAspect(text) ? vocabulary.symbol(.aspect, text)?.rawValue : Self.invalid
-        case .value: id = fits(text, Limits.valueBytes) ? vocabulary.symbol(.value, text)?.rawValue : Self.invalid
+            id = fits(text, Limits.customerBytes) ? vocabulary.customer(text, search: search)?.rawValue : Self.invalid
+        case .aspect:
+            id = isAspect(text) ? vocabulary.symbol(.aspect, text, search: search)?.rawValue : Self.invalid
+        case .value:
+            id =
+                fits(text, Limits.valueBytes)
+                ? vocabulary.symbol(.value, text, search: search)?.rawValue : Self.invalid
         case .unit: id = fits(text, Limits.unitBytes) ? vocabulary.symbol(.unit, text)?.rawValue : Self.invalid
         case .language: id = fits(text, Limits.unitBytes) ? vocabulary.symbol(.language, text)?.rawValue : Self.invalid
         case .type: id = fits(text, Limits.valueBytes) ? vocabulary.symbol(.type, text)?.rawValue : Self.invalid

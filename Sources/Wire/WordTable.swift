@@ -1,4 +1,5 @@
 // Known words, found by their bytes: the keys and types of JSON events.
+import Events
 
 /// A word of up to 24 bytes in three integers, so that two are compared at once.
 struct PackedWord: Equatable {
@@ -17,23 +18,16 @@ struct PackedWord: Equatable {
         count = range.count
         let start = range.lowerBound
         if count <= 8 {
-            low = Self.pack(bytes, start, count)
+            low = count == 8 ? bytes.word(at: start) : bytes.shortWord(at: start, count: count)
         } else {
-            low = Self.pack(bytes, start, 8)
-            middle = Self.pack(bytes, start &+ 8, min(count &- 8, 8))
-            if count > 16 { high = Self.pack(bytes, start &+ 16, count &- 16) }
+            low = bytes.word(at: start)
+            if count <= 16 {
+                middle = bytes.word(at: start &+ count &- 8) &>> UInt64(truncatingIfNeeded: 8 &* (16 &- count))
+            } else {
+                middle = bytes.word(at: start &+ 8)
+                high = bytes.word(at: start &+ count &- 8) &>> UInt64(truncatingIfNeeded: 8 &* (24 &- count))
+            }
         }
-    }
-
-    @inline(__always)
-    private static func pack(_ bytes: Span<UInt8>, _ start: Int, _ count: Int) -> UInt64 {
-        var word: UInt64 = 0
-        var shift: UInt64 = 0
-        for index in start..<(start &+ count) {
-            word |= UInt64(bytes[index]) &<< shift
-            shift &+= 8
-        }
-        return word
     }
 
     @inline(__always)

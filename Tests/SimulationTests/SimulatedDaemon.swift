@@ -151,6 +151,8 @@ final class SimulatedDaemon: Intake {
         Standing(admission.dedupe.window(of: device))
     }
 
+    func expect(_ device: DeviceID) {}
+
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         gaps += admission.close(
             device, product: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,

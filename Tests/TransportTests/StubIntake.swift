@@ -61,6 +61,8 @@ final class StubIntake: Intake {
             transport: transport)
     }
 
+    func expect(_ device: DeviceID) {}
+
     /// Makes the filling block durable and tells everybody who waits for it.
     func commit() {
         committed += filling.events + gaps

@@ -21,6 +21,8 @@ struct LineSession: Sendable {
     private var searched = 0
     /// The line of each event of the run at hand.
     private var origins: [UInt64] = []
+    /// The line of each entry of the reception's window.
+    private var windowLines: [UInt64] = []
     /// From when on the sender is within its quotas again.
     private var due: Uptime = 0
 
@@ -67,53 +69,84 @@ struct LineSession: Sendable {
         output: inout [UInt8]
     ) -> Progress.Next? {
         let arrival = reception.intake.now
-        let linesPerRun = 256
-        for _ in 0..<linesPerRun {
-            var end = at + searched
-            while end < bytes.count, bytes[end] != 0x0a { end += 1 }
-            if end - at > Limits.jsonEventBytes {
+        var left = 256
+        while left > 0 {
+            let next = gather(bytes, at: &at, isEnd: isEnd, &left, reception)
+            takeWindow(bytes, arrival: arrival, reception, &refused, output: &output)
+            guard let next else { continue }
+            if next == .tooLong {
                 lines += 1
-                refuse(.tooBig, reception, &refused, output: &output)
+                refuse(.tooBig, line: lines, reception, &refused, output: &output)
                 at = bytes.count
-                return .ends
             }
+            return next == .needsMore ? .needsMore : .ends
+        }
+        return nil
+    }
+
+    private enum GatherEnd {
+        case needsMore
+        case isOver
+        /// What comes next is longer than any line may be.
+        case tooLong
+    }
+
+    /// Finds whole lines and puts them into the window, until it is full or `left` of them were seen.
+    ///
+    /// - Returns: why no more of them follow; nil when there may be more.
+    private mutating func gather(
+        _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, _ left: inout Int, _ reception: Reception
+    ) -> GatherEnd? {
+        while left > 0, reception.window.count < EventLineWindow.capacity {
+            let end = bytes.first(0x0a, from: at + searched)
+            if end - at > Limits.jsonEventBytes { return .tooLong }
             let isLast = end == bytes.count
             if isLast, !isEnd {
                 searched = end - at
                 return .needsMore
             }
             searched = 0
-            if isLast, at == end { return .ends }
+            if isLast, at == end { return .isOver }
             lines += 1
-            receiveLine(bytes, at..<end, arrival: arrival, reception, &refused, output: &output)
+            left -= 1
+            var last = end
+            while last > at, bytes[last - 1] == 0x0d || bytes[last - 1] == 0x20 { last -= 1 }
+            if last > at {
+                reception.window.add(bytes, at..<last)
+                windowLines.append(lines)
+            }
             at = isLast ? end : end + 1
         }
         return nil
     }
 
-    private mutating func receiveLine(
-        _ bytes: Span<UInt8>, _ range: Range<Int>, arrival: Timestamp, _ reception: Reception,
-        _ refused: inout Int, output: inout [UInt8]
+    /// Makes events of the lines in the window, and empties it.
+    private mutating func takeWindow(
+        _ bytes: Span<UInt8>, arrival: Timestamp, _ reception: Reception, _ refused: inout Int,
+        output: inout [UInt8]
     ) {
-        var end = range.upperBound
-        while end > range.lowerBound, bytes[end - 1] == 0x0d || bytes[end - 1] == 0x20 { end -= 1 }
-        guard end > range.lowerBound else { return }
         let intake = reception.intake
-        do throws(Refusal) {
-            try readEventLine(
-                bytes.extracting(range.lowerBound..<end), arrival: arrival, vocabulary: &intake.vocabulary,
-                into: &intake.filling)
-            origins.append(lines)
-        } catch {
-            refuse(error, reception, &refused, output: &output)
+        reception.window.search(bytes, &intake.vocabulary)
+        for index in 0..<reception.window.count {
+            do throws(Refusal) {
+                try reception.window.append(
+                    index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
+                origins.append(windowLines[index])
+            } catch {
+                refuse(error, line: windowLines[index], reception, &refused, output: &output)
+            }
         }
+        reception.window.removeAll()
+        windowLines.removeAll(keepingCapacity: true)
     }
 
-    private func refuse(_ refusal: Refusal, _ reception: Reception, _ refused: inout Int, output: inout [UInt8]) {
+    private func refuse(
+        _ refusal: Refusal, line: UInt64, _ reception: Reception, _ refused: inout Int, output: inout [UInt8]
+    ) {
         let reason = reception.reason(refusal)
         reception.intake.refuse(reason, events: 1, transport: .tcpLines)
         refused += 1
-        if refused <= TransportLimits.answersPerRead { writeLineError(reason, line: lines, into: &output) }
+        if refused <= TransportLimits.answersPerRead { writeLineError(reason, line: line, into: &output) }
     }
 
     private mutating func admitRun(_ reception: Reception, output: inout [UInt8]) -> UInt64 {

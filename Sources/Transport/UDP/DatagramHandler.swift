@@ -9,16 +9,30 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
+    /// The acks that one block makes due.
     private struct Waiting {
-        var receipt: DatagramReceipt
-        var sender: SocketAddress
+        var ticket: UInt64
+        var acks: DatagramOutbox
     }
 
     private let reception: Reception
     private let turnEnds: () -> Void
     private var session: DatagramSession
     private var context: ChannelHandlerContext?
-    private var waiting = CircularBuffer<Waiting>(initialCapacity: 1_024)
+    private var socket: DatagramSocket?
+    private var canCut = DatagramSocket.cuts
+    /// Answers that wait for nothing.
+    private var answers = DatagramOutbox()
+    /// Acks that wait for their blocks, in the order of the tickets.
+    private var waiting: [Waiting] = []
+    private var waitingCount = 0
+    /// Acks that are due and found the socket full.
+    private var unsent: [DatagramOutbox] = []
+    private var retry: Scheduled<Void>?
+    /// An empty one that has memory.
+    private var spare = DatagramOutbox()
+    /// Read, and to be dealt with together with what comes next.
+    private var read: [AddressedEnvelope<ByteBuffer>] = []
     /// Read before the intake was full, and not dealt with; at most what one wakeup of the loop reads.
     private var held: [AddressedEnvelope<ByteBuffer>] = []
     private var awaitsRoomSince: NIODeadline?
@@ -31,6 +45,9 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         session = DatagramSession(settings: reception.settings)
     }
 
+    /// Called once, before the channel is active.
+    func use(_ socket: DatagramSocket) { self.socket = socket }
+
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func handlerRemoved(context: ChannelHandlerContext) { leave() }
@@ -42,16 +59,13 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDraining else { return }
-        let envelope = unwrapInboundIn(data)
-        guard awaitsRoomSince == nil, reception.intake.hasRoom() else {
-            hold(envelope)
-            return
-        }
-        take(envelope)
+        read.append(unwrapInboundIn(data))
+        if read.count == TransportLimits.datagramsAtOnce { takeRead() }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        context.flush()
+        takeRead()
+        sendAnswers()
         turnEnds()
     }
 
@@ -60,13 +74,14 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     }
 
     func committed(through ticket: UInt64) {
-        guard let context else { return }
-        while let first = waiting.first, first.receipt.ticket <= ticket {
-            waiting.removeFirst()
-            first.receipt.write(into: &reception.output)
-            send(to: first.sender)
+        guard context != nil else { return }
+        let due = waiting.prefix { $0.ticket <= ticket }.count
+        for index in 0..<due {
+            waitingCount -= waiting[index].acks.count
+            unsent.append(waiting[index].acks)
         }
-        context.flush()
+        waiting.removeFirst(due)
+        sendUnsent()
         finishDraining()
     }
 
@@ -79,7 +94,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
             if awaitsRoomSince == nil, reception.intake.hasRoom() { take(envelope) } else { hold(envelope) }
         }
         if awaitsRoomSince == nil { setReading(true) }
-        context?.flush()
+        sendAnswers()
         turnEnds()
     }
 
@@ -90,12 +105,13 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         for envelope in held { refuseBusy(envelope) }
         held = []
         setReading(true)
-        context?.flush()
+        sendAnswers()
     }
 
     func drain() -> EventLoopFuture<Void>? {
         guard let context else { return nil }
         isDraining = true
+        takeRead()
         held = []
         setReading(false)
         let promise = context.eventLoop.makePromise(of: Void.self)
@@ -104,17 +120,35 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         return promise.futureResult
     }
 
-    private func take(_ envelope: AddressedEnvelope<ByteBuffer>) {
+    /// Deals with what has been read: the names of all are looked for together.
+    private func takeRead() {
+        guard !read.isEmpty else { return }
+        for envelope in read { session.expect(envelope.data.readableBytesUInt8Span, at: reception) }
+        session.findNames(at: reception)
+        for number in read.indices {
+            if awaitsRoomSince == nil, reception.intake.hasRoom() {
+                take(read[number], expected: number)
+            } else {
+                hold(read[number])
+            }
+        }
+        session.expectNothing()
+        read.removeAll(keepingCapacity: true)
+    }
+
+    private func take(_ envelope: AddressedEnvelope<ByteBuffer>, expected number: Int? = nil) {
         if reception.quotas != nil { reception.sender = SenderAddress(envelope.remoteAddress) }
         let outcome = session.receive(
-            envelope.data.readableBytesUInt8Span, at: reception, as: self, output: &reception.output)
+            envelope.data.readableBytesUInt8Span, expected: number, at: reception, as: self,
+            output: &reception.output)
         switch outcome {
         case .silence: reception.output.removeAll(keepingCapacity: true)
-        case .answer: send(to: envelope.remoteAddress)
+        case .answer: answer(envelope.remoteAddress)
         case .receipt(let receipt):
-            send(to: envelope.remoteAddress)
-            guard waiting.count < TransportLimits.datagramsAwaitingAck else { return }
-            waiting.append(Waiting(receipt: receipt, sender: envelope.remoteAddress))
+            answer(envelope.remoteAddress)
+            guard waitingCount < TransportLimits.datagramsAwaitingAck else { return }
+            receipt.write(into: &reception.output)
+            hold(receipt.ticket, envelope.remoteAddress)
         }
     }
 
@@ -134,15 +168,62 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     private func refuseBusy(_ envelope: AddressedEnvelope<ByteBuffer>) {
         let outcome = session.refuse(
             .busy, envelope.data.readableBytesUInt8Span, at: reception, output: &reception.output)
-        if case .answer = outcome { send(to: envelope.remoteAddress) }
+        if case .answer = outcome { answer(envelope.remoteAddress) }
     }
 
-    /// Sends what is in `output`, if anything.
-    private func send(to sender: SocketAddress) {
-        guard let context, !reception.output.isEmpty else { return }
-        let answer = context.channel.allocator.buffer(bytes: reception.output)
+    /// What is in `output`, if anything, goes out at the end of the turn.
+    private func answer(_ sender: SocketAddress) {
+        guard !reception.output.isEmpty else { return }
+        answers.add(reception.output, to: sender)
         reception.output.removeAll(keepingCapacity: true)
-        context.write(wrapOutboundOut(AddressedEnvelope(remoteAddress: sender, data: answer)), promise: nil)
+    }
+
+    /// What is in `output` goes out when its block is durable.
+    private func hold(_ ticket: UInt64, _ sender: SocketAddress) {
+        if waiting.last?.ticket != ticket {
+            waiting.append(Waiting(ticket: ticket, acks: spare))
+            spare = DatagramOutbox()
+        }
+        let last = waiting.count - 1
+        let before = waiting[last].acks.count
+        waiting[last].acks.add(reception.output, to: sender)
+        waitingCount += waiting[last].acks.count - before
+        reception.output.removeAll(keepingCapacity: true)
+    }
+
+    private func sendAnswers() {
+        guard context != nil, !answers.isEmpty else { return }
+        if unsent.isEmpty, flush(&answers) { return }
+        unsent.append(answers)
+        answers = DatagramOutbox()
+        retryLater()
+    }
+
+    private func sendUnsent() {
+        var sent = 0
+        while sent < unsent.count, flush(&unsent[sent]) { sent += 1 }
+        if sent > 0 { spare = unsent[0] }
+        unsent.removeFirst(sent)
+        retryLater()
+    }
+
+    private func flush(_ outbox: inout DatagramOutbox) -> Bool {
+        guard let socket else { return true }
+        return outbox.flush(canCut: &canCut) { socket.send($0, piece: $1, to: $2) }
+    }
+
+    /// The kernel does not say when a datagram socket has room again, but it never takes long.
+    private func retryLater() {
+        guard !unsent.isEmpty, retry == nil, let context else { return }
+        // Whoever waits for more answers than this repeats what it needs to know.
+        while unsent.count > 1, unsent.reduce(0, { $0 + $1.bytes.count }) > TransportLimits.unreadAnswerBytes {
+            unsent.removeFirst()
+        }
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        retry = context.eventLoop.scheduleTask(in: .milliseconds(1)) {
+            handler.value.retry = nil
+            if handler.value.context != nil { handler.value.sendUnsent() }
+        }
     }
 
     private func setReading(_ isReading: Bool) {
@@ -158,7 +239,13 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     private func leave() {
         guard context != nil else { return }
         context = nil
+        socket = nil
+        retry?.cancel()
+        retry = nil
+        read = []
         waiting.removeAll()
+        waitingCount = 0
+        unsent.removeAll()
         held = []
         reception.intake.forget(self)
         finishDraining()

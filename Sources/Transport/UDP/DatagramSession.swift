@@ -40,6 +40,8 @@ package struct DatagramReceipt: Sendable {
 /// The reader of datagrams. Keeps nothing from one to the next but memory.
 package struct DatagramSession: Sendable {
     private var table: StringTable
+    /// Of the datagrams that are going to be received, in their order.
+    private var names: [BatchNames] = []
 
     package init(settings: TransportSettings) {
         table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
@@ -55,9 +57,38 @@ package struct DatagramSession: Sendable {
         case receipt(DatagramReceipt)
     }
 
+    // MARK: Names of many datagrams
+
+    /// Takes note of a datagram that is going to be received, and begins to look for its names. Until then it is not
+    /// trusted, and changes nothing.
+    package mutating func expect(_ bytes: Span<UInt8>, at reception: Reception) {
+        names.append(BatchNames())
+        guard bytes.count > DatagramHeader.headerBytes + DatagramHeader.trailerBytes,
+            bytes.count <= Limits.datagramBytes, bytes[0] == DatagramHeader.magic,
+            bytes[1] == FrameType.batch.rawValue
+        else { return }
+        names[names.count - 1] = BatchNames(
+            bytes.extracting(DatagramHeader.body(count: bytes.count)), &reception.intake.vocabulary)
+    }
+
+    /// Goes on with the names of all that are expected: once, before the first of them is received.
+    package mutating func findNames(at reception: Reception) {
+        let intake = reception.intake
+        for index in names.indices { names[index].meet(&intake.vocabulary) }
+        for index in names.indices { intake.expect(names[index].approach(&intake.vocabulary)) }
+    }
+
+    /// Forgets what is expected.
+    package mutating func expectNothing() { names.removeAll(keepingCapacity: true) }
+
+    // MARK: One datagram
+
     /// Deals with one datagram. The intake must have room.
+    ///
+    /// - Parameter number: which of the expected datagrams this is; nil when it was not expected.
     package mutating func receive(
-        _ bytes: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+        _ bytes: Span<UInt8>, expected number: Int? = nil, at reception: Reception, as peer: any Acknowledged,
+        output: inout [UInt8]
     ) -> Outcome {
         guard bytes.count > 0 else { return .silence }
         if bytes.count > Limits.datagramBytes {
@@ -68,7 +99,8 @@ package struct DatagramSession: Sendable {
         reception.grantNames()
         defer { reception.settleNames() }
         if bytes[0] == DatagramHeader.magic {
-            return receiveNative(bytes, at: reception, as: peer, output: &output)
+            let names = number.map { self.names[$0] } ?? BatchNames()
+            return receiveNative(bytes, names, at: reception, as: peer, output: &output)
         }
         guard bytes[0] == UInt8(ascii: "{") else {
             reception.intake.refuse(.badMagic, events: 1, transport: .udp)
@@ -89,7 +121,8 @@ package struct DatagramSession: Sendable {
     }
 
     private mutating func receiveNative(
-        _ bytes: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+        _ bytes: Span<UInt8>, _ names: BatchNames, at reception: Reception, as peer: any Acknowledged,
+        output: inout [UInt8]
     ) -> Outcome {
         let intake = reception.intake
         let request: DatagramHeader
@@ -109,9 +142,9 @@ package struct DatagramSession: Sendable {
                 reception.inflated.removeAll(keepingCapacity: true)
                 try inflate(body, limit: Limits.frameBytes, into: &reception.inflated)
                 let inflated = reception.inflated
-                header = try read(inflated.span, request, intake)
+                header = try read(inflated.span, request, BatchNames(), intake)
             } else {
-                header = try read(body, request, intake)
+                header = try read(body, request, names, intake)
             }
             guard !reception.isOverQuota(events: header.count) else {
                 intake.filling.truncate(events: eventsBefore, text: textBefore)
@@ -136,9 +169,10 @@ package struct DatagramSession: Sendable {
     }
 
     private mutating func read(
-        _ body: Span<UInt8>, _ request: DatagramHeader, _ intake: any Intake
+        _ body: Span<UInt8>, _ request: DatagramHeader, _ names: BatchNames, _ intake: any Intake
     ) throws(Refusal) -> BatchHeader {
         table.reset()
+        table.names = names
         return try readBatch(
             body, context: BatchContext(source: .none, arrival: intake.now, epoch: request.epoch), table: &table,
             vocabulary: &intake.vocabulary, into: &intake.filling)

@@ -1,0 +1,100 @@
+// Answers on their way out, without a socket.
+
+import NIOCore
+import Testing
+import Transport
+
+private func address(_ port: Int) throws -> SocketAddress { try SocketAddress(ipAddress: "127.0.0.1", port: port) }
+
+/// A socket that keeps what it is given.
+private final class Sent {
+    /// Each datagram as it arrives, and for whom.
+    var datagrams: [[UInt8]] = []
+    var ports: [Int] = []
+    var calls = 0
+    var cuts = true
+    var room = Int.max
+    /// No datagram can be sent to this port.
+    var deadPort = 0
+
+    func send(_ bytes: Span<UInt8>, _ piece: Int, _ address: SocketAddress) -> SendOutcome {
+        calls += 1
+        if address.port == deadPort || piece > 0 && !cuts { return .failed }
+        guard calls <= room else { return .full }
+        let length = piece > 0 ? piece : bytes.count
+        for start in stride(from: 0, to: bytes.count, by: length) {
+            datagrams.append((start..<start + length).map { bytes[$0] })
+            ports.append(address.port ?? 0)
+        }
+        return .sent
+    }
+}
+
+@Suite struct DatagramOutboxTests {
+    private let sent = Sent()
+
+    private func outbox(_ answers: [(bytes: [UInt8], port: Int)]) throws -> DatagramOutbox {
+        var outbox = DatagramOutbox()
+        for answer in answers { outbox.add(answer.bytes, to: try address(answer.port)) }
+        return outbox
+    }
+
+    private func flush(_ outbox: inout DatagramOutbox, canCut: inout Bool) -> Bool {
+        outbox.flush(canCut: &canCut) { sent.send($0, $1, $2) }
+    }
+
+    @Test func answersOfOneLengthToOneAddressGoTogether() throws {
+        let answers: [(bytes: [UInt8], port: Int)] = [
+            ([1, 1], 5), ([2, 2], 5), ([3, 3], 6), ([4, 4], 5), ([5], 5), ([6], 5), ([7, 7], 5),
+        ]
+        var box = try outbox(answers)
+        var canCut = true
+        let isDone = flush(&box, canCut: &canCut)
+        #expect(isDone)
+        #expect(sent.datagrams == answers.map(\.bytes))
+        #expect(sent.ports == answers.map(\.port))
+        #expect(sent.calls == 5)
+        #expect(box.isEmpty && box.count == 0 && box.bytes.isEmpty)
+    }
+
+    @Test func noRunIsLongerThanTheKernelTakes() throws {
+        var box = try outbox((0..<300).map { ([UInt8(truncatingIfNeeded: $0)], 5) })
+        #expect(box.runs.allSatisfy { $0.count <= TransportLimits.answersPerRun })
+        var long = try outbox((0..<60).map { _ in ([UInt8](repeating: 1, count: 8_192), 5) })
+        #expect(long.runs.allSatisfy { $0.count <= TransportLimits.runBytes })
+        var canCut = true
+        let isDone = [flush(&box, canCut: &canCut), flush(&long, canCut: &canCut)]
+        #expect(isDone == [true, true])
+        #expect(sent.datagrams.count == 360)
+    }
+
+    @Test func whereTheKernelDoesNotCutEveryAnswerStillGoesOut() throws {
+        sent.cuts = false
+        var box = try outbox((0..<10).map { ([UInt8($0)], 5) })
+        var canCut = true
+        let isDone = flush(&box, canCut: &canCut)
+        #expect(isDone)
+        #expect(!canCut, "it is not tried again")
+        #expect(sent.datagrams == (0..<10).map { [UInt8($0)] })
+    }
+
+    @Test func anAddressThatCannotBeReachedCostsNobodyElseAnAnswer() throws {
+        sent.deadPort = 7
+        var box = try outbox([([1], 5), ([2], 7), ([3], 7), ([4], 6)])
+        var canCut = false
+        let isDone = flush(&box, canCut: &canCut)
+        #expect(isDone)
+        #expect(sent.datagrams == [[1], [4]])
+    }
+
+    @Test func aFullSocketGetsTheRestLater() throws {
+        sent.room = 2
+        var box = try outbox([([1], 5), ([2], 6), ([3], 7), ([4], 7)])
+        var canCut = true
+        let wasFull = !flush(&box, canCut: &canCut)
+        sent.room = .max
+        let isDone = flush(&box, canCut: &canCut)
+        #expect(wasFull && isDone)
+        #expect(sent.datagrams == [[1], [2], [3], [4]])
+    }
+}
