@@ -58,7 +58,7 @@ import Testing
 
     @Test func shortWordsAreTheBytesAndZeros() {
         for count in 0..<20 {
-            let bytes = (0..<count).map { UInt8(0xf0 + $0) }
+            let bytes = (0..<count).map { UInt8(0xe0 + $0) }
             for start in 0...count {
                 for length in 0..<min(8, count - start + 1) {
                     var expected: UInt64 = 0

@@ -4,7 +4,7 @@ import Testing
 import Wire
 
 /// What reading lines leaves behind.
-private struct Reading: Equatable {
+private struct LinesRead: Equatable {
     var batch = EventBatch()
     var refusals: [Refusal?] = []
     var devices = 0
@@ -20,8 +20,8 @@ private struct Reading: Equatable {
 
 private let arrival = Timestamp(rawValue: 1_800_000_000_000)
 
-private func oneByOne(_ lines: [[UInt8]]) -> Reading {
-    var reading = Reading()
+private func oneByOne(_ lines: [[UInt8]]) -> LinesRead {
+    var reading = LinesRead()
     var vocabulary = Vocabulary()
     for line in lines {
         do throws(Refusal) {
@@ -35,8 +35,8 @@ private func oneByOne(_ lines: [[UInt8]]) -> Reading {
     return reading
 }
 
-private func together(_ lines: [[UInt8]]) -> Reading {
-    var reading = Reading()
+private func together(_ lines: [[UInt8]]) -> LinesRead {
+    var reading = LinesRead()
     var vocabulary = Vocabulary()
     var window = EventLineWindow()
     var next = 0
