@@ -92,8 +92,13 @@ import Testing
             try? FileManager.default.removeItem(atPath: data + "/summaries.sqlite" + file)
         }
         let next = try await DaemonProcess(data: data)
-        let status = try await tidings("status", "--format", "json", "--data", data)
-        let fields = try #require(try JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any])
+        // The doors are open before the summaries have come to the log's end.
+        #expect(
+            try await eventually {
+                let now = try await status(data)
+                return now["projected"] as? Int == now["head"] as? Int
+            })
+        let fields = try await status(data)
         let unreadable = try #require(fields["unreadable"] as? Int)
         #expect(unreadable > 0 && next.log.contains("the log is damaged"), "\(next.log)")
         #expect(export.output.split(separator: "\n").count + unreadable == fields["head"] as? Int)
@@ -105,6 +110,11 @@ import Testing
         #expect(whole.output == export.output)
         try await expectRebuildEqualsLive(salvaged)
         folder.remove()
+    }
+
+    private func status(_ data: String) async throws -> [String: Any] {
+        let status = try await tidings("status", "--format", "json", "--data", data)
+        return try #require(try JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any])
     }
 
     /// Segments go by size while events come in; the daemon starts again without them, and rebuild says why it cannot.
