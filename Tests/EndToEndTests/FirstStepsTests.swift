@@ -85,6 +85,15 @@ import Testing
         }
     }
 
+    #if os(Linux) && !DEBUG
+        /// The program that ships can be copied to a machine without Swift.
+        @Test func theProgramContainsTheSwiftRuntime() async throws {
+            let libraries = try await run("/usr/bin/ldd", [Binary.tidings]).output
+            #expect(libraries.contains("libsqlite3"))
+            #expect(!libraries.contains("libswift") && !libraries.contains("Foundation"), "\(libraries)")
+        }
+    #endif
+
     static func devices(of product: String, _ daemon: DaemonProcess) async throws -> Int? {
         let summary = try await tidings("summary", product, "--data", daemon.data, "--format", "json")
         guard summary.status == 0 else { return nil }
