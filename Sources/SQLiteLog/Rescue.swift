@@ -33,7 +33,7 @@ struct Rescue: Sendable {
                 try db.execute(sql: Self.tables)
                 for page in 1...max(1, pages.count) {
                     guard let bytes = pages.page(page) else { continue }
-                    for cell in RecordCell.cells(bytes, page) {
+                    for cell in RecordCell.cells(bytes, page) + pages.lostCells(bytes, page) {
                         guard let values = pages.record(bytes, cell), let table = Self.table(values) else { continue }
                         try Self.insert(db, table, cell.key, values)
                         if table == "block", places[cell.key] == nil {
@@ -232,6 +232,61 @@ struct SegmentPages: Sendable {
         return number > 0 ? Files.bytes(of: path, at: (number - 1) * Self.size, count: Self.size) : nil
     }
 
+    /// The cells of a leaf that its pointers no longer lead to: records, whole and of a form that a segment has, in the
+    /// bytes that no other cell takes up.
+    func lostCells(_ page: [UInt8], _ number: Int) -> [RecordCell] {
+        let header = number == 1 ? 100 : 0
+        guard page.count > header + 8, page[header] == 13 else { return [] }
+        var taken = Dictionary(
+            RecordCell.cells(page, number).filter { record(page, $0) != nil }.map { ($0.start, end(of: $0)) },
+            uniquingKeysWith: max)
+        var lost: [RecordCell] = []
+        var at = header + 8
+        while at < page.count {
+            if let end = taken[at], end > at {
+                at = end
+                continue
+            }
+            if let cell = RecordCell(page, at), cell.size >= Self.leastRecord, end(of: cell) <= page.count,
+                Self.isRecord(page, cell.payload), let values = record(page, cell), Self.isTyped(values)
+            {
+                lost.append(cell)
+                taken[at] = end(of: cell)
+            } else {
+                at += 1
+            }
+        }
+        return lost
+    }
+
+    /// The shortest record that matters is that of a word: a header of five bytes, and a letter at least.
+    private static let leastRecord = 7
+
+    /// Whether a record's header may begin here: its own length, then a type for each of four to eleven columns.
+    private static func isRecord(_ page: [UInt8], _ at: Int) -> Bool {
+        at < page.count && (5..<64).contains(page[at])
+    }
+
+    private static func isTyped(_ values: [RecordValue]) -> Bool {
+        switch (values.count, values.last) {
+        case (11, .blob), (6, .blob), (5, .blob), (4, .text): true
+        default: false
+        }
+    }
+
+    /// Behind what stands of a cell on its own page.
+    private func end(of cell: RecordCell) -> Int {
+        cell.payload + (cell.size <= Self.size - 35 ? cell.size : Self.local(cell) + 4)
+    }
+
+    /// How much of a record stands on its own page when others follow.
+    private static func local(_ cell: RecordCell) -> Int {
+        let usable = size
+        let least = (usable - 12) * 32 / 255 - 23
+        let fitting = least + (cell.size - least) % (usable - 4)
+        return fitting <= usable - 35 ? fitting : least
+    }
+
     /// The values of a record; nil when it is none.
     func record(_ page: [UInt8], _ cell: RecordCell) -> [RecordValue]? {
         guard let bytes = payload(page, cell) else { return nil }
@@ -276,14 +331,11 @@ struct SegmentPages: Sendable {
 
     /// The bytes of a record, from its cell and the pages that follow.
     private func payload(_ page: [UInt8], _ cell: RecordCell) -> [UInt8]? {
-        let (usable, most) = (Self.size, Self.size - 35)
-        if cell.size <= most {
+        if cell.size <= Self.size - 35 {
             guard cell.payload + cell.size <= page.count else { return nil }
             return Array(page[cell.payload..<cell.payload + cell.size])
         }
-        let least = (usable - 12) * 32 / 255 - 23
-        let fitting = least + (cell.size - least) % (usable - 4)
-        let local = fitting <= most ? fitting : least
+        let local = Self.local(cell)
         guard cell.payload + local + 4 <= page.count else { return nil }
         var bytes = Array(page[cell.payload..<cell.payload + local])
         var next = Self.number(page, cell.payload + local)

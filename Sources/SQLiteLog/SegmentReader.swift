@@ -268,7 +268,8 @@ struct SegmentReader {
         guard let rescued else { return try stored(from: offset, limit, end) }
         let rows: [StoredBlock]
         do {
-            rows = try stored(from: offset, limit, end)
+            // Where a page is damaged, SQLite may come to rows that were not asked for.
+            rows = try stored(from: offset, limit, end).filter { $0.first >= offset && $0.first < end }
         } catch .corrupt(let segment, let offsets, let cause) {
             let others = rescued.rows(from: offset, limit, end)
             if others.isEmpty { throw .corrupt(segment: segment, offsets: offsets, cause: cause) }
