@@ -18,8 +18,9 @@ struct LogProof {
     private(set) var notes: [Damage] = []
 
     private var logID: [UInt8]?
-    /// Where the segment before ends, and the chains that it may have there; nil where that is not known.
-    private var previous: (end: Offset, chains: [Chain])?
+    /// Where the segment before ends, the chains that it may have there, and whether its last block is proven; nil where
+    /// that is not known.
+    private var previous: (end: Offset, chains: [Chain], isProven: Bool)?
 
     init(folder: String, segments: [Offset]) {
         var doubted: [Doubt] = []
@@ -75,6 +76,10 @@ struct LogProof {
         } else if !before.isEmpty, reader.continues(before) || !reader.continues(own) {
             note(first, first..<first, "its header is damaged: its blocks continue another chain than it says")
             starts[first] = before + own
+        } else if !isOther, previous?.isProven == false {
+            // What it says of the segment before cannot be held against it.
+            note(first, first..<first, "the segment before it ends in damage: nothing proves that it continues that")
+            starts[first] = own
         } else {
             strangers[first] = "does not continue the segment before it: nothing proves that it is of this log"
             starts[first] = own
@@ -210,11 +215,13 @@ extension SegmentReader {
         return ChainLink(row).after(chains, words.map(\.symbol))?.isStored == true
     }
 
-    /// Where the segment ends, and the chains that the last block may have; nil when that cannot be read.
-    func end(start: [Chain]) -> (end: Offset, chains: [Chain])? {
-        guard let row = lastRow() else { return lastReadable().map { ($0.head, [$0.chain]) } }
+    /// Where the segment ends, the chains that the last block may have, and whether it is proven; nil when that cannot
+    /// be read.
+    func end(start: [Chain]) -> (end: Offset, chains: [Chain], isProven: Bool)? {
+        guard let row = lastRow() else { return lastReadable().map { ($0.head, [$0.chain], false) } }
         let words = (try? query { db in try Segment.symbols(db, from: row.first, to: row.first + 1) }) ?? []
         let found = ChainLink(row).after(chains(before: row.first, start: start), words.map(\.symbol))
-        return (row.end, (Chain(bytes: row.chain).map { [$0] } ?? []) + (found?.chains ?? []))
+        let chains = (Chain(bytes: row.chain).map { [$0] } ?? []) + (found?.chains ?? [])
+        return (row.end, chains, found?.isStored == true)
     }
 }

@@ -223,6 +223,23 @@ struct SalvageTests {
         #expect(outcome.report.leftOut == third - second)
     }
 
+    /// What a segment's end no longer says is not held against the next one.
+    @Test func damageAtTheEndOfASegmentCostsTheNextOneNothing() async throws {
+        let written = try await make(200, seed: 48, bytes: 60_000)
+        let path = try folder.segments()[0]
+        try edit(path) { db in
+            try db.execute(
+                sql: """
+                    CREATE TEMP TABLE l AS SELECT * FROM block ORDER BY first_offset DESC LIMIT 2;
+                    DELETE FROM block WHERE first_offset IN (SELECT first_offset FROM l);
+                    UPDATE l SET first_offset = (SELECT sum(first_offset) FROM l) - first_offset;
+                    INSERT INTO block SELECT * FROM l;
+                    """)
+        }
+        let outcome = try await salvage(written)
+        #expect(outcome.report.leftOut == 100, "\(outcome.places)")
+    }
+
     // MARK: What SQLite no longer finds
 
     /// The pointers of a leaf lead to its rows; a row is found in its page without them too.
