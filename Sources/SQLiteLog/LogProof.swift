@@ -78,7 +78,7 @@ struct LogProof {
             starts[first] = before + own
         } else if !isOther, previous?.isProven == false {
             // What it says of the segment before cannot be held against it.
-            note(first, first..<first, "the segment before it ends in damage: nothing proves that it continues that")
+            note(first, first..<first, "the segment before it ends in damage, so that it may not continue it")
             starts[first] = own
         } else {
             strangers[first] = "does not continue the segment before it: nothing proves that it is of this log"
