@@ -18,8 +18,8 @@ struct LogProof {
     private(set) var notes: [Damage] = []
 
     private var logID: [UInt8]?
-    /// Where the segment before ends, the chains that it may have there, and whether its last block is proven; nil where
-    /// that is not known.
+    /// Where the segment before ends, the chains that it may have there, and whether its last block is proven; nil
+    /// where that is not known.
     private var previous: (end: Offset, chains: [Chain], isProven: Bool)?
 
     init(folder: String, segments: [Offset]) {
