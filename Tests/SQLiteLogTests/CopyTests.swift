@@ -36,15 +36,7 @@ struct CopyTests {
     }
 
     private func edit(_ path: String, _ sql: String) throws {
-        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-        let queue = try DatabaseQueue(path: path)
-        try queue.write { db in
-            for trigger in try String.fetchAll(db, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'") {
-                try db.execute(sql: "DROP TRIGGER \(trigger)")
-            }
-            try db.execute(sql: sql)
-        }
-        try queue.close()
+        try editSegment(path) { db in try db.execute(sql: sql) }
     }
 
     // MARK: Backup

@@ -16,29 +16,12 @@ struct DamageTests {
 
     /// A log of several segments with 50 events in each block.
     private func make(_ blocks: Int, seed: UInt64, _ limits: SegmentLimits = Self.limits) async throws -> [EventBatch] {
-        var samples = SampleEvents(seed: seed)
-        let log = try SQLiteEventLog(directory: folder.path, readOnly: false, limits: limits)
-        var written: [EventBatch] = []
-        for _ in 0..<blocks {
-            let (batch, definitions) = samples.batch(50)
-            _ = try await log.append(batch, defining: definitions)
-            written.append(batch)
-        }
-        try await log.close()
-        return written
+        try await folder.fill(blocks, seed: seed, limits)
     }
 
     /// Changes a file behind SQLite's back but with SQLite's help.
     private func edit(_ path: String, _ sql: String) throws {
-        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-        let queue = try DatabaseQueue(path: path)
-        try queue.write { db in
-            for trigger in try String.fetchAll(db, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'") {
-                try db.execute(sql: "DROP TRIGGER \(trigger)")
-            }
-            try db.execute(sql: sql)
-        }
-        try queue.close()
+        try editSegment(path) { db in try db.execute(sql: sql) }
     }
 
     private func verify(_ claim: ChainClaim? = nil) async throws -> VerifyReport {

@@ -16,30 +16,7 @@ struct SalvageTests {
 
     /// Several segments, 50 events in each block; the last word of each batch's text is its own.
     private func make(_ blocks: Int, seed: UInt64, bytes: Int = 1 << 30) async throws -> [EventBatch] {
-        var samples = SampleEvents(seed: seed)
-        let log = try SQLiteEventLog(
-            directory: folder.path, readOnly: false, limits: SegmentLimits(bytes: bytes, keyframeBytes: 6_000))
-        var written: [EventBatch] = []
-        for _ in 0..<blocks {
-            let (batch, definitions) = samples.batch(50)
-            _ = try await log.append(batch, defining: definitions)
-            written.append(batch)
-        }
-        try await log.close()
-        return written
-    }
-
-    private func edit<Result>(_ path: String, _ body: (Database) throws -> Result) throws -> Result {
-        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-        let queue = try DatabaseQueue(path: path)
-        let result = try queue.write { db in
-            for trigger in try String.fetchAll(db, sql: "SELECT name FROM sqlite_schema WHERE type = 'trigger'") {
-                try db.execute(sql: "DROP TRIGGER \(trigger)")
-            }
-            return try body(db)
-        }
-        try queue.close()
-        return result
+        try await folder.fill(blocks, seed: seed, SegmentLimits(bytes: bytes, keyframeBytes: 6_000))
     }
 
     /// What became of a salvage.
@@ -94,7 +71,7 @@ struct SalvageTests {
     @Test func swappedBlocksAreLeftOut() async throws {
         let written = try await make(60, seed: 41)
         let path = try folder.segments()[0]
-        try edit(path) { db in
+        try editSegment(path) { db in
             try db.execute(
                 sql: """
                     UPDATE block SET first_offset = 999999 WHERE first_offset = 500;
@@ -111,7 +88,7 @@ struct SalvageTests {
     @Test func aDeletedBlockCostsThoseUpToTheKeyframe() async throws {
         let written = try await make(60, seed: 42)
         let path = try folder.segments()[0]
-        try edit(path) { db in try db.execute(sql: "DELETE FROM block WHERE first_offset = 500") }
+        try editSegment(path) { db in try db.execute(sql: "DELETE FROM block WHERE first_offset = 500") }
         let outcome = try await salvage(written)
         #expect(outcome.names(500, "blocks are missing"), "\(outcome.places)")
         #expect(outcome.report.leftOut == (try keyframe(path, from: 600)) - 500)
@@ -122,7 +99,7 @@ struct SalvageTests {
         let written = try await make(80, seed: 43)
         let path = try folder.segments()[0]
         let start = try keyframe(path, from: 500)
-        try edit(path) { db in
+        try editSegment(path) { db in
             try db.execute(sql: "DELETE FROM block WHERE first_offset = ?", arguments: [Int64(start) - 50])
         }
         let outcome = try await salvage(written)
@@ -133,7 +110,7 @@ struct SalvageTests {
     @Test func aChangedRowIsLeftOutAndAChangedChainValueIsNot() async throws {
         let written = try await make(60, seed: 44)
         let path = try folder.segments()[0]
-        try edit(path) { db in
+        try editSegment(path) { db in
             try db.execute(
                 sql: """
                     UPDATE block SET chain = randomblob(32) WHERE first_offset = 300;
@@ -153,8 +130,9 @@ struct SalvageTests {
     func aLostWordIsTakenFromAnotherSegment(_ sql: String) async throws {
         let written = try await make(200, seed: 45, bytes: 60_000)
         let (first, second) = (try folder.segments()[0], try folder.segments()[1])
-        let words = try edit(second) { db in try Int64.fetchSet(db, sql: "SELECT id FROM symbol WHERE kind = 2") }
-        let shared = try edit(first) { db in
+        let words = try editSegment(second) { db in try Int64.fetchSet(db, sql: "SELECT id FROM symbol WHERE kind = 2")
+        }
+        let shared = try editSegment(first) { db in
             let ids = try Int64.fetchAll(db, sql: "SELECT id FROM symbol WHERE kind = 2 ORDER BY id")
             let id = try #require(ids.first { words.contains($0) })
             let text = try #require(
@@ -171,7 +149,7 @@ struct SalvageTests {
     @Test func aChangedWordThatOnlyOneSegmentHasCostsItsTextAndItsBlock() async throws {
         let written = try await make(60, seed: 46)
         let path = try folder.segments()[0]
-        let word = try edit(path) { db in
+        let word = try editSegment(path) { db in
             let row = try #require(
                 try Row.fetchOne(db, sql: "SELECT id, first_offset FROM symbol WHERE kind = 2 AND first_offset > 400"))
             let (id, block): (Int64, Int64) = (row[0], row[1])
@@ -190,7 +168,7 @@ struct SalvageTests {
     ]) func aChangedHeaderIsNamedAndCostsNothing(_ sql: String) async throws {
         let written = try await make(200, seed: 47, bytes: 60_000)
         let path = try folder.segments()[1]
-        try edit(path) { db in try db.execute(sql: sql) }
+        try editSegment(path) { db in try db.execute(sql: sql) }
         let outcome = try await salvage(written)
         #expect(outcome.report.leftOut == 0, "\(outcome.places)")
         let segment = (path as NSString).lastPathComponent
@@ -227,7 +205,7 @@ struct SalvageTests {
     @Test func damageAtTheEndOfASegmentCostsTheNextOneNothing() async throws {
         let written = try await make(200, seed: 48, bytes: 60_000)
         let path = try folder.segments()[0]
-        try edit(path) { db in
+        try editSegment(path) { db in
             try db.execute(
                 sql: """
                     CREATE TEMP TABLE l AS SELECT * FROM block ORDER BY first_offset DESC LIMIT 2;
