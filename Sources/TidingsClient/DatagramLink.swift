@@ -43,6 +43,8 @@ package final class DatagramLink: Sendable {
         /// Devices of which a datagram was given up: from then on they say what their oldest event is.
         var devicesWithLoss: Set<UInt32> = []
         var totals = SendTotals()
+        /// When the daemon last answered anything.
+        var heard = NIODeadline.distantPast
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -88,13 +90,13 @@ package final class DatagramLink: Sendable {
     }
 
     /// Takes a datagram from the daemon.
-    package func take(_ bytes: Span<UInt8>) {
+    package func take(_ bytes: Span<UInt8>, now: NIODeadline = .now()) {
         do throws(Refusal) {
             let header = try DatagramHeader.read(bytes)
             let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
             switch header.type {
-            case .ack: acked(header.counter, try Ack(decoding: body))
-            case .error: refused(header.counter, try Reject(decoding: body))
+            case .ack: acked(header.counter, try Ack(decoding: body), now)
+            case .error: refused(header.counter, try Reject(decoding: body), now)
             default: break
             }
         } catch {
@@ -103,8 +105,9 @@ package final class DatagramLink: Sendable {
     }
 
     /// An ack that answers the datagram `counter`: it is stored, and so is what the ack says of its device.
-    private func acked(_ counter: UInt32, _ ack: Ack) {
+    private func acked(_ counter: UInt32, _ ack: Ack, _ now: NIODeadline) {
         wake { state in
+            state.heard = now
             guard let flight = land(counter, &state) else { return }
             state.totals.acked += UInt64(flight.events)
             state.totals.quarantined += UInt64(ack.rejects.count)
@@ -117,11 +120,14 @@ package final class DatagramLink: Sendable {
         }
     }
 
-    /// The daemon refuses a datagram; it is sent again only if it may be.
-    private func refused(_ counter: UInt32, _ reject: Reject) {
+    /// The daemon refuses a datagram; it is sent again only if it may be. One that asks for patience is there: its
+    /// datagram's tries are counted anew.
+    private func refused(_ counter: UInt32, _ reject: Reject, _ now: NIODeadline) {
         wake { state in
+            state.heard = now
             if reject.refusal?.isRetryable == true {
-                state.flights[counter]?.due = .now() + .milliseconds(100)
+                state.flights[counter]?.tries = 0
+                state.flights[counter]?.due = now + .milliseconds(100)
             } else if let flight = land(counter, &state) {
                 state.totals.rejected += UInt64(flight.events)
                 state.devicesWithLoss.insert(flight.device)
@@ -134,7 +140,7 @@ package final class DatagramLink: Sendable {
         wake { state in
             var buffers: [ByteBuffer] = []
             for (counter, flight) in state.flights where flight.due <= now {
-                guard flight.tries < options.maxTries else {
+                guard !isVain(flight, state.heard) else {
                     _ = land(counter, &state)
                     state.totals.lost += UInt64(flight.events)
                     state.devicesWithLoss.insert(flight.device)
@@ -149,6 +155,15 @@ package final class DatagramLink: Sendable {
             }
             return buffers
         }
+    }
+
+    /// Whether to give a datagram up: the daemon has been silent since its last try, or answers others but never this.
+    ///
+    /// While a daemon answers, what the network lost is worth more tries: one way in ten lost, eight tries are all in
+    /// vain for one datagram in a few million, and the sender would say that events are lost.
+    private func isVain(_ flight: Flight, _ heard: NIODeadline) -> Bool {
+        guard flight.tries >= options.maxTries else { return false }
+        return heard < flight.due - flight.pause || flight.tries >= 4 * options.maxTries
     }
 
     private func hasRoom(for device: UInt32?, lastSeq: UInt64, in state: State) -> Bool {

@@ -17,7 +17,8 @@ package struct DatagramOptions: Sendable, Hashable {
     package var datagramBytes = Limits.datagramBytesRecommended
     /// The pause before a datagram is sent again; doubled each time up to 5 s.
     package var firstPauseMilliseconds: Int64 = 200
-    /// After so many tries its events are counted as lost.
+    /// After so many tries without any answer from the daemon its events are counted as lost; four times as many
+    /// while it answers others.
     package var maxTries = 8
     /// The reset counter under which events without a number of their own are numbered.
     package var epoch = UInt32.random(in: 1...UInt32.max)

@@ -1,5 +1,6 @@
 // What a daemon answers is not believed: a wrong one must not end the client.
 
+import Events
 import NIOCore
 import Testing
 import TidingsClient
@@ -35,5 +36,54 @@ import Wire
         // The one that it answers; the other one ends behind what it says.
         #expect(link.totals.acked == 2)
         #expect(link.totals.outstanding == 4)
+    }
+
+    /// The daemon answers the second of two datagrams, or nothing; the first one's tries are counted.
+    @Test(arguments: [(isAnswered: false, tries: 8), (isAnswered: true, tries: 32)])
+    func patienceWithADaemonThatAnswers(isAnswered: Bool, tries: Int) {
+        let link = DatagramLink(options: DatagramOptions())
+        var now = NIODeadline.now()
+        launch(counter: 1, on: link, at: now)
+        var sent = 1
+        while link.totals.lost == 0, sent < 100 {
+            now = now + .seconds(5)
+            if isAnswered {
+                launch(counter: 100 + UInt32(sent), on: link, at: now)
+                answer(.ack, counter: 100 + UInt32(sent), Ack().encode(), on: link, at: now)
+            }
+            sent += link.due(now).count
+        }
+        #expect(sent == tries)
+        #expect(link.totals.lost == 1)
+    }
+
+    @Test func aDaemonThatAsksForPatienceIsNotGivenUp() {
+        let link = DatagramLink(options: DatagramOptions())
+        var now = NIODeadline.now()
+        launch(counter: 1, on: link, at: now)
+        for _ in 0..<100 {
+            answer(
+                .error, counter: 1, Reject(seq: 1, code: UInt32(Refusal.busy.rawValue), text: "busy").encode(),
+                on: link, at: now)
+            now = now + .seconds(5)
+            #expect(link.due(now).count == 1)
+        }
+        #expect(link.totals.lost == 0)
+        #expect(link.totals.outstanding == 1)
+    }
+
+    private func launch(counter: UInt32, on link: DatagramLink, at now: NIODeadline) {
+        link.launch(
+            DatagramLink.Flight(
+                device: counter, epoch: 1, firstSeq: 1, lastSeq: 1, events: 1, bytes: ByteBuffer(),
+                due: now + .milliseconds(200), pause: .milliseconds(200)), counter: counter)
+    }
+
+    private func answer(
+        _ type: FrameType, counter: UInt32, _ body: [UInt8], on link: DatagramLink, at now: NIODeadline
+    ) {
+        var bytes: [UInt8] = []
+        DatagramHeader(type: type, epoch: 1, counter: counter).write(body: body.span, into: &bytes)
+        link.take(bytes.span, now: now)
     }
 }
