@@ -52,19 +52,20 @@ let package = Package(
             dependencies: ["Events", "Wire", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .target(
-            name: "SQLiteLog",
+            name: "SQLiteRows",
             dependencies: [
-                "Events", "Log",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .target(
+            name: "SQLiteLog",
+            dependencies: ["Events", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .target(
             name: "Projection",
             dependencies: [
-                "Events", "Admission", "Log",
-                .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                "Events", "Admission", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: strict),
@@ -123,6 +124,9 @@ let package = Package(
             dependencies: [
                 "Events", "Wire", "Log", "TidingsTesting", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SQLiteRowsTests", dependencies: ["SQLiteRows", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteLogTests",

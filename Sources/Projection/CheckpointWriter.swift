@@ -2,6 +2,7 @@
 
 import Events
 import GRDB
+import SQLiteRows
 
 /// Writes the changed rows of a state into an open transaction, each table in the order of its key.
 struct CheckpointWriter {
@@ -20,134 +21,139 @@ struct CheckpointWriter {
     }
 
     private func writeWords(_ state: borrowing SummaryState) throws {
-        var insert = try RowBinder(db, insertInto: "word", columns: 3)
-        for word in state.changes.words {
-            insert.add(UInt64(word.kind.rawValue))
-            insert.add(word.id.rawValue)
-            insert.bytes += Array(String(decoding: word.text, as: UTF8.self).utf8)
-            insert.add(from: 0)
-            try insert.insert()
+        try db.insertRows(into: "word", columns: 3) { rows in
+            for word in state.changes.words {
+                rows.add(UInt64(word.kind.rawValue))
+                rows.add(word.id.rawValue)
+                rows.bytes += Array(String(decoding: word.text, as: UTF8.self).utf8)
+                rows.addText(from: rows.rowStart)
+                try rows.endRow()
+            }
         }
     }
 
     private func writeProducts(_ state: borrowing SummaryState) throws {
-        var insert = try RowBinder(db, insertInto: "fold_product", columns: 25)
-        for index in state.changes.products {
-            let row = state.products[Int(index)]
-            insert.add(index)
-            insert.add(row.kinds.total)
-            insert.add(row.kinds)
-            insert.addTimes(row.first, row.last)
-            insert.add(row.devices)
-            insert.add(row.customers)
-            insert.add(row.missing)
-            insert.add(row.duplicates)
-            insert.add(row.unfiled)
-            insert.addQuarantined(row)
-            insert.add(row.rating.count)
-            insert.add(row.rating.sum)
-            insert.add(row.rating.top)
-            let bounds = wilsonBounds(row.rating.top, of: row.rating.count)
-            insert.add(bounds.low)
-            insert.add(bounds.high)
-            let start = insert.bytes.count
-            insert.bytes.beginArray()
-            for place in 0..<5 { insert.bytes.addNumber(row.rating.histogram[place]) }
-            insert.bytes.closeArray()
-            insert.add(from: start)
-            insert.add(row.useTotal)
-            insert.add(row.faultTotal)
-            try insert.insert()
+        try db.insertRows(into: "fold_product", columns: 25) { rows in
+            for index in state.changes.products {
+                let row = state.products[Int(index)]
+                rows.add(index)
+                rows.add(row.kinds.total)
+                rows.add(row.kinds)
+                rows.addTimes(row.first, row.last)
+                rows.add(row.devices)
+                rows.add(row.customers)
+                rows.add(row.missing)
+                rows.add(row.duplicates)
+                rows.add(row.unfiled)
+                rows.addQuarantined(row)
+                rows.add(row.rating.count)
+                rows.add(row.rating.sum)
+                rows.add(row.rating.top)
+                let bounds = wilsonBounds(row.rating.top, of: row.rating.count)
+                rows.add(bounds.low)
+                rows.add(bounds.high)
+                let start = rows.bytes.count
+                rows.bytes.beginArray()
+                for place in 0..<5 { rows.bytes.addNumber(row.rating.histogram[place]) }
+                rows.bytes.closeArray()
+                rows.addText(from: start)
+                rows.add(row.useTotal)
+                rows.add(row.faultTotal)
+                try rows.endRow()
+            }
         }
     }
 
     private func writeProductDays(_ state: borrowing SummaryState) throws {
-        var insert = try RowBinder(db, insertInto: "fold_product_day", columns: 15)
         let keys = state.changes.productDays.map { UInt64(state.productDays[Int($0)].product) << 32 | UInt64($0) }
-        for key in keys.sorted() {
-            let index = Int(UInt32(truncatingIfNeeded: key))
-            let row = state.productDays[index]
-            insert.add(SummarySchema.productDayKey(row.product, row.day))
-            insert.add(row.product)
-            insert.add(Int64(row.day))
-            insert.add(row.kinds)
-            insert.add(row.ratingCount)
-            insert.add(row.ratingSum)
-            insert.add(UInt64(state.productDayDevices[index].count))
-            insert.add(UInt64(state.productDayCustomers[index].count))
-            state.productDayDevices[index].encode(into: &insert.bytes)
-            insert.add(from: 0, isText: false)
-            let start = insert.bytes.count
-            state.productDayCustomers[index].encode(into: &insert.bytes)
-            insert.add(from: start, isText: false)
-            try insert.insert()
+        try db.insertRows(into: "fold_product_day", columns: 15) { rows in
+            for key in keys.sorted() {
+                let index = Int(UInt32(truncatingIfNeeded: key))
+                let row = state.productDays[index]
+                rows.add(SummarySchema.productDayKey(row.product, row.day))
+                rows.add(row.product)
+                rows.add(Int64(row.day))
+                rows.add(row.kinds)
+                rows.add(row.ratingCount)
+                rows.add(row.ratingSum)
+                rows.add(UInt64(state.productDayDevices[index].count))
+                rows.add(UInt64(state.productDayCustomers[index].count))
+                state.productDayDevices[index].encode(into: &rows.bytes)
+                rows.addBlob(from: rows.rowStart)
+                let start = rows.bytes.count
+                state.productDayCustomers[index].encode(into: &rows.bytes)
+                rows.addBlob(from: start)
+                try rows.endRow()
+            }
         }
     }
 
     private func writeSlots(_ state: borrowing SummaryState) throws {
-        var insert = try RowBinder(db, insertInto: "fold_slot", columns: 2)
-        for slot in state.changes.firstNewSlot..<state.aspects.count {
-            insert.add(SummarySchema.slotKey(state.aspects[slot]))
-            insert.add(UInt64(slot))
-            try insert.insert()
+        try db.insertRows(into: "fold_slot", columns: 2) { rows in
+            for slot in state.changes.firstNewSlot..<state.aspects.count {
+                rows.add(SummarySchema.slotKey(state.aspects[slot]))
+                rows.add(UInt64(slot))
+                try rows.endRow()
+            }
         }
     }
 
     private func writeAspects(_ state: inout SummaryState) throws {
         try writeSlots(state)
-        var insert = try RowBinder(db, insertInto: "fold_aspect", columns: 39)
-        for slot in state.changes.aspects.sorted() {
-            state.refreshQuantiles(Int(slot))
-            let row = state.aspects[Int(slot)]
-            insert.add(slot)
-            insert.add(row.product)
-            insert.add(row.aspect)
-            insert.add(row.unit)
-            insert.add(row.kinds.total)
-            insert.add(row.kinds)
-            insert.addTimes(row.first, row.last)
-            insert.addCounts(row)
-            insert.add(row.numbers.with(row.stint))
-            for place in 0..<5 {
-                if row.numbering == 0 { insert.addNull() } else { insert.add(row.quantiles[place]) }
+        try db.insertRows(into: "fold_aspect", columns: 39) { rows in
+            for slot in state.changes.aspects.sorted() {
+                state.refreshQuantiles(Int(slot))
+                let row = state.aspects[Int(slot)]
+                rows.add(slot)
+                rows.add(row.product)
+                rows.add(row.aspect)
+                rows.add(row.unit)
+                rows.add(row.kinds.total)
+                rows.add(row.kinds)
+                rows.addTimes(row.first, row.last)
+                rows.addCounts(row)
+                rows.add(row.numbers.with(row.stint))
+                for place in 0..<5 {
+                    if row.numbering == 0 { rows.addNull() } else { rows.add(row.quantiles[place]) }
+                }
+                rows.add(row.useTotal)
+                rows.add(row.faultTotal)
+                rows.add(UInt64(row.maxSeverity))
+                rows.add(row.otherFaults)
+                rows.addChoices(state, row)
+                rows.addFaults(state, row)
+                rows.addRatings(state, row)
+                try rows.endRow()
             }
-            insert.add(row.useTotal)
-            insert.add(row.faultTotal)
-            insert.add(UInt64(row.maxSeverity))
-            insert.add(row.otherFaults)
-            insert.addChoices(state, row)
-            insert.addFaults(state, row)
-            insert.addRatings(state, row)
-            try insert.insert()
         }
     }
 
     private func writeAspectDays(_ state: borrowing SummaryState) throws {
-        var insert = try RowBinder(db, insertInto: "fold_aspect_day", columns: 18)
         var keys = state.changes.aspectDays.map { index in
             let row = state.aspectDays[Int(index)]
             return SortKey(key: SummarySchema.aspectDayKey(row.slot, row.day), row: index)
         }
         keys.sort { $0.key < $1.key }
-        for key in keys {
-            let row = state.aspectDays[Int(key.row)]
-            insert.add(key.key)
-            insert.add(row.kinds)
-            insert.add(row.ratingCount)
-            insert.add(row.ratingSum)
-            if row.ratingCount == 0 { insert.addNull() } else { insert.addHistogram(row) }
-            insert.add(row.useTotal)
-            insert.add(row.faultTotal)
-            insert.add(row.otherSets)
-            let aspect = state.aspects[Int(row.slot)]
-            insert.add(aspect.stintRow == key.row ? row.numbers.with(aspect.stint) : row.numbers)
-            if row.words == AspectRow.none { insert.addNull() } else { insert.addDayWords(state, row) }
-            try insert.insert()
+        try db.insertRows(into: "fold_aspect_day", columns: 18) { rows in
+            for key in keys {
+                let row = state.aspectDays[Int(key.row)]
+                rows.add(key.key)
+                rows.add(row.kinds)
+                rows.add(row.ratingCount)
+                rows.add(row.ratingSum)
+                if row.ratingCount == 0 { rows.addNull() } else { rows.addHistogram(row) }
+                rows.add(row.useTotal)
+                rows.add(row.faultTotal)
+                rows.add(row.otherSets)
+                let aspect = state.aspects[Int(row.slot)]
+                rows.add(aspect.stintRow == key.row ? row.numbers.with(aspect.stint) : row.numbers)
+                if row.words == AspectRow.none { rows.addNull() } else { rows.addDayWords(state, row) }
+                try rows.endRow()
+            }
         }
     }
 
     private func writeTexts(_ state: borrowing SummaryState) throws {
-        var insert = try RowBinder(db, insertInto: "fold_feedback", columns: 10)
         let room = UInt64(ProjectionLimits.textsPerProduct)
         var keys: [UInt64] = []
         for (index, text) in state.changes.texts.enumerated()
@@ -155,20 +161,22 @@ struct CheckpointWriter {
             keys.append(UInt64(SummarySchema.textKey(text.product, text.number % room)) << 32 | UInt64(index))
         }
         keys.sort()
-        for key in keys {
-            let text = state.changes.texts[Int(UInt32(truncatingIfNeeded: key))]
-            insert.add(Int64(key >> 32))
-            insert.add(text.product)
-            insert.add(text.number)
-            insert.add(text.offset)
-            insert.add(text.aspect)
-            insert.add(text.language)
-            insert.add(text.time)
-            if let rating = text.rating { insert.add(rating) } else { insert.addNull() }
-            insert.add(UInt64(text.scale))
-            insert.bytes += state.changes.textBytes[text.start..<text.start + text.length]
-            insert.add(from: 0)
-            try insert.insert()
+        try db.insertRows(into: "fold_feedback", columns: 10) { rows in
+            for key in keys {
+                let text = state.changes.texts[Int(UInt32(truncatingIfNeeded: key))]
+                rows.add(Int64(key >> 32))
+                rows.add(text.product)
+                rows.add(text.number)
+                rows.add(text.offset)
+                rows.add(text.aspect)
+                rows.add(text.language)
+                rows.add(text.time)
+                if let rating = text.rating { rows.add(rating) } else { rows.addNull() }
+                rows.add(UInt64(text.scale))
+                rows.bytes += state.changes.textBytes[text.start..<text.start + text.length]
+                rows.addText(from: rows.rowStart)
+                try rows.endRow()
+            }
         }
     }
 }
@@ -179,7 +187,7 @@ private struct SortKey: BitwiseCopyable {
     var row: UInt32
 }
 
-extension RowBinder {
+extension RowInserter {
     fileprivate mutating func add(_ kinds: KindCounts) {
         add(kinds.preferences)
         add(kinds.ratings)
@@ -237,7 +245,7 @@ extension RowBinder {
         }
         bytes.append(UInt8(ascii: "}"))
         add(quarantined)
-        add(from: start)
+        addText(from: start)
     }
 
     /// `[[word, devices now, sets], ...]`
@@ -255,7 +263,7 @@ extension RowBinder {
             next = choice.next
         }
         bytes.closeArray()
-        add(from: start)
+        addText(from: start)
     }
 
     /// `[[code, events, total, highest severity], ...]`
@@ -274,7 +282,7 @@ extension RowBinder {
             next = fault.next
         }
         bytes.closeArray()
-        add(from: start)
+        addText(from: start)
     }
 
     /// `[[scale, count, sum, top, low, high, [histogram]], ...]`
@@ -299,7 +307,7 @@ extension RowBinder {
             next = rating.next
         }
         bytes.closeArray()
-        add(from: start)
+        addText(from: start)
     }
 
     fileprivate mutating func addHistogram(_ row: borrowing AspectDayRow) {
@@ -307,7 +315,7 @@ extension RowBinder {
         bytes.beginArray()
         for place in 0..<5 { bytes.addNumber(row.histogram[place]) }
         bytes.closeArray()
-        add(from: start)
+        addText(from: start)
     }
 
     /// `[[word, sets], ...]`
@@ -324,6 +332,6 @@ extension RowBinder {
             next = word.next
         }
         bytes.closeArray()
-        add(from: start)
+        addText(from: start)
     }
 }

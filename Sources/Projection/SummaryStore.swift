@@ -4,6 +4,7 @@ import Admission
 package import Events
 import Foundation
 import GRDB
+import SQLiteRows
 
 /// The file of the summaries, opened for writing. Owned by one thread at a time; exactly one process may have it.
 ///
@@ -173,28 +174,29 @@ package struct SummaryStore: Sendable {
     }
 
     private static func writeSnapshot(_ db: Database, _ state: SummaryState, _ checksums: inout [[UInt64]]) throws {
-        var insert = try RowBinder(db, insertInto: "state", columns: 4)
-        var writer = ByteWriter()
         for part in SnapshotPart.allCases {
             let number = Int(part.rawValue)
             let count = state.pageCount(part)
-            for page in 0..<count {
-                writer.removeAll()
-                state.write(part, page: page, to: &writer)
-                let checksum = hashBytes(writer.bytes.span.extracting(0..<writer.count), seed: 0)
-                if page < checksums[number].count {
-                    if checksums[number][page] == checksum { continue }
-                    checksums[number][page] = checksum
-                } else {
-                    checksums[number].append(checksum)
+            // A page is some kilobytes large: one row at a time.
+            try db.insertRows(into: "state", columns: 4, rowsAtOnce: 1) { rows in
+                var writer = ByteWriter()
+                for page in 0..<count {
+                    writer.removeAll()
+                    state.write(part, page: page, to: &writer)
+                    let checksum = hashBytes(writer.bytes.span.extracting(0..<writer.count), seed: 0)
+                    if page < checksums[number].count {
+                        if checksums[number][page] == checksum { continue }
+                        checksums[number][page] = checksum
+                    } else {
+                        checksums[number].append(checksum)
+                    }
+                    rows.add(UInt64(number))
+                    rows.add(UInt64(page))
+                    rows.add(Int64(bitPattern: checksum))
+                    rows.bytes += writer.bytes[..<writer.count]
+                    rows.addBlob(from: rows.rowStart)
+                    try rows.endRow()
                 }
-                insert.add(UInt64(number))
-                insert.add(UInt64(page))
-                insert.add(Int64(bitPattern: checksum))
-                swap(&insert.bytes, &writer.bytes)
-                insert.addBlob(upTo: writer.count)
-                try insert.insert(keepingBytes: true)
-                swap(&insert.bytes, &writer.bytes)
             }
             checksums[number].removeLast(checksums[number].count - count)
             try db.execute(sql: "DELETE FROM state WHERE part = ? AND page >= ?", arguments: [number, count])

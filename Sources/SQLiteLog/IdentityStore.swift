@@ -4,6 +4,7 @@ package import Events
 import FoundationEssentials
 import GRDB
 package import Log
+import SQLiteRows
 import Synchronization
 
 /// Names of devices and customers. Any thread; calls are serialised by the connection.
@@ -99,13 +100,22 @@ package final class IdentityStore: Sendable {
         guard let queue, !readOnly else { throw .closed("the names were opened for reading only") }
         try translating(queue.path) {
             try queue.write { db in
-                if !definitions.devices.isEmpty {
-                    let rows = try NameRows(db, "INSERT OR IGNORE INTO device (id, product, name) VALUES (?, ?, ?)")
-                    for device in definitions.devices { try rows.insert(device) }
+                try db.insertRows(into: "device", columns: 3, onConflict: .ignore) { rows in
+                    for device in definitions.devices {
+                        rows.add(device.id.rawValue)
+                        rows.add(device.product.rawValue)
+                        rows.bytes += device.name
+                        rows.addText(from: rows.rowStart)
+                        try rows.endRow()
+                    }
                 }
-                if !definitions.customers.isEmpty {
-                    let rows = try NameRows(db, "INSERT OR IGNORE INTO customer (id, name) VALUES (?, ?)")
-                    for customer in definitions.customers { try rows.insert(customer) }
+                try db.insertRows(into: "customer (id, name)", columns: 2, onConflict: .ignore) { rows in
+                    for customer in definitions.customers {
+                        rows.add(customer.id.rawValue)
+                        rows.bytes += customer.name
+                        rows.addText(from: rows.rowStart)
+                        try rows.endRow()
+                    }
                 }
             }
         }

@@ -15,8 +15,8 @@ private struct Target {
 @Suite struct ManifestTests {
     /// The flow of an event (ARCHITECTURE.md); adapters of C libraries stand at the end.
     static let flow = [
-        "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "TidingsClient",
-        "Daemon", "TidingsTesting", "tidings",
+        "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation", "Transport",
+        "TidingsClient", "Daemon", "TidingsTesting", "tidings",
     ]
     static let adapters = ["CPrefetch", "CZlib"]
     static let hotRooms: Set = ["Events", "Wire", "Admission", "Log", "Transport"]

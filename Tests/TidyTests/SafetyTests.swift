@@ -6,8 +6,8 @@ import Testing
     /// The only files that may say `unsafe`: those that call C functions.
     static let unsafeFiles: Set<String> = [
         "Sources/Events/Prefetch.swift", "Sources/Log/Deflater.swift", "Sources/Projection/FileSwap.swift",
-        "Sources/Projection/RowBinder.swift",
-        "Sources/SQLiteLog/Files.swift", "Sources/SQLiteLog/NameRows.swift", "Sources/Transport/Descriptors.swift",
+        "Sources/SQLiteRows/RowInserter.swift",
+        "Sources/SQLiteLog/Files.swift", "Sources/Transport/Descriptors.swift",
         "Sources/Transport/PeerAddress.swift", "Sources/Transport/UDP/DatagramSocket.swift",
         "Sources/Wire/Deflate.swift",
     ]
