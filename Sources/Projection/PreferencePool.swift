@@ -53,14 +53,8 @@ struct PreferencePiece: BitwiseCopyable, Sendable {
 
     var count: Int { held.nonzeroBitCount }
 
-    /// The sizes of pieces, as bits: 0, 4, 8, 12, then half as much again, in twos; 64 is the last.
-    private static let sizes: UInt64 = 1 | 1 << 4 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 26 | 1 << 38
-
     /// Whether every place is taken: a piece is as large as its preferences have needed so far.
-    @inline(__always) var isFull: Bool { Self.sizes >> UInt64(count) & 1 != 0 }
-
-    /// The next larger size.
-    static func size(above count: Int) -> Int { count < 12 ? count + 4 : count < 38 ? (count + count / 2) & ~1 : 64 }
+    @inline(__always) var isFull: Bool { (PieceAllotment.sizes | 1) >> UInt64(count) & 1 != 0 }
 
     /// The place of an aspect's preference, or where it would stand.
     @inline(__always) func place(_ bit: UInt64) -> Int {
@@ -68,8 +62,8 @@ struct PreferencePiece: BitwiseCopyable, Sendable {
     }
 }
 
-/// The pieces of all devices, one after another; a piece that grows moves to a larger one, and leaves its place to the
-/// next that needs one of that size.
+/// The pieces of all devices; a piece that grows takes what is free behind it, or moves to a larger one and leaves its
+/// place to others.
 ///
 /// One table for all would be searched by hash, and copied as a whole whenever it grows; a device's preferences lie
 /// together, and are found from the device's row without a search. An entry is two halves of sixteen bytes; a large
@@ -81,20 +75,11 @@ struct PreferencePool: Sendable {
         var b: UInt64 = 0
     }
     private var halves: [Half] = [Half()]
-    /// The first unused place, and the first left piece of each size (a list through the pieces), by size / 2.
-    private var allotment = Allotment()
-
-    private struct Allotment: BitwiseCopyable {
-        var next = 0
-        var left = InlineArray<33, UInt32>(repeating: Work.none)
-    }
-
-    /// The largest piece: one place for each bit of `held`.
-    private static let mostPlaces = 64
+    private var allotment = PieceAllotment()
 
     /// Makes room, so that so many preferences can be set.
     private mutating func reserve(_ sets: Int) {
-        halves.extend(to: 2 * (allotment.next + sets * Self.mostPlaces) + 1, repeating: Half())
+        halves.extend(to: 2 * (allotment.end + sets * PieceAllotment.mostPlaces) + 1, repeating: Half())
     }
 
     /// Asks for the place of an aspect's preference; if there is none yet, for all that will make room for it.
@@ -138,7 +123,7 @@ struct PreferencePool: Sendable {
 
     private static func set(
         _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int, _ devices: inout [DeviceRow],
-        _ halves: inout [Half], _ allotment: inout Allotment
+        _ halves: inout [Half], _ allotment: inout PieceAllotment
     ) {
         var devices = devices.mutableSpan
         var halves = halves.mutableSpan
@@ -173,7 +158,7 @@ struct PreferencePool: Sendable {
     }
 
     private static func restore(
-        _ entries: [Preference], _ held: UInt64, _ halves: inout [Half], _ allotment: inout Allotment
+        _ entries: [Preference], _ held: UInt64, _ halves: inout [Half], _ allotment: inout PieceAllotment
     ) -> PreferencePiece {
         var piece = PreferencePiece()
         var halves = halves.mutableSpan
@@ -188,7 +173,7 @@ struct PreferencePool: Sendable {
 
     @inline(__always)
     private static func insert(
-        _ new: Preference, _ bit: UInt64, _ piece: inout PreferencePiece, _ allotment: inout Allotment,
+        _ new: Preference, _ bit: UInt64, _ piece: inout PreferencePiece, _ allotment: inout PieceAllotment,
         _ halves: inout MutableSpan<Half>
     ) {
         let count = piece.count
@@ -205,22 +190,14 @@ struct PreferencePool: Sendable {
     }
 
     private static func grow(
-        _ piece: inout PreferencePiece, _ allotment: inout Allotment, _ halves: inout MutableSpan<Half>
+        _ piece: inout PreferencePiece, _ allotment: inout PieceAllotment, _ halves: inout MutableSpan<Half>
     ) {
-        let old = piece
-        let size = old.count
-        let larger = PreferencePiece.size(above: size)
-        if allotment.left[larger / 2] != Work.none {
-            piece.start = allotment.left[larger / 2]
-            allotment.left[larger / 2] = UInt32(truncatingIfNeeded: halves[2 * Int(piece.start) + 1].a)
-        } else {
-            piece.start = UInt32(truncatingIfNeeded: allotment.next)
-            allotment.next += larger
-        }
-        guard size > 0 else { return }
-        let (from, to) = (2 * Int(old.start) + 1, 2 * Int(piece.start) + 1)
-        for half in 0..<2 * size { halves[to + half] = halves[from + half] }
-        halves[from].a = UInt64(allotment.left[size / 2])
-        allotment.left[size / 2] = old.start
+        let size = piece.count
+        if allotment.extend(Int(piece.start), from: size) { return }
+        let old = Int(piece.start)
+        let new = allotment.take(PieceAllotment.size(above: size))
+        piece.start = UInt32(truncatingIfNeeded: new)
+        for half in 1..<(2 * size + 1) { halves[2 * new + half] = halves[2 * old + half] }
+        allotment.giveBack(old, size)
     }
 }

@@ -233,7 +233,9 @@ extension SummaryState {
                 aspect: event.aspect.rawValue, language: event.language.rawValue, time: event.time.rawValue,
                 rating: rating, scale: event.scale, start: start, length: Int(event.textLength)))
         products[product].textNumber += 1
-        if changes.textBytes.count > 16 << 20, changes.textBytes.count > changes.textBound { dropOldTexts() }
+        if changes.texts.count > changes.textBound || changes.textBytes.count > changes.textBytesBound {
+            dropOldTexts()
+        }
     }
 
     /// Forgets waiting texts that later ones have pushed out of the latest `ProjectionLimits.textsPerProduct`.
@@ -249,7 +251,8 @@ extension SummaryState {
         }
         changes.texts = kept
         changes.textBytes = bytes
-        changes.textBound = bytes.count * 2
+        changes.textBound = max(changes.textBound, kept.count * 2)
+        changes.textBytesBound = max(changes.textBytesBound, bytes.count * 2)
     }
 
     /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %.

@@ -86,8 +86,9 @@ package struct SummaryState: Sendable {
         var words: [Symbol] = []
         var texts: [PendingText] = []
         var textBytes: [UInt8] = []
-        /// The size at which it is worth looking for texts to forget again.
-        var textBound = 0
+        /// When there are so many texts, or bytes of them, those that later ones have pushed out are forgotten.
+        var textBound = 1 << 15
+        var textBytesBound = 1 << 20
     }
 
     /// The number of rows that a checkpoint would write now.
