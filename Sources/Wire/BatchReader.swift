@@ -46,7 +46,10 @@ package func readBatch(
     _ body: Span<UInt8>, context: BatchContext, table: inout StringTable, vocabulary: inout Vocabulary,
     into batch: inout EventBatch
 ) throws(Refusal) -> BatchHeader {
+    let known = table.count
     let envelope = try readEnvelope(body, &table)
+    table.seek(after: known, &vocabulary)
+    defer { table.forgetSought() }
     let eventMark = batch.events.count
     let textMark = batch.text.count
     do {

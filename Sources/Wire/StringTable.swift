@@ -65,6 +65,51 @@ package struct StringTable: Sendable {
     /// Searches for some of the entries that are going to be defined; forgotten by `reset`.
     package var names = BatchNames()
 
+    /// Searches for the names among the entries from `soughtFrom` on; there for the batch being read only.
+    private var sought: [NameSearches] = []
+    private var soughtFrom = 0
+
+    /// Fewer new entries than this are not worth a search.
+    private static let leastSought = 8
+
+    /// Looks for what the entries behind the first `known` ones probably name, side by side (see `NameSearch`): a
+    /// source with a product a device, any other one a customer. Words are few and near.
+    mutating func seek(after known: Int, _ vocabulary: inout Vocabulary) {
+        guard count &- known >= Self.leastSought else { return }
+        soughtFrom = known
+        var sought: [NameSearches] = []
+        sought.reserveCapacity(count &- known)
+        for index in known..<count {
+            var searches = NameSearches()
+            let text = bytes.span.extracting(range(index))
+            if let parts = try? DeviceSource(text), !parts.product.isEmpty {
+                vocabulary.search(
+                    product: text.extracting(parts.product), device: text.extracting(parts.name), &searches)
+            } else {
+                vocabulary.search(customer: text, &searches)
+            }
+            sought.append(searches)
+        }
+        for index in sought.indices { vocabulary.meet(&sought[index]) }
+        for index in sought.indices { vocabulary.approach(sought[index]) }
+        self.sought = sought
+    }
+
+    /// Forgets what `seek` has found.
+    mutating func forgetSought() {
+        if !sought.isEmpty { sought = [] }
+    }
+
+    private func searches(_ index: Int) -> NameSearches {
+        index >= soughtFrom && index &- soughtFrom < sought.count ? sought[index &- soughtFrom] : NameSearches()
+    }
+
+    /// Where the bytes of an entry stand.
+    private func range(_ index: Int) -> Range<Int> {
+        let start = Int(places[index].start)
+        return start..<(start + Int(places[index].count))
+    }
+
     /// Forgets every entry, and keeps the memory.
     package mutating func reset() {
         meanings.removeAll(keepingCapacity: true)
@@ -153,17 +198,18 @@ package struct StringTable: Sendable {
     private func lookUp(
         _ role: Role, _ index: Int, _ vocabulary: inout Vocabulary
     ) throws(Refusal) -> Meaning {
-        let start = Int(places[index].start)
-        let text = bytes.span.extracting(start..<(start + Int(places[index].count)))
+        let text = bytes.span.extracting(range(index))
         let ref = UInt32(truncatingIfNeeded: index &+ 1)
         let search = names.search(role, ref)
         var id: UInt32?
         switch role {
         case .device:
             let found = try productAndDevice(
-                of: text, searches: names.deviceSearches(ref), vocabulary: &vocabulary)
+                of: text, searches: sought.isEmpty ? names.deviceSearches(ref) : searches(index),
+                vocabulary: &vocabulary)
             return Meaning(.device, found.device.rawValue, product: found.product.rawValue)
         case .customer:
+            let search = sought.isEmpty ? search : searches(index).customer
             id = fits(text, Limits.customerBytes) ? vocabulary.customer(text, search: search)?.rawValue : Self.invalid
         case .aspect:
             id = isAspect(text) ? vocabulary.symbol(.aspect, text, search: search)?.rawValue : Self.invalid
