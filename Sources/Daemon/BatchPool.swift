@@ -11,7 +11,7 @@ import Synchronization
 final class BatchPool: Sendable {
     private let batches = Mutex<[EventBatch]>([])
     /// More than these are let go, and those with a larger arena of texts.
-    private static let mostBatches = 80
+    private static let mostBatches = 32
     private static let mostTextBytes = 256 * 1024
 
     /// A batch with nothing in it, and room for so many events.

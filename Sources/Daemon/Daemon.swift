@@ -91,16 +91,17 @@ package struct Daemon: Sendable {
         var pipelineSettings = Pipeline.Settings()
         pipelineSettings.blockMaxEvents = configuration.blockMaxEvents
         pipelineSettings.blockMaxDelay = configuration.blockMaxDelay
-        let (blocks, continuation) = AsyncStream.makeStream(of: PendingBlock.self)
+        let appender = Appender(storage.log)
         let events = events
         let settings = pipelineSettings
-        let pool = storage.pool
+        let (pool, feed) = (storage.pool, storage.feed)
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
                 vocabulary: known.vocabulary, dedupe: known.dedupe, settings: settings, eventLoop: eventLoop,
-                events: events, pool: pool, submit: { continuation.yield($0) })
+                events: events, pool: pool, isWorthWaiting: { feed.isWorthWaiting }, submit: { appender.submit($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
+        feed.whenNear { eventLoop.execute { pipeline.value.makeRoom() } }
         let intake = try await eventLoop.submit {
             NIOLoopBound(pipeline.value as any Intake, eventLoop: eventLoop)
         }.get()
@@ -120,8 +121,7 @@ package struct Daemon: Sendable {
             tcp: (configuration.tcp.host, configuration.tcp.port),
             udp: (configuration.udp.host, configuration.udp.port),
             settings: transport, intake: intake, on: eventLoop)
-        return Ingest(
-            pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, blocks: blocks, finish: continuation.finish)
+        return Ingest(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
     }
 
     private func describe(_ address: SocketAddress) -> String {
@@ -130,14 +130,12 @@ package struct Daemon: Sendable {
     }
 }
 
-/// What lives on the ingest event loop, and the stream that leads from it to the appender.
+/// What lives on the ingest event loop, and the appender to which it leads.
 struct Ingest: Sendable {
     let pipeline: NIOLoopBound<Pipeline>
     let eventLoop: any EventLoop
     let listeners: Listeners
-    let blocks: AsyncStream<PendingBlock>
-    /// Ends `blocks`.
-    let finish: @Sendable () -> Void
+    let appender: Appender<SQLiteEventLog>
 
     /// Runs on the event loop and returns what it returned.
     func onLoop<Result: Sendable>(_ body: @escaping @Sendable (Pipeline) throws -> Result) async throws -> Result {

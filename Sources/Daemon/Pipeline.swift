@@ -27,6 +27,8 @@ package final class Pipeline: Intake {
         package var maxBlocksInFlight = 8
         /// A block smaller than this is followed by one that is closed at once: the load is light.
         package var lightBlockEvents = 64
+        /// How long to wait for the projector before looking again whether to wait.
+        package var lookAgainAfter: Duration = .milliseconds(100)
 
         package init() {}
     }
@@ -40,6 +42,7 @@ package final class Pipeline: Intake {
     private let events: InternalEvents
     private let pool: BatchPool
     private let submit: (PendingBlock) -> Void
+    private let isWorthWaiting: () -> Bool
 
     /// Start of what `admit` has not yet looked at.
     private var admittedEvents = 0
@@ -54,6 +57,8 @@ package final class Pipeline: Intake {
     private var lastBlockEvents = 0
     private var firstEventAt: NIODeadline?
     private var timer: Scheduled<Void>?
+    /// Looks again whether the projector has to be waited for.
+    private var lookAgain: Scheduled<Void>?
     /// Peers that are not read until there is room, in the order in which they came.
     private var starved: [any Acknowledged] = []
     private var isGivenUp = false
@@ -94,10 +99,14 @@ package final class Pipeline: Intake {
         }
     }
 
-    /// - Parameter submit: hands a closed block to the appender; called on the event loop, must not block.
+    /// - Parameters:
+    ///   - submit: hands a closed block to the appender; called on the event loop, must not block.
+    ///   - isWorthWaiting: whether the projector is behind and will soon be less so; then no full block is closed, and
+    ///     `makeRoom` is to be called when it is.
     init(
         vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
-        events: InternalEvents, pool: BatchPool, submit: @escaping (PendingBlock) -> Void
+        events: InternalEvents, pool: BatchPool, isWorthWaiting: @escaping () -> Bool,
+        submit: @escaping (PendingBlock) -> Void
     ) {
         self.vocabulary = vocabulary
         self.admission = Admission(dedupe: dedupe)
@@ -105,6 +114,7 @@ package final class Pipeline: Intake {
         self.eventLoop = eventLoop
         self.events = events
         self.submit = submit
+        self.isWorthWaiting = isWorthWaiting
         self.pool = pool
         self.filling = pool.take(capacity: settings.blockMaxEvents)
     }
@@ -115,9 +125,25 @@ package final class Pipeline: Intake {
 
     package func hasRoom() -> Bool {
         if fits { return true }
-        guard inFlight.count < settings.maxBlocksInFlight else { return false }
+        guard inFlight.count < settings.maxBlocksInFlight, !mustWait() else { return false }
         close()
         return true
+    }
+
+    private func mustWait() -> Bool {
+        guard isWorthWaiting() else { return false }
+        if lookAgain == nil {
+            let pipeline = NIOLoopBound(self, eventLoop: eventLoop)
+            lookAgain = eventLoop.scheduleTask(in: TimeAmount(settings.lookAgainAfter)) { pipeline.value.makeRoom() }
+        }
+        return true
+    }
+
+    /// The projector has become less behind, or it is time to look whether it has.
+    func makeRoom() {
+        lookAgain?.cancel()
+        lookAgain = nil
+        resumeStarved()
     }
 
     private var fits: Bool {

@@ -4,23 +4,69 @@ import Events
 import Log
 import Synchronization
 
-/// A bounded queue of committed blocks. The appender offers, the projector takes; neither waits for the other.
+/// A bounded queue of committed blocks. The appender offers, the projector takes.
 ///
-/// A block that does not fit is simply not kept: it is in the log, and the projector reads it there.
+/// A block that does not fit is simply not kept: it is in the log, and the projector reads it there. But to read it
+/// costs half as much as to fold it, and the summaries would be late for as long as the load lasts. So the ingest loop
+/// takes no more while the projector is a little behind and seen to come nearer (`isWorthWaiting`). One that is not, be
+/// it that the disk of the summaries fails or that it reads a long log after a kill, is not waited for.
 final class ProjectionFeed: Sendable {
-    /// Blocks held for a projector that is behind; about 46 MiB when all are full.
+    /// Blocks held for a projector that is behind; about 46 MiB when all are full and large.
     private static let maxBlocks = 64
+    /// A projector that is more events behind than this is waited for, one that is hopelessly behind is not. The blocks
+    /// in between are still in the cache of the processor when they are folded.
+    private static let (toleratedEvents, hopelessEvents): (UInt64, UInt64) = (49_152, 4_000_000)
+    /// A projector that has come no nearer for so long is not waited for.
+    private static let patience = Duration.milliseconds(500)
 
     private struct State {
         var blocks: [Block] = []
         var head = Offset.zero
         var isFinished = false
+        /// How far the projector is, and when it said so.
+        var projected = Offset.zero
+        var nearer: ContinuousClock.Instant?
+        /// Whether somebody was told to wait.
+        var isAwaited = false
+        var whenNear: (@Sendable () -> Void)?
+
+        var isTooFar: Bool {
+            (ProjectionFeed.toleratedEvents...ProjectionFeed.hopelessEvents).contains(
+                head.rawValue &- projected.rawValue)
+        }
     }
     private let state: Mutex<State>
     private let offered = Nudge()
 
     /// - Parameter head: the offset that the log's next event will get.
     init(head: Offset) { state = Mutex(State(head: head)) }
+
+    /// Whether the ingest loop had better wait for the projector. When it need no longer, `whenNear` is called; when it
+    /// need not for another reason, nothing is: who waits must ask again.
+    var isWorthWaiting: Bool {
+        state.withLock { state in
+            guard state.isTooFar, let nearer = state.nearer else { return false }
+            state.isAwaited = nearer.duration(to: .now) < Self.patience
+            return state.isAwaited
+        }
+    }
+
+    /// Has `action` called when a projector that was waited for is near again. On the projector's thread; must not
+    /// block.
+    func whenNear(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.whenNear = action } }
+
+    /// The projector has folded everything before `offset`.
+    func projected(_ offset: Offset) {
+        let near = state.withLock { state in
+            (state.projected, state.nearer) = (offset, .now)
+            let passed = state.blocks.prefix { $0.endOffset <= offset }.count
+            state.blocks.removeFirst(passed)
+            guard state.isAwaited, !state.isTooFar else { return nil as (@Sendable () -> Void)? }
+            state.isAwaited = false
+            return state.whenNear
+        }
+        near?()
+    }
 
     /// The offset after the last event that is durable.
     var head: Offset { state.withLock(\.head) }

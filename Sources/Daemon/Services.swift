@@ -39,7 +39,7 @@ struct IngestService: NamedService {
             eventLoop.execute { pipeline.value.giveUp() }
         }
         await ingest.listeners.close()
-        ingest.finish()
+        ingest.appender.finish()
         try await gracefulShutdown()
     }
 
@@ -85,9 +85,8 @@ struct AppenderService: NamedService {
     let events: InternalEvents
 
     func run() async throws {
-        let appender = Appender(storage.log)
         let (pipeline, eventLoop, feed, events) = (ingest.pipeline, ingest.eventLoop, storage.feed, events)
-        await appender.run(ingest.blocks) { outcome in
+        await ingest.appender.run { outcome in
             switch outcome {
             case .stored(let block, let offset):
                 eventLoop.execute {

@@ -102,11 +102,13 @@ struct ProjectorService: NamedService {
                     let start = ContinuousClock.now
                     await storage.projector.apply(block)
                     storage.stages.add("project", since: start)
+                    storage.feed.projected(block.endOffset)
                     storage.pool.give(block.batch)
                     try await storage.projector.checkpointIfDue(at: .now, isBusy: true)
                 }
                 if await storage.projector.offset < head, storage.feed.isEmpty {
-                    try await storage.projector.catchUp(with: storage.log, damaged: { events.damaged($0) })
+                    try await storage.projector.catchUp(
+                        with: storage.log, progress: storage.feed.projected, damaged: { events.damaged($0) })
                 }
                 try await storage.projector.checkpointIfDue(at: .now, isBusy: !storage.feed.isEmpty)
             } catch {

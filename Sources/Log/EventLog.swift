@@ -7,13 +7,17 @@ package import Events
 /// One writer, any number of readers; all calls may come from any thread. An engine exists when it passes
 /// `EventLogConformance`.
 package protocol EventLog: Sendable {
-    /// Stores a batch as one block; durable on return.
+    /// Stores a batch as one block, and tells when it is durable. Returns at once.
     ///
     /// Names of devices and customers in `definitions` are committed before the block that uses them. Calls must
-    /// not overlap. When this throws, nothing of the batch is in the log and the same call may be made again.
-    /// - Parameter definitions: every name first used by this batch, or by an earlier batch whose append failed.
-    /// - Returns: the offset of the batch's first event; the head when the batch is empty.
-    func append(_ batch: EventBatch, defining definitions: Definitions) async throws(LogError) -> Offset
+    /// not overlap. After a failure nothing of the batch is in the log, and the same call may be made again.
+    /// - Parameters:
+    ///   - definitions: every name first used by this batch, or by an earlier batch whose append failed.
+    ///   - report: called once, on a thread of the engine that must not be blocked, with the offset of the batch's
+    ///     first event; with the head when the batch is empty.
+    func append(
+        _ batch: EventBatch, defining definitions: Definitions,
+        report: @escaping @Sendable (Result<Offset, LogError>) -> Void)
 
     /// The offset that the next event will get.
     var head: Offset { get async }
@@ -35,6 +39,18 @@ package protocol EventLog: Sendable {
 
     /// What `log stat` shows.
     func statistics() async throws(LogError) -> LogStatistics
+}
+
+extension EventLog {
+    /// Stores a batch as one block; durable on return. See the call that reports.
+    package func append(
+        _ batch: EventBatch, defining definitions: Definitions
+    ) async throws(LogError) -> Offset {
+        let result = await withCheckedContinuation { continuation in
+            append(batch, defining: definitions) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
 }
 
 /// One file of the log, as counted from its rows.

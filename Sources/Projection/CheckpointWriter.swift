@@ -21,110 +21,132 @@ struct CheckpointWriter {
     }
 
     private func writeWords(_ state: borrowing SummaryState) throws {
-        try db.insertRows(into: "word", columns: 3) { rows in
-            for word in state.changes.words {
-                rows.add(UInt64(word.kind.rawValue))
-                rows.add(word.id.rawValue)
-                rows.bytes += Array(String(decoding: word.text, as: UTF8.self).utf8)
-                rows.addText(from: rows.rowStart)
-                try rows.endRow()
-            }
+        try db.insertRows(into: "word", columns: 3) { rows in try Self.addWords(state, to: &rows) }
+    }
+
+    private static func addWords(
+        _ state: borrowing SummaryState, to rows: inout RowInserter
+    ) throws {
+        for word in state.changes.words {
+            rows.add(UInt64(word.kind.rawValue))
+            rows.add(word.id.rawValue)
+            rows.bytes += Array(String(decoding: word.text, as: UTF8.self).utf8)
+            rows.addText(from: rows.rowStart)
+            try rows.endRow()
         }
     }
 
     private func writeProducts(_ state: borrowing SummaryState) throws {
-        try db.insertRows(into: "fold_product", columns: 25) { rows in
-            for index in state.changes.products {
-                let row = state.products[Int(index)]
-                rows.add(index)
-                rows.add(row.kinds.total)
-                rows.add(row.kinds)
-                rows.addTimes(row.first, row.last)
-                rows.add(row.devices)
-                rows.add(row.customers)
-                rows.add(row.missing)
-                rows.add(row.duplicates)
-                rows.add(row.unfiled)
-                rows.addQuarantined(row)
-                rows.add(row.rating.count)
-                rows.add(row.rating.sum)
-                rows.add(row.rating.top)
-                let bounds = wilsonBounds(row.rating.top, of: row.rating.count)
-                rows.add(bounds.low)
-                rows.add(bounds.high)
-                let start = rows.bytes.count
-                rows.bytes.beginArray()
-                for place in 0..<5 { rows.bytes.addNumber(row.rating.histogram[place]) }
-                rows.bytes.closeArray()
-                rows.addText(from: start)
-                rows.add(row.useTotal)
-                rows.add(row.faultTotal)
-                try rows.endRow()
-            }
+        try db.insertRows(into: "fold_product", columns: 25) { rows in try Self.addProducts(state, to: &rows) }
+    }
+
+    private static func addProducts(
+        _ state: borrowing SummaryState, to rows: inout RowInserter
+    ) throws {
+        for index in state.changes.products {
+            let row = state.products[Int(index)]
+            rows.add(index)
+            rows.add(row.kinds.total)
+            rows.add(row.kinds)
+            rows.addTimes(row.first, row.last)
+            rows.add(row.devices)
+            rows.add(row.customers)
+            rows.add(row.missing)
+            rows.add(row.duplicates)
+            rows.add(row.unfiled)
+            rows.addQuarantined(row)
+            rows.add(row.rating.count)
+            rows.add(row.rating.sum)
+            rows.add(row.rating.top)
+            let bounds = wilsonBounds(row.rating.top, of: row.rating.count)
+            rows.add(bounds.low)
+            rows.add(bounds.high)
+            let start = rows.bytes.count
+            rows.bytes.beginArray()
+            for place in 0..<5 { rows.bytes.addNumber(row.rating.histogram[place]) }
+            rows.bytes.closeArray()
+            rows.addText(from: start)
+            rows.add(row.useTotal)
+            rows.add(row.faultTotal)
+            try rows.endRow()
         }
     }
 
     private func writeProductDays(_ state: borrowing SummaryState) throws {
         let keys = state.changes.productDays.map { UInt64(state.productDays[Int($0)].product) << 32 | UInt64($0) }
         try db.insertRows(into: "fold_product_day", columns: 15) { rows in
-            for key in keys.sorted() {
-                let index = Int(UInt32(truncatingIfNeeded: key))
-                let row = state.productDays[index]
-                rows.add(SummarySchema.productDayKey(row.product, row.day))
-                rows.add(row.product)
-                rows.add(Int64(row.day))
-                rows.add(row.kinds)
-                rows.add(row.ratingCount)
-                rows.add(row.ratingSum)
-                rows.add(UInt64(state.productDayDevices[index].count))
-                rows.add(UInt64(state.productDayCustomers[index].count))
-                state.productDayDevices[index].encode(into: &rows.bytes)
-                rows.addBlob(from: rows.rowStart)
-                let start = rows.bytes.count
-                state.productDayCustomers[index].encode(into: &rows.bytes)
-                rows.addBlob(from: start)
-                try rows.endRow()
-            }
+            try Self.addProductDays(keys, state, to: &rows)
+        }
+    }
+
+    private static func addProductDays(
+        _ keys: [UInt64], _ state: borrowing SummaryState, to rows: inout RowInserter
+    ) throws {
+        for key in keys.sorted() {
+            let index = Int(UInt32(truncatingIfNeeded: key))
+            let row = state.productDays[index]
+            rows.add(SummarySchema.productDayKey(row.product, row.day))
+            rows.add(row.product)
+            rows.add(Int64(row.day))
+            rows.add(row.kinds)
+            rows.add(row.ratingCount)
+            rows.add(row.ratingSum)
+            rows.add(UInt64(state.productDayDevices[index].count))
+            rows.add(UInt64(state.productDayCustomers[index].count))
+            state.productDayDevices[index].encode(into: &rows.bytes)
+            rows.addBlob(from: rows.rowStart)
+            let start = rows.bytes.count
+            state.productDayCustomers[index].encode(into: &rows.bytes)
+            rows.addBlob(from: start)
+            try rows.endRow()
         }
     }
 
     private func writeSlots(_ state: borrowing SummaryState) throws {
-        try db.insertRows(into: "fold_slot", columns: 2) { rows in
-            for slot in state.changes.firstNewSlot..<state.aspects.count {
-                rows.add(SummarySchema.slotKey(state.aspects[slot]))
-                rows.add(UInt64(slot))
-                try rows.endRow()
-            }
+        try db.insertRows(into: "fold_slot", columns: 2) { rows in try Self.addSlots(state, to: &rows) }
+    }
+
+    private static func addSlots(
+        _ state: borrowing SummaryState, to rows: inout RowInserter
+    ) throws {
+        for slot in state.changes.firstNewSlot..<state.aspects.count {
+            rows.add(SummarySchema.slotKey(state.aspects[slot]))
+            rows.add(UInt64(slot))
+            try rows.endRow()
         }
     }
 
     private func writeAspects(_ state: inout SummaryState) throws {
         try writeSlots(state)
-        try db.insertRows(into: "fold_aspect", columns: 39) { rows in
-            for slot in state.changes.aspects.sorted() {
-                state.refreshQuantiles(Int(slot))
-                let row = state.aspects[Int(slot)]
-                rows.add(slot)
-                rows.add(row.product)
-                rows.add(row.aspect)
-                rows.add(row.unit)
-                rows.add(row.kinds.total)
-                rows.add(row.kinds)
-                rows.addTimes(row.first, row.last)
-                rows.addCounts(row)
-                rows.add(row.numbers.with(row.stint))
-                for place in 0..<5 {
-                    if row.numbering == 0 { rows.addNull() } else { rows.add(row.quantiles[place]) }
-                }
-                rows.add(row.useTotal)
-                rows.add(row.faultTotal)
-                rows.add(UInt64(row.maxSeverity))
-                rows.add(row.otherFaults)
-                rows.addChoices(state, row)
-                rows.addFaults(state, row)
-                rows.addRatings(state, row)
-                try rows.endRow()
+        try db.insertRows(into: "fold_aspect", columns: 39) { rows in try Self.addAspects(&state, to: &rows) }
+    }
+
+    private static func addAspects(
+        _ state: inout SummaryState, to rows: inout RowInserter
+    ) throws {
+        for slot in state.changes.aspects.sorted() {
+            state.refreshQuantiles(Int(slot))
+            let row = state.aspects[Int(slot)]
+            rows.add(slot)
+            rows.add(row.product)
+            rows.add(row.aspect)
+            rows.add(row.unit)
+            rows.add(row.kinds.total)
+            rows.add(row.kinds)
+            rows.addTimes(row.first, row.last)
+            rows.addCounts(row)
+            rows.add(row.numbers.with(row.stint))
+            for place in 0..<5 {
+                if row.numbering == 0 { rows.addNull() } else { rows.add(row.quantiles[place]) }
             }
+            rows.add(row.useTotal)
+            rows.add(row.faultTotal)
+            rows.add(UInt64(row.maxSeverity))
+            rows.add(row.otherFaults)
+            rows.addChoices(state, row)
+            rows.addFaults(state, row)
+            rows.addRatings(state, row)
+            try rows.endRow()
         }
     }
 
@@ -134,22 +156,27 @@ struct CheckpointWriter {
             return SortKey(key: SummarySchema.aspectDayKey(row.slot, row.day), row: index)
         }
         keys.sort { $0.key < $1.key }
-        try db.insertRows(into: "fold_aspect_day", columns: 18) { rows in
-            for key in keys {
-                let row = state.aspectDays[Int(key.row)]
-                rows.add(key.key)
-                rows.add(row.kinds)
-                rows.add(row.ratingCount)
-                rows.add(row.ratingSum)
-                if row.ratingCount == 0 { rows.addNull() } else { rows.addHistogram(row) }
-                rows.add(row.useTotal)
-                rows.add(row.faultTotal)
-                rows.add(row.otherSets)
-                let aspect = state.aspects[Int(row.slot)]
-                rows.add(aspect.stintRow == key.row ? row.numbers.with(aspect.stint) : row.numbers)
-                if row.words == AspectRow.none { rows.addNull() } else { rows.addDayWords(state, row) }
-                try rows.endRow()
-            }
+        try db.insertRows(into: "fold_aspect_day", columns: 18) { rows in try Self.addAspectDays(keys, state, to: &rows)
+        }
+    }
+
+    private static func addAspectDays(
+        _ keys: [SortKey], _ state: borrowing SummaryState, to rows: inout RowInserter
+    ) throws {
+        for key in keys {
+            let row = state.aspectDays[Int(key.row)]
+            rows.add(key.key)
+            rows.add(row.kinds)
+            rows.add(row.ratingCount)
+            rows.add(row.ratingSum)
+            if row.ratingCount == 0 { rows.addNull() } else { rows.addHistogram(row) }
+            rows.add(row.useTotal)
+            rows.add(row.faultTotal)
+            rows.add(row.otherSets)
+            let aspect = state.aspects[Int(row.slot)]
+            rows.add(aspect.stintRow == key.row ? row.numbers.with(aspect.stint) : row.numbers)
+            if row.words == AspectRow.none { rows.addNull() } else { rows.addDayWords(state, row) }
+            try rows.endRow()
         }
     }
 
@@ -161,22 +188,26 @@ struct CheckpointWriter {
             keys.append(UInt64(SummarySchema.textKey(text.product, text.number % room)) << 32 | UInt64(index))
         }
         keys.sort()
-        try db.insertRows(into: "fold_feedback", columns: 10) { rows in
-            for key in keys {
-                let text = state.changes.texts[Int(UInt32(truncatingIfNeeded: key))]
-                rows.add(Int64(key >> 32))
-                rows.add(text.product)
-                rows.add(text.number)
-                rows.add(text.offset)
-                rows.add(text.aspect)
-                rows.add(text.language)
-                rows.add(text.time)
-                if let rating = text.rating { rows.add(rating) } else { rows.addNull() }
-                rows.add(UInt64(text.scale))
-                rows.bytes += state.changes.textBytes[text.start..<text.start + text.length]
-                rows.addText(from: rows.rowStart)
-                try rows.endRow()
-            }
+        try db.insertRows(into: "fold_feedback", columns: 10) { rows in try Self.addTexts(keys, state, to: &rows) }
+    }
+
+    private static func addTexts(
+        _ keys: [UInt64], _ state: borrowing SummaryState, to rows: inout RowInserter
+    ) throws {
+        for key in keys {
+            let text = state.changes.texts[Int(UInt32(truncatingIfNeeded: key))]
+            rows.add(Int64(key >> 32))
+            rows.add(text.product)
+            rows.add(text.number)
+            rows.add(text.offset)
+            rows.add(text.aspect)
+            rows.add(text.language)
+            rows.add(text.time)
+            if let rating = text.rating { rows.add(rating) } else { rows.addNull() }
+            rows.add(UInt64(text.scale))
+            rows.bytes += state.changes.textBytes[text.start..<text.start + text.length]
+            rows.addText(from: rows.rowStart)
+            try rows.endRow()
         }
     }
 }

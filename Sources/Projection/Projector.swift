@@ -161,9 +161,12 @@ package actor Projector {
     /// Folds everything that the log holds after `offset`.
     ///
     /// Events that cannot be read because the log is damaged are passed over and counted in the summaries.
-    /// - Parameter damaged: called for each place that is passed over.
+    /// - Parameters:
+    ///   - progress: called with the offset up to which everything is folded, after some blocks each.
+    ///   - damaged: called for each place that is passed over.
     package func catchUp(
-        with log: some EventLog, checkpoints: Bool = true, damaged: @Sendable (Damage) -> Void = { _ in }
+        with log: some EventLog, checkpoints: Bool = true, progress: @Sendable (Offset) -> Void = { _ in },
+        damaged: @Sendable (Damage) -> Void = { _ in }
     ) async throws(ProjectionError) {
         try await load()
         while true {
@@ -178,6 +181,7 @@ package actor Projector {
                 pace.applied(block.count)
             }
             if piece.blocks.isEmpty { state.skip(to: piece.end) }
+            progress(state.offset)
             if checkpoints { try checkpointIfDue(at: ContinuousClock.now, isBusy: true) }
         }
     }

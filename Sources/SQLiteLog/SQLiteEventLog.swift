@@ -98,13 +98,14 @@ package final class SQLiteEventLog: EventLog {
     // MARK: EventLog
 
     package func append(
-        _ batch: EventBatch, defining definitions: Definitions
-    ) async throws(LogError) -> Offset {
-        try await run(on: writerQueue) { () throws(LogError) in try self.appendNow(batch, definitions) }
+        _ batch: EventBatch, defining definitions: Definitions,
+        report: @escaping @Sendable (Result<Offset, LogError>) -> Void
+    ) {
+        writerQueue.async { report(self.appendNow(batch, definitions)) }
     }
 
-    private func appendNow(_ batch: EventBatch, _ definitions: Definitions) throws(LogError) -> Offset {
-        let result = writer.withLock { writer -> Result<Offset, LogError> in
+    private func appendNow(_ batch: EventBatch, _ definitions: Definitions) -> Result<Offset, LogError> {
+        writer.withLock { writer -> Result<Offset, LogError> in
             do throws(LogError) {
                 guard writer != nil else { throw isReadOnly ? .closed("opened for reading only") : .closed("closed") }
                 let offset = try writer?.append(batch, definitions, beforeSealing: letGo) ?? .zero
@@ -114,7 +115,6 @@ package final class SQLiteEventLog: EventLog {
                 return .failure(error)
             }
         }
-        return try result.get()
     }
 
     package var head: Offset {

@@ -40,8 +40,9 @@ package final class InMemoryEventLog: EventLog {
     package func fail(with error: LogError?) { state.withLock { $0.failure = error } }
 
     package func append(
-        _ batch: EventBatch, defining definitions: Definitions
-    ) async throws(LogError) -> Offset {
+        _ batch: EventBatch, defining definitions: Definitions,
+        report: @escaping @Sendable (Result<Offset, LogError>) -> Void
+    ) {
         let result = state.withLock { state -> Result<Offset, LogError> in
             do throws(LogError) {
                 return .success(try append(batch, definitions, &state))
@@ -49,7 +50,7 @@ package final class InMemoryEventLog: EventLog {
                 return .failure(error)
             }
         }
-        return try result.get()
+        report(result)
     }
 
     private func append(

@@ -9,13 +9,17 @@ package struct TCPSession: Sendable {
     private enum Language: Sendable {
         /// Not enough has come to tell.
         case unknown
-        case native(NativeSession)
-        case lines(LineSession)
+        case native
+        case lines
         /// Refused at the first bytes.
         case none
     }
 
     private var language = Language.unknown
+    /// The session of the language that is spoken, each in a place of its own: a session that is changed within an
+    /// enumeration is copied out of it and back for every frame.
+    private var native: NativeSession?
+    private var lines: LineSession?
 
     package init() {}
 
@@ -26,11 +30,7 @@ package struct TCPSession: Sendable {
 
     /// Whether everything that was admitted has been acknowledged.
     package var isSettled: Bool {
-        switch language {
-        case .unknown, .none: true
-        case .native(let session): session.isSettled
-        case .lines(let session): session.isSettled
-        }
+        native?.isSettled ?? lines?.isSettled ?? true
     }
 
     /// Deals with as many whole units as there are in `bytes`, and appends the answers to `output`.
@@ -50,36 +50,26 @@ package struct TCPSession: Sendable {
             }
             start = skipped
         }
-        switch language {
-        case .unknown: return Progress(consumed: start, next: .needsMore)
-        case .none:
-            reception.intake.refuse(.badMagic, events: 1, transport: .tcpLines)
-            writeLineError(.badMagic, line: 0, into: &output)
-            return Progress(consumed: bytes.count, next: .ends)
-        case .native(var session):
-            language = .unknown
-            defer { language = .native(session) }
-            return session.receive(bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
-        case .lines(var session):
-            language = .unknown
-            defer { language = .lines(session) }
-            return session.receive(bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
+        if let progress = native?.receive(
+            bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
+        {
+            return progress
         }
+        if let progress = lines?.receive(
+            bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
+        {
+            return progress
+        }
+        guard case .none = language else { return Progress(consumed: start, next: .needsMore) }
+        reception.intake.refuse(.badMagic, events: 1, transport: .tcpLines)
+        writeLineError(.badMagic, line: 0, into: &output)
+        return Progress(consumed: bytes.count, next: .ends)
     }
 
     /// Everything up to `ticket` is durable: appends the acks that this makes due to `output`.
     package mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
-        switch language {
-        case .unknown, .none: break
-        case .native(var session):
-            language = .unknown
-            session.committed(through: ticket, output: &output)
-            language = .native(session)
-        case .lines(var session):
-            language = .unknown
-            session.committed(through: ticket, output: &output)
-            language = .lines(session)
-        }
+        native?.committed(through: ticket, output: &output)
+        lines?.committed(through: ticket, output: &output)
     }
 
     /// Appends what tells the peer that the daemon closes the connection for `reason`.
@@ -105,11 +95,13 @@ package struct TCPSession: Sendable {
                 language = .none
                 return 0
             }
-            language = .native(NativeSession(settings: reception.settings))
+            language = .native
+            native = NativeSession(settings: reception.settings)
             return streamMagic.count
         }
         for index in bytes.indices where !isBlank(bytes[index]) {
-            language = bytes[index] == UInt8(ascii: "{") ? .lines(LineSession()) : .none
+            language = bytes[index] == UInt8(ascii: "{") ? .lines : .none
+            if case .lines = language { lines = LineSession() }
             return 0
         }
         guard bytes.count <= Limits.jsonEventBytes else {
