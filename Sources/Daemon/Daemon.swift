@@ -98,7 +98,7 @@ package struct Daemon: Sendable {
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
                 vocabulary: known.vocabulary, dedupe: known.dedupe, settings: settings, eventLoop: eventLoop,
-                events: events, pool: pool, isWorthWaiting: { feed.isWorthWaiting }, submit: { appender.submit($0) })
+                events: events, pool: pool, isWorthWaiting: { feed.isWorthWaiting() }, submit: { appender.submit($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
         feed.whenNear { eventLoop.execute { pipeline.value.makeRoom() } }

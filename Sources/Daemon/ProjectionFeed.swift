@@ -1,7 +1,7 @@
 // From the appender to the projector: committed blocks in memory, or, when it lags, the hint to read the log.
 
-import Events
-import Log
+package import Events
+package import Log
 import Synchronization
 
 /// A bounded queue of committed blocks. The appender offers, the projector takes.
@@ -10,7 +10,7 @@ import Synchronization
 /// costs half as much as to fold it, and the summaries would be late for as long as the load lasts. So the ingest loop
 /// takes no more while the projector is a little behind and seen to come nearer (`isWorthWaiting`). One that is not, be
 /// it that the disk of the summaries fails or that it reads a long log after a kill, is not waited for.
-final class ProjectionFeed: Sendable {
+package final class ProjectionFeed: Sendable {
     /// Blocks held for a projector that is behind; about 46 MiB when all are full and large.
     private static let maxBlocks = 64
     /// A projector that is more events behind than this is waited for, one that is hopelessly behind is not. The blocks
@@ -39,26 +39,26 @@ final class ProjectionFeed: Sendable {
     private let offered = Nudge()
 
     /// - Parameter head: the offset that the log's next event will get.
-    init(head: Offset) { state = Mutex(State(head: head)) }
+    package init(head: Offset) { state = Mutex(State(head: head)) }
 
     /// Whether the ingest loop had better wait for the projector. When it need no longer, `whenNear` is called; when it
     /// need not for another reason, nothing is: who waits must ask again.
-    var isWorthWaiting: Bool {
+    package func isWorthWaiting(at now: ContinuousClock.Instant = .now) -> Bool {
         state.withLock { state in
             guard state.isTooFar, let nearer = state.nearer else { return false }
-            state.isAwaited = nearer.duration(to: .now) < Self.patience
+            state.isAwaited = nearer.duration(to: now) < Self.patience
             return state.isAwaited
         }
     }
 
     /// Has `action` called when a projector that was waited for is near again. On the projector's thread; must not
     /// block.
-    func whenNear(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.whenNear = action } }
+    package func whenNear(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.whenNear = action } }
 
     /// The projector has folded everything before `offset`.
-    func projected(_ offset: Offset) {
+    package func projected(_ offset: Offset, at now: ContinuousClock.Instant = .now) {
         let near = state.withLock { state in
-            (state.projected, state.nearer) = (offset, .now)
+            (state.projected, state.nearer) = (offset, now)
             let passed = state.blocks.prefix { $0.endOffset <= offset }.count
             state.blocks.removeFirst(passed)
             guard state.isAwaited, !state.isTooFar else { return nil as (@Sendable () -> Void)? }
@@ -75,7 +75,7 @@ final class ProjectionFeed: Sendable {
     var isEmpty: Bool { state.withLock(\.blocks.isEmpty) }
 
     /// Tells of a block that is durable.
-    func offer(_ block: Block) {
+    package func offer(_ block: Block) {
         state.withLock { state in
             state.head = block.endOffset
             if state.blocks.count < Self.maxBlocks { state.blocks.append(block) }
@@ -90,7 +90,7 @@ final class ProjectionFeed: Sendable {
     }
 
     /// What is waiting, and how far the log has come.
-    func take() -> (blocks: [Block], head: Offset, isFinished: Bool) {
+    package func take() -> (blocks: [Block], head: Offset, isFinished: Bool) {
         state.withLock { state in
             let blocks = state.blocks
             state.blocks = []

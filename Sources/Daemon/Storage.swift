@@ -108,7 +108,7 @@ struct ProjectorService: NamedService {
                 }
                 if await storage.projector.offset < head, storage.feed.isEmpty {
                     try await storage.projector.catchUp(
-                        with: storage.log, progress: storage.feed.projected, damaged: { events.damaged($0) })
+                        with: storage.log, progress: { storage.feed.projected($0) }, damaged: { events.damaged($0) })
                 }
                 try await storage.projector.checkpointIfDue(at: .now, isBusy: !storage.feed.isEmpty)
             } catch {

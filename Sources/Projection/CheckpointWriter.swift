@@ -163,7 +163,9 @@ struct CheckpointWriter {
     private static func addAspectDays(
         _ keys: [SortKey], _ state: borrowing SummaryState, to rows: inout RowInserter
     ) throws {
-        for key in keys {
+        for index in keys.indices {
+            Self.prefetch(keys, index, state)
+            let key = keys[index]
             let row = state.aspectDays[Int(key.row)]
             rows.add(key.key)
             rows.add(row.kinds)
@@ -173,11 +175,23 @@ struct CheckpointWriter {
             rows.add(row.useTotal)
             rows.add(row.faultTotal)
             rows.add(row.otherSets)
-            let aspect = state.aspects[Int(row.slot)]
-            rows.add(aspect.stintRow == key.row ? row.numbers.with(aspect.stint) : row.numbers)
+            let slot = Int(row.slot)
+            let hasStint = state.aspects[slot].stintRow == key.row
+            rows.add(hasStint ? row.numbers.with(state.aspects[slot].stint) : row.numbers)
             if row.words == AspectRow.none { rows.addNull() } else { rows.addDayWords(state, row) }
             try rows.endRow()
         }
+    }
+
+    /// Has what the rows a little further on need brought near: they lie in the order in which they were made.
+    @inline(__always)
+    private static func prefetch(_ keys: [SortKey], _ index: Int, _ state: borrowing SummaryState) {
+        let (near, far) = (index + 4, index + 8)
+        if far < keys.count { state.aspectDays.span.prefetch(Int(keys[far].row)) }
+        guard near < keys.count else { return }
+        let row = Int(keys[near].row)
+        state.dayWords.span.prefetch(Int(state.aspectDays[row].words))
+        state.aspects.span.prefetch(Int(state.aspectDays[row].slot), bytes: AspectRow.stintBytes)
     }
 
     private func writeTexts(_ state: borrowing SummaryState) throws {

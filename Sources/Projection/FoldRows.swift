@@ -217,6 +217,8 @@ struct AspectToday: Sendable, BitwiseCopyable {
 /// One aspect of one product, from the log's beginning to its last settling.
 struct AspectRow: Sendable, BitwiseCopyable {
     static let none = UInt32.max
+    /// The first bytes, up to `stintRow`.
+    static let stintBytes = 96
 
     var unit: UInt32 = 0
     var maxSeverity: UInt8 = 0

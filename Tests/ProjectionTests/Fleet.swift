@@ -123,8 +123,11 @@ struct Fleet {
 struct ListLog: EventLog {
     var blocks: [Block]
 
-    func append(_ batch: EventBatch, defining definitions: Definitions) async throws(LogError) -> Offset {
-        throw .closed("this log is for reading")
+    func append(
+        _ batch: EventBatch, defining definitions: Definitions,
+        report: @escaping @Sendable (Result<Offset, LogError>) -> Void
+    ) {
+        report(.failure(.closed("this log is for reading")))
     }
     var head: Offset { get async { blocks.last?.endOffset ?? .zero } }
     var start: Offset { get async { blocks.first?.firstOffset ?? .zero } }

@@ -1,0 +1,58 @@
+// When the ingest loop waits for the projector, and when it must not.
+
+import Daemon
+import Events
+import Log
+import Synchronization
+import Testing
+
+@Suite struct ProjectionFeedTests {
+    private let now = ContinuousClock.now
+    private let feed = ProjectionFeed(head: .zero)
+
+    /// Tells of blocks that are durable, up to `end`; none holds an event, for only offsets matter here.
+    private func store(upTo end: UInt64) {
+        feed.offer(Block(firstOffset: Offset(rawValue: end), batch: EventBatch()))
+    }
+
+    @Test func aProjectorThatIsNearIsNotWaitedFor() {
+        feed.projected(.zero, at: now)
+        store(upTo: 40_000)
+        #expect(!feed.isWorthWaiting(at: now))
+    }
+
+    @Test func oneThatLagsIsWaitedForWhileItComesNearer() {
+        let near = Mutex(0)
+        feed.whenNear { near.withLock { $0 += 1 } }
+        store(upTo: 100_000)
+        #expect(!feed.isWorthWaiting(at: now), "it has not begun")
+        feed.projected(Offset(rawValue: 10_000), at: now)
+        #expect(feed.isWorthWaiting(at: now))
+        #expect(feed.isWorthWaiting(at: now + .milliseconds(400)))
+        feed.projected(Offset(rawValue: 20_000), at: now + .milliseconds(450))
+        #expect(feed.isWorthWaiting(at: now + .milliseconds(900)))
+        #expect(near.withLock { $0 } == 0)
+        feed.projected(Offset(rawValue: 60_000), at: now + .milliseconds(900))
+        #expect(near.withLock { $0 } == 1)
+        #expect(!feed.isWorthWaiting(at: now + .milliseconds(900)))
+    }
+
+    @Test func oneThatStandsStillIsNotWaitedFor() {
+        store(upTo: 100_000)
+        feed.projected(Offset(rawValue: 10_000), at: now)
+        #expect(feed.isWorthWaiting(at: now))
+        #expect(!feed.isWorthWaiting(at: now + .milliseconds(500)))
+    }
+
+    @Test func oneThatReadsALongLogIsNotWaitedFor() {
+        store(upTo: 100_000_000)
+        feed.projected(Offset(rawValue: 10_000), at: now)
+        #expect(!feed.isWorthWaiting(at: now))
+    }
+
+    @Test func whatWasReadElsewhereIsLetGo() {
+        for end in [10_000, 20_000, 30_000] as [UInt64] { store(upTo: end) }
+        feed.projected(Offset(rawValue: 20_000), at: now)
+        #expect(feed.take().blocks.map(\.firstOffset.rawValue) == [30_000])
+    }
+}
