@@ -26,6 +26,8 @@ package final class ProjectionFeed: Sendable {
         /// How far the projector is, and when it said so.
         var projected = Offset.zero
         var nearer: ContinuousClock.Instant?
+        /// Whether the last attempt to write the summaries went well.
+        var isWorking = false
         /// Whether somebody was told to wait.
         var isAwaited = false
         var whenNear: (@Sendable () -> Void)?
@@ -45,7 +47,7 @@ package final class ProjectionFeed: Sendable {
     /// need not for another reason, nothing is: who waits must ask again.
     package func isWorthWaiting(at now: ContinuousClock.Instant = .now) -> Bool {
         state.withLock { state in
-            guard state.isTooFar, let nearer = state.nearer else { return false }
+            guard state.isTooFar, state.isWorking, let nearer = state.nearer else { return false }
             state.isAwaited = nearer.duration(to: now) < Self.patience
             return state.isAwaited
         }
@@ -54,6 +56,9 @@ package final class ProjectionFeed: Sendable {
     /// Has `action` called when a projector that was waited for is near again. On the projector's thread; must not
     /// block.
     package func whenNear(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.whenNear = action } }
+
+    /// Whether the projector can write the summaries; one that cannot is not waited for.
+    package func projectorWorks(_ isWorking: Bool) { state.withLock { $0.isWorking = isWorking } }
 
     /// The projector has folded everything before `offset`.
     package func projected(_ offset: Offset, at now: ContinuousClock.Instant = .now) {

@@ -111,7 +111,9 @@ struct ProjectorService: NamedService {
                         with: storage.log, progress: { storage.feed.projected($0) }, damaged: { events.damaged($0) })
                 }
                 try await storage.projector.checkpointIfDue(at: .now, isBusy: !storage.feed.isEmpty)
+                storage.feed.projectorWorks(true)
             } catch {
+                storage.feed.projectorWorks(false)
                 events.projectionFailed("\(error)")
                 try await Task.sleep(for: .seconds(1))
             }

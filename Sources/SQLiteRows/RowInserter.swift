@@ -19,9 +19,10 @@ extension Database {
     ) throws {
         let row = "(" + String(repeating: "?, ", count: columns - 1) + "?)"
         let insert = "INSERT OR \(conflict.rawValue) INTO \(table) VALUES "
-        let group = Array(repeating: row, count: rowsAtOnce).joined(separator: ", ")
-        let statements = (one: try cachedStatement(sql: insert + row), many: try cachedStatement(sql: insert + group))
-        var rows = RowInserter(statements, columns, rowsAtOnce)
+        let one = try cachedStatement(sql: insert + row)
+        var rows = RowInserter(one, columns, rowsAtOnce) { [self] in
+            try cachedStatement(sql: insert + Array(repeating: row, count: rowsAtOnce).joined(separator: ", "))
+        }
         try body(&rows)
         try rows.flush()
     }
@@ -47,7 +48,10 @@ extension Database {
     private var rowCount = 0
     private let rowsAtOnce: Int
     private let columns: Int
-    private let (one, many): (Statement, Statement)
+    private let one: Statement
+    /// Made when a group is full: to compile it costs more than some rows.
+    private var many: Statement?
+    private let makeMany: () throws -> Statement
 
     @usableFromInline struct Value: BitwiseCopyable {
         @usableFromInline enum Kind: UInt8, BitwiseCopyable {
@@ -64,8 +68,11 @@ extension Database {
         }
     }
 
-    fileprivate init(_ statements: (one: Statement, many: Statement), _ columns: Int, _ rowsAtOnce: Int) {
-        (one, many) = statements
+    fileprivate init(
+        _ one: Statement, _ columns: Int, _ rowsAtOnce: Int, many: @escaping () throws -> Statement
+    ) {
+        self.one = one
+        makeMany = many
         (self.columns, self.rowsAtOnce) = (columns, rowsAtOnce)
         values.reserveCapacity(columns * rowsAtOnce)
         bytes.reserveCapacity(64 * 1_024)
@@ -102,6 +109,8 @@ extension Database {
     fileprivate mutating func flush() throws {
         guard rowCount > 0 else { return }
         if rowCount == rowsAtOnce {
+            let many = try many ?? makeMany()
+            self.many = many
             try insert(many, values.indices)
         } else {
             for row in 0..<rowCount { try insert(one, row * columns..<(row + 1) * columns) }
@@ -153,6 +162,6 @@ extension Database {
     deinit {
         // SAFETY: the handles live as long as the statements; after this they hold no pointer into `bytes`.
         _ = unsafe sqlite3_clear_bindings(one.sqliteStatement)
-        _ = unsafe sqlite3_clear_bindings(many.sqliteStatement)
+        if let many { _ = unsafe sqlite3_clear_bindings(many.sqliteStatement) }
     }
 }

@@ -15,6 +15,15 @@ import Testing
         feed.offer(Block(firstOffset: Offset(rawValue: end), batch: EventBatch()))
     }
 
+    init() { feed.projectorWorks(true) }
+
+    @Test func oneThatCannotWriteIsNotWaitedFor() {
+        store(upTo: 100_000)
+        feed.projected(Offset(rawValue: 10_000), at: now)
+        feed.projectorWorks(false)
+        #expect(!feed.isWorthWaiting(at: now))
+    }
+
     @Test func aProjectorThatIsNearIsNotWaitedFor() {
         feed.projected(.zero, at: now)
         store(upTo: 40_000)
