@@ -12,16 +12,12 @@ struct CheckpointWriter {
 
     func write(_ state: inout SummaryState) throws {
         state.settle()
-        try writeWords(state)
-        try writeProducts(state)
+        try db.insertRows(into: "word", columns: 3) { rows in try Self.addWords(state, to: &rows) }
+        try db.insertRows(into: "fold_product", columns: 25) { rows in try Self.addProducts(state, to: &rows) }
         try writeProductDays(state)
         try writeAspects(&state)
         try writeAspectDays(state)
         try writeTexts(state)
-    }
-
-    private func writeWords(_ state: borrowing SummaryState) throws {
-        try db.insertRows(into: "word", columns: 3) { rows in try Self.addWords(state, to: &rows) }
     }
 
     private static func addWords(
@@ -34,10 +30,6 @@ struct CheckpointWriter {
             rows.addText(from: rows.rowStart)
             try rows.endRow()
         }
-    }
-
-    private func writeProducts(_ state: borrowing SummaryState) throws {
-        try db.insertRows(into: "fold_product", columns: 25) { rows in try Self.addProducts(state, to: &rows) }
     }
 
     private static func addProducts(
@@ -102,10 +94,6 @@ struct CheckpointWriter {
         }
     }
 
-    private func writeSlots(_ state: borrowing SummaryState) throws {
-        try db.insertRows(into: "fold_slot", columns: 2) { rows in try Self.addSlots(state, to: &rows) }
-    }
-
     private static func addSlots(
         _ state: borrowing SummaryState, to rows: inout RowInserter
     ) throws {
@@ -117,7 +105,7 @@ struct CheckpointWriter {
     }
 
     private func writeAspects(_ state: inout SummaryState) throws {
-        try writeSlots(state)
+        try db.insertRows(into: "fold_slot", columns: 2) { rows in try Self.addSlots(state, to: &rows) }
         try db.insertRows(into: "fold_aspect", columns: 39) { rows in try Self.addAspects(&state, to: &rows) }
     }
 
@@ -156,7 +144,8 @@ struct CheckpointWriter {
             return SortKey(key: SummarySchema.aspectDayKey(row.slot, row.day), row: index)
         }
         keys.sort { $0.key < $1.key }
-        try db.insertRows(into: "fold_aspect_day", columns: 18) { rows in try Self.addAspectDays(keys, state, to: &rows)
+        try db.insertRows(into: "fold_aspect_day", columns: 18) { rows in
+            try Self.addAspectDays(keys, state, to: &rows)
         }
     }
 

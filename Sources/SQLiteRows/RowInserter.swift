@@ -17,11 +17,10 @@ extension Database {
         into table: String, columns: Int, onConflict conflict: RowInserter.Conflict = .replace,
         rowsAtOnce: Int = RowInserter.rowsAtOnce, _ body: (inout RowInserter) throws -> Void
     ) throws {
-        let row = "(" + String(repeating: "?, ", count: columns - 1) + "?)"
-        let insert = "INSERT OR \(conflict.rawValue) INTO \(table) VALUES "
-        let one = try cachedStatement(sql: insert + row)
-        var rows = RowInserter(one, columns, rowsAtOnce) { [self] in
-            try cachedStatement(sql: insert + Array(repeating: row, count: rowsAtOnce).joined(separator: ", "))
+        var rows = RowInserter(columns, rowsAtOnce) { [self] count in
+            let row = "(" + String(repeating: "?, ", count: columns - 1) + "?)"
+            let all = Array(repeating: row, count: count).joined(separator: ", ")
+            return try cachedStatement(sql: "INSERT OR \(conflict.rawValue) INTO \(table) VALUES \(all)")
         }
         try body(&rows)
         try rows.flush()
@@ -48,10 +47,10 @@ extension Database {
     private var rowCount = 0
     private let rowsAtOnce: Int
     private let columns: Int
-    private let one: Statement
-    /// Made when a group is full: to compile it costs more than some rows.
-    private var many: Statement?
-    private let makeMany: () throws -> Statement
+    /// For one row and for a group. Made when they are needed: to compile one costs more than some rows.
+    private var (one, many): (Statement?, Statement?)
+    /// Makes the statement for so many rows.
+    private let prepare: (Int) throws -> Statement
 
     @usableFromInline struct Value: BitwiseCopyable {
         @usableFromInline enum Kind: UInt8, BitwiseCopyable {
@@ -68,11 +67,8 @@ extension Database {
         }
     }
 
-    fileprivate init(
-        _ one: Statement, _ columns: Int, _ rowsAtOnce: Int, many: @escaping () throws -> Statement
-    ) {
-        self.one = one
-        makeMany = many
+    fileprivate init(_ columns: Int, _ rowsAtOnce: Int, prepare: @escaping (Int) throws -> Statement) {
+        self.prepare = prepare
         (self.columns, self.rowsAtOnce) = (columns, rowsAtOnce)
         values.reserveCapacity(columns * rowsAtOnce)
         bytes.reserveCapacity(64 * 1_024)
@@ -109,10 +105,12 @@ extension Database {
     fileprivate mutating func flush() throws {
         guard rowCount > 0 else { return }
         if rowCount == rowsAtOnce {
-            let many = try many ?? makeMany()
+            let many = try many ?? prepare(rowsAtOnce)
             self.many = many
             try insert(many, values.indices)
         } else {
+            let one = try one ?? prepare(1)
+            self.one = one
             for row in 0..<rowCount { try insert(one, row * columns..<(row + 1) * columns) }
         }
         rowCount = 0
@@ -161,7 +159,7 @@ extension Database {
 
     deinit {
         // SAFETY: the handles live as long as the statements; after this they hold no pointer into `bytes`.
-        _ = unsafe sqlite3_clear_bindings(one.sqliteStatement)
+        if let one { _ = unsafe sqlite3_clear_bindings(one.sqliteStatement) }
         if let many { _ = unsafe sqlite3_clear_bindings(many.sqliteStatement) }
     }
 }

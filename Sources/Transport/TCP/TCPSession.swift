@@ -6,26 +6,18 @@ import Wire
 
 /// The state machine of a connection. Bytes in, answers out; the handler owns the socket.
 package struct TCPSession: Sendable {
-    private enum Language: Sendable {
-        /// Not enough has come to tell.
-        case unknown
-        case native
-        case lines
-        /// Refused at the first bytes.
-        case none
-    }
-
-    private var language = Language.unknown
     /// The session of the language that is spoken, each in a place of its own: a session that is changed within an
-    /// enumeration is copied out of it and back for every frame.
+    /// enumeration is copied out of it and back for every frame. Neither while it cannot be told.
     private var native: NativeSession?
     private var lines: LineSession?
+    /// Refused at the first bytes.
+    private var isRefused = false
 
     package init() {}
 
     /// Which counters the connection belongs to.
     package var transport: TransportKind {
-        if case .native = language { .tcp } else { .tcpLines }
+        native != nil ? .tcp : .tcpLines
     }
 
     /// Whether everything that was admitted has been acknowledged.
@@ -44,7 +36,7 @@ package struct TCPSession: Sendable {
         reception.grantNames()
         defer { reception.settleNames() }
         var start = 0
-        if case .unknown = language {
+        if native == nil, lines == nil, !isRefused {
             guard let skipped = identify(bytes, isEnd: isEnd, at: reception) else {
                 return Progress(consumed: 0, next: isEnd ? .ends : .needsMore)
             }
@@ -60,7 +52,7 @@ package struct TCPSession: Sendable {
         {
             return progress
         }
-        guard case .none = language else { return Progress(consumed: start, next: .needsMore) }
+        guard isRefused else { return Progress(consumed: start, next: .needsMore) }
         reception.intake.refuse(.badMagic, events: 1, transport: .tcpLines)
         writeLineError(.badMagic, line: 0, into: &output)
         return Progress(consumed: bytes.count, next: .ends)
@@ -74,9 +66,10 @@ package struct TCPSession: Sendable {
 
     /// Appends what tells the peer that the daemon closes the connection for `reason`.
     package func writeFarewell(_ reason: Refusal, into output: inout [UInt8]) {
-        switch language {
-        case .unknown, .lines, .none: writeLineError(reason, line: 0, into: &output)
-        case .native: NativeSession.writeError(reason, seq: 0, into: &output)
+        if native != nil {
+            NativeSession.writeError(reason, seq: 0, into: &output)
+        } else {
+            writeLineError(reason, line: 0, into: &output)
         }
     }
 
@@ -87,25 +80,23 @@ package struct TCPSession: Sendable {
         guard bytes.count > 0 else { return nil }
         if bytes[0] == streamMagic[0] {
             for index in 0..<min(bytes.count, streamMagic.count) where bytes[index] != streamMagic[index] {
-                language = .none
+                isRefused = true
                 return 0
             }
             if bytes.count < streamMagic.count {
                 guard isEnd else { return nil }
-                language = .none
+                isRefused = true
                 return 0
             }
-            language = .native
             native = NativeSession(settings: reception.settings)
             return streamMagic.count
         }
         for index in bytes.indices where !isBlank(bytes[index]) {
-            language = bytes[index] == UInt8(ascii: "{") ? .lines : .none
-            if case .lines = language { lines = LineSession() }
+            if bytes[index] == UInt8(ascii: "{") { lines = LineSession() } else { isRefused = true }
             return 0
         }
         guard bytes.count <= Limits.jsonEventBytes else {
-            language = .none
+            isRefused = true
             return 0
         }
         return nil
