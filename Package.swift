@@ -1,6 +1,6 @@
 // swift-tools-version: 6.2
 // Targets are listed in the order in which an event passes through them; a target may only import
-// targets above it (CPrefetch and CZlib are adapters of C and stand at the end).
+// targets above it (CPlatform, CDeflate and CZlib are adapters of C and stand at the end).
 import PackageDescription
 
 /// One set of rules for every target, so that none can be laxer than its neighbour.
@@ -13,6 +13,19 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
+
+/// The processors that the daemon is built for: on x86-64 those since 2013 (level x86-64-v3 of its psABI: Intel's
+/// Haswell, AMD's Zen), which count bits, shift and round in one instruction each. `TIDINGS_CPU=x86-64 swift build`
+/// builds for all of them; `tidings` says so when the one at hand is too old. What the client library consists of has
+/// no such flags, for no package with flags of its own can be a dependency.
+#if arch(x86_64)
+    let processor: [SwiftSetting] = [
+        .unsafeFlags(["-Xcc", "-march=\(Context.environment["TIDINGS_CPU"] ?? "x86-64-v3")"])
+    ]
+#else
+    let processor: [SwiftSetting] = []
+#endif
+let daemon = strict + processor
 
 /// The Swift runtime becomes part of the program: it runs where no Swift is installed, and starts in half the time.
 /// The linker is told here rather than by `--static-swift-stdlib`, for the tests, whose library there is only to be
@@ -41,34 +54,36 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        .target(name: "Events", dependencies: ["CPrefetch"], swiftSettings: strict),
+        .target(name: "Events", dependencies: ["CPlatform"], swiftSettings: strict),
         .target(
             name: "Wire",
-            dependencies: ["Events", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "Events", "CDeflate", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict),
-        .target(name: "Admission", dependencies: ["Events"], swiftSettings: strict),
+        .target(name: "Admission", dependencies: ["Events"], swiftSettings: daemon),
         .target(
             name: "Log",
-            dependencies: ["Events", "Wire", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: strict),
+            dependencies: ["Events", "Wire", "CDeflate", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: daemon),
         .target(
             name: "SQLiteRows",
             dependencies: [
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
-            swiftSettings: strict),
+            swiftSettings: daemon),
         .target(
             name: "SQLiteLog",
             dependencies: ["Events", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift")],
-            swiftSettings: strict),
+            swiftSettings: daemon),
         .target(
             name: "Projection",
             dependencies: [
                 "Events", "Admission", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift"),
             ],
-            swiftSettings: strict),
-        .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: strict),
+            swiftSettings: daemon),
+        .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: daemon),
         .target(
             name: "Transport",
             dependencies: [
@@ -76,7 +91,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            swiftSettings: strict),
+            swiftSettings: daemon),
         .target(
             name: "TidingsClient",
             dependencies: [
@@ -97,7 +112,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: strict),
+            swiftSettings: daemon),
         .target(
             name: "TidingsTesting",
             dependencies: ["Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection"],
@@ -105,13 +120,14 @@ let package = Package(
         .executableTarget(
             name: "tidings",
             dependencies: [
-                "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "TidingsClient",
-                "Daemon",
+                "CPlatform", "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
+                "TidingsClient", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict, linkerSettings: withRuntime),
-        .systemLibrary(name: "CPrefetch"),
+            swiftSettings: daemon, linkerSettings: withRuntime),
+        .systemLibrary(name: "CPlatform"),
+        .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(

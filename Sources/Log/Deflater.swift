@@ -1,6 +1,8 @@
-// The room's only door to C: zlib's streams, CRC-32 and Adler-32.
+// The room's only door to C: zlib's streams, and the checksum at their end.
 
+import CDeflate
 import CZlib
+import Wire
 
 /// A reusable compressor of bodies to zlib streams (RFC 1950). Not thread-safe: one owner at a time.
 ///
@@ -155,18 +157,13 @@ import CZlib
     }
 }
 
-/// CRC-32 (IEEE 802.3, as in zlib and PNG).
-package func crc32(_ bytes: Span<UInt8>) -> UInt32 {
-    // SAFETY: zlib reads `count` bytes from the start of the span, which outlives the call.
-    unsafe bytes.withUnsafeBufferPointer { buffer in
-        unsafe UInt32(truncatingIfNeeded: CZlib.crc32_z(0, buffer.baseAddress, buffer.count))
-    }
-}
+/// The checksum that stands beside a stored body (docs/log-format.md).
+package func crc32(_ bytes: Span<UInt8>) -> UInt32 { checksum(bytes) }
 
 /// Adler-32, the checksum at the end of a zlib stream (RFC 1950).
 private func adler32(_ bytes: Span<UInt8>) -> UInt32 {
-    // SAFETY: zlib reads `count` bytes from the start of the span, which outlives the call.
+    // SAFETY: libdeflate reads `count` bytes from the start of the span, which outlives the call.
     unsafe bytes.withUnsafeBufferPointer { buffer in
-        unsafe UInt32(truncatingIfNeeded: CZlib.adler32_z(1, buffer.baseAddress, buffer.count))
+        unsafe libdeflate_adler32(1, buffer.baseAddress, buffer.count)
     }
 }

@@ -112,7 +112,12 @@ struct CheckpointWriter {
     private static func addAspects(
         _ state: inout SummaryState, to rows: inout RowInserter
     ) throws {
-        for slot in state.changes.aspects.sorted() {
+        // In order since they were settled.
+        let slots = state.changes.aspects
+        for (place, slot) in slots.enumerated() {
+            if place % Chains.capacity == 0 {
+                state.prefetchToWrite(slots[place..<min(slots.count, place + Chains.capacity)])
+            }
             state.refreshQuantiles(Int(slot))
             let row = state.aspects[Int(slot)]
             rows.add(slot)
@@ -153,7 +158,7 @@ struct CheckpointWriter {
         _ keys: [SortKey], _ state: borrowing SummaryState, to rows: inout RowInserter
     ) throws {
         for index in keys.indices {
-            Self.prefetch(keys, index, state)
+            if index % Chains.capacity == 0 { prefetch(keys, from: index, state) }
             let key = keys[index]
             let row = state.aspectDays[Int(key.row)]
             rows.add(key.key)
@@ -172,15 +177,18 @@ struct CheckpointWriter {
         }
     }
 
-    /// Has what the rows a little further on need brought near: they lie in the order in which they were made.
-    @inline(__always)
-    private static func prefetch(_ keys: [SortKey], _ index: Int, _ state: borrowing SummaryState) {
-        let (near, far) = (index + 4, index + 8)
-        if far < keys.count { state.aspectDays.span.prefetch(Int(keys[far].row)) }
-        guard near < keys.count else { return }
-        let row = Int(keys[near].row)
-        state.dayWords.span.prefetch(Int(state.aspectDays[row].words))
-        state.aspects.span.prefetch(Int(state.aspectDays[row].slot), bytes: AspectRow.stintBytes)
+    /// Has the rows of the next days and their choices brought near, and asks for the rows of those behind them: days
+    /// lie in the order in which they were made.
+    private static func prefetch(_ keys: [SortKey], from start: Int, _ state: borrowing SummaryState) {
+        let aspectDays = state.aspectDays.span
+        let end = min(keys.count, start + Chains.capacity)
+        var words = Chains()
+        for key in keys[start..<end] {
+            state.aspects.span.prefetch(Int(aspectDays[Int(key.row)].slot), bytes: AspectRow.stintBytes)
+            words.add(aspectDays[Int(key.row)].words, in: state.dayWords.span)
+        }
+        for key in keys[end..<min(keys.count, end + Chains.capacity)] { aspectDays.prefetch(Int(key.row)) }
+        words.prefetch(in: state.dayWords.span)
     }
 
     private func writeTexts(_ state: borrowing SummaryState) throws {

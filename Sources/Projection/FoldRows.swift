@@ -90,6 +90,9 @@ struct ChoiceRow: Sendable, BitwiseCopyable {
     /// Events of the aspect's day `dayRow` that are not yet settled.
     var today: UInt32 = 0
     var dayRow = Work.none
+
+    /// The key of its sets on that day.
+    var dayWordKey: UInt64 { IndexTable.key(dayRow, word) }
 }
 
 /// The numbers that devices prefer now and that lie within 1 % of each other.
@@ -264,8 +267,9 @@ struct AspectRow: Sendable, BitwiseCopyable {
 
 /// One aspect of one product on one day.
 struct AspectDayRow: Sendable, BitwiseCopyable {
-    /// The first bytes, up to `words`.
+    /// The first bytes, up to `words`; and up to `numbers`.
     static let wordsBytes = 16
+    static let countsBytes = 144
 
     var slot: UInt32 = 0
     var day: Int32 = 0

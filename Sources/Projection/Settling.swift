@@ -5,7 +5,13 @@ import Events
 extension SummaryState {
     /// Carries everything to its row. Whoever reads the state must do this first; it changes nothing that can be seen.
     mutating func settle() {
-        for slot in changes.aspects { settle(Int(slot)) }
+        changes.aspects.sort()
+        let slots = changes.aspects
+        for start in stride(from: 0, to: slots.count, by: Chains.capacity) {
+            let group = slots[start..<min(slots.count, start + Chains.capacity)]
+            prefetchToSettle(group)
+            for slot in group { settle(Int(slot)) }
+        }
         settleDevices()
         settleCustomers()
         unsettled = 0

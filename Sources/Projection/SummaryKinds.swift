@@ -260,6 +260,7 @@ extension SummaryState {
         guard todays[slot].areNumbersDirty else { return }
         todays[slot].areNumbersDirty = false
         var held: [(bin: Int32, count: UInt64, value: Double)] = []
+        held.reserveCapacity(Int(aspects[slot].binCount))
         var next = aspects[slot].bins
         while next != AspectRow.none {
             let row = bins[Int(next)]

@@ -1,13 +1,15 @@
-// The only calls of zlib in this room: CRC-32, inflation with a cap, and deflation.
+// The only calls of zlib and libdeflate in this room: CRC-32, inflation with a cap, and deflation.
 
+import CDeflate
 import CZlib
 package import Events
 
-/// zlib's CRC-32 of `bytes`.
+/// CRC-32 (IEEE 802.3, as in zlib and PNG) of `bytes`; 0 for none.
 package func checksum(_ bytes: Span<UInt8>) -> UInt32 {
-    // SAFETY: zlib reads exactly `count` bytes from a buffer that lives for the duration of the closure.
+    // SAFETY: libdeflate reads exactly `count` bytes from a buffer that lives for the duration of the closure; for no
+    // address at all it gives the checksum of nothing.
     unsafe bytes.withUnsafeBufferPointer { buffer in
-        UInt32(truncatingIfNeeded: unsafe crc32(0, buffer.baseAddress, UInt32(buffer.count)))
+        unsafe libdeflate_crc32(0, buffer.baseAddress, buffer.count)
     }
 }
 

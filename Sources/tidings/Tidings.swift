@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import Daemon
-import Foundation
 
 @main
 struct Tidings: AsyncParsableCommand {
@@ -25,6 +24,8 @@ struct Tidings: AsyncParsableCommand {
 
     /// Runs the command named by the arguments; failures print one line and end with a sysexits code.
     static func main() async {
+        ProcessSetup.checkProcessor()
+        ProcessSetup.setUpHeap()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -33,8 +34,7 @@ struct Tidings: AsyncParsableCommand {
                 try command.run()
             }
         } catch let failure as Failure {
-            try? FileHandle.standardError.write(contentsOf: Data("tidings: \(failure.message)\n".utf8))
-            Foundation.exit(failure.code.rawValue)
+            ProcessSetup.fail(failure)
         } catch {
             exit(withError: error)
         }

@@ -8,7 +8,7 @@ private struct Target {
     let isTest: Bool
     /// Targets and products.
     let dependencies: [String]
-    /// Whether it has the settings that all targets share.
+    /// Whether it has the settings that all targets share, alone or with those for the processor.
     let isStrict: Bool
 }
 
@@ -18,7 +18,7 @@ private struct Target {
         "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation", "Transport",
         "TidingsClient", "Daemon", "TidingsTesting", "tidings",
     ]
-    static let adapters = ["CPrefetch", "CZlib"]
+    static let adapters = ["CPlatform", "CDeflate", "CZlib"]
     static let hotRooms: Set = ["Events", "Wire", "Admission", "Log", "Transport"]
     /// Part of every toolchain, and allowed in every room.
     static let toolchain: Set = ["Swift", "Synchronization", "Glibc", "Musl", "Darwin"]
@@ -62,8 +62,9 @@ private struct Target {
     }
 
     @Test func everyTargetHasTheSameStrictSettings() {
+        #expect(Repository.read("Package.swift").text.contains("let daemon = strict + processor\n"))
         for target in targets() where !Self.adapters.contains(target.name) {
-            #expect(target.isStrict, "\(target.name) has other settings than `strict`")
+            #expect(target.isStrict, "\(target.name) has other settings than `strict` or `daemon`")
         }
     }
 
@@ -94,7 +95,8 @@ private struct Target {
             let body = manifest[match.range.upperBound..<end]
             return Target(
                 name: String(match.output.2), isTest: match.output.1 == "testTarget",
-                dependencies: dependencies(in: String(body)), isStrict: body.contains("swiftSettings: strict"))
+                dependencies: dependencies(in: String(body)),
+                isStrict: body.contains(#/swiftSettings: (strict|daemon)\b/#))
         }
     }
 
