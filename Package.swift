@@ -1,6 +1,6 @@
 // swift-tools-version: 6.2
 // Targets are listed in the order in which an event passes through them; a target may only import
-// targets above it (CPlatform, CDeflate and CZlib are adapters of C and stand at the end).
+// targets above it (CPrefetch, CDeflate, CZlib and CProgram are of C and stand at the end).
 import PackageDescription
 
 /// One set of rules for every target, so that none can be laxer than its neighbour.
@@ -19,11 +19,12 @@ let strict: [SwiftSetting] = [
 /// builds for all of them; `tidings` says so when the one at hand is too old. What the client library consists of has
 /// no such flags, for no package with flags of its own can be a dependency.
 #if arch(x86_64)
-    let processor: [SwiftSetting] = [
-        .unsafeFlags(["-Xcc", "-march=\(Context.environment["TIDINGS_CPU"] ?? "x86-64-v3")"])
-    ]
+    let level = Context.environment["TIDINGS_CPU"] ?? "x86-64-v3"
+    let processor: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=\(level)"])]
+    let processorCheck: [CSetting] = level == "x86-64-v3" ? [.define("TIDINGS_NEEDS_X86_64_V3")] : []
 #else
     let processor: [SwiftSetting] = []
+    let processorCheck: [CSetting] = []
 #endif
 let daemon = strict + processor
 
@@ -54,7 +55,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        .target(name: "Events", dependencies: ["CPlatform"], swiftSettings: strict),
+        .target(name: "Events", dependencies: ["CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",
             dependencies: [
@@ -120,15 +121,16 @@ let package = Package(
         .executableTarget(
             name: "tidings",
             dependencies: [
-                "CPlatform", "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
+                "CProgram", "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
                 "TidingsClient", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: daemon, linkerSettings: withRuntime),
-        .systemLibrary(name: "CPlatform"),
+        .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CProgram", cSettings: processorCheck),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "WireTests",

@@ -1,6 +1,6 @@
 // Asking for memory before it is needed.
 
-public import CPlatform
+public import CPrefetch
 
 extension Span where Element: BitwiseCopyable {
     /// Has the memory of an element brought near, without waiting for it; nothing for an index that is not there.

@@ -1,7 +1,9 @@
 // The one executable: commands parse, call a library, print.
 
 import ArgumentParser
+import CProgram
 import Daemon
+import Foundation
 
 @main
 struct Tidings: AsyncParsableCommand {
@@ -24,8 +26,7 @@ struct Tidings: AsyncParsableCommand {
 
     /// Runs the command named by the arguments; failures print one line and end with a sysexits code.
     static func main() async {
-        ProcessSetup.checkProcessor()
-        ProcessSetup.setUpHeap()
+        tidings_set_up_heap()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -34,7 +35,8 @@ struct Tidings: AsyncParsableCommand {
                 try command.run()
             }
         } catch let failure as Failure {
-            ProcessSetup.fail(failure)
+            try? FileHandle.standardError.write(contentsOf: Data("tidings: \(failure.message)\n".utf8))
+            Foundation.exit(failure.code.rawValue)
         } catch {
             exit(withError: error)
         }

@@ -18,7 +18,7 @@ private struct Target {
         "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation", "Transport",
         "TidingsClient", "Daemon", "TidingsTesting", "tidings",
     ]
-    static let adapters = ["CPlatform", "CDeflate", "CZlib"]
+    static let adapters = ["CPrefetch", "CDeflate", "CZlib", "CProgram"]
     static let hotRooms: Set = ["Events", "Wire", "Admission", "Log", "Transport"]
     /// Part of every toolchain, and allowed in every room.
     static let toolchain: Set = ["Swift", "Synchronization", "Glibc", "Musl", "Darwin"]
