@@ -205,8 +205,15 @@ struct CheckpointWriter {
     private static func addTexts(
         _ keys: [UInt64], _ state: borrowing SummaryState, to rows: inout RowInserter
     ) throws {
-        for key in keys {
-            let text = state.changes.texts[Int(UInt32(truncatingIfNeeded: key))]
+        let (texts, textBytes) = (state.changes.texts.span, state.changes.textBytes.span)
+        for (place, key) in keys.enumerated() {
+            if place + 16 < keys.count { texts.prefetch(Int(UInt32(truncatingIfNeeded: keys[place + 16]))) }
+            if place + 8 < keys.count {
+                let next = texts[Int(UInt32(truncatingIfNeeded: keys[place + 8]))]
+                textBytes.prefetch(next.start)
+                textBytes.prefetch(next.start + next.length - 1)
+            }
+            let text = texts[Int(UInt32(truncatingIfNeeded: key))]
             rows.add(Int64(key >> 32))
             rows.add(text.product)
             rows.add(text.number)

@@ -22,7 +22,7 @@ package struct DistinctCount: Sendable, Equatable {
     package mutating func insert(_ member: UInt32) {
         guard member != 0 else { return }
         guard registers.isEmpty else { return register(member) }
-        if (memberCount + 1) * 2 > members.count { grow() }
+        if (memberCount + 1) * 2 > members.count { grow(for: 1) }
         let mask = members.count - 1
         var slot = Int(truncatingIfNeeded: mix(UInt64(member))) & mask
         while members[slot] != 0 {
@@ -36,6 +36,8 @@ package struct DistinctCount: Sendable, Equatable {
 
     /// Adds many members.
     mutating func insert(_ added: Span<UInt32>) {
+        let more = min(added.count, ProjectionLimits.exactDistinct - memberCount)
+        if registers.isEmpty, (memberCount + more) * 2 > members.count { grow(for: more) }
         for index in added.indices { insert(added[index]) }
     }
 
@@ -82,9 +84,12 @@ package struct DistinctCount: Sendable, Equatable {
         memberCount = 0
     }
 
-    private mutating func grow() {
+    /// Makes room for so many members more; half of all places stay free.
+    private mutating func grow(for more: Int) {
         let old = members
-        members = [UInt32](repeating: 0, count: max(8, old.count * 2))
+        var places = max(8, old.count)
+        while places < (memberCount + more) * 2 { places *= 2 }
+        members = [UInt32](repeating: 0, count: places)
         let mask = members.count - 1
         for member in old where member != 0 {
             var slot = Int(truncatingIfNeeded: mix(UInt64(member))) & mask

@@ -367,7 +367,7 @@ struct CustomerRow: Sendable, BitwiseCopyable {
 }
 
 /// A feedback text that waits for the next checkpoint.
-struct PendingText: Sendable {
+struct PendingText: Sendable, BitwiseCopyable {
     var product: UInt32
     var number: UInt64
     var offset: UInt64

@@ -70,18 +70,27 @@ struct IndexTable: Sendable {
 }
 
 extension Array {
-    /// Makes a table of rows so long. Room is taken fourfold: memory that was never written costs nothing, while every
-    /// move of a large table to a larger one has the kernel clear that many pages more.
+    /// Makes a table of rows so long.
     mutating func extend(to count: Int, repeating row: Element) {
         guard count > self.count else { return }
-        if count > capacity { reserveCapacity(Swift.max(count, 4 * capacity)) }
+        makeRoom(for: count)
         append(contentsOf: repeatElement(row, count: count - self.count))
     }
 
-    /// Appends a row; room is taken as by `extend`.
+    /// Appends a row.
     mutating func appendRow(_ row: Element) {
-        if count == capacity { reserveCapacity(Swift.max(16, 4 * capacity)) }
+        makeRoom(for: count + 1)
         append(row)
+    }
+
+    /// Takes room for so many rows, and for many more. Memory that was never written costs nothing, while every move of
+    /// a large table to a larger one has the kernel clear that many pages more. Only a table beyond half a gibibyte
+    /// takes no more than twice what it has: so much at once must not be more than the machine has.
+    @inline(__always) private mutating func makeRoom(for count: Int) {
+        guard count > capacity else { return }
+        let rows = { bytes in bytes / MemoryLayout<Element>.stride }
+        let wanted = capacity < rows(512 << 20) ? Swift.max(rows(8 << 20), 8 * capacity) : 2 * capacity
+        reserveCapacity(Swift.max(count, wanted))
     }
 }
 
