@@ -149,7 +149,7 @@ struct CheckpointWriter {
             return SortKey(key: SummarySchema.aspectDayKey(row.slot, row.day), row: index)
         }
         keys.sort { $0.key < $1.key }
-        try db.insertRows(into: "fold_aspect_day", columns: 18) { rows in
+        try db.insertRows(into: "fold_aspect_day", columns: 3) { rows in
             try Self.addAspectDays(keys, state, to: &rows)
         }
     }
@@ -162,16 +162,9 @@ struct CheckpointWriter {
             let key = keys[index]
             let row = state.aspectDays[Int(key.row)]
             rows.add(key.key)
-            rows.add(row.kinds)
-            rows.add(row.ratingCount)
-            rows.add(row.ratingSum)
-            if row.ratingCount == 0 { rows.addNull() } else { rows.addHistogram(row) }
-            rows.add(row.useTotal)
-            rows.add(row.faultTotal)
-            rows.add(row.otherSets)
             let slot = Int(row.slot)
             let hasStint = state.aspects[slot].stintRow == key.row
-            rows.add(hasStint ? row.numbers.with(state.aspects[slot].stint) : row.numbers)
+            rows.addCounts(row, hasStint ? row.numbers.with(state.aspects[slot].stint) : row.numbers)
             if row.words == AspectRow.none { rows.addNull() } else { rows.addDayWords(state, row) }
             try rows.endRow()
         }
@@ -234,153 +227,4 @@ struct CheckpointWriter {
 private struct SortKey: BitwiseCopyable {
     var key: Int64
     var row: UInt32
-}
-
-extension RowInserter {
-    fileprivate mutating func add(_ kinds: KindCounts) {
-        add(kinds.preferences)
-        add(kinds.ratings)
-        add(kinds.uses)
-        add(kinds.texts)
-        add(kinds.faults)
-        add(kinds.others)
-    }
-
-    fileprivate mutating func addTimes(_ first: Int64, _ last: Int64) {
-        if first > last {
-            addNull()
-            addNull()
-        } else {
-            add(first)
-            add(last)
-        }
-    }
-
-    fileprivate mutating func add(_ numbers: NumberSum) {
-        add(numbers.count)
-        if numbers.count == 0 {
-            for _ in 0..<3 { addNull() }
-        } else {
-            add(numbers.sum)
-            add(numbers.least)
-            add(numbers.most)
-        }
-    }
-
-    fileprivate mutating func addCounts(_ row: borrowing AspectRow) {
-        add(row.devices)
-        add(row.customers)
-        add(row.choosing)
-        add(row.flagsOn)
-        add(row.flagsOff)
-        add(row.numbering)
-        add(row.otherNow)
-        add(row.otherSets)
-        add(row.moves)
-        add(row.late)
-    }
-
-    /// The number of quarantined events, and `{"reason":count, ...}`.
-    fileprivate mutating func addQuarantined(_ row: borrowing ProductRow) {
-        var quarantined: UInt64 = 0
-        let start = bytes.count
-        bytes.append(UInt8(ascii: "{"))
-        for reason in QuarantineReason.allCases {
-            let count = row.quarantined[Int(reason.rawValue)]
-            guard count > 0 else { continue }
-            if quarantined > 0 { bytes.append(UInt8(ascii: ",")) }
-            quarantined += count
-            bytes += Array("\"\(reason.name)\":\(count)".utf8)
-        }
-        bytes.append(UInt8(ascii: "}"))
-        add(quarantined)
-        addText(from: start)
-    }
-
-    /// `[[word, devices now, sets], ...]`
-    fileprivate mutating func addChoices(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.words
-        while next != AspectRow.none {
-            let choice = state.choices[Int(next)]
-            bytes.openArray()
-            bytes.addNumber(UInt64(choice.word))
-            bytes.addNumber(choice.now)
-            bytes.addNumber(choice.sets)
-            bytes.closeArray()
-            next = choice.next
-        }
-        bytes.closeArray()
-        addText(from: start)
-    }
-
-    /// `[[code, events, total, highest severity], ...]`
-    fileprivate mutating func addFaults(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.faults
-        while next != AspectRow.none {
-            let fault = state.faults[Int(next)]
-            bytes.openArray()
-            bytes.addNumber(UInt64(fault.word))
-            bytes.addNumber(fault.events)
-            bytes.addNumber(fault.times)
-            bytes.addNumber(UInt64(fault.severity))
-            bytes.closeArray()
-            next = fault.next
-        }
-        bytes.closeArray()
-        addText(from: start)
-    }
-
-    /// `[[scale, count, sum, top, low, high, [histogram]], ...]`
-    fileprivate mutating func addRatings(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.ratings
-        while next != AspectRow.none {
-            let rating = state.ratings[Int(next)]
-            let bounds = wilsonBounds(rating.top, of: rating.count)
-            bytes.openArray()
-            bytes.addNumber(UInt64(rating.scale))
-            bytes.addNumber(rating.count)
-            bytes.addNumber(rating.sum)
-            bytes.addNumber(rating.top)
-            bytes.addNumber(bounds.low)
-            bytes.addNumber(bounds.high)
-            bytes.openArray()
-            for place in 0..<histogramPlaces(rating.scale) { bytes.addNumber(rating.histogram[place]) }
-            bytes.closeArray()
-            bytes.closeArray()
-            next = rating.next
-        }
-        bytes.closeArray()
-        addText(from: start)
-    }
-
-    fileprivate mutating func addHistogram(_ row: borrowing AspectDayRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        for place in 0..<5 { bytes.addNumber(row.histogram[place]) }
-        bytes.closeArray()
-        addText(from: start)
-    }
-
-    /// `[[word, sets], ...]`
-    fileprivate mutating func addDayWords(_ state: borrowing SummaryState, _ row: borrowing AspectDayRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.words
-        while next != AspectRow.none {
-            let word = state.dayWords[Int(next)]
-            bytes.openArray()
-            bytes.addNumber(UInt64(word.word))
-            bytes.addNumber(word.sets)
-            bytes.closeArray()
-            next = word.next
-        }
-        bytes.closeArray()
-        addText(from: start)
-    }
 }

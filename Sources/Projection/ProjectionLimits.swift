@@ -3,7 +3,7 @@
 /// Bounds of the summaries (docs/summaries.md states them).
 package enum ProjectionLimits {
     /// Goes up with every change of what is folded or how it is stored; another number means: rebuild.
-    package static let version = 4
+    package static let version = 5
     /// Aspects of one product; the events of further ones count for the product only.
     package static let aspectsPerProduct = 1_024
     /// Aspects over all products.

@@ -318,26 +318,25 @@ private struct WindowSum {
     }
 
     mutating func add(_ row: Row) throws {
-        kinds.add(try SummaryReader.kinds(row))
-        useTotal = plus(useTotal, try row.total("use_total"))
-        faultTotal = plus(faultTotal, try row.total("fault_total"))
-        otherSets += try row.count("other_sets")
+        let counts = NumberArray(try row.value("counts"))
+        kinds.add(try counts.kinds())
+        useTotal = plus(useTotal, counts.total(6))
+        faultTotal = plus(faultTotal, counts.total(7))
+        otherSets += try counts.count(8)
         for choice in NumberArray(try row.decode(String?.self, forColumn: "choices") ?? "[]").arrays {
             choices[try choice.word(0), default: 0] += try choice.count(1)
         }
-        let count = try row.count("number_count")
-        if count > 0 {
-            numberCount += count
-            numberSum += try row.value("number_sum")
-            least = min(least, try row.value("number_min"))
-            most = max(most, try row.value("number_max"))
+        if let ratings = counts.arrays.first {
+            ratingCount += try ratings.count(0)
+            ratingSum += ratings.number(1)
+            for place in 0..<5 { histogram[place] += try ratings.count(2 + place) }
         }
-        ratingCount += try row.count("rating_count")
-        ratingSum += try row.value("rating_sum")
-        for (place, count) in try NumberArray(try row.decode(String?.self, forColumn: "rating_histogram") ?? "[]")
-            .counts().prefix(5).enumerated()
-        {
-            histogram[place] += count
+        if counts.arrays.count > 1 {
+            let numbers = counts.arrays[1]
+            numberCount += try numbers.count(0)
+            numberSum += numbers.number(1)
+            least = min(least, numbers.number(2))
+            most = max(most, numbers.number(3))
         }
     }
 

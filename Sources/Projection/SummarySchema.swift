@@ -40,10 +40,7 @@ enum SummarySchema {
             customer_set BLOB
         ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_aspect_day (
-            id INTEGER PRIMARY KEY,
-            preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER, others INTEGER,
-            rating_count INTEGER, rating_sum REAL, rating_histogram TEXT, use_total INTEGER, fault_total INTEGER,
-            other_sets INTEGER, number_count INTEGER, number_sum REAL, number_min REAL, number_max REAL, choices TEXT
+            id INTEGER PRIMARY KEY, counts TEXT NOT NULL, choices TEXT
         ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_feedback (
             id INTEGER PRIMARY KEY, product INTEGER NOT NULL, number INTEGER, "offset" INTEGER, aspect INTEGER,
@@ -79,9 +76,16 @@ enum SummarySchema {
         preferences + ratings + uses + texts + faults + others AS events, preferences, ratings, uses, texts, faults,
         others
         """
-    /// Aspects and their days, and the day of a row of these.
+    /// Aspects and their days, the day of a row of these, and what it counts: `[preferences, ratings, uses, texts,
+    /// faults, others, uses in all, faults in all, other sets, [ratings, their sum, histogram of five], [numbers, their
+    /// sum, least, most]]`, without what is empty at the end. Many rows are written at once, and a column costs more
+    /// than a number within one.
     private static let aspectDays = "fold_aspect_day AS d JOIN fold_aspect AS a ON a.slot = d.id & 4294967295"
     private static let day = "(d.id >> 32)"
+    private static func count(_ path: String) -> String { "json_extract(d.counts, '$\(path)')" }
+    private static let dayCounts = ["preferences", "ratings", "uses", "texts", "faults", "others"].enumerated()
+        .map { "\(count("[\($0.offset)]")) AS \($0.element)" }.joined(separator: ", ")
+    private static let dayEvents = (0..<6).map { count("[\($0)]") }.joined(separator: " + ")
     private static let product = name(1, "product", "product") + " AS product"
     private static let aspect = "CASE WHEN aspect = 0 THEN '' ELSE \(name(2, "aspect", "aspect")) END AS aspect"
     private static let unit = "CASE WHEN unit = 0 THEN NULL ELSE \(name(4, "unit", "unit")) END AS unit"
@@ -179,12 +183,15 @@ enum SummarySchema {
         """
 
     private static let dailyAspect = """
-        SELECT \(product), \(aspect), date(\(day) * 86400, 'unixepoch') AS day,
-            d.preferences + d.ratings + d.uses + d.texts + d.faults + d.others AS events, d.preferences, d.ratings,
-            d.uses, d.texts, d.faults, d.others, d.rating_count,
-            d.rating_sum / nullif(d.rating_count, 0) AS rating_mean,
-            coalesce(d.rating_histogram, '[0,0,0,0,0]') AS rating_histogram, d.use_total, d.fault_total,
-            d.number_count, d.number_sum / nullif(d.number_count, 0) AS number_mean, d.number_min, d.number_max
+        SELECT \(product), \(aspect), date(\(day) * 86400, 'unixepoch') AS day, \(dayEvents) AS events, \(dayCounts),
+            coalesce(\(count("[9][0]")), 0) AS rating_count,
+            1.0 * \(count("[9][1]")) / \(count("[9][0]")) AS rating_mean,
+            json_array(\((2..<7).map { "coalesce(\(count("[9][\($0)]")), 0)" }.joined(separator: ", ")))
+                AS rating_histogram,
+            coalesce(\(count("[6]")), 0) AS use_total, coalesce(\(count("[7]")), 0) AS fault_total,
+            coalesce(\(count("[10][0]")), 0) AS number_count,
+            1.0 * \(count("[10][1]")) / \(count("[10][0]")) AS number_mean,
+            1.0 * \(count("[10][2]")) AS number_min, 1.0 * \(count("[10][3]")) AS number_max
         FROM \(aspectDays)
         """
 
