@@ -56,12 +56,12 @@ package struct DistinctCount: Sendable, Equatable {
     /// The number of members: exact, or estimated within about 1 %.
     package var count: Int {
         guard !registers.isEmpty else { return memberCount }
+        // How many registers hold each rank; there are 65 of them.
+        var counts = InlineArray<256, Int>(repeating: 0)
+        for register in registers { counts[Int(register)] += 1 }
+        let zeros = counts[0]
         var sum = 0.0
-        var zeros = 0
-        for register in registers {
-            sum += Double(sign: .plus, exponent: -Int(register), significand: 1)
-            if register == 0 { zeros += 1 }
-        }
+        for rank in 0...64 { sum += Double(counts[rank]) * Double(sign: .plus, exponent: -rank, significand: 1) }
         let count = Double(Self.registerCount)
         let raw = 0.7213 / (1 + 1.079 / count) * count * count / sum
         // Small range: linear counting. ln(m / zeros) from the series of atanh, so that no libm is needed.
@@ -130,12 +130,12 @@ package struct DistinctCount: Sendable, Equatable {
             return
         }
         bytes.append(0)
-        bytes.reserveCapacity(bytes.count + memberCount * 4)
+        var at = bytes.count
+        bytes.append(contentsOf: repeatElement(0, count: memberCount * 4))
+        var out = bytes.mutableSpan
         for member in members where member != 0 {
-            bytes.append(UInt8(truncatingIfNeeded: member))
-            bytes.append(UInt8(truncatingIfNeeded: member >> 8))
-            bytes.append(UInt8(truncatingIfNeeded: member >> 16))
-            bytes.append(UInt8(truncatingIfNeeded: member >> 24))
+            for byte in 0..<4 { out[at + byte] = UInt8(truncatingIfNeeded: member >> UInt32(8 * byte)) }
+            at += 4
         }
     }
 

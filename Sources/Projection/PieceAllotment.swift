@@ -115,12 +115,16 @@ package struct PieceAllotment: Sendable {
     }
 
     private mutating func removeFirst(order: Int) -> Int? {
-        var word = hints[order]
-        while word < free[order].count, free[order][word] == 0 { word += 1 }
-        hints[order] = word
-        guard word < free[order].count else { return nil }
-        let bit = free[order][word].trailingZeroBitCount
-        free[order][word] &= free[order][word] - 1
-        return (word * 64 + bit) * (Self.unit << order)
+        guard let bit = Self.removeFirst(&free[order], &hints[order]) else { return nil }
+        return bit * (Self.unit << order)
+    }
+
+    private static func removeFirst(_ free: inout [UInt64], _ hint: inout Int) -> Int? {
+        var free = free.mutableSpan
+        while hint < free.count, free[hint] == 0 { hint += 1 }
+        guard hint < free.count else { return nil }
+        let bit = free[hint].trailingZeroBitCount
+        free[hint] &= free[hint] - 1
+        return hint * 64 + bit
     }
 }
