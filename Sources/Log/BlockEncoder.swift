@@ -24,13 +24,12 @@ package struct EncodedBlock: Sendable {
 /// `encode` moves the prediction on; `rollback` takes that back when the block could not be stored.
 package struct BlockEncoder {
     private var prediction = DevicePrediction()
-    private var undo: [(device: UInt32, entry: DevicePrediction.Entry)] = []
+    /// What was predicted of each event's device before the event.
+    private var undo: [DevicePrediction.Entry] = []
     private var shapes = ShapeTable()
     private var columns = EventColumns()
     private var writer = ColumnWriter()
     private let deflater: Deflater
-    /// Keeps the compiler from leaving out `warm`.
-    private var warmth: UInt64 = 0
 
     /// An encoder at the start of a segment.
     package init() throws(LogError) {
@@ -72,7 +71,7 @@ package struct BlockEncoder {
 
     /// Takes the last `encode` back. Does nothing when it was taken back already.
     package mutating func rollback() {
-        for change in undo.reversed() { prediction.entries[Int(change.device)] = change.entry }
+        for (device, entry) in zip(columns.device, undo).reversed() { prediction.entries[Int(device)] = entry }
         undo.removeAll(keepingCapacity: true)
     }
 
@@ -83,20 +82,50 @@ package struct BlockEncoder {
     }
 
     /// The first pass: events to columns of numbers.
+    ///
+    /// What nearly every event has is written to arrays that are as long as the batch beforehand: an array that grows
+    /// is asked at every number whether it is nobody else's and whether there is room.
     private mutating func collect(_ batch: EventBatch) throws(LogError) -> Bounds {
         columns.device.append(contentsOf: batch.events.lazy.map { UInt64($0.device.rawValue) })
         try reach()
-        let events = batch.events.span
+        var entries: [DevicePrediction.Entry] = []
+        swap(&entries, &prediction.entries)
+        var common = CommonColumns(&columns, &undo, count: batch.count)
+        let collected = collect(
+            batch.events.span, &entries, &common.before, &common.shape, &common.time, &common.aspect)
+        common.giveBack(to: &columns, &undo, times: collected.times, aspects: collected.aspects)
+        swap(&entries, &prediction.entries)
+        guard collected.textBytes <= Limits.blockTextBytes else {
+            rollback()
+            throw .refused("a block with \(collected.textBytes) bytes of text")
+        }
+        return collected.bounds
+    }
+
+    /// - Returns: what the block says of its times, how many times and aspects were listed, and how many bytes of text
+    ///   the events have.
+    private mutating func collect(
+        _ events: Span<Event>, _ entries: inout [DevicePrediction.Entry], _ before: inout [DevicePrediction.Entry],
+        _ shape: inout [UInt64], _ time: inout [UInt64], _ aspect: inout [UInt64]
+    ) -> (bounds: Bounds, times: Int, aspects: Int, textBytes: Int) {
         let first = events[0]
-        var time = first.time.rawValue
+        var last = first.time.rawValue
         var arrival = first.arrival.rawValue
-        var times = (time, time)
+        var times = (last, last)
         var arrivals = (arrival, arrival)
         var textEnd = 0
+        var (timeCount, aspectCount) = (0, 0)
+        var entries = entries.mutableSpan
+        var before = before.mutableSpan
+        var shapeColumn = shape.mutableSpan
+        var timeColumn = time.mutableSpan
+        var aspectColumn = aspect.mutableSpan
         for index in events.indices {
             let event = events[index]
-            if index % DevicePrediction.warmEvents == 0 { warm(index) }
-            var fields = predict(event)
+            if index % DevicePrediction.warmEvents == 0 { prefetch(events, from: index, entries.span) }
+            let device = Int(event.device.rawValue)
+            before[index] = entries[device]
+            var fields = columns.predict(event, &entries[device])
             if event.arrival.rawValue != arrival {
                 fields |= Fields.arrival
                 columns.arrival.append(Protobuf.zigzag(event.arrival.rawValue &- arrival))
@@ -106,23 +135,26 @@ package struct BlockEncoder {
             if event.clock == .arrival, event.time == event.arrival {
                 fields |= Fields.timeIsArrival
             } else {
-                columns.time.append(Protobuf.zigzag(event.time.rawValue &- time))
+                timeColumn[timeCount] = Protobuf.zigzag(event.time.rawValue &- last)
+                timeCount &+= 1
             }
-            time = event.time.rawValue
-            times = (min(times.0, time), max(times.1, time))
+            last = event.time.rawValue
+            times = (min(times.0, last), max(times.1, last))
             let decimals = columns.appendValue(event, &fields)
+            if event.aspect != .none {
+                fields |= Fields.aspect
+                aspectColumn[aspectCount] = UInt64(event.aspect.rawValue)
+                aspectCount &+= 1
+            }
             columns.appendWords(event, &fields)
             textEnd += Int(event.textLength)
-            columns.shape.append(shapes.index(of: ShapeKey(event, fields: fields, decimals: decimals)))
+            shapeColumn[index] = shapes.index(of: ShapeKey(event, fields: fields, decimals: decimals))
         }
-        guard textEnd <= Limits.blockTextBytes else {
-            rollback()
-            throw .refused("a block with \(textEnd) bytes of text")
-        }
-        return Bounds(
+        let bounds = Bounds(
             first: first,
             times: Timestamp(rawValue: times.0)...Timestamp(rawValue: times.1),
             arrivals: Timestamp(rawValue: arrivals.0)...Timestamp(rawValue: arrivals.1))
+        return (bounds, timeCount, aspectCount, textEnd)
     }
 
     /// Makes room for the devices of the column.
@@ -133,61 +165,11 @@ package struct BlockEncoder {
         prediction.reach(Int(top))
     }
 
-    /// See `DevicePrediction.warm`.
-    private mutating func warm(_ start: Int) {
-        var sum: UInt64 = 0
-        for index in start..<min(start + DevicePrediction.warmEvents, columns.device.count) {
-            sum &+= prediction.warm(Int(columns.device[index]))
+    /// Asks for the predictions of the next events' devices, which come in no order.
+    private func prefetch(_ events: Span<Event>, from start: Int, _ entries: Span<DevicePrediction.Entry>) {
+        for index in start..<min(start + DevicePrediction.warmEvents, events.count) {
+            entries.prefetch(Int(events[index].device.rawValue))
         }
-        warmth = sum
-    }
-
-    /// Compares an event with its device's prediction, lists what differs and moves the prediction on.
-    @inline(__always) private mutating func predict(_ event: Event) -> UInt64 {
-        var fields: UInt64 = 0
-        let device = Int(event.device.rawValue)
-        var entry = prediction.entries[device]
-        undo.append((event.device.rawValue, entry))
-        if event.customer.rawValue != entry.customer {
-            if event.customer.rawValue == entry.other {
-                fields |= Fields.otherCustomer
-            } else {
-                fields |= Fields.customer
-                columns.customer.append(UInt64(event.customer.rawValue))
-            }
-            entry.other = entry.customer
-            entry.customer = event.customer.rawValue
-        }
-        if event.product.rawValue != entry.product {
-            fields |= Fields.product
-            columns.product.append(UInt64(event.product.rawValue))
-            entry.product = event.product.rawValue
-        }
-        if event.identity == .sequence {
-            if event.epoch != entry.epoch {
-                fields |= Fields.epoch
-                columns.epoch.append(UInt64(event.epoch))
-                entry.epoch = event.epoch
-                entry.seq = 0
-            }
-            let surprise = event.seq &- (entry.seq &+ 1)
-            if surprise != 0 {
-                fields |= Fields.seq
-                columns.seq.append(Protobuf.zigzag(Int64(bitPattern: surprise)))
-            }
-            entry.seq = max(entry.seq, event.seq)
-        } else {
-            if event.epoch != 0 {
-                fields |= Fields.epoch
-                columns.epoch.append(UInt64(event.epoch))
-            }
-            if event.seq != 0 {
-                fields |= Fields.seq
-                columns.hash.append(event.seq)
-            }
-        }
-        prediction.entries[device] = entry
-        return fields
     }
 
     /// The second pass: columns of numbers to the message `Block`.
@@ -213,6 +195,39 @@ package struct BlockEncoder {
             let start = Int(event.textStart)
             writer.appendPlain(text.extracting(start..<(start + Int(event.textLength))))
         }
+    }
+}
+
+/// The columns that nearly every event has an entry in, as long as the batch from the beginning; and beside them what
+/// was predicted of each event's device.
+private struct CommonColumns {
+    var before: [DevicePrediction.Entry] = []
+    var shape: [UInt64] = []
+    var time: [UInt64] = []
+    var aspect: [UInt64] = []
+
+    /// Takes the columns, which are empty, for the time being.
+    init(_ columns: inout EventColumns, _ undo: inout [DevicePrediction.Entry], count: Int) {
+        swap(&before, &undo)
+        swap(&shape, &columns.shape)
+        swap(&time, &columns.time)
+        swap(&aspect, &columns.aspect)
+        before.append(contentsOf: repeatElement(DevicePrediction.Entry(), count: count))
+        shape.append(contentsOf: repeatElement(0, count: count))
+        time.append(contentsOf: repeatElement(0, count: count))
+        aspect.append(contentsOf: repeatElement(0, count: count))
+    }
+
+    /// Puts the columns back, with so many times and aspects; each event has a shape.
+    mutating func giveBack(
+        to columns: inout EventColumns, _ undo: inout [DevicePrediction.Entry], times: Int, aspects: Int
+    ) {
+        time.removeLast(time.count - times)
+        aspect.removeLast(aspect.count - aspects)
+        swap(&before, &undo)
+        swap(&shape, &columns.shape)
+        swap(&time, &columns.time)
+        swap(&aspect, &columns.aspect)
     }
 }
 
@@ -259,6 +274,51 @@ struct EventColumns {
         }
     }
 
+    /// Compares an event with its device's prediction, lists what differs and moves the prediction on.
+    @inline(__always)
+    mutating func predict(_ event: Event, _ entry: inout DevicePrediction.Entry) -> UInt64 {
+        var fields: UInt64 = 0
+        if event.customer.rawValue != entry.customer {
+            if event.customer.rawValue == entry.other {
+                fields |= Fields.otherCustomer
+            } else {
+                fields |= Fields.customer
+                customer.append(UInt64(event.customer.rawValue))
+            }
+            entry.other = entry.customer
+            entry.customer = event.customer.rawValue
+        }
+        if event.product.rawValue != entry.product {
+            fields |= Fields.product
+            product.append(UInt64(event.product.rawValue))
+            entry.product = event.product.rawValue
+        }
+        if event.identity == .sequence {
+            if event.epoch != entry.epoch {
+                fields |= Fields.epoch
+                epoch.append(UInt64(event.epoch))
+                entry.epoch = event.epoch
+                entry.seq = 0
+            }
+            let surprise = event.seq &- (entry.seq &+ 1)
+            if surprise != 0 {
+                fields |= Fields.seq
+                seq.append(Protobuf.zigzag(Int64(bitPattern: surprise)))
+            }
+            entry.seq = max(entry.seq, event.seq)
+        } else {
+            if event.epoch != 0 {
+                fields |= Fields.epoch
+                epoch.append(UInt64(event.epoch))
+            }
+            if event.seq != 0 {
+                fields |= Fields.seq
+                hash.append(event.seq)
+            }
+        }
+        return fields
+    }
+
     /// Lists an event's value; returns the `decimals` of its shape.
     @inline(__always) mutating func appendValue(_ event: Event, _ fields: inout UInt64) -> UInt64 {
         switch event.valueKind {
@@ -291,12 +351,8 @@ struct EventColumns {
         return ShapeKey.bits
     }
 
-    /// Lists the aspect and what few events have.
+    /// Lists what few events have.
     @inline(__always) mutating func appendWords(_ event: Event, _ fields: inout UInt64) {
-        if event.aspect != .none {
-            fields |= Fields.aspect
-            aspect.append(UInt64(event.aspect.rawValue))
-        }
         if event.count != 1 {
             fields |= Fields.count
             count.append(UInt64(event.count))

@@ -11,8 +11,8 @@ package struct PieceAllotment: Sendable {
     package private(set) var end = 0
     /// By order: a bit for each free block of `unit << order` places, by its place. No block's buddy is free too.
     private var free: [[UInt64]] = Array(repeating: [], count: PieceAllotment.orders)
-    /// By order: no word below this one has a bit.
-    private var hints = InlineArray<5, Int>(repeating: 0)
+    /// By order: a bit for each word of `free` that has one.
+    private var filled: [[UInt64]] = Array(repeating: [], count: PieceAllotment.orders)
 
     package init() {}
 
@@ -103,28 +103,28 @@ package struct PieceAllotment: Sendable {
         let bit = place / (Self.unit << order)
         free[order].extend(to: bit / 64 + 1, repeating: 0)
         free[order][bit / 64] |= 1 << UInt64(bit % 64)
-        hints[order] = min(hints[order], bit / 64)
+        filled[order].extend(to: bit / 4_096 + 1, repeating: 0)
+        filled[order][bit / 4_096] |= 1 << UInt64(bit / 64 % 64)
     }
 
     /// - Returns: whether the block was free.
     private mutating func remove(_ place: Int, order: Int) -> Bool {
         let bit = place / (Self.unit << order)
         guard bit / 64 < free[order].count, free[order][bit / 64] >> UInt64(bit % 64) & 1 != 0 else { return false }
-        free[order][bit / 64] &= ~(1 << UInt64(bit % 64))
+        clear(bit, order: order)
         return true
     }
 
-    private mutating func removeFirst(order: Int) -> Int? {
-        guard let bit = Self.removeFirst(&free[order], &hints[order]) else { return nil }
-        return bit * (Self.unit << order)
+    private mutating func clear(_ bit: Int, order: Int) {
+        free[order][bit / 64] &= ~(1 << UInt64(bit % 64))
+        if free[order][bit / 64] == 0 { filled[order][bit / 4_096] &= ~(1 << UInt64(bit / 64 % 64)) }
     }
 
-    private static func removeFirst(_ free: inout [UInt64], _ hint: inout Int) -> Int? {
-        var free = free.mutableSpan
-        while hint < free.count, free[hint] == 0 { hint += 1 }
-        guard hint < free.count else { return nil }
-        let bit = free[hint].trailingZeroBitCount
-        free[hint] &= free[hint] - 1
-        return hint * 64 + bit
+    private mutating func removeFirst(order: Int) -> Int? {
+        guard let group = filled[order].firstIndex(where: { $0 != 0 }) else { return nil }
+        let word = group * 64 + filled[order][group].trailingZeroBitCount
+        let bit = word * 64 + free[order][word].trailingZeroBitCount
+        clear(bit, order: order)
+        return bit * (Self.unit << order)
     }
 }
