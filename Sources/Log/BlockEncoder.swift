@@ -178,8 +178,7 @@ package struct BlockEncoder {
         writer.append(2, varint: Protobuf.zigzag(first.time.rawValue))
         writer.append(3, varint: Protobuf.zigzag(first.arrival.rawValue))
         for key in shapes.keys {
-            let shape = key.encoded()
-            writer.append(4, shape.span)
+            writer.append(4, key.encoded())
         }
         columns.write(to: &writer)
         writeText(batch)
@@ -190,10 +189,9 @@ package struct BlockEncoder {
         let size = columns.textLength.reduce(0) { $0 + Int($1) }
         guard size > 0 else { return }
         writer.appendHeader(26, count: size)
-        let text = batch.text.span
         for event in batch.events where event.textLength > 0 {
             let start = Int(event.textStart)
-            writer.appendPlain(text.extracting(start..<(start + Int(event.textLength))))
+            writer.appendPlain(batch.text[start..<(start + Int(event.textLength))])
         }
     }
 }

@@ -30,7 +30,7 @@ struct ColumnWriter {
     }
 
     /// A length-delimited field.
-    mutating func append(_ number: Int, _ content: Span<UInt8>) {
+    mutating func append(_ number: Int, _ content: [UInt8]) {
         Protobuf.appendHeader(number, count: content.count, to: &bytes)
         appendPlain(content)
     }
@@ -41,9 +41,7 @@ struct ColumnWriter {
         if count >= Self.worthwhile { cut() }
     }
 
-    mutating func appendPlain(_ content: Span<UInt8>) {
-        for index in content.indices { bytes.append(content[index]) }
-    }
+    mutating func appendPlain(_ content: some Collection<UInt8>) { bytes.append(contentsOf: content) }
 
     /// A column; planes of zeros are left out.
     mutating func append(_ number: Int, column values: [UInt64]) {
