@@ -3,7 +3,6 @@
 #include "program.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 #if defined(__GLIBC__)

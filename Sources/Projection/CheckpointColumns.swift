@@ -66,50 +66,27 @@ extension RowInserter {
 
     /// `[[word, devices now, sets], ...]`
     mutating func addChoices(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.words
-        while next != AspectRow.none {
-            let choice = state.choices[Int(next)]
-            bytes.openArray()
+        addArrays(row.words, of: state.choices) { choice, bytes in
             bytes.addNumber(UInt64(choice.word))
             bytes.addNumber(choice.now)
             bytes.addNumber(choice.sets)
-            bytes.closeArray()
-            next = choice.next
         }
-        bytes.closeArray()
-        addText(from: start)
     }
 
     /// `[[code, events, total, highest severity], ...]`
     mutating func addFaults(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.faults
-        while next != AspectRow.none {
-            let fault = state.faults[Int(next)]
-            bytes.openArray()
+        addArrays(row.faults, of: state.faults) { fault, bytes in
             bytes.addNumber(UInt64(fault.word))
             bytes.addNumber(fault.events)
             bytes.addNumber(fault.times)
             bytes.addNumber(UInt64(fault.severity))
-            bytes.closeArray()
-            next = fault.next
         }
-        bytes.closeArray()
-        addText(from: start)
     }
 
     /// `[[scale, count, sum, top, low, high, [histogram]], ...]`
     mutating func addRatings(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.ratings
-        while next != AspectRow.none {
-            let rating = state.ratings[Int(next)]
+        addArrays(row.ratings, of: state.ratings) { rating, bytes in
             let bounds = wilsonBounds(rating.top, of: rating.count)
-            bytes.openArray()
             bytes.addNumber(UInt64(rating.scale))
             bytes.addNumber(rating.count)
             bytes.addNumber(rating.sum)
@@ -119,8 +96,23 @@ extension RowInserter {
             bytes.openArray()
             for place in 0..<histogramPlaces(rating.scale) { bytes.addNumber(rating.histogram[place]) }
             bytes.closeArray()
+        }
+    }
+
+    /// An array with an array for each row of a chain, in which `body` writes what the row says.
+    @inline(__always)
+    private mutating func addArrays<Row: ChainedRow>(
+        _ first: UInt32, of rows: [Row], _ body: (Row, inout [UInt8]) -> Void
+    ) {
+        let start = bytes.count
+        bytes.beginArray()
+        var next = first
+        while next != AspectRow.none {
+            let row = rows[Int(next)]
+            bytes.openArray()
+            body(row, &bytes)
             bytes.closeArray()
-            next = rating.next
+            next = row.next
         }
         bytes.closeArray()
         addText(from: start)
@@ -162,18 +154,9 @@ extension RowInserter {
 
     /// `[[word, sets], ...]`
     mutating func addDayWords(_ state: borrowing SummaryState, _ row: borrowing AspectDayRow) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = row.words
-        while next != AspectRow.none {
-            let word = state.dayWords[Int(next)]
-            bytes.openArray()
+        addArrays(row.words, of: state.dayWords) { word, bytes in
             bytes.addNumber(UInt64(word.word))
             bytes.addNumber(word.sets)
-            bytes.closeArray()
-            next = word.next
         }
-        bytes.closeArray()
-        addText(from: start)
     }
 }

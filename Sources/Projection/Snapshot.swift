@@ -229,17 +229,6 @@ extension SummaryState {
     }
 }
 
-/// A row that stands in a list of rows of its table.
-private protocol Listed {
-    var next: UInt32 { get }
-}
-
-extension ChoiceRow: Listed {}
-extension FaultRow: Listed {}
-extension BinRow: Listed {}
-extension RatingRow: Listed {}
-extension DayWordRow: Listed {}
-
 /// The lists of each table.
 private struct Lists {
     var ratings: RowsLeft
@@ -254,7 +243,7 @@ private struct RowsLeft {
     var count: Int
 
     /// Takes the rows of a list, each by its index. False when it leads to no row, or no row is left.
-    mutating func take<Row: Listed>(_ first: UInt32, of rows: [Row], _ body: (Int) -> Void) -> Bool {
+    mutating func take<Row: ChainedRow>(_ first: UInt32, of rows: [Row], _ body: (Int) -> Void) -> Bool {
         var next = first
         while next != AspectRow.none {
             count -= 1
