@@ -1,7 +1,8 @@
 // The tables of summaries.sqlite and the views that people query (docs/summaries.md).
 
 /// The SQL of summaries.sqlite. The `fold_` tables hold numbers, one row for each row of the fold, so that a
-/// checkpoint is cheap; the views give them names and are the public interface.
+/// checkpoint is cheap; the views give them names and are the public interface. Their columns have no NOT NULL: where a
+/// row of many could be refused for it, SQLite would first copy each page that it touches (its statement journal).
 enum SummarySchema {
     /// Every public view, in the order of `SummaryStore.dump`.
     static let views = [
@@ -23,9 +24,9 @@ enum SummarySchema {
             rating_sum REAL, rating_top INTEGER, top_low REAL, top_high REAL, rating_histogram TEXT,
             use_total INTEGER, fault_total INTEGER
         ) STRICT;
-        CREATE TABLE IF NOT EXISTS fold_slot (id INTEGER PRIMARY KEY, slot INTEGER NOT NULL) STRICT;
+        CREATE TABLE IF NOT EXISTS fold_slot (id INTEGER PRIMARY KEY, slot INTEGER) STRICT;
         CREATE TABLE IF NOT EXISTS fold_aspect (
-            slot INTEGER PRIMARY KEY, product INTEGER NOT NULL, aspect INTEGER NOT NULL, unit INTEGER,
+            slot INTEGER PRIMARY KEY, product INTEGER, aspect INTEGER, unit INTEGER,
             events INTEGER, preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER,
             others INTEGER, first_ms INTEGER, last_ms INTEGER, devices INTEGER, customers INTEGER,
             choosing INTEGER, flags_on INTEGER, flags_off INTEGER, numbering INTEGER, other_now INTEGER,
@@ -34,16 +35,16 @@ enum SummarySchema {
             max_severity INTEGER, other_faults INTEGER, choices TEXT, fault_codes TEXT, rating_scales TEXT
         ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_product_day (
-            id INTEGER PRIMARY KEY, product INTEGER NOT NULL, day INTEGER NOT NULL,
+            id INTEGER PRIMARY KEY, product INTEGER, day INTEGER,
             preferences INTEGER, ratings INTEGER, uses INTEGER, texts INTEGER, faults INTEGER, others INTEGER,
             rating_count INTEGER, rating_sum REAL, devices INTEGER, customers INTEGER, device_set BLOB,
             customer_set BLOB
         ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_aspect_day (
-            id INTEGER PRIMARY KEY, counts TEXT NOT NULL, choices TEXT
+            id INTEGER PRIMARY KEY, counts TEXT, choices TEXT
         ) STRICT;
         CREATE TABLE IF NOT EXISTS fold_feedback (
-            id INTEGER PRIMARY KEY, product INTEGER NOT NULL, number INTEGER, "offset" INTEGER, aspect INTEGER,
+            id INTEGER PRIMARY KEY, product INTEGER, number INTEGER, "offset" INTEGER, aspect INTEGER,
             language INTEGER, time_ms INTEGER, rating REAL, scale INTEGER, text TEXT
         ) STRICT;
         CREATE TABLE IF NOT EXISTS state (

@@ -31,7 +31,8 @@ package struct SummaryStore: Sendable {
         configuration.label = "summaries"
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000")
+            // What SQLite needs for a while is a few pages: no disk but the data folder's can hinder a checkpoint.
+            try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY")
         }
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
