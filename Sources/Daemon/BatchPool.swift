@@ -5,13 +5,13 @@ import Synchronization
 
 /// Batches whose events have been folded.
 ///
-/// A batch is some hundred kilobytes. Were each a new one, the kernel would clear as many pages for every block, which
+/// A batch is a megabyte or more. Were each a new one, the kernel would clear as many pages for every block, which
 /// costs more than reading its events. A batch that somebody else still refers to is simply not used again: emptying
 /// it gives it a new buffer.
 final class BatchPool: Sendable {
     private let batches = Mutex<[EventBatch]>([])
     /// More than these are let go, and those with a larger arena of texts.
-    private static let mostBatches = 32
+    private static let mostBatches = 16
     private static let mostTextBytes = 256 * 1024
 
     /// A batch with nothing in it, and room for so many events.

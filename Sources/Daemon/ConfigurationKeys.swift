@@ -76,7 +76,7 @@ package struct ConfigurationKey: Sendable {
         .init(
             "log.retention_bytes", .number(0...1_125_899_906_842_624), "0",
             "The oldest sealed segments go while the log is larger; 0 = never."),
-        .init("log.block_max_events", .number(1...8_192), "8192", "Events in one block of the log."),
+        .init("log.block_max_events", .number(1...16_384), "16384", "Events in one block of the log."),
         .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
         .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),
         .init("limits.table_bytes", .number(1_024...67_108_864), "65536", "Bytes of one connection's string table."),

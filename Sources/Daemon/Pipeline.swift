@@ -101,7 +101,7 @@ package final class Pipeline: Intake {
 
     /// - Parameters:
     ///   - submit: hands a closed block to the appender; called on the event loop, must not block.
-    ///   - isWorthWaiting: whether the projector is behind and will soon be less so; then no full block is closed, and
+    ///   - isWorthWaiting: whether the projector is behind and will soon be less so; then no block is begun, and
     ///     `makeRoom` is to be called when it is.
     init(
         vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
@@ -124,6 +124,8 @@ package final class Pipeline: Intake {
     package var now: Timestamp { wallClock() }
 
     package func hasRoom() -> Bool {
+        // A new block is begun, and a full one closed, only when the projector need not be waited for.
+        if filling.isEmpty { return !mustWait() }
         if fits { return true }
         guard inFlight.count < settings.maxBlocksInFlight, !mustWait() else { return false }
         close()
@@ -147,9 +149,8 @@ package final class Pipeline: Intake {
     }
 
     private var fits: Bool {
-        filling.isEmpty
-            || filling.count + Limits.batchEvents <= settings.blockMaxEvents
-                && filling.text.count + Limits.frameBytes <= Limits.blockTextBytes
+        filling.count + Limits.batchEvents <= settings.blockMaxEvents
+            && filling.text.count + Limits.frameBytes <= Limits.blockTextBytes
     }
 
     package func admit(_ transport: TransportKind) -> AdmissionResult {

@@ -8,14 +8,19 @@ import Synchronization
 ///
 /// A block that does not fit is simply not kept: it is in the log, and the projector reads it there. But to read it
 /// costs half as much as to fold it, and the summaries would be late for as long as the load lasts. So the ingest loop
-/// takes no more while the projector is a little behind and seen to come nearer (`isWorthWaiting`). One that is not, be
-/// it that the disk of the summaries fails or that it reads a long log after a kill, is not waited for.
+/// takes no more once the projector is a little behind, until it is near again (`isWorthWaiting`). One that is not seen
+/// to come nearer, be it that the disk of the summaries fails or that it reads a long log after a kill, is not waited
+/// for.
+///
+/// Between "behind" and "near" lie some blocks, so that on one core each side works for some ten milliseconds before
+/// the other one has its turn: folding and decoding each have megabytes of tables, and with every turn fetch them anew.
 package final class ProjectionFeed: Sendable {
     /// Blocks held for a projector that is behind; about 46 MiB when all are full and large.
-    private static let maxBlocks = 64
-    /// A projector that is more events behind than this is waited for, one that is hopelessly behind is not. The blocks
-    /// in between are still in the cache of the processor when they are folded.
-    private static let (toleratedEvents, hopelessEvents): (UInt64, UInt64) = (49_152, 4_000_000)
+    private static let maxBlocks = 32
+    /// A projector that is more events behind than the second of these is waited for until it is no further behind than
+    /// the first; one that is hopelessly behind is not.
+    private static let (nearEvents, toleratedEvents, hopelessEvents): (UInt64, UInt64, UInt64) =
+        (16_384, 98_304, 4_000_000)
     /// A projector that has come no nearer for so long is not waited for.
     private static let patience = Duration.milliseconds(500)
 
@@ -32,9 +37,10 @@ package final class ProjectionFeed: Sendable {
         var isAwaited = false
         var whenNear: (@Sendable () -> Void)?
 
+        var isNear: Bool { head.rawValue &- projected.rawValue <= ProjectionFeed.nearEvents }
         var isTooFar: Bool {
-            (ProjectionFeed.toleratedEvents...ProjectionFeed.hopelessEvents).contains(
-                head.rawValue &- projected.rawValue)
+            let least = isAwaited ? ProjectionFeed.nearEvents + 1 : ProjectionFeed.toleratedEvents
+            return (least...ProjectionFeed.hopelessEvents).contains(head.rawValue &- projected.rawValue)
         }
     }
     private let state: Mutex<State>
@@ -45,10 +51,10 @@ package final class ProjectionFeed: Sendable {
 
     /// Whether the ingest loop had better wait for the projector. When it need no longer, `whenNear` is called; when it
     /// need not for another reason, nothing is: who waits must ask again.
-    package func isWorthWaiting(at now: ContinuousClock.Instant = .now) -> Bool {
+    package func isWorthWaiting(at now: @autoclosure () -> ContinuousClock.Instant = .now) -> Bool {
         state.withLock { state in
             guard state.isTooFar, state.isWorking, let nearer = state.nearer else { return false }
-            state.isAwaited = nearer.duration(to: now) < Self.patience
+            state.isAwaited = nearer.duration(to: now()) < Self.patience
             return state.isAwaited
         }
     }
@@ -66,7 +72,7 @@ package final class ProjectionFeed: Sendable {
             (state.projected, state.nearer) = (offset, now)
             let passed = state.blocks.prefix { $0.endOffset <= offset }.count
             state.blocks.removeFirst(passed)
-            guard state.isAwaited, !state.isTooFar else { return nil as (@Sendable () -> Void)? }
+            guard state.isAwaited, state.isNear else { return nil as (@Sendable () -> Void)? }
             state.isAwaited = false
             return state.whenNear
         }

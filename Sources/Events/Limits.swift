@@ -38,7 +38,7 @@ package enum Limits {
     package static let tableEntries = 4_096
     package static let tableBytes = 64 * 1024
     /// Events in one block of the log.
-    package static let blockEvents = 8_192
+    package static let blockEvents = 16_384
     /// Free text in one block of the log, bytes.
     package static let blockTextBytes = 4 << 20
     /// Words in each vocabulary (product, aspect, value, unit, language, type).

@@ -64,99 +64,113 @@ extension RowInserter {
         addText(from: start)
     }
 
+    /// A text that is an array, into which `body` writes up to `count` numbers and brackets.
+    @inline(__always)
+    mutating func addArray(of count: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
+        let start = bytes.count
+        bytes.append(addingCapacity: (count + 2) * JSONNumbers.numberBytes) { json in
+            json.openArray()
+            body(&json)
+            json.closeArray()
+        }
+        addText(from: start)
+    }
+
+    /// A text that is an array with an array for each row of a chain, into which `body` writes up to `count` numbers
+    /// and brackets.
+    @inline(__always)
+    private mutating func addArrays<Row: ChainedRow>(
+        _ first: UInt32, of rows: [Row], _ count: Int, _ body: (Row, inout OutputSpan<UInt8>) -> Void
+    ) {
+        let start = bytes.count
+        bytes.append(UInt8(ascii: "["))
+        var next = first
+        while next != AspectRow.none {
+            let row = rows[Int(next)]
+            if next != first { bytes.append(UInt8(ascii: ",")) }
+            bytes.append(addingCapacity: (count + 2) * JSONNumbers.numberBytes) { json in
+                json.openArray()
+                body(row, &json)
+                json.closeArray()
+            }
+            next = row.next
+        }
+        bytes.append(UInt8(ascii: "]"))
+        addText(from: start)
+    }
+
     /// `[[word, devices now, sets], ...]`
     mutating func addChoices(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.words, of: state.choices) { choice, bytes in
-            bytes.addNumber(UInt64(choice.word))
-            bytes.addNumber(choice.now)
-            bytes.addNumber(choice.sets)
+        addArrays(row.words, of: state.choices, 3) { choice, json in
+            json.addNumber(UInt64(choice.word))
+            json.addNumber(choice.now)
+            json.addNumber(choice.sets)
         }
     }
 
     /// `[[code, events, total, highest severity], ...]`
     mutating func addFaults(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.faults, of: state.faults) { fault, bytes in
-            bytes.addNumber(UInt64(fault.word))
-            bytes.addNumber(fault.events)
-            bytes.addNumber(fault.times)
-            bytes.addNumber(UInt64(fault.severity))
+        addArrays(row.faults, of: state.faults, 4) { fault, json in
+            json.addNumber(UInt64(fault.word))
+            json.addNumber(fault.events)
+            json.addNumber(fault.times)
+            json.addNumber(UInt64(fault.severity))
         }
     }
 
     /// `[[scale, count, sum, top, low, high, [histogram]], ...]`
     mutating func addRatings(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.ratings, of: state.ratings) { rating, bytes in
+        addArrays(row.ratings, of: state.ratings, 8 + RatingRow.places) { rating, json in
             let bounds = wilsonBounds(rating.top, of: rating.count)
-            bytes.addNumber(UInt64(rating.scale))
-            bytes.addNumber(rating.count)
-            bytes.addNumber(rating.sum)
-            bytes.addNumber(rating.top)
-            bytes.addNumber(bounds.low)
-            bytes.addNumber(bounds.high)
-            bytes.openArray()
-            for place in 0..<histogramPlaces(rating.scale) { bytes.addNumber(rating.histogram[place]) }
-            bytes.closeArray()
+            json.addNumber(UInt64(rating.scale))
+            json.addNumber(rating.count)
+            json.addNumber(rating.sum)
+            json.addNumber(rating.top)
+            json.addNumber(bounds.low)
+            json.addNumber(bounds.high)
+            json.openArray()
+            for place in 0..<histogramPlaces(rating.scale) { json.addNumber(rating.histogram[place]) }
+            json.closeArray()
         }
-    }
-
-    /// An array with an array for each row of a chain, in which `body` writes what the row says.
-    @inline(__always)
-    private mutating func addArrays<Row: ChainedRow>(
-        _ first: UInt32, of rows: [Row], _ body: (Row, inout [UInt8]) -> Void
-    ) {
-        let start = bytes.count
-        bytes.beginArray()
-        var next = first
-        while next != AspectRow.none {
-            let row = rows[Int(next)]
-            bytes.openArray()
-            body(row, &bytes)
-            bytes.closeArray()
-            next = row.next
-        }
-        bytes.closeArray()
-        addText(from: start)
     }
 
     /// See `SummarySchema.aspectDays`.
-    mutating func addCounts(_ row: borrowing AspectDayRow, _ numbers: NumberSum) {
-        let start = bytes.count
-        bytes.beginArray()
-        bytes.addNumber(row.kinds.preferences)
-        bytes.addNumber(row.kinds.ratings)
-        bytes.addNumber(row.kinds.uses)
-        bytes.addNumber(row.kinds.texts)
-        bytes.addNumber(row.kinds.faults)
-        bytes.addNumber(row.kinds.others)
-        bytes.addNumber(row.useTotal)
-        bytes.addNumber(row.faultTotal)
-        bytes.addNumber(row.otherSets)
-        if row.ratingCount > 0 || numbers.count > 0 {
-            bytes.openArray()
-            if row.ratingCount > 0 {
-                bytes.addNumber(row.ratingCount)
-                bytes.addNumber(row.ratingSum)
-                for place in 0..<5 { bytes.addNumber(row.histogram[place]) }
+    mutating func addCounts(_ row: AspectDayRow, _ numbers: NumberSum) {
+        addArray(of: 24) { json in
+            json.addNumber(row.kinds.preferences)
+            json.addNumber(row.kinds.ratings)
+            json.addNumber(row.kinds.uses)
+            json.addNumber(row.kinds.texts)
+            json.addNumber(row.kinds.faults)
+            json.addNumber(row.kinds.others)
+            json.addNumber(row.useTotal)
+            json.addNumber(row.faultTotal)
+            json.addNumber(row.otherSets)
+            if row.ratingCount > 0 || numbers.count > 0 {
+                json.openArray()
+                if row.ratingCount > 0 {
+                    json.addNumber(row.ratingCount)
+                    json.addNumber(row.ratingSum)
+                    for place in 0..<5 { json.addNumber(row.histogram[place]) }
+                }
+                json.closeArray()
             }
-            bytes.closeArray()
+            if numbers.count > 0 {
+                json.openArray()
+                json.addNumber(numbers.count)
+                json.addNumber(numbers.sum)
+                json.addNumber(numbers.least)
+                json.addNumber(numbers.most)
+                json.closeArray()
+            }
         }
-        if numbers.count > 0 {
-            bytes.openArray()
-            bytes.addNumber(numbers.count)
-            bytes.addNumber(numbers.sum)
-            bytes.addNumber(numbers.least)
-            bytes.addNumber(numbers.most)
-            bytes.closeArray()
-        }
-        bytes.closeArray()
-        addText(from: start)
     }
 
     /// `[[word, sets], ...]`
     mutating func addDayWords(_ state: borrowing SummaryState, _ row: borrowing AspectDayRow) {
-        addArrays(row.words, of: state.dayWords) { word, bytes in
-            bytes.addNumber(UInt64(word.word))
-            bytes.addNumber(word.sets)
+        addArrays(row.words, of: state.dayWords, 2) { word, json in
+            json.addNumber(UInt64(word.word))
+            json.addNumber(word.sets)
         }
     }
 }

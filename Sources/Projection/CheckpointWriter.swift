@@ -53,11 +53,7 @@ struct CheckpointWriter {
             let bounds = wilsonBounds(row.rating.top, of: row.rating.count)
             rows.add(bounds.low)
             rows.add(bounds.high)
-            let start = rows.bytes.count
-            rows.bytes.beginArray()
-            for place in 0..<5 { rows.bytes.addNumber(row.rating.histogram[place]) }
-            rows.bytes.closeArray()
-            rows.addText(from: start)
+            rows.addArray(of: 5) { json in for place in 0..<5 { json.addNumber(row.rating.histogram[place]) } }
             rows.add(row.useTotal)
             rows.add(row.faultTotal)
             try rows.endRow()

@@ -60,6 +60,9 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
 /// Ratings of one scale. A histogram place is `rating - lowest` on scales of up to eleven steps, tenths of the scale
 /// on longer ones; fractions are rounded half up.
 struct RatingRow: Sendable, BitwiseCopyable {
+    /// The most places of a histogram.
+    static let places = 11
+
     var scale: UInt8 = 0
     var next = UInt32.max
     var count: UInt64 = 0

@@ -1,10 +1,13 @@
-// JSON arrays of numbers and of such arrays, written behind each other into one buffer without intermediate strings.
+// JSON arrays of numbers and of such arrays, written into the buffer of a row without intermediate strings.
 
-extension [UInt8] {
-    /// Begins an array that stands alone.
-    mutating func beginArray() { append(UInt8(ascii: "[")) }
+/// Room for numbers as JSON.
+enum JSONNumbers {
+    /// The most bytes that a number takes, with the comma before it: `,-2.2250738585072014e-308`. A bracket takes less.
+    static let numberBytes = 25
+}
 
-    /// Begins an array within an array.
+extension OutputSpan<UInt8> {
+    /// Begins an array, alone or within another one.
     mutating func openArray() {
         separate()
         append(UInt8(ascii: "["))
@@ -14,18 +17,15 @@ extension [UInt8] {
 
     mutating func addNumber(_ number: UInt64) {
         separate()
-        if number < 10 { return append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number)) }
-        if number < 100 {
-            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / 10))
-            return append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number % 10))
-        }
-        let start = count
+        if number < 10 { return addDigit(number) }
+        var unit: UInt64 = 10
+        while number / unit >= 10 { unit *= 10 }
         var rest = number
-        while rest > 0 {
-            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
+        while unit > 0 {
+            addDigit(rest / unit)
+            rest %= unit
+            unit /= 10
         }
-        self[start...].reverse()
     }
 
     mutating func addNumber(_ number: Double) {
@@ -34,22 +34,25 @@ extension [UInt8] {
             let quarters = UInt64(number * 4)
             if Double(quarters) == number * 4 {
                 addNumber(quarters / 4)
-                switch quarters % 4 {
-                case 1: self += [UInt8(ascii: "."), UInt8(ascii: "2"), UInt8(ascii: "5")]
-                case 2: self += [UInt8(ascii: "."), UInt8(ascii: "5")]
-                case 3: self += [UInt8(ascii: "."), UInt8(ascii: "7"), UInt8(ascii: "5")]
-                default: break
-                }
-                return
+                guard quarters % 4 > 0 else { return }
+                append(UInt8(ascii: "."))
+                if quarters % 2 == 0 { return addDigit(5) }
+                addDigit(quarters % 4 == 1 ? 2 : 7)
+                return addDigit(5)
             }
         }
         separate()
         // JSON has no infinity; readers of this one take 9e999 for it.
-        self += Array((number.isFinite ? "\(number)" : number > 0 ? "9e999" : "-9e999").utf8)
+        let text = number.isFinite ? "\(number)" : number > 0 ? "9e999" : "-9e999"
+        for byte in text.utf8 { append(byte) }
     }
 
-    private mutating func separate() {
-        if last != UInt8(ascii: "[") { append(UInt8(ascii: ",")) }
+    @inline(__always) private mutating func addDigit(_ digit: UInt64) {
+        append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit))
+    }
+
+    @inline(__always) private mutating func separate() {
+        if count > 0, span[count &- 1] != UInt8(ascii: "[") { append(UInt8(ascii: ",")) }
     }
 }
 

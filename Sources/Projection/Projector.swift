@@ -192,7 +192,7 @@ package actor Projector {
 
     private static func read(_ log: some EventLog, from offset: Offset) async throws(ProjectionError) -> Piece {
         do {
-            let blocks = try await log.read(from: offset, limit: 16)
+            let blocks = try await log.read(from: offset, limit: 8)
             return (blocks, blocks.last?.endOffset ?? offset, nil)
         } catch LogError.corrupt(let segment, let offsets, let cause) where offsets.upperBound > offset {
             let damage = Damage(segment: segment, offsets: offset..<offsets.upperBound, cause: cause)

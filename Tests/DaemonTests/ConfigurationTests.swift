@@ -30,7 +30,7 @@ import Testing
     @Test func defaultsHold() async throws {
         let configuration = try await load("")
         #expect(configuration.tcp == .init(host: "127.0.0.1", port: 7411))
-        #expect(configuration.blockMaxEvents == 8_192)
+        #expect(configuration.blockMaxEvents == 16_384)
         #expect(configuration.effective.allSatisfy { $0.source == "default" })
         #expect(configuration.effective.count == ConfigurationKey.all.count)
     }
@@ -87,12 +87,12 @@ import Testing
         #expect(
             await fault("listen:\n  tcp:\n    port: 70000\n")
                 == "configuration: listen.tcp.port = 70000 (F line 3) must be a whole number from 0 to 65535")
-        #expect(await fault("log:\n  block_max_events: many\n").hasSuffix("must be a whole number from 1 to 8192"))
+        #expect(await fault("log:\n  block_max_events: many\n").hasSuffix("must be a whole number from 1 to 16384"))
         #expect(
             await fault("logging:\n  level: loud\n").hasSuffix("must be one of debug, info, notice, warning, error"))
         #expect(
             await fault("", environment: ["TIDINGS_LOG_BLOCK_MAX_EVENTS": "0"])
-                == "configuration: log.block_max_events = 0 (environment) must be a whole number from 1 to 8192")
+                == "configuration: log.block_max_events = 0 (environment) must be a whole number from 1 to 16384")
         #expect(await fault("- a\n").hasSuffix("the file must be a mapping of keys to values"))
         #expect(await fault("listen: [1\n").contains("is not YAML"))
         #expect(await fault("listen:\n  tcp: 5\n").hasSuffix("listen.tcp must be a mapping of keys to values"))
