@@ -180,7 +180,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "DaemonTests", dependencies: ["Events", "Admission", "Log", "SQLiteLog", "Daemon", "TidingsTesting"],
+            name: "DaemonTests",
+            dependencies: [
+                "Events", "Admission", "Log", "SQLiteLog", "Transport", "Daemon", "TidingsTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",

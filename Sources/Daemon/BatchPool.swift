@@ -1,6 +1,6 @@
 // Buffers of blocks, used again: from the projector back to the ingest loop.
 
-import Events
+package import Events
 import Synchronization
 
 /// Batches whose events have been folded.
@@ -8,21 +8,23 @@ import Synchronization
 /// A batch is a megabyte or more. Were each a new one, the kernel would clear as many pages for every block, which
 /// costs more than reading its events. A batch that somebody else still refers to is simply not used again: emptying
 /// it gives it a new buffer.
-final class BatchPool: Sendable {
+package final class BatchPool: Sendable {
     private let batches = Mutex<[EventBatch]>([])
     /// More than these are let go, and those with a larger arena of texts.
     private static let mostBatches = 16
     private static let mostTextBytes = 256 * 1024
 
+    package init() {}
+
     /// A batch with nothing in it, and room for so many events.
-    func take(capacity: Int) -> EventBatch {
+    package func take(capacity: Int) -> EventBatch {
         guard var batch = batches.withLock({ $0.popLast() }) else { return EventBatch(capacity: capacity) }
         batch.removeAll()
         return batch
     }
 
     /// Takes back a batch that nobody reads any more.
-    func give(_ batch: EventBatch) {
+    package func give(_ batch: EventBatch) {
         guard batch.text.capacity <= Self.mostTextBytes else { return }
         batches.withLock { batches in
             if batches.count < Self.mostBatches { batches.append(batch) }

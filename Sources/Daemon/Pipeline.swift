@@ -2,8 +2,8 @@
 
 package import Admission
 package import Events
-import Log
-import NIOCore
+package import Log
+package import NIOCore
 package import Transport
 
 /// What the ingest loop is told of the log's state.
@@ -103,7 +103,7 @@ package final class Pipeline: Intake {
     ///   - submit: hands a closed block to the appender; called on the event loop, must not block.
     ///   - isWorthWaiting: whether the projector is behind and will soon be less so; then no block is begun, and
     ///     `makeRoom` is to be called when it is.
-    init(
+    package init(
         vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
         events: InternalEvents, pool: BatchPool, isWorthWaiting: @escaping () -> Bool,
         submit: @escaping (PendingBlock) -> Void
@@ -142,7 +142,7 @@ package final class Pipeline: Intake {
     }
 
     /// The projector has become less behind, or it is time to look whether it has.
-    func makeRoom() {
+    package func makeRoom() {
         lookAgain?.cancel()
         lookAgain = nil
         resumeStarved()

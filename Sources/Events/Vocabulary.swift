@@ -13,45 +13,88 @@
     }
 }
 
-/// A device's name, for the identity store.
-@usableFromInline package struct DeviceName: Hashable, Sendable {
+/// A device that has been given a name, for the identity store.
+@usableFromInline package struct DeviceName: Sendable, BitwiseCopyable {
     package var id: DeviceID
     package var product: SymbolID
-    package var name: [UInt8]
-
-    package init(id: DeviceID, product: SymbolID, name: [UInt8]) {
-        self.id = id
-        self.product = product
-        self.name = name
-    }
+    /// Where the name stands.
+    fileprivate var place: NamePlace
 }
 
-/// A customer's name, for the identity store.
-@usableFromInline package struct CustomerName: Hashable, Sendable {
+/// A customer that has been given a name, for the identity store.
+@usableFromInline package struct CustomerName: Sendable, BitwiseCopyable {
     package var id: CustomerID
-    package var name: [UInt8]
+    fileprivate var place: NamePlace
+}
 
-    package init(id: CustomerID, name: [UInt8]) {
-        self.id = id
-        self.name = name
-    }
+/// A part of the names of some definitions.
+private struct NamePlace: Sendable, BitwiseCopyable {
+    var start: Int
+    var count: Int
+
+    func moved(by distance: Int) -> NamePlace { NamePlace(start: start + distance, count: count) }
 }
 
 /// Names that were first used by the events of one block: symbols go beside the block, the others to the identity
 /// store, which is committed first.
-@usableFromInline package struct Definitions: Hashable, Sendable {
+@usableFromInline package struct Definitions: Equatable, Sendable {
     package var symbols: [Symbol] = []
-    package var devices: [DeviceName] = []
-    package var customers: [CustomerName] = []
+    package private(set) var devices: [DeviceName] = []
+    package private(set) var customers: [CustomerName] = []
+    /// The names of devices and customers, back to back: at start there is one for each that the log knows.
+    private var names: [UInt8] = []
 
     package init() {}
 
     package var isEmpty: Bool { symbols.isEmpty && devices.isEmpty && customers.isEmpty }
 
+    package mutating func add(device id: DeviceID, product: SymbolID, name: Span<UInt8>) {
+        devices.append(DeviceName(id: id, product: product, place: keep(name)))
+    }
+
+    package mutating func add(customer id: CustomerID, name: Span<UInt8>) {
+        customers.append(CustomerName(id: id, place: keep(name)))
+    }
+
+    private mutating func keep(_ name: Span<UInt8>) -> NamePlace {
+        let start = names.count
+        names.append(addingCapacity: name.count) { out in
+            for index in name.indices { out.append(name[index]) }
+        }
+        return NamePlace(start: start, count: name.count)
+    }
+
+    /// The UTF-8 of the name of one of `devices`.
+    package func name(of device: DeviceName) -> ArraySlice<UInt8> { name(device.place) }
+
+    /// The UTF-8 of the name of one of `customers`.
+    package func name(of customer: CustomerName) -> ArraySlice<UInt8> { name(customer.place) }
+
+    private func name(_ place: NamePlace) -> ArraySlice<UInt8> { names[place.start..<place.start + place.count] }
+
+    /// Whether both give the same names to the same numbers, in the same order.
+    @usableFromInline package static func == (a: Definitions, b: Definitions) -> Bool {
+        a.symbols == b.symbols
+            && a.devices.elementsEqual(b.devices) {
+                $0.id == $1.id && $0.product == $1.product && a.name(of: $0) == b.name(of: $1)
+            } && a.customers.elementsEqual(b.customers) { $0.id == $1.id && a.name(of: $0) == b.name(of: $1) }
+    }
+
     package mutating func append(_ other: Definitions) {
+        guard !isEmpty else {
+            self = other
+            return
+        }
+        let distance = names.count
         symbols += other.symbols
-        devices += other.devices
-        customers += other.customers
+        names += other.names
+        for device in other.devices {
+            let place = device.place.moved(by: distance)
+            devices.append(DeviceName(id: device.id, product: device.product, place: place))
+        }
+        for customer in other.customers {
+            customers.append(CustomerName(id: customer.id, place: customer.place.moved(by: distance)))
+        }
     }
 }
 
@@ -98,8 +141,7 @@ package struct Vocabulary: Sendable {
         let id = devices.intern(name, scope: product.rawValue, limit: limit, search: search)
         if Int(id) > known {
             newNames -= 1
-            fresh.devices.append(
-                DeviceName(id: DeviceID(rawValue: id), product: product, name: Array(copying: name)))
+            fresh.add(device: DeviceID(rawValue: id), product: product, name: name)
         }
         return id == 0 ? nil : DeviceID(rawValue: id)
     }
@@ -111,7 +153,7 @@ package struct Vocabulary: Sendable {
         let id = customers.intern(name, limit: newNames > 0 ? Limits.customers : 0, search: search)
         if Int(id) > known {
             newNames -= 1
-            fresh.customers.append(CustomerName(id: CustomerID(rawValue: id), name: Array(copying: name)))
+            fresh.add(customer: CustomerID(rawValue: id), name: name)
         }
         return id == 0 ? nil : CustomerID(rawValue: id)
     }
@@ -128,10 +170,11 @@ package struct Vocabulary: Sendable {
     package mutating func define(_ definitions: Definitions) {
         define(words: definitions.symbols)
         for device in definitions.devices {
-            devices.restore(device.name.span, scope: device.product.rawValue, id: device.id.rawValue)
+            let name = definitions.name(of: device)
+            devices.restore(name.span, scope: device.product.rawValue, id: device.id.rawValue)
         }
         for customer in definitions.customers {
-            customers.restore(customer.name.span, id: customer.id.rawValue)
+            customers.restore(definitions.name(of: customer).span, id: customer.id.rawValue)
         }
     }
 
@@ -199,8 +242,8 @@ package struct Vocabulary: Sendable {
 extension Array where Element == UInt8 {
     /// A copy of a span's bytes.
     package init(copying span: Span<UInt8>) {
-        self.init()
-        reserveCapacity(span.count)
-        for index in span.indices { append(span[index]) }
+        self.init(capacity: span.count) { out in
+            for index in span.indices { out.append(span[index]) }
+        }
     }
 }

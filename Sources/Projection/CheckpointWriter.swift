@@ -144,7 +144,7 @@ struct CheckpointWriter {
             let row = state.aspectDays[Int(index)]
             return SortKey(key: SummarySchema.aspectDayKey(row.slot, row.day), row: index)
         }
-        keys.sort { $0.key < $1.key }
+        keys.sortByKey()
         try db.insertRows(into: "fold_aspect_day", columns: 3) { rows in
             try Self.addAspectDays(keys, state, to: &rows)
         }
@@ -217,10 +217,4 @@ struct CheckpointWriter {
             try rows.endRow()
         }
     }
-}
-
-/// A row's primary key, and where the row is.
-private struct SortKey: BitwiseCopyable {
-    var key: Int64
-    var row: UInt32
 }

@@ -41,7 +41,8 @@ package struct SummaryStore: Sendable {
                 // frames. It has an effect only on a file that is made here.
                 try db.execute(sql: "PRAGMA page_size = 16384")
                 try db.execute(sql: "PRAGMA journal_mode = WAL")
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = 1000")
+                // 32 MiB: a page that one checkpoint after another writes is copied into the file once for several.
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 2048")
             }
             let meta = try queue.write { db in
                 try db.execute(sql: SummarySchema.tables)

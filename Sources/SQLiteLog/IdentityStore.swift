@@ -104,7 +104,7 @@ package final class IdentityStore: Sendable {
                     for device in definitions.devices {
                         rows.add(device.id.rawValue)
                         rows.add(device.product.rawValue)
-                        rows.bytes += device.name
+                        rows.bytes += definitions.name(of: device)
                         rows.addText(from: rows.rowStart)
                         try rows.endRow()
                     }
@@ -112,7 +112,7 @@ package final class IdentityStore: Sendable {
                 try db.insertRows(into: "customer (id, name)", columns: 2, onConflict: .ignore) { rows in
                     for customer in definitions.customers {
                         rows.add(customer.id.rawValue)
-                        rows.bytes += customer.name
+                        rows.bytes += definitions.name(of: customer)
                         rows.addText(from: rows.rowStart)
                         try rows.endRow()
                     }
@@ -142,18 +142,16 @@ package final class IdentityStore: Sendable {
                 let devices = try Row.fetchCursor(
                     db, sql: "SELECT id, product, CAST(name AS BLOB) FROM device ORDER BY id")
                 while let row = try devices.next() {
-                    names.devices.append(
-                        DeviceName(
-                            id: DeviceID(rawValue: UInt32(truncatingIfNeeded: try row.number(0))),
-                            product: SymbolID(rawValue: UInt32(truncatingIfNeeded: try row.number(1))),
-                            name: row.optionalBytes(2)))
+                    names.add(
+                        device: DeviceID(rawValue: UInt32(truncatingIfNeeded: try row.number(0))),
+                        product: SymbolID(rawValue: UInt32(truncatingIfNeeded: try row.number(1))),
+                        name: row.optionalBytes(2).span)
                 }
                 let customers = try Row.fetchCursor(db, sql: "SELECT id, CAST(name AS BLOB) FROM customer ORDER BY id")
                 while let row = try customers.next() {
-                    names.customers.append(
-                        CustomerName(
-                            id: CustomerID(rawValue: UInt32(truncatingIfNeeded: try row.number(0))),
-                            name: row.optionalBytes(1)))
+                    names.add(
+                        customer: CustomerID(rawValue: UInt32(truncatingIfNeeded: try row.number(0))),
+                        name: row.optionalBytes(1).span)
                 }
                 return names
             }

@@ -81,7 +81,7 @@ private struct BatchStrings {
             case 0x28: device = try readVarint32(body, &at, body.count)
             case 0x3a:
                 let start = try readLength(body, &at, body.count)
-                if !hasEvent { try fields.read(body, start, at) }
+                if !hasEvent { try fields.read(body.extracting(start..<at)) }
                 hasEvent = true
             default: try skipField(tag: tag, body, &at, body.count)
             }

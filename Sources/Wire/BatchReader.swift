@@ -171,11 +171,12 @@ private func readEvents(
         let start = try readLength(body, &at, end)
         guard at &- start <= Limits.nativeEventBytes else { throw .tooBig }
         var fields = EventFields()
-        try fields.read(body, start, at)
+        let message = body.extracting(start..<at)
+        try fields.read(message)
         seq &+= UInt64(max(fields.distance, 1))
         if index == mark { header.firstSeq = seq }
         try fill(&events[index], fields, seq, defaults, &table, &vocabulary)
-        if fields.hasMore { try fillMore(&events[index], fields, body, &table, &vocabulary, &arena) }
+        if fields.hasMore { try fillMore(&events[index], fields, message, &table, &vocabulary, &arena) }
         index &+= 1
     }
     header.lastSeq = seq
@@ -297,7 +298,7 @@ private func setUnknownType(
 /// The fields that few events have: text, unit, language, an aspect outside the table.
 @inline(never)
 private func fillMore(
-    _ event: inout Event, _ fields: EventFields, _ body: Span<UInt8>, _ table: inout StringTable,
+    _ event: inout Event, _ fields: EventFields, _ message: Span<UInt8>, _ table: inout StringTable,
     _ vocabulary: inout Vocabulary, _ arena: inout [UInt8]
 ) throws(Refusal) {
     if fields.unit != 0 {
@@ -308,7 +309,7 @@ private func fillMore(
         let id = try table.id(.language, fields.language, &vocabulary)
         if id == StringTable.invalid { event.blame(.textTooLong) } else { event.language.rawValue = id }
     }
-    let name = body.extracting(Int(fields.nameStart)..<Int(fields.nameEnd))
+    let name = message.extracting(Int(fields.nameStart)..<Int(fields.nameEnd))
     guard isUTF8(name) else { throw .badUTF8 }
     if fields.aspect == 0, !name.isEmpty {
         if isAspect(name) {
@@ -318,7 +319,7 @@ private func fillMore(
             event.blame(.badAspect)
         }
     }
-    let text = body.extracting(Int(fields.textStart)..<Int(fields.textEnd))
+    let text = message.extracting(Int(fields.textStart)..<Int(fields.textEnd))
     guard isUTF8(text) else { throw .badUTF8 }
     setText(text, of: &event, in: &arena)
 }

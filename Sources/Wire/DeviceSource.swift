@@ -22,13 +22,10 @@ struct DeviceSource: Equatable {
             guard pen > 12, end < bytes.count - 1 else { throw .noDevice }
             product = (pen + 1)..<end
             guard !product.isEmpty else { throw .noProduct }
-        } else if !startsWithScheme(bytes) {
-            let slash = index(of: 0x2f, in: bytes, from: 0)
-            if slash < bytes.count {
-                guard slash > 0 else { throw .noProduct }
-                product = 0..<slash
-                name = (slash + 1)..<bytes.count
-            }
+        } else if let slash = productEnd(bytes) {
+            guard slash > 0 else { throw .noProduct }
+            product = 0..<slash
+            name = (slash + 1)..<bytes.count
         }
         guard !name.isEmpty, name.count <= Limits.deviceBytes else { throw .noDevice }
         guard product.count <= Limits.productBytes else { throw .noProduct }
@@ -43,17 +40,22 @@ private func startsWithURN(_ bytes: Span<UInt8>) -> Bool {
     return true
 }
 
-/// Whether the bytes start as an absolute URI does: a letter, then letters, digits, `+`, `-` or `.`, then `:`.
-private func startsWithScheme(_ bytes: Span<UInt8>) -> Bool {
+/// The index of the first `/`, unless the bytes start as an absolute URI does: a letter, then letters, digits, `+`, `-`
+/// or `.`, then `:`.
+private func productEnd(_ bytes: Span<UInt8>) -> Int? {
+    var isScheme = true
     for index in bytes.indices {
         switch bytes[index] {
         case 0x61...0x7a, 0x41...0x5a: continue
-        case 0x30...0x39, 0x2b, 0x2d, 0x2e: if index == 0 { return false }
-        case 0x3a: return index > 0
-        default: return false
+        case 0x2f: return index
+        case 0x30...0x39, 0x2b, 0x2d, 0x2e: if index == 0 { isScheme = false }
+        case 0x3a:
+            if isScheme, index > 0 { return nil }
+            isScheme = false
+        default: isScheme = false
         }
     }
-    return false
+    return nil
 }
 
 /// The index of the first `byte` at or after `start`, or the count.

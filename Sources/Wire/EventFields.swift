@@ -31,10 +31,11 @@ struct EventFields {
 
     static let refField: UInt8 = 7
 
-    /// Reads the message that fills `start ..< end`.
+    /// Reads a message. Places of texts and names are counted from its beginning.
     @inline(__always)
-    mutating func read(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) throws(Refusal) {
-        var at = start
+    mutating func read(_ bytes: Span<UInt8>) throws(Refusal) {
+        let end = bytes.count
+        var at = 0
         while at < end {
             let tag = bytes[at]
             at &+= 1

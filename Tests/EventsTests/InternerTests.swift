@@ -156,6 +156,22 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
 }
 
 @Suite struct VocabularyTests {
+    @Test func definitionsKeepTheirNamesWhenTheyAreJoined() {
+        var joined = Definitions()
+        for part in 0..<3 as Range<UInt32> {
+            var more = Definitions()
+            for id in part * 2 + 1...part * 2 + 2 {
+                more.add(
+                    device: DeviceID(rawValue: id), product: SymbolID(rawValue: 1), name: Array("d\(id)".utf8).span)
+                more.add(customer: CustomerID(rawValue: id), name: Array("customer \(id)".utf8).span)
+            }
+            joined.append(more)
+        }
+        #expect(joined.devices.map { String(decoding: joined.name(of: $0), as: UTF8.self) } == (1...6).map { "d\($0)" })
+        #expect(joined.customers.map(\.id.rawValue) == Array(1...6))
+        #expect(String(decoding: joined.name(of: joined.customers[5]), as: UTF8.self) == "customer 6")
+    }
+
     @Test func freshNamesAreHandedOutOnce() throws {
         var vocabulary = Vocabulary()
         let kettle = try required(vocabulary.symbol(.product, Array("kettle".utf8).span))
@@ -164,7 +180,8 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
         _ = vocabulary.symbol(.product, Array("kettle".utf8).span)
         let fresh = vocabulary.takeFresh()
         #expect(fresh.symbols == [Symbol(kind: .product, id: kettle, text: Array("kettle".utf8))])
-        #expect(fresh.devices == [DeviceName(id: device, product: kettle, name: Array("k-1".utf8))])
+        #expect(fresh.devices.map(\.id) == [device] && fresh.devices.map(\.product) == [kettle])
+        #expect(Array(fresh.name(of: fresh.devices[0])) == Array("k-1".utf8))
         #expect(fresh.customers.count == 1)
         #expect(vocabulary.takeFresh().isEmpty)
 

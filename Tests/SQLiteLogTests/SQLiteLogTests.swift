@@ -270,8 +270,9 @@ struct SQLiteLogTests {
         await #expect(throws: LogError.self) { try await log.append(batch, defining: definitions) }
         let crashed = try folder.copy()
         let names = try IdentityStore(path: crashed.path + "/identity.sqlite", readOnly: true).names()
-        #expect(names.devices == definitions.devices)
-        #expect(names.customers == definitions.customers)
+        var recorded = definitions
+        recorded.symbols = []
+        #expect(names == recorded)
         #expect(!names.devices.isEmpty && !names.customers.isEmpty)
         try await log.close()
     }

@@ -51,7 +51,9 @@ struct LogContents {
     /// Reads what has come since the last time.
     mutating func read(_ disk: SimulatedDisk) {
         guard disk.blocks.count > blocksRead else { return }
-        for device in disk.names.devices { names[device.id.rawValue] = String(decoding: device.name, as: UTF8.self) }
+        for device in disk.names.devices {
+            names[device.id.rawValue] = String(decoding: disk.names.name(of: device), as: UTF8.self)
+        }
         for symbol in disk.names.symbols {
             let text = String(decoding: symbol.text, as: UTF8.self)
             if symbol.kind == .product { products[symbol.id.rawValue] = text }

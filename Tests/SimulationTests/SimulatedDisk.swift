@@ -40,8 +40,9 @@ final class SimulatedDisk {
 
     /// Names of devices and customers are committed before the block that uses them.
     func keepIdentities(_ definitions: Definitions) {
-        names.devices += definitions.devices
-        names.customers += definitions.customers
+        var identities = definitions
+        identities.symbols = []
+        names.append(identities)
     }
 
     /// Stores a block, or not.
