@@ -58,7 +58,11 @@ package struct Daemon: Sendable {
                 SwiftLogNoOpLogHandler()
             })
         settings.maximumGracefulShutdownDuration = Self.drainLimit
-        try await ServiceGroup(configuration: settings).run()
+        do {
+            try await ServiceGroup(configuration: settings).run()
+        } catch is CancellationError {
+            events.stoppedEarly(after: Self.drainLimit)
+        }
         await reporter.logTotals(events.logger)
         try await storage.log.close()
         try await group.shutdownGracefully()

@@ -55,6 +55,13 @@ package final class InternalEvents: Sendable {
             ["connections": "\(connections)", "open": "\(open)"])
     }
 
+    /// Said once, at the end.
+    func stoppedEarly(after limit: Duration) {
+        logger.warning(
+            "stopped before all was done; what is acknowledged is stored, and the next start catches up",
+            metadata: ["limit_s": "\(limit.components.seconds)"])
+    }
+
     /// Said once, at start.
     package func fewDescriptors(_ connections: Int, of wanted: Int) {
         logger.warning(

@@ -27,11 +27,12 @@ package final class Pipeline: Intake {
         package var maxBlocksInFlight = 8
         /// A block smaller than this is followed by one that is closed at once: the load is light.
         package var lightBlockEvents = 64
-        /// How long to wait for the projector before looking again whether to wait.
-        package var lookAgainAfter: Duration = .milliseconds(100)
 
         package init() {}
     }
+
+    /// How long to wait for the projector before looking again whether to wait.
+    private static let lookAgainAfter = TimeAmount.milliseconds(100)
 
     package var filling: EventBatch
     package var vocabulary: Vocabulary
@@ -136,7 +137,7 @@ package final class Pipeline: Intake {
         guard isWorthWaiting() else { return false }
         if lookAgain == nil {
             let pipeline = NIOLoopBound(self, eventLoop: eventLoop)
-            lookAgain = eventLoop.scheduleTask(in: TimeAmount(settings.lookAgainAfter)) { pipeline.value.makeRoom() }
+            lookAgain = eventLoop.scheduleTask(in: Self.lookAgainAfter) { pipeline.value.makeRoom() }
         }
         return true
     }

@@ -14,8 +14,4 @@ final class StageTimes: Sendable {
         let passed = start.duration(to: .now)
         sums.withLock { $0[stage, default: .zero] += passed }
     }
-
-    func add(_ stage: String, _ duration: Duration) {
-        sums.withLock { $0[stage, default: .zero] += duration }
-    }
 }

@@ -5,12 +5,7 @@ import SQLiteRows
 
 extension RowInserter {
     mutating func add(_ kinds: KindCounts) {
-        add(kinds.preferences)
-        add(kinds.ratings)
-        add(kinds.uses)
-        add(kinds.texts)
-        add(kinds.faults)
-        add(kinds.others)
+        for place in KindCounts.places { add(kinds[place]) }
     }
 
     mutating func addTimes(_ first: Int64, _ last: Int64) {
@@ -137,12 +132,7 @@ extension RowInserter {
     /// See `SummarySchema.aspectDays`.
     mutating func addCounts(_ row: AspectDayRow, _ numbers: NumberSum) {
         addArray(of: 24) { json in
-            json.addNumber(row.kinds.preferences)
-            json.addNumber(row.kinds.ratings)
-            json.addNumber(row.kinds.uses)
-            json.addNumber(row.kinds.texts)
-            json.addNumber(row.kinds.faults)
-            json.addNumber(row.kinds.others)
+            for place in KindCounts.places { json.addNumber(row.kinds[place]) }
             json.addNumber(row.useTotal)
             json.addNumber(row.faultTotal)
             json.addNumber(row.otherSets)

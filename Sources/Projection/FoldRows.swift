@@ -8,7 +8,18 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
     /// In the order of the properties below: one place is found without a branch.
     private var counts = InlineArray<6, UInt64>(repeating: 0)
 
+    static let places = 0..<6
+    /// What is counted at each place; also the names of the columns.
+    static let names = ["preferences", "ratings", "uses", "texts", "faults", "others"]
+
     package init() {}
+
+    /// - Parameter count: gives the count at a place.
+    init(_ count: (Int) throws -> Int) rethrows {
+        for place in Self.places { counts[place] = UInt64(try count(place)) }
+    }
+
+    subscript(place: Int) -> UInt64 { counts[place] }
 
     package var preferences: UInt64 {
         get { counts[0] }

@@ -20,16 +20,7 @@ struct NumberArray {
     func counts() throws -> [Int] { try numbers.indices.map(count) }
 
     /// Events by kind, from the first six numbers.
-    func kinds() throws -> KindCounts {
-        var kinds = KindCounts()
-        kinds.preferences = UInt64(try count(0))
-        kinds.ratings = UInt64(try count(1))
-        kinds.uses = UInt64(try count(2))
-        kinds.texts = UInt64(try count(3))
-        kinds.faults = UInt64(try count(4))
-        kinds.others = UInt64(try count(5))
-        return kinds
-    }
+    func kinds() throws -> KindCounts { try KindCounts(count) }
 
     /// How deep arrays stand in each other at most.
     private static let depth = 4

@@ -119,14 +119,7 @@ package struct SummaryReader: Sendable {
     }
 
     static func kinds(_ row: Row) throws -> KindCounts {
-        var kinds = KindCounts()
-        kinds.preferences = UInt64(try row.count("preferences"))
-        kinds.ratings = UInt64(try row.count("ratings"))
-        kinds.uses = UInt64(try row.count("uses"))
-        kinds.texts = UInt64(try row.count("texts"))
-        kinds.faults = UInt64(try row.count("faults"))
-        kinds.others = UInt64(try row.count("others"))
-        return kinds
+        try KindCounts { try row.count(KindCounts.names[$0]) }
     }
 
     static func time(_ milliseconds: Int64?) -> Timestamp? { milliseconds.map { Timestamp(rawValue: $0) } }

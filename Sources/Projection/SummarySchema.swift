@@ -84,7 +84,7 @@ enum SummarySchema {
     private static let aspectDays = "fold_aspect_day AS d JOIN fold_aspect AS a ON a.slot = d.id & 4294967295"
     private static let day = "(d.id >> 32)"
     private static func count(_ path: String) -> String { "json_extract(d.counts, '$\(path)')" }
-    private static let dayCounts = ["preferences", "ratings", "uses", "texts", "faults", "others"].enumerated()
+    private static let dayCounts = KindCounts.names.enumerated()
         .map { "\(count("[\($0.offset)]")) AS \($0.element)" }.joined(separator: ", ")
     private static let dayEvents = (0..<6).map { count("[\($0)]") }.joined(separator: " + ")
     private static let product = name(1, "product", "product") + " AS product"
