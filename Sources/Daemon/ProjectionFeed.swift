@@ -15,8 +15,9 @@ import Synchronization
 /// Between "behind" and "near" lie some blocks, so that on one core each side works for some ten milliseconds before
 /// the other one has its turn: folding and decoding each have megabytes of tables, and with every turn fetch them anew.
 package final class ProjectionFeed: Sendable {
-    /// Blocks held for a projector that is behind; about 46 MiB when all are full and large.
-    private static let maxBlocks = 32
+    /// What is held for a projector that is behind: so many blocks, and no more when they have so many events, which
+    /// are about 46 MiB.
+    private static let (maxBlocks, maxEvents) = (64, 32 * Limits.blockEvents)
     /// A projector that is more events behind than the second of these is waited for until it is no further behind than
     /// the first; one that is hopelessly behind is not.
     private static let (nearEvents, toleratedEvents, hopelessEvents): (UInt64, UInt64, UInt64) =
@@ -37,6 +38,10 @@ package final class ProjectionFeed: Sendable {
         var isAwaited = false
         var whenNear: (@Sendable () -> Void)?
 
+        var hasRoom: Bool {
+            blocks.count < ProjectionFeed.maxBlocks
+                && blocks.reduce(0) { $0 + $1.count } < ProjectionFeed.maxEvents
+        }
         var isNear: Bool { head.rawValue &- projected.rawValue <= ProjectionFeed.nearEvents }
         var isTooFar: Bool {
             let least = isAwaited ? ProjectionFeed.nearEvents + 1 : ProjectionFeed.toleratedEvents
@@ -89,7 +94,7 @@ package final class ProjectionFeed: Sendable {
     package func offer(_ block: Block) {
         state.withLock { state in
             state.head = block.endOffset
-            if state.blocks.count < Self.maxBlocks { state.blocks.append(block) }
+            if state.hasRoom { state.blocks.append(block) }
         }
         offered.ring()
     }

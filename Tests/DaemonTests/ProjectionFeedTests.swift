@@ -62,6 +62,17 @@ import Testing
         #expect(!feed.isWorthWaiting(at: now))
     }
 
+    @Test func whatIsHeldIsBoundedByBlocksAndByEvents() {
+        let small = Block(firstOffset: .zero, batch: EventBatch())
+        for _ in 0..<100 { feed.offer(small) }
+        #expect(feed.take().blocks.count == 64)
+        var batch = EventBatch()
+        batch.events = Array(repeating: Event(), count: Limits.blockEvents)
+        let large = Block(firstOffset: .zero, batch: batch)
+        for _ in 0..<100 { feed.offer(large) }
+        #expect(feed.take().blocks.count == 32)
+    }
+
     @Test func whatWasReadElsewhereIsLetGo() {
         for end in [10_000, 20_000, 30_000] as [UInt64] { store(upTo: end) }
         feed.projected(Offset(rawValue: 20_000), at: now)
