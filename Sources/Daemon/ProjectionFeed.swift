@@ -20,8 +20,8 @@ package final class ProjectionFeed: Sendable {
     private static let (maxBlocks, maxEvents) = (64, 32 * Limits.blockEvents)
     /// A projector that is more events behind than the second of these is waited for until it is no further behind than
     /// the first; one that is hopelessly behind is not.
-    private static let (nearEvents, toleratedEvents, hopelessEvents): (UInt64, UInt64, UInt64) =
-        (16_384, 98_304, 4_000_000)
+    private static let (nearEvents, toleratedEvents, hopelessEvents) =
+        (UInt64(Limits.blockEvents), 6 * UInt64(Limits.blockEvents), 4_000_000 as UInt64)
     /// A projector that has come no nearer for so long is not waited for.
     private static let patience = Duration.milliseconds(500)
 
@@ -42,10 +42,11 @@ package final class ProjectionFeed: Sendable {
             blocks.count < ProjectionFeed.maxBlocks
                 && blocks.reduce(0) { $0 + $1.count } < ProjectionFeed.maxEvents
         }
-        var isNear: Bool { head.rawValue &- projected.rawValue <= ProjectionFeed.nearEvents }
+        var eventsBehind: UInt64 { head.rawValue &- projected.rawValue }
+        var isNear: Bool { eventsBehind <= ProjectionFeed.nearEvents }
         var isTooFar: Bool {
             let least = isAwaited ? ProjectionFeed.nearEvents + 1 : ProjectionFeed.toleratedEvents
-            return (least...ProjectionFeed.hopelessEvents).contains(head.rawValue &- projected.rawValue)
+            return (least...ProjectionFeed.hopelessEvents).contains(eventsBehind)
         }
     }
     private let state: Mutex<State>

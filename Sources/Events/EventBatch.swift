@@ -21,7 +21,7 @@
     package mutating func setText(_ bytes: Span<UInt8>, of event: inout Event) {
         event.textStart = UInt32(text.count)
         event.textLength = UInt32(bytes.count)
-        for index in bytes.indices { text.append(bytes[index]) }
+        text.append(copying: bytes)
     }
 
     /// The UTF-8 of an event's text; empty when it has none.

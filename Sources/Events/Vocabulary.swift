@@ -58,9 +58,7 @@ private struct NamePlace: Sendable, BitwiseCopyable {
 
     private mutating func keep(_ name: Span<UInt8>) -> NamePlace {
         let start = names.count
-        names.append(addingCapacity: name.count) { out in
-            for index in name.indices { out.append(name[index]) }
-        }
+        names.append(copying: name)
         return NamePlace(start: start, count: name.count)
     }
 
@@ -242,7 +240,13 @@ package struct Vocabulary: Sendable {
 extension Array where Element == UInt8 {
     /// A copy of a span's bytes.
     package init(copying span: Span<UInt8>) {
-        self.init(capacity: span.count) { out in
+        self.init()
+        append(copying: span)
+    }
+
+    /// Appends a copy of a span's bytes.
+    package mutating func append(copying span: Span<UInt8>) {
+        append(addingCapacity: span.count) { out in
             for index in span.indices { out.append(span[index]) }
         }
     }

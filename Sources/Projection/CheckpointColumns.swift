@@ -63,12 +63,17 @@ extension RowInserter {
     @inline(__always)
     mutating func addArray(of count: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
         let start = bytes.count
+        writeArray(of: count, body)
+        addText(from: start)
+    }
+
+    @inline(__always)
+    private mutating func writeArray(of count: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
         bytes.append(addingCapacity: (count + 2) * JSONNumbers.numberBytes) { json in
             json.openArray()
             body(&json)
             json.closeArray()
         }
-        addText(from: start)
     }
 
     /// A text that is an array with an array for each row of a chain, into which `body` writes up to `count` numbers
@@ -83,11 +88,7 @@ extension RowInserter {
         while next != AspectRow.none {
             let row = rows[Int(next)]
             if next != first { bytes.append(UInt8(ascii: ",")) }
-            bytes.append(addingCapacity: (count + 2) * JSONNumbers.numberBytes) { json in
-                json.openArray()
-                body(row, &json)
-                json.closeArray()
-            }
+            writeArray(of: count) { json in body(row, &json) }
             next = row.next
         }
         bytes.append(UInt8(ascii: "]"))

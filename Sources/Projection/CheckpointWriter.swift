@@ -61,19 +61,23 @@ struct CheckpointWriter {
     }
 
     private func writeProductDays(_ state: borrowing SummaryState) throws {
-        let keys = state.changes.productDays.map { UInt64(state.productDays[Int($0)].product) << 32 | UInt64($0) }
+        var keys = state.changes.productDays.map { index in
+            let row = state.productDays[Int(index)]
+            return SortKey(key: SummarySchema.productDayKey(row.product, row.day), row: index)
+        }
+        keys.sortByKey()
         try db.insertRows(into: "fold_product_day", columns: 15) { rows in
             try Self.addProductDays(keys, state, to: &rows)
         }
     }
 
     private static func addProductDays(
-        _ keys: [UInt64], _ state: borrowing SummaryState, to rows: inout RowInserter
+        _ keys: [SortKey], _ state: borrowing SummaryState, to rows: inout RowInserter
     ) throws {
-        for key in keys.sorted() {
-            let index = Int(UInt32(truncatingIfNeeded: key))
+        for key in keys {
+            let index = Int(key.row)
             let row = state.productDays[index]
-            rows.add(SummarySchema.productDayKey(row.product, row.day))
+            rows.add(key.key)
             rows.add(row.product)
             rows.add(Int64(row.day))
             rows.add(row.kinds)
@@ -182,28 +186,29 @@ struct CheckpointWriter {
 
     private func writeTexts(_ state: borrowing SummaryState) throws {
         let room = UInt64(ProjectionLimits.textsPerProduct)
-        var keys: [UInt64] = []
+        var keys: [SortKey] = []
         for (index, text) in state.changes.texts.enumerated()
         where text.number + room >= state.products[Int(text.product)].textNumber {
-            keys.append(UInt64(SummarySchema.textKey(text.product, text.number % room)) << 32 | UInt64(index))
+            let key = SummarySchema.textKey(text.product, text.number % room)
+            keys.append(SortKey(key: key, row: UInt32(truncatingIfNeeded: index)))
         }
-        keys.sort()
+        keys.sortByKey()
         try db.insertRows(into: "fold_feedback", columns: 10) { rows in try Self.addTexts(keys, state, to: &rows) }
     }
 
     private static func addTexts(
-        _ keys: [UInt64], _ state: borrowing SummaryState, to rows: inout RowInserter
+        _ keys: [SortKey], _ state: borrowing SummaryState, to rows: inout RowInserter
     ) throws {
         let (texts, textBytes) = (state.changes.texts.span, state.changes.textBytes.span)
         for (place, key) in keys.enumerated() {
-            if place + 16 < keys.count { texts.prefetch(Int(UInt32(truncatingIfNeeded: keys[place + 16]))) }
+            if place + 16 < keys.count { texts.prefetch(Int(keys[place + 16].row)) }
             if place + 8 < keys.count {
-                let next = texts[Int(UInt32(truncatingIfNeeded: keys[place + 8]))]
+                let next = texts[Int(keys[place + 8].row)]
                 textBytes.prefetch(next.start)
                 textBytes.prefetch(next.start + next.length - 1)
             }
-            let text = texts[Int(UInt32(truncatingIfNeeded: key))]
-            rows.add(Int64(key >> 32))
+            let text = texts[Int(key.row)]
+            rows.add(key.key)
             rows.add(text.product)
             rows.add(text.number)
             rows.add(text.offset)

@@ -50,16 +50,16 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
     package var total: UInt64 { preferences + ratings + uses + texts + faults + others }
 
     package static func == (a: Self, b: Self) -> Bool {
-        for place in 0..<6 where a.counts[place] != b.counts[place] { return false }
+        for place in places where a.counts[place] != b.counts[place] { return false }
         return true
     }
 
     mutating func add(_ other: KindCounts) {
-        for place in 0..<6 { counts[place] += other.counts[place] }
+        for place in Self.places { counts[place] += other.counts[place] }
     }
 
     mutating func add(_ today: AspectToday) {
-        for place in 0..<6 { counts[place] += UInt64(today.kinds[place]) }
+        for place in Self.places { counts[place] += UInt64(today.kinds[place]) }
     }
 
     /// The place at which a kind is counted: the first five kinds are numbered from 1.

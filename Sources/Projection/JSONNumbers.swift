@@ -74,6 +74,6 @@ func histogramPlaces(_ scale: UInt8) -> Int {
     case 0: 5
     case 1: 2
     case 2...9: Int(scale)
-    default: 11
+    default: RatingRow.places
     }
 }

@@ -16,12 +16,12 @@ extension [SortKey] {
         let varying = reduce(into: 0 as Int64) { $0 |= $1.key ^ first.key }
         for shift in stride(from: 0, to: Int64.bitWidth, by: Self.digitBits) {
             let mask = (1 << Self.digitBits - 1) as Int64
-            if varying >> Int64(shift) & mask != 0 { sort(by: { Int($0 >> Int64(shift) & mask) }) }
+            if varying >> Int64(shift) & mask != 0 { sortByDigit { Int($0 >> Int64(shift) & mask) } }
         }
     }
 
     /// Puts rows in the order of a digit of their keys, those with the same one in the order in which they are.
-    private mutating func sort(by digit: (Int64) -> Int) {
+    private mutating func sortByDigit(_ digit: (Int64) -> Int) {
         var places = [Int](repeating: 0, count: 1 << Self.digitBits)
         for item in self { places[digit(item.key)] += 1 }
         var place = 0

@@ -86,7 +86,7 @@ enum SummarySchema {
     private static func count(_ path: String) -> String { "json_extract(d.counts, '$\(path)')" }
     private static let dayCounts = KindCounts.names.enumerated()
         .map { "\(count("[\($0.offset)]")) AS \($0.element)" }.joined(separator: ", ")
-    private static let dayEvents = (0..<6).map { count("[\($0)]") }.joined(separator: " + ")
+    private static let dayEvents = KindCounts.places.map { count("[\($0)]") }.joined(separator: " + ")
     private static let product = name(1, "product", "product") + " AS product"
     private static let aspect = "CASE WHEN aspect = 0 THEN '' ELSE \(name(2, "aspect", "aspect")) END AS aspect"
     private static let unit = "CASE WHEN unit = 0 THEN NULL ELSE \(name(4, "unit", "unit")) END AS unit"

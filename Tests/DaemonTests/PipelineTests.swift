@@ -62,20 +62,16 @@ private final class Station {
     let loop = EmbeddedEventLoop()
     private(set) var closed: [Int] = []
     var isAwaited = false
-    private var made: Pipeline?
 
-    var pipeline: Pipeline {
-        if let made { return made }
+    private(set) lazy var pipeline: Pipeline = {
         var settings = Pipeline.Settings()
         settings.blockMaxEvents = 4_096
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let pipeline = Pipeline(
+        return Pipeline(
             vocabulary: Vocabulary(), dedupe: DedupeTable(), settings: settings, eventLoop: loop,
             events: InternalEvents(logger: logger), pool: BatchPool(), isWorthWaiting: { [unowned self] in isAwaited },
             submit: { [unowned self] in closed.append($0.batch.count) })
-        made = pipeline
-        return pipeline
-    }
+    }()
 
     func add(_ count: Int) {
         pipeline.filling.events += Array(repeating: Event(), count: count)
