@@ -22,7 +22,8 @@ KINDS = ["preference.set", "rating.given", "feature.used", "feedback.text", "fau
 OTHERS = ["state.reported", "consent.given", "consent.withdrawn", "receipt"]
 ALIASES = {"feedback.given": "feedback.text"}
 SEQUENCE = re.compile(r"^(0|[1-9][0-9]*)-(0|[1-9][0-9]*)$")
-SCALES = {0: "1-5", 1: "0-1", 10: "0-10"}
+ONE_TO_TEN = 255
+SCALES = {0: "1-5", 1: "0-1", 10: "0-10", ONE_TO_TEN: "1-10"}
 
 
 def milliseconds(value):
@@ -62,8 +63,8 @@ def scale_of(event):
     best, worst = event.get("bestRating"), event.get("worstRating")
     if best is None and worst is None:
         return 0
-    if (best, worst) == (10, 0):
-        return 10
+    if best == 10:
+        return 10 if worst == 0 else ONE_TO_TEN
     if best == 1:
         return 1
     return 0 if best in (None, 5) else int(best)
@@ -198,7 +199,7 @@ def rating(scale, values):
     elif scale == 1:
         low, high, top = 0, 1, 0.75
     else:
-        low, high = 1, 5 if scale == 0 else scale
+        low, high = 1, {0: 5, ONE_TO_TEN: 10}.get(scale, scale)
         top = low + 0.75 * (high - low)
     if high - low <= 10:
         places = Counter(int(value - low + 0.5) for value in values)

@@ -66,7 +66,8 @@
     @usableFromInline package var quarantine: QuarantineReason = .none
     /// OpenTelemetry severity number, 1 ... 24; 0 when absent.
     @usableFromInline package var severity: UInt8 = 0
-    /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1 (thumbs), 10 = 0 ... 10 (recommendation), n = 1 ... n.
+    /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1 (thumbs), 10 = 0 ... 10 (recommendation), 255 = 1 ... 10,
+    /// n = 1 ... n.
     @usableFromInline package var scale: UInt8 = 0
 
     @inlinable package init() {}
@@ -112,12 +113,16 @@
         }
     }
 
+    /// The scale of 1 to 10: 10 itself stands for 0 to 10.
+    @inlinable package static var scaleOneToTen: UInt8 { 255 }
+
     /// The lowest and highest rating of this event's scale.
     @inlinable package var ratingBounds: ClosedRange<Int64> {
         switch scale {
         case 0: 1...5
         case 1: 0...1
         case 10: 0...10
+        case Self.scaleOneToTen: 1...10
         default: 1...Int64(scale)
         }
     }

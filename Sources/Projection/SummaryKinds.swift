@@ -340,7 +340,7 @@ struct Rating: BitwiseCopyable {
     @inline(__always) init(_ number: Double, _ event: borrowing Event) {
         let scale = event.scale
         let lowest = scale == 1 || scale == 10 ? 0.0 : 1.0
-        let highest = scale == 0 ? 5.0 : Double(scale)
+        let highest = scale == 0 ? 5.0 : scale == Event.scaleOneToTen ? 10.0 : Double(scale)
         let span = highest - lowest
         let above = number - lowest
         self.number = number

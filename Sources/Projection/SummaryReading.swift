@@ -161,7 +161,7 @@ struct SummaryReading {
             adjusted = (sum + prior * overall.mean) / (whole + prior)
         }
         return RatingSummary(
-            scale: number == 0 ? "1-5" : number == 1 ? "0-1" : number == 10 ? "0-10" : "1-\(number)",
+            scale: SummarySchema.scaleName(number),
             count: count, mean: sum / whole, adjusted: adjusted, topShare: scale.number(3) / whole,
             topLow: scale.number(4), topHigh: scale.number(5), histogram: try scale.arrays.first?.counts() ?? [])
     }

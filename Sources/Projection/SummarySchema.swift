@@ -1,5 +1,7 @@
 // The tables of summaries.sqlite and the views that people query (docs/summaries.md).
 
+import Events
+
 /// The SQL of summaries.sqlite. The `fold_` tables hold numbers, one row for each row of the fold, so that a
 /// checkpoint is cheap; the views give them names and are the public interface. Their columns have no NOT NULL: where a
 /// row of many could be refused for it, SQLite would first copy each page that it touches (its statement journal).
@@ -92,9 +94,20 @@ enum SummarySchema {
     private static let unit = "CASE WHEN unit = 0 THEN NULL ELSE \(name(4, "unit", "unit")) END AS unit"
     private static let now = "(choosing + flags_on + flags_off + numbering)"
 
+    /// The scales whose names do not follow from their numbers; any other `n` is called `1-n`.
+    private static let scaleNames: [(number: UInt8, name: String)] = [
+        (0, "1-5"), (1, "0-1"), (10, "0-10"), (Event.scaleOneToTen, "1-10"),
+    ]
+
     /// The name of a rating scale, such as `1-5`.
+    static func scaleName(_ number: Int) -> String {
+        scaleNames.first { Int($0.number) == number }?.name ?? "1-\(number)"
+    }
+
     private static let scale =
-        "CASE \"scale\" WHEN 0 THEN '1-5' WHEN 1 THEN '0-1' WHEN 10 THEN '0-10' ELSE '1-' || \"scale\" END"
+        "CASE \"scale\" "
+        + scaleNames.map { "WHEN \($0.number) THEN '\($0.name)'" }.joined(separator: " ")
+        + " ELSE '1-' || \"scale\" END"
 
     static let viewDefinitions: String = [
         ("product_summary", productSummary), ("aspect_summary", aspectSummary), ("preference", preference),

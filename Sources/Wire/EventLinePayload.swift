@@ -91,10 +91,10 @@ private func setScale(
     if fields.best == .absent, fields.worst == .absent { return }
     switch (try rating(fields.best, 5, line), try rating(fields.worst, 1, line)) {
     case (5, 1): event.scale = 0
-    case (1, 0), (1, 1): event.scale = 1
-    // The scale of 0 to 10 also takes the ratings of 1 to 10.
-    case (10, 0), (10, 1): event.scale = 10
-    case (let best?, 1) where best >= 2: event.scale = best
+    case (1, 0): event.scale = 1
+    case (10, 0): event.scale = 10
+    case (10, 1): event.scale = Event.scaleOneToTen
+    case (let best?, 1) where best >= 2 && best != Event.scaleOneToTen: event.scale = best
     default: event.blame(.outOfRange)
     }
 }

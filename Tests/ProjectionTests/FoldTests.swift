@@ -108,12 +108,17 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
             event.value = .whole(rating)
             events.append(event)
         }
-        var promoter = fleet.event(.ratingGiven, product: "kettle", device: "k1")
-        (promoter.scale, promoter.value) = (10, .whole(9))
-        events.append(promoter)
+        for scale in [10, 10, Event.scaleOneToTen] {
+            var nine = fleet.event(.ratingGiven, product: "kettle", device: "k1")
+            (nine.scale, nine.value) = (scale, .whole(9))
+            events.append(nine)
+        }
         let aspect = try #require(try summary(&fleet, events).aspects.first)
-        #expect(aspect.ratings.map(\.scale) == ["1-5", "0-10"])
-        #expect(aspect.ratings.map(\.histogram) == [[1, 0, 0, 1, 2], [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]])
+        #expect(aspect.ratings.map(\.scale) == ["1-5", "0-10", "1-10"])
+        #expect(
+            aspect.ratings.map(\.histogram) == [
+                [1, 0, 0, 1, 2], [0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0], [0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
+            ])
         #expect(aspect.ratings.first?.mean == 3.75)
         #expect(aspect.ratings.first?.topShare == 0.75)
         #expect(aspect.ratings.last?.topShare == 1)
