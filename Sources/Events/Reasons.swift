@@ -22,6 +22,8 @@
     case textTooLong = 9
     /// An extension demands a treatment that this daemon cannot promise.
     case policy = 10
+    /// The time is there and cannot be read: no RFC 3339 date-time with a zone, nor a number of milliseconds.
+    case badTime = 13
 
     package var name: StaticString {
         switch self {
@@ -35,6 +37,46 @@
         case .notFinite: "not_finite"
         case .textTooLong: "text_too_long"
         case .policy: "policy"
+        case .badTime: "bad_time"
+        }
+    }
+}
+
+/// What a sender is told of an event that it sent and that is acknowledged all the same.
+package enum Verdict: Hashable, Sendable, BitwiseCopyable {
+    /// Stored, and kept out of the summaries.
+    case quarantined(QuarantineReason)
+    /// Not stored: its number is too far below the highest one to tell whether it was taken before.
+    case stale
+
+    /// The code on the wire.
+    package var code: UInt16 {
+        switch self {
+        case .quarantined(let reason): Self.quarantineBase + UInt16(reason.rawValue)
+        case .stale: 4240
+        }
+    }
+
+    package var name: StaticString {
+        switch self {
+        case .quarantined(let reason): reason.name
+        case .stale: "stale"
+        }
+    }
+
+    /// What a quarantine reason's number is added to.
+    private static let quarantineBase: UInt16 = 4220
+
+    /// The verdict with this code; nil for a refusal's, or one of a later release.
+    package init?(code: UInt32) {
+        if code == UInt32(Verdict.stale.code) {
+            self = .stale
+        } else if code > UInt32(Self.quarantineBase),
+            let reason = UInt8(exactly: code - UInt32(Self.quarantineBase)).flatMap(QuarantineReason.init(rawValue:))
+        {
+            self = .quarantined(reason)
+        } else {
+            return nil
         }
     }
 }
@@ -54,6 +96,9 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     case noDevice = 4011
     case noProduct = 4012
     case badIdentity = 4013
+    case tooLong = 4016
+    case wrongType = 4017
+    case alreadyQuarantined = 4018
     case unauthorized = 4010
     case forbidden = 4030
     case tooSlow = 4080
@@ -86,6 +131,9 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .noDevice: "no_device"
         case .noProduct: "no_product"
         case .badIdentity: "bad_identity"
+        case .tooLong: "too_long"
+        case .wrongType: "wrong_type"
+        case .alreadyQuarantined: "already_quarantined"
         case .unauthorized: "unauthorized"
         case .forbidden: "forbidden"
         case .tooSlow: "too_slow"
@@ -110,7 +158,8 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .malformedFrame, .badChecksum, .badMagic, .malformedBody, .badInflate, .truncated, .unauthorized,
             .forbidden, .tooSlow, .tooBig, .inflatesTooBig, .tooManyConnections, .shuttingDown:
             true
-        case .malformedJSON, .badUTF8, .duplicateKey, .tooDeep, .noDevice, .noProduct, .badIdentity, .tooManyEvents,
+        case .malformedJSON, .badUTF8, .duplicateKey, .tooDeep, .noDevice, .noProduct, .badIdentity, .tooLong,
+            .wrongType, .alreadyQuarantined, .tooManyEvents,
             .tableFull, .vocabularyFull, .unknownReference, .overQuota, .tooManyNewNames, .busy, .storageUnavailable:
             false
         }

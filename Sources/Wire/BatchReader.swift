@@ -40,8 +40,8 @@ package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
 /// severity or scale over 255); the others are Admission's.
 ///
 /// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`, `.vocabularyFull`,
-///   `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`. The batch is then as it was; the defines are
-///   in the table even so, unless the body is malformed.
+///   `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong` (a name), `.badIdentity` (an empty
+///   customer). The batch is then as it was; the defines are in the table even so, unless the body is malformed.
 package func readBatch(
     _ body: Span<UInt8>, context: BatchContext, table: inout StringTable, vocabulary: inout Vocabulary,
     into batch: inout EventBatch

@@ -88,14 +88,17 @@ package struct Welcome: Hashable, Sendable {
 package struct Reject: Hashable, Sendable {
     /// The first number concerned; 0 = none in particular.
     package var seq: UInt64 = 0
-    /// A `Refusal`, or 4220 + a `QuarantineReason`.
+    /// A `Refusal`, or the code of a `Verdict`.
     package var code: UInt32 = 0
     package var text: String = ""
+    /// The event's number in the count of its connection; 0 = not known.
+    package var number: UInt64 = 0
 
-    package init(seq: UInt64 = 0, code: UInt32, text: String) {
+    package init(seq: UInt64 = 0, code: UInt32, text: String, number: UInt64 = 0) {
         self.seq = seq
         self.code = code
         self.text = text
+        self.number = number
     }
 
     /// The refusal behind `code`, if it is one.
@@ -112,6 +115,7 @@ package struct Reject: Hashable, Sendable {
         seq = message.seq
         code = message.code
         text = message.text
+        number = message.number
     }
 
     fileprivate var message: Tidings_Wire_V1_Reject {
@@ -119,6 +123,7 @@ package struct Reject: Hashable, Sendable {
         message.seq = seq
         message.code = code
         message.text = text
+        message.number = number
         return message
     }
 }
@@ -143,6 +148,9 @@ package struct Ack: Hashable, Sendable {
     package var retryAfterMilliseconds: UInt32 = 0
     package var rejects: [Reject] = []
     package var push: UInt64 = 0
+    /// How many of the events that this ack is the first to cover are kept apart, and how many were stale, in all.
+    package var quarantined: UInt32 = 0
+    package var stale: UInt32 = 0
 
     package init(durable: UInt64 = 0) { self.durable = durable }
 
@@ -158,6 +166,8 @@ package struct Ack: Hashable, Sendable {
         retryAfterMilliseconds = message.retryAfterMs
         rejects = message.rejects.map { Reject($0) }
         push = message.push
+        quarantined = message.quarantined
+        stale = message.stale
     }
 
     package func encode() -> [UInt8] {
@@ -170,6 +180,8 @@ package struct Ack: Hashable, Sendable {
             appendField(3, UInt64(epoch), to: &bytes)
             appendField(4, UInt64(retryAfterMilliseconds), to: &bytes)
             appendField(6, push, to: &bytes)
+            appendField(9, UInt64(quarantined), to: &bytes)
+            appendField(10, UInt64(stale), to: &bytes)
             return bytes
         }
         var message = Tidings_Wire_V1_Ack()
@@ -179,6 +191,8 @@ package struct Ack: Hashable, Sendable {
         message.retryAfterMs = retryAfterMilliseconds
         message.rejects = rejects.map(\.message)
         message.push = push
+        message.quarantined = quarantined
+        message.stale = stale
         return Wire.encode(message)
     }
 

@@ -12,7 +12,7 @@ struct DeviceSource: Equatable {
     /// - `urn:dev:ops:<PEN>-<product>-<serial>`: the product stands in it; the name is the whole URN.
     /// - `<product>/<serial>`: the name is the serial.
     /// - any other absolute URI, and a word without `/`: no product; the name is the whole string.
-    /// - Throws: `.noDevice` for an empty or overlong name, `.noProduct` for an overlong or empty product.
+    /// - Throws: `.noDevice` for an empty name, `.noProduct` for an empty product, `.tooLong` for either.
     init(_ bytes: Span<UInt8>) throws(Refusal) {
         name = 0..<bytes.count
         product = 0..<0
@@ -27,8 +27,8 @@ struct DeviceSource: Equatable {
             product = 0..<slash
             name = (slash + 1)..<bytes.count
         }
-        guard !name.isEmpty, name.count <= Limits.deviceBytes else { throw .noDevice }
-        guard product.count <= Limits.productBytes else { throw .noProduct }
+        guard !name.isEmpty else { throw .noDevice }
+        guard name.count <= Limits.deviceBytes, product.count <= Limits.productBytes else { throw .tooLong }
     }
 }
 
@@ -67,7 +67,7 @@ private func index(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> In
 
 /// The device that a source names, given out if it is new; for the source of a Hello.
 ///
-/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.vocabularyFull`.
+/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.tooLong`, `.vocabularyFull`.
 package func readDevice(_ source: Span<UInt8>, vocabulary: inout Vocabulary) throws(Refusal) -> DeviceID {
     guard isUTF8(source) else { throw .badUTF8 }
     return try device(of: source, vocabulary: &vocabulary)

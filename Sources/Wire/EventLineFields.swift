@@ -6,6 +6,8 @@ enum EventKey: UInt8, CaseIterable {
     // Of the envelope: only at the top.
     case product, device, source, customer, subject, id, seq, epoch, time, type, data
     case specversion, datacontenttype, dataschema
+    // Of an export: only to be refused.
+    case quarantined
     // Of the payload: at the top, or in `data`.
     case aspect, value, unit, count, severity, scale, bestRating, worstRating, ratingValue, text, lang
 
@@ -52,12 +54,16 @@ struct EventLineFields {
     /// `data` is there and is no object.
     var isDataOpaque = false
     var hasSpecversion = false
+    /// A hash of the keys that are not ours; 0 for a line without any. Lines of one form have the same.
+    private(set) var unknownKeys: UInt64 = 0
+
     /// Payload keys that stood in `data`; they go before those at the top. A bit for each `EventKey`.
     private var inData: UInt32 = 0
 
     /// Reads a line, which must be one object and white space around it.
     ///
-    /// - Throws: `.tooBig`, `.malformedJSON`, `.badUTF8`, `.duplicateKey`, `.tooDeep`.
+    /// - Throws: `.tooBig`, `.malformedJSON`, `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.wrongType`,
+    ///   `.alreadyQuarantined`.
     mutating func readWhole(_ line: Span<UInt8>) throws(Refusal) {
         guard line.count <= Limits.jsonEventBytes else { throw .tooBig }
         guard isUTF8(line) else { throw .badUTF8 }
@@ -88,7 +94,7 @@ struct EventLineFields {
                 guard seen & bit == 0 else { throw .duplicateKey }
                 seen |= bit
             } else {
-                try unknown.add(text, line)
+                unknownKeys ^= try unknown.add(text, line)
             }
             if let key, key.isPayload {
                 let bit: UInt32 = 1 &<< UInt32(key.rawValue)
@@ -137,6 +143,9 @@ struct EventLineFields {
         case .epoch: epoch = try readScalar(line, &at, depth: 1)
         case .time: time = try readScalar(line, &at, depth: 1)
         case .datacontenttype, .dataschema: _ = try readName(line, &at)
+        case .quarantined:
+            if case .absent = try readScalar(line, &at, depth: 1) { return }
+            throw .alreadyQuarantined
         default:
             if nextByte(line, &at) == 0x7b {
                 try read(line, &at, table, isData: true)
@@ -164,11 +173,13 @@ struct EventLineFields {
         }
     }
 
-    /// Reads a string, or `null` for none; a name of any other type is malformed.
+    /// Reads a string, or `null` for none.
+    ///
+    /// - Throws: `.wrongType` for any other value, `.malformedJSON` for what is none.
     @inline(__always)
     private func readName(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
         if nextByte(line, &at) == 0x22 { return try readText(line, &at) }
-        try readLiteral("null", line, &at)
+        guard case .absent = try readScalar(line, &at, depth: 1) else { throw .wrongType }
         return JSONText()
     }
 

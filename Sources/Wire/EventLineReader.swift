@@ -6,10 +6,10 @@ package import Events
 /// - Parameters:
 ///   - line: one JSON object with nothing around it but white space; without the newline.
 ///   - arrival: the daemon's clock when the bytes were read; also the event's time when the line has none.
-/// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object,
-///   and a name that is no string), `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity`
-///   (id or customer), `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is
-///   quarantined.
+/// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object),
+///   `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity` (id or customer), `.tooLong` (a
+///   name or id), `.wrongType` (a name that is no string, a number that is none), `.alreadyQuarantined`,
+///   `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined.
 package func readEventLine(
     _ line: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary, into batch: inout EventBatch
 ) throws(Refusal) {
@@ -64,10 +64,10 @@ private func setDevice(
                 guard product != nil else { throw .vocabularyFull }
             }
         }
-        guard !name.isEmpty, name.count <= Limits.deviceBytes else { throw .noDevice }
+        guard !name.isEmpty, name.count <= Limits.deviceBytes else { throw name.isEmpty ? .noDevice : .tooLong }
         if product == nil {
             product = try withPlain(line, productText) { (plain) throws(Refusal) in
-                guard fits(plain, Limits.productBytes) else { throw .noProduct }
+                guard fits(plain, Limits.productBytes) else { throw plain.isEmpty ? .noProduct : .tooLong }
                 return vocabulary.symbol(.product, plain, search: searches.product)
             }
         }
@@ -81,7 +81,7 @@ private func setDevice(
     let customer = fields.customer.isPresent ? fields.customer : fields.subject
     guard customer.isPresent else { return }
     event.customer = try withPlain(line, customer) { (plain) throws(Refusal) in
-        guard fits(plain, Limits.customerBytes) else { throw .badIdentity }
+        guard fits(plain, Limits.customerBytes) else { throw plain.isEmpty ? .badIdentity : .tooLong }
         guard let id = vocabulary.customer(plain, search: searches.customer) else { throw .vocabularyFull }
         return id
     }
@@ -103,19 +103,19 @@ private func setIdentity(
         case .number(let number):
             guard let epoch = try unsigned(number, line).flatMap(UInt32.init(exactly:)) else { throw .badIdentity }
             event.epoch = epoch
-        default: throw .badIdentity
+        default: throw .wrongType
         }
     case .text(let text):
-        guard fields.id != .absent else { throw .badIdentity }
+        guard fields.id != .absent else { throw .wrongType }
         try withPlain(line, text) { (plain) throws(Refusal) in
-            guard fits(plain, Limits.idBytes) else { throw .badIdentity }
+            guard fits(plain, Limits.idBytes) else { throw plain.isEmpty ? .badIdentity : .tooLong }
             if let (epoch, seq) = readSequence(plain) {
                 (event.identity, event.epoch, event.seq) = (.sequence, epoch, seq)
             } else {
                 (event.identity, event.seq) = (.hash, identityHash(plain))
             }
         }
-    case .flag, .other: throw .badIdentity
+    case .flag, .other: throw .wrongType
     }
 }
 
@@ -204,7 +204,7 @@ private func setTime(_ event: inout Event, _ fields: borrowing EventLineFields, 
     if let time {
         event.time = time
     } else {
-        event.blame(.absurdClock)
+        event.blame(.badTime)
         event.clock = .arrival
         event.time = event.arrival
     }

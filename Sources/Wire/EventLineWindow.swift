@@ -39,6 +39,12 @@ package struct EventLineWindow: Sendable {
         }
     }
 
+    /// Where a line stands in the bytes of the read.
+    package func range(_ index: Int) -> Range<Int> { lines[index].range }
+
+    /// A hash of a line's keys that nobody knows; 0 when it has none. Lines of one form have the same.
+    package func unknownKeys(_ index: Int) -> UInt64 { lines[index].fields.unknownKeys }
+
     /// Looks for the names of all lines; once, when they are all in.
     ///
     /// - Parameter vocabulary: is only read; to lend it so spares a copy.

@@ -253,11 +253,34 @@ func value(of text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> Value? {
     return .real(real)
 }
 
-/// The number as an unsigned integer of up to 64 bits; nil when it is not written as one.
+/// The number as an unsigned integer of up to 64 bits, exactly; nil when it is none. `42`, `42.0` and `4.2e1` are one
+/// number, as JSON and the schemas have it.
 func unsigned(_ text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt64? {
     var at = Int(text.start)
     let number = try readNumber(line, &at)
-    return number.isInteger && number.isExact && !(number.isNegative && number.mantissa != 0) ? number.mantissa : nil
+    if number.isInteger, number.isExact, !number.isNegative { return number.mantissa }
+    return number.exactUnsigned
+}
+
+extension JSONNumber {
+    /// The value as an unsigned integer, however it is written.
+    fileprivate var exactUnsigned: UInt64? {
+        if mantissa == 0, isExact { return 0 }
+        guard isExact, !isNegative else { return nil }
+        var value = mantissa
+        var left = exponent
+        while left < 0, value.isMultiple(of: 10) {
+            value /= 10
+            left += 1
+        }
+        while left > 0 {
+            let (tenfold, overflow) = value.multipliedReportingOverflow(by: 10)
+            if overflow { return nil }
+            value = tenfold
+            left -= 1
+        }
+        return left == 0 ? value : nil
+    }
 }
 
 /// Moves behind a literal whose first byte is at `at`.
@@ -326,11 +349,14 @@ private let keySeed = UInt64.random(in: 1...UInt64.max)
 struct UnknownKeys {
     private var hashes: [UInt64] = []
 
+    /// - Returns: the key's hash, another one in each process.
     /// - Throws: `.duplicateKey`; `.malformedJSON` for more than `Limits.jsonKeys`.
-    mutating func add(_ key: JSONText, _ line: Span<UInt8>) throws(Refusal) {
+    @discardableResult
+    mutating func add(_ key: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt64 {
         let hash = try withPlain(line, key) { (plain) throws(Refusal) in hashBytes(plain, seed: keySeed) }
         for known in hashes where known == hash { throw .duplicateKey }
         guard hashes.count < Limits.jsonKeys else { throw .malformedJSON }
         hashes.append(hash)
+        return hash
     }
 }

@@ -153,7 +153,7 @@ package struct StringTable: Sendable {
 
     /// The number of entry `ref` in a role, or `invalid`.
     ///
-    /// - Throws: `.unknownReference`, `.vocabularyFull`.
+    /// - Throws: `.unknownReference`, `.vocabularyFull`, `.tooLong` for a customer.
     @inline(__always)
     mutating func id(
         _ role: Role, _ ref: UInt32, _ vocabulary: inout Vocabulary
@@ -163,7 +163,7 @@ package struct StringTable: Sendable {
 
     /// The device that entry `ref` names, and its product.
     ///
-    /// - Throws: as `id`, and `.noDevice` and `.noProduct`.
+    /// - Throws: as `id`, and `.noDevice`, `.noProduct` and `.tooLong`.
     @inline(__always)
     mutating func device(
         _ ref: UInt32, _ vocabulary: inout Vocabulary
@@ -210,7 +210,8 @@ package struct StringTable: Sendable {
             return Meaning(.device, found.device.rawValue, product: found.product.rawValue)
         case .customer:
             let search = sought.isEmpty ? search : searches(index).customer
-            id = fits(text, Limits.customerBytes) ? vocabulary.customer(text, search: search)?.rawValue : Self.invalid
+            guard text.count <= Limits.customerBytes else { throw .tooLong }
+            id = text.isEmpty ? Self.invalid : vocabulary.customer(text, search: search)?.rawValue
         case .aspect:
             id = isAspect(text) ? vocabulary.symbol(.aspect, text, search: search)?.rawValue : Self.invalid
         case .value:

@@ -226,7 +226,15 @@ struct BatchTests {
             (.noDevice, { $0.define[0] = "" }),
             (.noDevice, { $0.define[0] = "kettle/" }),
             (.noDevice, { $0.define[0] = "urn:dev:ops:32473-kettle-" }),
-            (.noDevice, { $0.define[0] = "kettle/" + String(repeating: "x", count: 129) }),
+            (.tooLong, { $0.define[0] = "kettle/" + String(repeating: "x", count: 129) }),
+            (.tooLong, { $0.define[0] = String(repeating: "x", count: 129) + "/k-1" }),
+            (
+                .tooLong,
+                {
+                    $0.events = [event { $0.subject = 4 }]
+                    $0.define.append(String(repeating: "x", count: 65))
+                }
+            ),
             (.noProduct, { $0.define[0] = "k-1" }),
             (.noProduct, { $0.define[0] = "/k-1" }),
             (.noProduct, { $0.define[0] = "urn:dev:ops:32473--k" }),

@@ -154,7 +154,7 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
     set {_uniqueStorage()._count = newValue}
   }
 
-  /// Scale of a rating: 0 = 1 to 5, 1 = 0 to 1, 10 = 0 to 10, n = 1 to n.
+  /// Scale of a rating: 0 = 1 to 5, 1 = 0 to 1, 10 = 0 to 10, 255 = 1 to 10, n = 1 to n.
   package var scale: UInt32 {
     get {_storage._scale}
     set {_uniqueStorage()._scale = newValue}
@@ -255,9 +255,16 @@ package nonisolated struct Tidings_Wire_V1_Ack: Sendable {
   /// Not 0: send nothing more before that.
   package var retryAfterMs: UInt32 = 0
 
+  /// What became of events that are acknowledged and yet are not as good as the others: the first 64 of them.
   package var rejects: [Tidings_Wire_V1_Reject] = []
 
   package var push: UInt64 = 0
+
+  /// How many of the events that no ack covered before are kept apart (4221 to 4283), in all.
+  package var quarantined: UInt32 = 0
+
+  /// How many of them were too old to tell from a repetition, and are not stored (4240), in all.
+  package var stale: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -270,11 +277,17 @@ package nonisolated struct Tidings_Wire_V1_Reject: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// The event's own number; 0 = it has none.
   package var seq: UInt64 = 0
 
   package var code: UInt32 = 0
 
+  /// Cause and remedy, for people.
   package var text: String = String()
+
+  /// The event's number in the count of its connection, for a gateway whose events have numbers of their own; 0 = not
+  /// known.
+  package var number: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -642,7 +655,7 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Ack"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}durable\0\u{1}ranges\0\u{1}epoch\0\u{3}retry_after_ms\0\u{1}rejects\0\u{1}push\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}durable\0\u{1}ranges\0\u{1}epoch\0\u{3}retry_after_ms\0\u{1}rejects\0\u{1}push\0\u{2}\u{3}quarantined\0\u{1}stale\0\u{c}\u{7}\u{2}")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -656,6 +669,8 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.retryAfterMs) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.rejects) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.push) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.quarantined) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.stale) }()
       default: break
       }
     }
@@ -680,6 +695,12 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
     if self.push != 0 {
       try visitor.visitSingularUInt64Field(value: self.push, fieldNumber: 6)
     }
+    if self.quarantined != 0 {
+      try visitor.visitSingularUInt32Field(value: self.quarantined, fieldNumber: 9)
+    }
+    if self.stale != 0 {
+      try visitor.visitSingularUInt32Field(value: self.stale, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -690,6 +711,8 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.retryAfterMs != rhs.retryAfterMs {return false}
     if lhs.rejects != rhs.rejects {return false}
     if lhs.push != rhs.push {return false}
+    if lhs.quarantined != rhs.quarantined {return false}
+    if lhs.stale != rhs.stale {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -697,7 +720,7 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Tidings_Wire_V1_Reject: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Reject"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}seq\0\u{1}code\0\u{1}text\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}seq\0\u{1}code\0\u{1}text\0\u{1}number\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -708,6 +731,7 @@ nonisolated extension Tidings_Wire_V1_Reject: SwiftProtobuf.Message, SwiftProtob
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.seq) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.code) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
       default: break
       }
     }
@@ -723,6 +747,9 @@ nonisolated extension Tidings_Wire_V1_Reject: SwiftProtobuf.Message, SwiftProtob
     if !self.text.isEmpty {
       try visitor.visitSingularStringField(value: self.text, fieldNumber: 3)
     }
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -730,6 +757,7 @@ nonisolated extension Tidings_Wire_V1_Reject: SwiftProtobuf.Message, SwiftProtob
     if lhs.seq != rhs.seq {return false}
     if lhs.code != rhs.code {return false}
     if lhs.text != rhs.text {return false}
+    if lhs.number != rhs.number {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,133 @@
+// A JSON line taken apart once more, key by key, for a message about it. Only for lines that something is wrong with.
+
+import Events
+
+/// The keys of a line and of its `data`, each with its value as it stands there, as far as the line can be read.
+///
+/// Costs allocations for each key, and so is made only for what is told to people, of which there is a bounded number
+/// for each read.
+struct LineContents {
+    struct Entry {
+        var key: String
+        /// Where the value stands, quotes and all.
+        var value: Range<Int>
+        var isInData: Bool
+    }
+
+    private(set) var entries: [Entry] = []
+    /// Where reading came to an end; nil when the line is one whole object.
+    private(set) var faultAt: Int?
+
+    /// More keys than that are not looked at.
+    private static let mostEntries = 2 * Limits.jsonKeys + EventKey.allCases.count
+    /// Bytes of a value that are shown.
+    static let shownBytes = 48
+
+    init(_ line: Span<UInt8>) {
+        var at = 0
+        guard nextByte(line, &at) == 0x7b else {
+            faultAt = at
+            return
+        }
+        do throws(Refusal) {
+            try read(line, &at, isData: false)
+            if nextByte(line, &at) != 0 { faultAt = at }
+        } catch {
+            faultAt = at
+        }
+    }
+
+    private mutating func read(_ line: Span<UInt8>, _ at: inout Int, isData: Bool) throws(Refusal) {
+        at += 1
+        if nextByte(line, &at) == 0x7d {
+            at += 1
+            return
+        }
+        while true {
+            guard nextByte(line, &at) == 0x22 else { throw .malformedJSON }
+            let text = try readText(line, &at)
+            let key = String(decoding: text.isEscaped ? try unescaped(line, text) : Array(line, text), as: UTF8.self)
+            try expect(0x3a, line, &at)
+            let isObject = nextByte(line, &at) == 0x7b
+            let start = at
+            if isObject, !isData, key == "data" {
+                try read(line, &at, isData: true)
+            } else {
+                try skipValue(line, &at, depth: isData ? 2 : 1)
+            }
+            if entries.count < Self.mostEntries {
+                entries.append(Entry(key: key, value: start..<at, isInData: isData))
+            }
+            let next = nextByte(line, &at)
+            guard next == 0x2c || next == 0x7d else { throw .malformedJSON }
+            at += 1
+            if next == 0x7d { return }
+        }
+    }
+
+    /// The entry that counts for a key: that of `data` goes before the one at the top.
+    subscript(key: EventKey) -> Entry? {
+        let name = "\(key)"
+        let all = entries.filter { $0.key == name }
+        return key.isPayload ? all.first(where: \.isInData) ?? all.first : all.first { !$0.isInData }
+    }
+
+    /// Keys that mean nothing to the daemon. Of a CloudEvent only those in `data`: it may have extensions.
+    var unknown: [Entry] {
+        let isCloudEvent = self[.specversion] != nil
+        return entries.filter { entry in
+            if isCloudEvent, !entry.isInData { return false }
+            let bytes = Array(entry.key.utf8)
+            return EventKey.table.find(bytes.span, 0..<bytes.count) == nil && !silentKeys.contains(entry.key)
+        }
+    }
+}
+
+/// Keys that are passed over without a word: those of an export, and those of published schemas that say nothing to
+/// this release.
+let silentKeys: Set<String> = [
+    "offset", "arrival", "clock", "vendor_type", "purpose", "notice", "origin", "duration", "cause", "stage",
+    "evidence",
+]
+
+extension LineContents.Entry {
+    /// What a value is, in a word with its article.
+    func type(in line: Span<UInt8>) -> String {
+        switch line[value.lowerBound] {
+        case 0x22: "a string"
+        case 0x7b: "an object"
+        case 0x5b: "an array"
+        case 0x74, 0x66: "true or false"
+        case 0x6e: "null"
+        default: "a number"
+        }
+    }
+
+    func isString(in line: Span<UInt8>) -> Bool { line[value.lowerBound] == 0x22 }
+
+    func isNumber(in line: Span<UInt8>) -> Bool {
+        line[value.lowerBound] == 0x2d || (0x30...0x39).contains(line[value.lowerBound])
+    }
+
+    func isNull(in line: Span<UInt8>) -> Bool { line[value.lowerBound] == 0x6e }
+
+    /// The value as it stands there, cut when it is long.
+    func shown(in line: Span<UInt8>) -> String {
+        let raw = line.extracting(value)
+        let end = cut(raw, limit: LineContents.shownBytes)
+        return String(decoding: Array(copying: raw.extracting(0..<end)), as: UTF8.self) + (end < raw.count ? "…" : "")
+    }
+
+    /// The UTF-8 of a string.
+    func plain(in line: Span<UInt8>) -> [UInt8] {
+        guard isString(in: line) else { return [] }
+        var at = value.lowerBound
+        guard let text = try? readText(line, &at) else { return [] }
+        return (try? unescaped(line, text)) ?? []
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// A copy of the bytes of a scanned string that has no escapes.
+    fileprivate init(_ line: Span<UInt8>, _ text: JSONText) { self.init(copying: line.extracting(text.range)) }
+}

@@ -1,0 +1,50 @@
+// What a sender is told of a time that cannot be read or believed.
+
+import Events
+
+/// A time that lies where no event can have happened: by how much, and in which unit it would be believable.
+func absurdClock(_ event: Event) -> String {
+    let time = event.time.rawValue
+    // Arrival is the daemon's own clock, which may be wrong too.
+    let earliest = Limits.earliestTime.rawValue
+    let believable = earliest...max(earliest, event.arrival.rawValue + Limits.clockAheadMilliseconds)
+    var shown: [UInt8] = []
+    appendTime(event.time, to: &shown)
+    let date = String(decoding: shown.filter { $0 != 0x22 }, as: UTF8.self)
+    for (unit, perMillisecond) in [("microseconds", 1_000 as Int64), ("nanoseconds", 1_000_000)]
+    where believable.contains(time / perMillisecond) {
+        return "the time \(time) is \(date); \(unit)? send milliseconds"
+    }
+    let (milliseconds, isTooLarge) = time.multipliedReportingOverflow(by: 1_000)
+    if !isTooLarge, believable.contains(milliseconds) {
+        return "the time \(time) is \(date); seconds? send milliseconds"
+    }
+    if time < believable.lowerBound {
+        return "the time \(date) lies before 2000; set the device's clock, or leave time out"
+    }
+    return "the time \(date) lies more than a day ahead of arrival; set the device's clock, or leave time out"
+}
+
+/// A time that is there and is none.
+func badTime(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    let wanted = "send milliseconds since 1970, or RFC 3339 such as 2026-01-31T12:00:00Z"
+    guard let entry = contents?[.time] else { return "the time cannot be read; \(wanted)" }
+    guard entry.isString(in: line) else {
+        return "time is \(entry.type(in: line)) (\(entry.shown(in: line))) that is no time; \(wanted)"
+    }
+    let text = entry.plain(in: line)
+    let (dateBytes, zonelessBytes) = (10, 19)
+    if text.count == dateBytes, isTime(text + Array("T00:00:00Z".utf8)) {
+        return "time \(entry.shown(in: line)) is a date only; add the time of day and the zone: \(wanted)"
+    }
+    if text.count >= zonelessBytes, isTime(text + Array("Z".utf8)) {
+        return "time \(entry.shown(in: line)) has no zone; add Z, or one such as +02:00"
+    }
+    // A zone of four digits, as ISO 8601 has it and RFC 3339 has not.
+    if text.count > zonelessBytes + 4, isTime(text.dropLast(2) + [0x3a] + text.suffix(2)) {
+        return "time \(entry.shown(in: line)) has a zone without a colon; send it as +02:00"
+    }
+    return "time \(entry.shown(in: line)) cannot be read; \(wanted)"
+}
+
+private func isTime(_ text: some Sequence<UInt8>) -> Bool { readTime(Array(text).span) != nil }

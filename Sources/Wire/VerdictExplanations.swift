@@ -1,0 +1,193 @@
+// What a sender is told of an event that is acknowledged and yet kept apart, or too old: cause, place and remedy.
+
+package import Events
+
+/// One line on an event that was quarantined or is stale. May hold text of the sender's, so it must be escaped where it
+/// goes.
+///
+/// - Parameters:
+///   - event: as it was decoded.
+///   - line: the line that it came in; empty when it came in the native format, and then less can be named.
+package func explanation(of verdict: Verdict, _ event: Event, line: Span<UInt8>) -> String {
+    switch verdict {
+    case .stale: return staleText(event)
+    case .quarantined(let reason):
+        let contents = line.isEmpty ? nil : LineContents(line)
+        return explanation(of: reason, event, line, contents)
+    }
+}
+
+private func explanation(
+    of reason: QuarantineReason, _ event: Event, _ line: Span<UInt8>, _ contents: LineContents?
+) -> String {
+    switch reason {
+    case .none: "stored"
+    case .unknownType: unknownType(line, contents)
+    case .badAspect: badAspect(event, line, contents)
+    case .missingValue: missingValue(event)
+    case .wrongValueType: wrongValueType(event, line, contents)
+    case .outOfRange: outOfRange(event, line, contents)
+    case .absurdClock: absurdClock(event)
+    case .notFinite: notFinite(line, contents)
+    case .textTooLong: textTooLong(line, contents)
+    case .policy: "an extension demands a treatment that this daemon cannot promise; leave it out"
+    case .badTime: badTime(line, contents)
+    }
+}
+
+private func staleText(_ event: Event) -> String {
+    let number = event.identity == .sequence ? "the number \(event.seq)" : "the number"
+    return
+        "\(number) is too far below the device's highest to tell whether it came before, so the event is not stored; "
+        + "a device that counts anew sends an epoch that differs at each of its starts"
+}
+
+private let kindNameList = EventKind.allCases.filter(\.isUplink).map { $0.name.description }
+
+private func unknownType(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    let all = kindNameList.joined(separator: ", ")
+    guard let contents else { return "not a kind that a device may send; send one of \(all)" }
+    if let version = contents[.specversion], version.shown(in: line) != "\"1.0\"" {
+        return "specversion is \(version.shown(in: line)); send \"1.0\""
+    }
+    guard let type = contents[.type], type.isString(in: line) else { return "the event has no type; add one of \(all)" }
+    let word = String(decoding: type.plain(in: line), as: UTF8.self)
+    if let kind = nearestWord(to: word, among: kindNameList) {
+        return "\(shortened(word)) is no kind of event; did you mean \(kind)?"
+    }
+    return "\(shortened(word)) is no kind of event, so its line is kept as it is; the kinds are \(all)"
+}
+
+private func badAspect(_ event: Event, _ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    let rule = "an aspect is words of a-z 0-9 _ joined by dots"
+    guard let entry = contents?[.aspect], !entry.isNull(in: line) else {
+        return event.aspect == .none && contents != nil
+            ? "\(event.kind.name) needs an aspect, what it is about; add one such as door.sound"
+            : "\(rule), at most \(Limits.aspectWords) words and \(Limits.aspectBytes) bytes"
+    }
+    guard entry.isString(in: line) else { return "aspect is \(entry.type(in: line)); \(rule)" }
+    let plain = entry.plain(in: line)
+    guard let better = suggestedAspect(plain) else { return "\(rule); send one such as door.sound" }
+    if plain.count > Limits.aspectBytes {
+        return "the aspect is \(plain.count) bytes long, at most \(Limits.aspectBytes); try \(better)"
+    }
+    return "\(rule); try \(better)"
+}
+
+/// The aspect that somebody probably meant; nil when nothing is left of it.
+private func suggestedAspect(_ text: [UInt8]) -> String? {
+    var words: [[UInt8]] = [[]]
+    for byte in text {
+        switch byte {
+        case 0x61...0x7a, 0x30...0x39: words[words.count - 1].append(byte)
+        case 0x41...0x5a: words[words.count - 1].append(byte | 0x20)
+        case 0x2e, 0x2f: words.append([])
+        default: if words[words.count - 1].last != 0x5f { words[words.count - 1].append(0x5f) }
+        }
+    }
+    let trimmed = words.map { word in Array(word.drop { $0 == 0x5f }.reversed().drop { $0 == 0x5f }.reversed()) }
+    let joined = trimmed.filter { !$0.isEmpty }.prefix(Limits.aspectWords).joined(separator: [0x2e])
+    let kept = Array(joined.prefix(Limits.aspectBytes))
+    guard isAspect(kept.span) else { return nil }
+    return String(decoding: kept, as: UTF8.self)
+}
+
+private func missingValue(_ event: Event) -> String {
+    switch event.kind {
+    case .feedbackText: "feedback.text needs text, the customer's words; add text"
+    case .ratingGiven: "rating.given needs a rating; add value (or ratingValue), a number on the scale"
+    case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add value, the word for it"
+    default: "\(event.kind.name) needs a value; add value: a string, a number, true or false"
+    }
+}
+
+/// The keys whose values must be numbers, and those that must be strings.
+private let countKeys: [EventKey] = [.count, .severity, .scale]
+private let textKeys: [EventKey] = [.text, .unit, .lang]
+
+private func wrongValueType(_ event: Event, _ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    guard let contents else {
+        return "the value is of a type that \(event.kind.name) does not take; see schemas/events"
+    }
+    for key in countKeys {
+        guard let entry = contents[key], !entry.isNumber(in: line), !entry.isNull(in: line) else { continue }
+        return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send a whole number"
+    }
+    for key in textKeys {
+        guard let entry = contents[key], !entry.isString(in: line), !entry.isNull(in: line) else { continue }
+        return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send a string"
+    }
+    if let data = contents[.data], !contents.entries.contains(where: \.isInData) {
+        return "data is \(data.type(in: line)); send an object"
+    }
+    guard let value = contents[.value] ?? contents[.ratingValue] else { return "the value has a wrong type" }
+    let wanted = event.kind == .ratingGiven ? "send a number on the scale" : "send a string, a number, true or false"
+    return "the value is \(value.type(in: line)) (\(value.shown(in: line))); \(wanted)"
+}
+
+private func outOfRange(_ event: Event, _ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    if let count = contents?[.count] ?? (event.kind == .featureUsed ? contents?[.value] : nil),
+        event.count == 0 || !isWhole(count, line, upTo: UInt64(UInt32.max))
+    {
+        return "count is \(count.shown(in: line)); send a whole number from 1 to \(UInt32.max)"
+    }
+    if event.count == 0 { return "count is 0; send a whole number from 1 to \(UInt32.max), or leave it out" }
+    if let severity = contents?[.severity], !isWhole(severity, line, upTo: 24) {
+        return "severity is \(severity.shown(in: line)); send an OpenTelemetry severity number, 1 to 24"
+    }
+    if event.severity > 24 { return "severity is \(event.severity); send 1 to 24" }
+    if let scale = contents?[.scale], !isWhole(scale, line, upTo: 255) {
+        return "scale is \(scale.shown(in: line)); send bestRating and worstRating instead"
+    }
+    if event.kind == .ratingGiven, let number = event.number {
+        let bounds = event.ratingBounds
+        if number < Double(bounds.lowerBound) || number > Double(bounds.upperBound) {
+            var shown: [UInt8] = []
+            if case .whole(let whole) = event.value {
+                appendDecimal(whole, to: &shown)
+            } else {
+                appendReal(number, to: &shown)
+            }
+            let rating = String(decoding: shown, as: UTF8.self)
+            return "the rating \(rating) is outside its scale of \(bounds.lowerBound) to \(bounds.upperBound); "
+                + "say the scale with bestRating and worstRating"
+        }
+    }
+    for key in [EventKey.bestRating, .worstRating] {
+        guard let bound = contents?[key], !bound.isNumber(in: line), !bound.isNull(in: line) else { continue }
+        return "\(key) is \(bound.type(in: line)) (\(bound.shown(in: line))); send a whole number"
+    }
+    if contents?[.bestRating] != nil || contents?[.worstRating] != nil {
+        return "no scale has these bounds; bestRating is 2 to 254 with worstRating 1, or 1 or 10 with worstRating 0"
+    }
+    return "a count, severity or scale is outside its range; see schemas/events"
+}
+
+private func isWhole(_ entry: LineContents.Entry, _ line: Span<UInt8>, upTo most: UInt64) -> Bool {
+    guard entry.isNumber(in: line) else { return true }
+    let text = JSONText(start: UInt32(entry.value.lowerBound), end: UInt32(entry.value.upperBound))
+    guard let number = try? unsigned(text, line) else { return false }
+    return number <= most
+}
+
+private func notFinite(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    let advice = "send a whole number below 2^53, a decimal, or a string"
+    guard let contents, let value = contents[.value] ?? contents[.ratingValue] else {
+        return "the value is not finite, or too large to hold exactly; \(advice)"
+    }
+    return "the value \(value.shown(in: line)) cannot be held exactly; \(advice)"
+}
+
+private func textTooLong(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    let limits: [(EventKey, Int)] = [
+        (.text, Limits.textBytes), (.value, Limits.valueBytes), (.unit, Limits.unitBytes), (.lang, Limits.unitBytes),
+    ]
+    for (key, limit) in limits {
+        guard let count = contents?[key]?.plain(in: line).count, count > limit else { continue }
+        return "\(key) is \(count) bytes long, at most \(limit); "
+            + (key == .text ? "what is longer is cut off" : "send a shorter one")
+    }
+    return
+        "text is over \(Limits.textBytes) bytes (cut off), a value over \(Limits.valueBytes), or a unit or lang over "
+        + "\(Limits.unitBytes); send shorter ones"
+}
