@@ -10,24 +10,36 @@ package struct AdmissionResult: Sendable {
     package var duplicates = 0
     /// Dropped: too old to tell whether they were taken before.
     package var stale = 0
-    /// New in the batch and kept apart; the first of them are `named`.
+    /// New in the batch and kept apart.
     package var quarantined = 0
+    /// The first of those that were quarantined or are stale, in their order.
     package var named: [Named] = []
 
     package init() {}
 
-    /// One event that was quarantined: which, and why. `seq` is 0 unless the event has a sequence number.
+    /// One event of which the sender is told: which, and what became of it.
     package struct Named: Sendable, Equatable {
         /// The event's index in its frame.
         package var index: Int
-        package var seq: UInt64
-        package var reason: QuarantineReason
+        package var event: Event
+        package var verdict: Verdict
 
-        package init(index: Int, seq: UInt64, reason: QuarantineReason) {
+        package init(index: Int, event: Event, verdict: Verdict) {
             self.index = index
-            self.seq = seq
-            self.reason = reason
+            self.event = event
+            self.verdict = verdict
         }
+
+        /// The event's own number; 0 when it has none.
+        package var seq: UInt64 { event.identity == .sequence ? event.seq : 0 }
+    }
+
+    /// The reason of the first event that was quarantined, if it is among those named.
+    package var firstReason: QuarantineReason? {
+        for one in named {
+            if case .quarantined(let reason) = one.verdict { return reason }
+        }
+        return nil
     }
 }
 
@@ -41,6 +53,7 @@ package struct Admission: Sendable {
     /// Admitted since the last `takeAdmitted`, indexed by `TransportKind.rawValue`.
     private var admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
 
+    private var staleCounts = StaleDevices()
     /// Keeps the compiler from leaving out `warm`.
     private var warmth: UInt64 = 0
 
@@ -97,6 +110,8 @@ package struct Admission: Sendable {
                 continue
             case .stale:
                 result.stale += 1
+                staleCounts.add(events[index].device)
+                name(events[index], .stale, at: index - start, &result)
                 continue
             case .new: break
             }
@@ -115,10 +130,16 @@ package struct Admission: Sendable {
     private mutating func quarantine(_ event: Event, at index: Int, door: Int, _ result: inout AdmissionResult) {
         admitted[door].quarantined[Int(event.quarantine.rawValue)] += 1
         result.quarantined += 1
-        guard result.named.count < AdmissionLimits.verdictsNamed else { return }
-        let seq = event.identity == .sequence ? event.seq : 0
-        result.named.append(.init(index: index, seq: seq, reason: event.quarantine))
+        name(event, .quarantined(event.quarantine), at: index, &result)
     }
+
+    private func name(_ event: Event, _ verdict: Verdict, at index: Int, _ result: inout AdmissionResult) {
+        guard result.named.count < AdmissionLimits.verdictsNamed else { return }
+        result.named.append(.init(index: index, event: event, verdict: verdict))
+    }
+
+    /// The devices that have sent most stale events since the daemon's start, most first.
+    package var staleDevices: [(device: DeviceID, events: UInt64)] { staleCounts.most }
 
     /// Makes a `gap` event for each run below `oldest` that the device has lost, to be put in the log as it is.
     package mutating func close(

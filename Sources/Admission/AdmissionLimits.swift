@@ -6,8 +6,11 @@ package enum AdmissionLimits {
     package static let idsPerDevice = 1_024
     /// The same over all devices; beyond it every device keeps the newer half of its ids. 64 MiB of hashes.
     package static let idsTotal = 8 << 20
-    /// Quarantined events named one by one in the answer to one frame; the rest are counted.
+    /// Quarantined and stale events named one by one in the answer to one frame; the rest are counted.
     package static let verdictsNamed = 64
+    /// Devices whose stale events are counted one by one, and how many of them are shown.
+    package static let staleDevices = 256
+    package static let staleDevicesShown = 5
     /// Devices, and addresses, whose quotas are remembered; beyond it the one that was silent longest begins anew.
     package static let quotaEntries = 1 << 16
 }

@@ -32,12 +32,19 @@ package final class InternalEvents: Sendable {
     }
 
     package func quarantined(_ result: AdmissionResult, transport: TransportKind) {
-        guard let first = result.named.first else { return }
+        guard let reason = result.firstReason else { return }
         limited(
-            .notice, "quarantined \(first.reason.name)", "quarantined events; see `tidings log tail --quarantined`",
+            .notice, "quarantined \(reason.name)", "quarantined events; see `tidings log tail --quarantined`",
             [
-                "reason": "\(first.reason.name)", "events": "\(result.quarantined)", "transport": "\(transport.name)",
+                "reason": "\(reason.name)", "events": "\(result.quarantined)", "transport": "\(transport.name)",
             ])
+    }
+
+    package func stale(_ events: Int, transport: TransportKind) {
+        limited(
+            .warning, "stale",
+            "stale events were not stored; a device that counts anew must send an epoch; see `tidings status`",
+            ["events": "\(events)", "transport": "\(transport.name)"])
     }
 
     package func kernelDropped(_ datagrams: UInt64) {

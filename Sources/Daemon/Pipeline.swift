@@ -166,6 +166,7 @@ package final class Pipeline: Intake {
         }
         markAdmitted()
         if result.quarantined > 0 { events.quarantined(result, transport: transport) }
+        if result.stale > 0 { events.stale(result.stale, transport: transport) }
         return result
     }
 

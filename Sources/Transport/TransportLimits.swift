@@ -38,7 +38,10 @@ package enum TransportLimits {
     package static let unreadAnswerBytes = 1 << 20
     /// Refused lines that are answered one by one in one read; the rest are summed up in one answer.
     package static let answersPerRead = 64
-    /// Verdicts on quarantined events in one ack.
+    /// Keys that nobody knows of which one connection is told, and forms of lines that are looked through for them.
+    package static let keysTold = 16
+    package static let formsLookedAt = 64
+    /// Verdicts on quarantined and stale events in one ack.
     package static let verdictsPerAck = 64
     /// Body of a PING, bytes.
     package static let pingBytes = 64

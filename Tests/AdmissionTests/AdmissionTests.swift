@@ -68,11 +68,45 @@ import Testing
         #expect(batch.events.map(\.seq) == [1, 2, 3])
         #expect(result.fresh == 2)
         #expect(result.duplicates == 2)
-        #expect(result.named == [.init(index: 3, seq: 3, reason: .outOfRange)])
+        #expect(result.named.map(\.index) == [3])
+        #expect(result.named.map(\.seq) == [3])
+        #expect(result.named.map(\.verdict) == [.quarantined(.outOfRange)])
+        #expect(result.firstReason == .outOfRange)
         let counts = admission.counts[Int(TransportKind.tcp.rawValue)]
         #expect(counts.received == 5)
         #expect(counts.inFlight == 3)
         #expect(counts.isBalanced)
+    }
+
+    @Test func everyStaleEventIsNamedUpToTheBound() {
+        var admission = Admission()
+        var batch = EventBatch()
+        batch.events = [use(1_000)] + (1...100).map { use($0) }
+        let result = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcp)
+        #expect(result.stale == 100)
+        #expect(result.named.count == AdmissionLimits.verdictsNamed)
+        #expect(result.named.allSatisfy { $0.verdict == .stale })
+        #expect(result.named.map(\.seq) == Array(1...UInt64(AdmissionLimits.verdictsNamed)))
+        #expect(result.firstReason == nil)
+    }
+
+    @Test func devicesWithMostStaleEventsAreKnownInBoundedMemory() {
+        var admission = Admission()
+        func send(_ device: UInt32, stale: UInt64) {
+            var batch = EventBatch()
+            batch.events = ([5_000] + (0..<stale).map { $0 + 1 }).map { seq in
+                var event = use(seq)
+                event.device = DeviceID(rawValue: device)
+                return event
+            }
+            _ = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcp)
+        }
+        for device in 1...UInt32(3 * AdmissionLimits.staleDevices) { send(device, stale: device == 7 ? 4_000 : 1) }
+        let most = admission.staleDevices
+        #expect(most.count == AdmissionLimits.staleDevicesShown)
+        #expect(most.first?.device == DeviceID(rawValue: 7))
+        // Too high by no more than a place's share of the others.
+        #expect((4_000...4_003).contains(most.first?.events ?? 0))
     }
 
     @Test func textOfDroppedEventsIsTakenBack() {

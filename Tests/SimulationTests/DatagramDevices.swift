@@ -106,7 +106,8 @@ final class LineDatagramDevice: DatagramDevice {
         if !flight.contains(where: { states[$0] == .held }) { flight = Array(held.prefix(world.between(1, 3))) }
         let sent = flight
         send(sent.flatMap { line($0) }) { [unowned self] bytes in
-            let text = String(decoding: bytes.dropLast(), as: UTF8.self)
+            // The ack is the first line; what it is followed by is told to people.
+            let text = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
             guard ackedLines(text) == sent.count else { return world.fail("\(name) does not understand \(text)") }
             for index in sent { acked(index) }
         }

@@ -7,7 +7,7 @@ import Wire
 /// The state machine of a connection that sends JSON lines.
 ///
 /// Lines are numbered from 1 as an editor would; `{"ack":N}` says that all lines up to N have been dealt with: stored
-/// durably, or refused with an answer of its own.
+/// durably, or refused with an answer of its own. Blank lines have a number and are nothing else.
 struct LineSession: Sendable {
     private struct Pending: Sendable {
         var ticket: UInt64
@@ -15,16 +15,30 @@ struct LineSession: Sendable {
     }
 
     /// Lines dealt with so far; those of the run at hand are numbered from `lines + 1`.
-    private var lines: UInt64 = 0
+    private var lines: UInt64
     private var pending: [Pending] = []
     /// How much of the unfinished line has been searched for its end, so that no byte is looked at twice.
     private var searched = 0
-    /// The line of each event of the run at hand.
-    private var origins: [UInt64] = []
+    /// Where an event comes from: the number of its line, and where that stands in the bytes of the read.
+    private struct Origin: Sendable {
+        var line: UInt64
+        var range: Range<Int>
+    }
+
+    /// Those of the events of the run at hand.
+    private var origins: [Origin] = []
     /// The line of each entry of the reception's window.
     private var windowLines: [UInt64] = []
     /// From when on the sender is within its quotas again.
     private var due: Uptime = 0
+    /// The keys that nobody knows of which the sender was told.
+    private var toldKeys: Set<String> = []
+    /// The last form of line that was looked through for such keys, and how many were.
+    private var lastForm: UInt64 = 0
+    private var formsLookedAt = 0
+
+    /// - Parameter blankLines: lines without anything in them that came before.
+    init(after blankLines: UInt64 = 0) { lines = blankLines }
 
     var isSettled: Bool { pending.isEmpty }
 
@@ -35,9 +49,7 @@ struct LineSession: Sendable {
         var at = start
         var refused = 0
         defer {
-            if refused > TransportLimits.answersPerRead {
-                writeMoreErrors(refused - TransportLimits.answersPerRead, into: &output)
-            }
+            writeMore(refused - TransportLimits.answersPerRead, "error", into: &output)
         }
         while true {
             guard reception.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
@@ -47,7 +59,8 @@ struct LineSession: Sendable {
                 bytes, at: &at, isEnd: isEnd, reception: reception, refused: &refused, output: &output)
             if lines > before {
                 due = max(due, reception.charge(events: origins.count, units: Int(lines - before)))
-                settle(admitRun(reception, output: &output), ticket: reception.intake.enlist(peer))
+                admitRun(bytes, reception, output: &output)
+                settle(lines, ticket: reception.intake.enlist(peer))
             }
             if let next { return Progress(consumed: at, next: next) }
         }
@@ -76,7 +89,7 @@ struct LineSession: Sendable {
             guard let next else { continue }
             if next == .tooLong {
                 lines += 1
-                refuse(.tooBig, line: lines, reception, &refused, output: &output)
+                refuse(.tooBig, line: lines, Span(), reception, &refused, output: &output)
                 at = bytes.count
             }
             return next == .needsMore ? .needsMore : .ends
@@ -102,6 +115,8 @@ struct LineSession: Sendable {
             if end - at > Limits.jsonEventBytes { return .tooLong }
             let isLast = end == bytes.count
             if isLast, !isEnd {
+                // What is blank so far is no line that was begun: it may be there to keep the connection open.
+                while at < end, isBlank(bytes[at]) { at += 1 }
                 searched = end - at
                 return .needsMore
             }
@@ -110,7 +125,7 @@ struct LineSession: Sendable {
             lines += 1
             left -= 1
             var last = end
-            while last > at, bytes[last - 1] == 0x0d || bytes[last - 1] == 0x20 { last -= 1 }
+            while last > at, isBlank(bytes[last - 1]) { last -= 1 }
             if last > at {
                 reception.window.add(bytes, at..<last)
                 windowLines.append(lines)
@@ -131,9 +146,12 @@ struct LineSession: Sendable {
             do throws(Refusal) {
                 try reception.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
-                origins.append(windowLines[index])
+                origins.append(Origin(line: windowLines[index], range: reception.window.range(index)))
+                let form = reception.window.unknownKeys(index)
+                if form != 0, form != lastForm { tellUnknownKeys(form, bytes, index, reception, output: &output) }
             } catch {
-                refuse(error, line: windowLines[index], reception, &refused, output: &output)
+                let line = bytes.extracting(reception.window.range(index))
+                refuse(error, line: windowLines[index], line, reception, &refused, output: &output)
             }
         }
         reception.window.removeAll()
@@ -141,23 +159,43 @@ struct LineSession: Sendable {
     }
 
     private func refuse(
-        _ refusal: Refusal, line: UInt64, _ reception: Reception, _ refused: inout Int, output: inout [UInt8]
+        _ refusal: Refusal, line number: UInt64, _ line: Span<UInt8>, _ reception: Reception, _ refused: inout Int,
+        output: inout [UInt8]
     ) {
         let reason = reception.reason(refusal)
         reception.intake.refuse(reason, events: 1, transport: .tcpLines)
         refused += 1
-        if refused <= TransportLimits.answersPerRead { writeLineError(reason, line: line, into: &output) }
+        guard refused <= TransportLimits.answersPerRead else { return }
+        writeLineVerdict(
+            .refused(reason), line: number, text: explanation(of: reason, line: line), into: &output)
     }
 
-    private mutating func admitRun(_ reception: Reception, output: inout [UInt8]) -> UInt64 {
-        if !origins.isEmpty {
-            let result = reception.intake.admit(.tcpLines)
-            for verdict in result.named where verdict.index < origins.count {
-                writeLineVerdict(verdict.reason, line: origins[verdict.index], into: &output)
-            }
-            origins.removeAll(keepingCapacity: true)
+    /// Tells of the keys of a stored line that nobody knows, each once. Lines of one form are looked through once.
+    private mutating func tellUnknownKeys(
+        _ form: UInt64, _ bytes: Span<UInt8>, _ index: Int, _ reception: Reception, output: inout [UInt8]
+    ) {
+        lastForm = form
+        guard formsLookedAt < TransportLimits.formsLookedAt, toldKeys.count < TransportLimits.keysTold else { return }
+        formsLookedAt += 1
+        for key in unknownKeys(of: bytes.extracting(reception.window.range(index))) {
+            guard toldKeys.count < TransportLimits.keysTold, toldKeys.insert(key).inserted else { continue }
+            writeNote(key: key, line: windowLines[index], into: &output)
         }
-        return lines
+    }
+
+    private mutating func admitRun(_ bytes: Span<UInt8>, _ reception: Reception, output: inout [UInt8]) {
+        guard !origins.isEmpty else { return }
+        let result = reception.intake.admit(.tcpLines)
+        var (quarantined, stale) = (result.quarantined, result.stale)
+        for one in result.named where one.index < origins.count {
+            let origin = origins[one.index]
+            let text = explanation(of: one.verdict, one.event, line: bytes.extracting(origin.range))
+            writeLineVerdict(.told(one.verdict), line: origin.line, text: text, into: &output)
+            if case .stale = one.verdict { stale -= 1 } else { quarantined -= 1 }
+        }
+        writeMore(quarantined, "quarantined", into: &output)
+        writeMore(stale, "stale", into: &output)
+        origins.removeAll(keepingCapacity: true)
     }
 
     private mutating func settle(_ lines: UInt64, ticket: UInt64) {

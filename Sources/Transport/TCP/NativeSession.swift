@@ -13,7 +13,8 @@ struct NativeSession: Sendable {
         var ticket: UInt64
         var epoch: UInt32
         var durable: UInt64
-        var verdicts: [Reject]
+        /// What the ack says besides.
+        var verdicts = AckVerdicts()
     }
 
     private var table: StringTable
@@ -76,13 +77,13 @@ struct NativeSession: Sendable {
         var due = 0
         while due < pending.count, pending[due].ticket <= ticket {
             let isLast = due + 1 == pending.count || pending[due + 1].ticket > ticket
-            if !isLast, pending[due + 1].epoch == pending[due].epoch, pending[due].verdicts.isEmpty {
+            if !isLast, pending[due + 1].epoch == pending[due].epoch, !pending[due].verdicts.saysMore {
                 due += 1
                 continue
             }
             var ack = Ack(durable: pending[due].durable)
             ack.epoch = pending[due].epoch
-            ack.rejects = pending[due].verdicts
+            pending[due].verdicts.put(into: &ack)
             writeFrame(.ack, body: ack.encode().span, into: &output)
             due += 1
         }
@@ -186,7 +187,7 @@ struct NativeSession: Sendable {
         let result = intake.admit(.tcp)
         epoch = header.epoch
         through = max(through ?? 0, header.lastSeq)
-        settle(ticket: intake.enlist(peer), result.named)
+        settle(ticket: intake.enlist(peer), AckVerdicts(result, header))
     }
 
     /// A batch that starts at `seq` was refused: nothing behind it may be taken before it has come again.
@@ -207,15 +208,11 @@ struct NativeSession: Sendable {
         return true
     }
 
-    private mutating func settle(ticket: UInt64, _ named: [AdmissionResult.Named]) {
-        let verdicts = named.map {
-            Reject(seq: $0.seq, code: UInt32($0.reason.code), text: $0.reason.name.description)
-        }
+    private mutating func settle(ticket: UInt64, _ verdicts: AckVerdicts) {
         let durable = through ?? 0
         if let last = pending.indices.last, pending[last].ticket == ticket, pending[last].epoch == epoch {
             pending[last].durable = durable
-            let room = TransportLimits.verdictsPerAck - pending[last].verdicts.count
-            pending[last].verdicts += verdicts.prefix(max(room, 0))
+            pending[last].verdicts.add(verdicts)
         } else {
             pending.append(Pending(ticket: ticket, epoch: epoch, durable: durable, verdicts: verdicts))
         }

@@ -12,6 +12,10 @@ package struct TCPSession: Sendable {
     private var lines: LineSession?
     /// Refused at the first bytes.
     private var isRefused = false
+    /// Whether anything has been dealt with; a byte order mark may stand only before that.
+    private var hasBegun = false
+    /// Lines without anything in them, before the language could be told.
+    private var blankLines: UInt64 = 0
 
     package init() {}
 
@@ -37,10 +41,10 @@ package struct TCPSession: Sendable {
         defer { reception.settleNames() }
         var start = 0
         if native == nil, lines == nil, !isRefused {
-            guard let skipped = identify(bytes, isEnd: isEnd, at: reception) else {
-                return Progress(consumed: 0, next: isEnd ? .ends : .needsMore)
+            start = identify(bytes, isEnd: isEnd, at: reception)
+            if native == nil, lines == nil, !isRefused {
+                return Progress(consumed: start, next: isEnd ? .ends : .needsMore)
             }
-            start = skipped
         }
         if let progress = native?.receive(
             bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
@@ -54,7 +58,9 @@ package struct TCPSession: Sendable {
         }
         guard isRefused else { return Progress(consumed: start, next: .needsMore) }
         reception.intake.refuse(.badMagic, events: 1, transport: .tcpLines)
-        writeLineError(.badMagic, line: 0, into: &output)
+        writeLineVerdict(
+            .refused(.badMagic), line: 0,
+            text: explanation(of: .badMagic, line: bytes.extracting(start..<bytes.count)), into: &output)
         return Progress(consumed: bytes.count, next: .ends)
     }
 
@@ -69,38 +75,48 @@ package struct TCPSession: Sendable {
         if native != nil {
             NativeSession.writeError(reason, seq: 0, into: &output)
         } else {
-            writeLineError(reason, line: 0, into: &output)
+            writeError(reason, into: &output)
         }
     }
 
-    /// Decides the language by the first bytes.
+    /// Decides the language by the first bytes, if that can be done.
     ///
-    /// - Returns: the bytes of the magic, which are done with; nil while it cannot be told.
-    private mutating func identify(_ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception) -> Int? {
-        guard bytes.count > 0 else { return nil }
-        if bytes[0] == streamMagic[0] {
-            for index in 0..<min(bytes.count, streamMagic.count) where bytes[index] != streamMagic[index] {
-                isRefused = true
-                return 0
-            }
-            if bytes.count < streamMagic.count {
-                guard isEnd else { return nil }
-                isRefused = true
-                return 0
-            }
-            native = NativeSession(settings: reception.settings)
-            return streamMagic.count
+    /// - Returns: the bytes that are done with: a magic, a byte order mark, blank lines.
+    private mutating func identify(_ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception) -> Int {
+        guard bytes.count > 0 else { return 0 }
+        if !hasBegun, bytes[0] == streamMagic[0] {
+            return identifyNative(bytes, isEnd: isEnd, at: reception)
         }
-        for index in bytes.indices where !isBlank(bytes[index]) {
-            if bytes[index] == UInt8(ascii: "{") { lines = LineSession() } else { isRefused = true }
-            return 0
+        var index = 0
+        if !hasBegun, bytes[0] == byteOrderMark[0] {
+            let length = min(bytes.count, byteOrderMark.count)
+            let isMark = (0..<length).allSatisfy { bytes[$0] == byteOrderMark[$0] }
+            if isMark, length < byteOrderMark.count, !isEnd { return 0 }
+            if isMark { index = length }
         }
-        guard bytes.count <= Limits.jsonEventBytes else {
+        hasBegun = true
+        while index < bytes.count, isBlank(bytes[index]) {
+            if bytes[index] == 0x0a { blankLines += 1 }
+            index += 1
+        }
+        guard index < bytes.count else { return index }
+        if bytes[index] == UInt8(ascii: "{") { lines = LineSession(after: blankLines) } else { isRefused = true }
+        return index
+    }
+
+    private mutating func identifyNative(_ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception) -> Int {
+        for index in 0..<min(bytes.count, streamMagic.count) where bytes[index] != streamMagic[index] {
             isRefused = true
             return 0
         }
-        return nil
+        if bytes.count < streamMagic.count {
+            isRefused = isEnd
+            return 0
+        }
+        native = NativeSession(settings: reception.settings)
+        return streamMagic.count
     }
-
-    private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d }
 }
+
+/// U+FEFF in UTF-8, with which some programs begin a file.
+let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]

@@ -7,8 +7,9 @@ import Wire
 /// What a datagram is answered with once it is durable.
 package struct DatagramReceipt: Sendable {
     enum Answer: Sendable {
-        case native(DatagramHeader, Standing?)
-        case lines(UInt64)
+        case native(DatagramHeader, Standing?, AckVerdicts)
+        /// The number of the last line that is not blank, and what became of lines that were not simply stored.
+        case lines(UInt64, DatagramVerdicts)
     }
 
     /// The block that it waits for.
@@ -21,19 +22,37 @@ package struct DatagramReceipt: Sendable {
     package func write(into output: inout [UInt8]) {
         let start = output.count
         switch answer {
-        case .lines(let count): writeLineAck(count, into: &output)
-        case .native(let request, let standing):
-            let header = DatagramHeader(
-                type: .ack, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
-            var ack = Ack(durable: standing?.durable ?? 0)
-            ack.ranges = (standing?.ranges ?? []).prefix(8).map { .init(missing: $0.missing, present: $0.received) }
-            while true {
-                header.write(body: ack.encode().span, into: &output)
-                guard output.count - start > limit, ack.ranges.popLast() != nil else { break }
-                output.removeLast(output.count - start)
-            }
+        case .lines(let count, let verdicts):
+            // The ack is first, for devices that read no further.
+            writeLineAck(count, into: &output)
+            verdicts.write(limit: limit - (output.count - start), into: &output)
+        case .native(let request, let standing, let verdicts):
+            writeNative(request, standing, verdicts, into: &output)
         }
         if output.count - start > limit { output.removeLast(output.count - start) }
+    }
+
+    /// Leaves out what does not fit: first the words, then what has been received above a gap (a sender that does not
+    /// hear of it repeats it, which does no harm), at last verdicts.
+    private func writeNative(
+        _ request: DatagramHeader, _ standing: Standing?, _ verdicts: AckVerdicts, into output: inout [UInt8]
+    ) {
+        let start = output.count
+        let header = DatagramHeader(
+            type: .ack, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
+        var ack = Ack(durable: standing?.durable ?? 0)
+        ack.ranges = (standing?.ranges ?? []).prefix(8).map { .init(missing: $0.missing, present: $0.received) }
+        verdicts.put(into: &ack)
+        while true {
+            header.write(body: ack.encode().span, into: &output)
+            guard output.count - start > limit else { return }
+            if ack.rejects.contains(where: { !$0.text.isEmpty }) {
+                for index in ack.rejects.indices { ack.rejects[index].text = "" }
+            } else if ack.ranges.popLast() == nil, ack.rejects.popLast() == nil {
+                return
+            }
+            output.removeLast(output.count - start)
+        }
     }
 }
 
@@ -42,6 +61,8 @@ package struct DatagramSession: Sendable {
     private var table: StringTable
     /// Of the datagrams that are going to be received, in their order.
     private var names: [BatchNames] = []
+    /// Where the events of a JSON datagram come from: the number of the line, and where it stands.
+    private var origins: [(line: UInt64, range: Range<Int>)] = []
 
     package init(settings: TransportSettings) {
         table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
@@ -95,6 +116,7 @@ package struct DatagramSession: Sendable {
             reception.intake.refuse(.tooBig, events: 1, transport: bytes[0] == DatagramHeader.magic ? .udp : .udpLines)
             return .silence
         }
+        guard let start = contentStart(bytes) else { return .silence }
         if reception.pause(0) != nil { return refuse(.overQuota, bytes, at: reception, output: &output) }
         reception.grantNames()
         defer { reception.settleNames() }
@@ -102,11 +124,24 @@ package struct DatagramSession: Sendable {
             let names = number.map { self.names[$0] } ?? BatchNames()
             return receiveNative(bytes, names, at: reception, as: peer, output: &output)
         }
-        guard bytes[0] == UInt8(ascii: "{") else {
+        guard bytes[start] == UInt8(ascii: "{") else {
             reception.intake.refuse(.badMagic, events: 1, transport: .udp)
             return .silence
         }
-        return receiveLines(bytes, at: reception, as: peer, output: &output)
+        return receiveLines(bytes, from: start, at: reception, as: peer, output: &output)
+    }
+
+    /// Where a datagram's content begins: behind a byte order mark and blank lines, of which a native one has none; nil
+    /// when there is nothing else in it.
+    private func contentStart(_ bytes: Span<UInt8>) -> Int? {
+        if bytes[0] == DatagramHeader.magic { return 0 }
+        var start = 0
+        let isMarked =
+            bytes.count >= byteOrderMark.count
+            && byteOrderMark.indices.allSatisfy { bytes[$0] == byteOrderMark[$0] }
+        if isMarked { start = byteOrderMark.count }
+        while start < bytes.count, isBlank(bytes[start]) { start += 1 }
+        return start < bytes.count ? start : nil
     }
 
     /// Turns a datagram away unread, and tells the sender if that can be told in no more bytes than it sent.
@@ -155,12 +190,13 @@ package struct DatagramSession: Sendable {
             if header.oldest > 0, header.device != .none {
                 intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
             }
-            _ = intake.admit(.udp)
+            let result = intake.admit(.udp)
             var standing = header.device == .none ? nil : intake.standing(of: header.device)
             if standing?.epoch != header.epoch { standing = nil }
             return .receipt(
                 DatagramReceipt(
-                    ticket: intake.enlist(peer), answer: .native(request, standing), limit: bytes.count))
+                    ticket: intake.enlist(peer),
+                    answer: .native(request, standing, AckVerdicts(result, header)), limit: bytes.count))
         } catch {
             let reason = reception.reason(error)
             intake.refuse(reason, events: refusedEvents, transport: .udp)
@@ -194,51 +230,84 @@ package struct DatagramSession: Sendable {
         return .silence
     }
 
-    private func receiveLines(
-        _ bytes: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+    private mutating func receiveLines(
+        _ bytes: Span<UInt8>, from start: Int, at reception: Reception, as peer: any Acknowledged,
+        output: inout [UInt8]
     ) -> Outcome {
         let intake = reception.intake
-        let arrival = intake.now
-        let answerStart = output.count
         let (eventsBefore, textBefore) = (intake.filling.events.count, intake.filling.text.count)
-        var lines: UInt64 = 0
-        var taken = 0
-        var at = 0
-        while at < bytes.count {
-            var end = at
-            while end < bytes.count, bytes[end] != 0x0a { end += 1 }
-            var last = end
-            while last > at, bytes[last - 1] == 0x0d || bytes[last - 1] == 0x20 { last -= 1 }
-            lines += 1
-            if last > at {
-                do throws(Refusal) {
-                    try readEventLine(
-                        bytes.extracting(at..<last), arrival: arrival, vocabulary: &intake.vocabulary,
-                        into: &intake.filling)
-                    taken += 1
-                } catch {
-                    let reason = reception.reason(error)
-                    intake.refuse(reason, events: 1, transport: .udpLines)
-                    writeLineError(reason, line: lines, into: &output)
+        var verdicts = DatagramVerdicts()
+        var lines = DatagramLines(bytes, from: start)
+        origins.removeAll(keepingCapacity: true)
+        let arrival = intake.now
+        while let range = lines.next(bytes) {
+            do throws(Refusal) {
+                try readEventLine(
+                    bytes.extracting(range), arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
+                origins.append((lines.number, range))
+            } catch {
+                let reason = reception.reason(error)
+                intake.refuse(reason, events: 1, transport: .udpLines)
+                verdicts.add(.refused(reason), line: lines.number) {
+                    explanation(of: reason, line: bytes.extracting(range))
                 }
             }
-            at = end + 1
         }
-        if reception.isOverQuota(events: taken) {
+        if reception.isOverQuota(events: origins.count) {
             intake.filling.truncate(events: eventsBefore, text: textBefore)
-            intake.refuse(.overQuota, events: taken, transport: .udpLines)
-            writeLineError(.overQuota, line: 0, into: &output)
-            taken = 0
+            intake.refuse(.overQuota, events: origins.count, transport: .udpLines)
+            verdicts.add(.refused(.overQuota), line: 0) { Refusal.overQuota.explanation.description }
+            origins.removeAll(keepingCapacity: true)
         } else {
-            _ = reception.charge(events: taken, units: Int(lines))
+            _ = reception.charge(events: origins.count, units: lines.count)
         }
-        let isAnswerTooLong = output.count - answerStart > bytes.count
-        if isAnswerTooLong { output.removeLast(output.count - answerStart) }
-        guard taken > 0 else { return output.count > answerStart ? .answer : .silence }
-        _ = intake.admit(.udpLines)
-        let ticket = intake.enlist(peer)
-        // A datagram of which a line was refused is not acknowledged as a whole.
-        guard UInt64(taken) == lines else { return output.count > answerStart ? .answer : .silence }
-        return .receipt(DatagramReceipt(ticket: ticket, answer: .lines(lines), limit: bytes.count))
+        guard !origins.isEmpty else {
+            verdicts.write(limit: bytes.count, into: &output)
+            return output.isEmpty ? .silence : .answer
+        }
+        for one in intake.admit(.udpLines).named where one.index < origins.count {
+            let origin = origins[one.index]
+            verdicts.add(.told(one.verdict), line: origin.line) {
+                explanation(of: one.verdict, one.event, line: bytes.extracting(origin.range))
+            }
+        }
+        // What was stored is acknowledged, whatever else was in the datagram; the verdicts say which lines were not.
+        return .receipt(
+            DatagramReceipt(
+                ticket: intake.enlist(peer), answer: .lines(lines.number, verdicts), limit: bytes.count))
+    }
+}
+
+/// The lines of a datagram, without those that are blank.
+private struct DatagramLines {
+    private var at: Int
+    /// Lines begun so far, blank ones too.
+    private var begun: UInt64 = 1
+    /// The number of the line at hand, from 1, as an editor would count.
+    private(set) var number: UInt64 = 0
+    /// How many lines there were that are not blank.
+    private(set) var count = 0
+
+    init(_ bytes: Span<UInt8>, from start: Int) {
+        at = start
+        for index in 0..<start where bytes[index] == 0x0a { begun += 1 }
+    }
+
+    /// Where the next line stands; nil at the end.
+    mutating func next(_ bytes: Span<UInt8>) -> Range<Int>? {
+        while at < bytes.count {
+            let start = at
+            let end = bytes.first(0x0a, from: at)
+            var last = end
+            while last > start, isBlank(bytes[last - 1]) { last -= 1 }
+            let line = begun
+            at = end + 1
+            begun += 1
+            guard last > start else { continue }
+            number = line
+            count += 1
+            return start..<last
+        }
+        return nil
     }
 }
