@@ -18,7 +18,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
         package var dropped: [String: UInt64]
         package var inFlight: UInt64
 
-        /// The equation of DESIGN: every event that came in is in exactly one of the other numbers.
+        /// The equation of docs/delivery-semantics.md: every event that came in is in exactly one of the other numbers.
         package var isBalanced: Bool {
             let kept = committed + duplicate + stale + quarantined.values.reduce(0, +)
             return received == kept + refused.values.reduce(0, +) + dropped.values.reduce(0, +) + inFlight

@@ -39,12 +39,6 @@ package struct EventLineWindow: Sendable {
         }
     }
 
-    /// Where a line stands in the bytes of the read.
-    package func range(_ index: Int) -> Range<Int> { lines[index].range }
-
-    /// A hash of a line's keys that nobody knows; 0 when it has none. Lines of one form have the same.
-    package func unknownKeys(_ index: Int) -> UInt64 { lines[index].fields.unknownKeys }
-
     /// Looks for the names of all lines; once, when they are all in.
     ///
     /// - Parameter vocabulary: is only read; to lend it so spares a copy.
@@ -58,15 +52,17 @@ package struct EventLineWindow: Sendable {
 
     /// Makes the event of one line and appends it to a batch.
     ///
+    /// - Returns: a hash of the line's keys that nobody knows; 0 when it has none. Lines of one form have the same.
     /// - Throws: as `readEventLine`.
     package func append(
         _ index: Int, _ bytes: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary,
         into batch: inout EventBatch
-    ) throws(Refusal) {
+    ) throws(Refusal) -> UInt64 {
         if let refusal = lines[index].refusal { throw refusal }
         try appendEvent(
             lines[index].fields, lines[index].searches, bytes.extracting(lines[index].range), arrival, &vocabulary,
             &batch)
+        return lines[index].fields.unknownKeys
     }
 }
 

@@ -28,6 +28,21 @@ import Testing
         #expect(isLinked, "nothing links to \(file.path)")
     }
 
+    /// What comments, scripts and documents name as a file of the project is one.
+    @Test(arguments: Repository.swift + Repository.scripts + Repository.documents)
+    func filesThatAreNamedExist(_ file: TextFile) {
+        for match in file.text.matches(of: #/\b(docs|schemas|scripts|Benchmarks)\/[A-Za-z0-9_.\/-]*[A-Za-z0-9]/#) {
+            let path = String(match.output.0)
+            // A name that something made up stands in, such as `schemas/events/<name>`, ends where that begins.
+            let end = file.text[match.range.upperBound...].first
+            guard end != "<", end != "/", end != "*" else { continue }
+            #expect(Repository.exists(path), "\(file.path) names \(path), which does not exist")
+        }
+        for match in file.text.matches(of: #/\b[A-Z]{4,}\.md\b/#) {
+            #expect(Repository.exists(String(match.output)), "\(file.path) names \(match.output)")
+        }
+    }
+
     @Test func changelogKeepsItsForm() {
         let lines = Repository.read("CHANGELOG.md").lines
         #expect(lines.first == "# Changelog")

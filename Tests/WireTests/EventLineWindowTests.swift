@@ -50,7 +50,7 @@ private func together(_ lines: [[UInt8]]) -> LinesRead {
         window.search(bytes.span, &vocabulary)
         for index in 0..<window.count {
             do throws(Refusal) {
-                try window.append(
+                _ = try window.append(
                     index, bytes.span, arrival: arrival, vocabulary: &vocabulary, into: &reading.batch)
                 reading.refusals.append(nil)
             } catch {

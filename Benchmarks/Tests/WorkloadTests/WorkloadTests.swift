@@ -17,7 +17,7 @@ import Workload
         let checksum = Checksum()
         #expect(checksum.value(of: Array("123456789".utf8)) == 0xcbf4_3926)
         #expect(checksum.value(of: []) == 0)
-        // The whole frame of WIRE: type, length, one rating, CRC-32 8e7f9e88.
+        // The whole frame: type, length, one rating, CRC-32 8e7f9e88.
         let frame: [UInt8] = [
             0x03, 0x12, 0x10, 0x92, 0x08, 0x18, 0xf5, 0x98, 0x83, 0xb2, 0x9f, 0x34, 0x3a, 0x06, 0x08, 0x02, 0x20, 0x03,
             0x28, 0x08,

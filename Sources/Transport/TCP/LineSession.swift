@@ -19,16 +19,23 @@ struct LineSession: Sendable {
     private var pending: [Pending] = []
     /// How much of the unfinished line has been searched for its end, so that no byte is looked at twice.
     private var searched = 0
-    /// Where an event comes from: the number of its line, and where that stands in the bytes of the read.
-    private struct Origin: Sendable {
+    /// Where an event comes from: the number of its line, and where that begins in the bytes of the read.
+    private struct Origin: Sendable, BitwiseCopyable {
         var line: UInt64
-        var range: Range<Int>
+        var start: Int
+
+        /// Where the line stands. It is looked for once more, as only those that something is told of are needed.
+        func range(in bytes: Span<UInt8>) -> Range<Int> {
+            var end = bytes.first(0x0a, from: start)
+            while end > start, isBlank(bytes[end - 1]) { end -= 1 }
+            return start..<end
+        }
     }
 
     /// Those of the events of the run at hand.
     private var origins: [Origin] = []
-    /// The line of each entry of the reception's window.
-    private var windowLines: [UInt64] = []
+    /// Those of the entries of the reception's window.
+    private var windowOrigins: [Origin] = []
     /// From when on the sender is within its quotas again.
     private var due: Uptime = 0
     /// The keys that nobody knows of which the sender was told.
@@ -128,7 +135,7 @@ struct LineSession: Sendable {
             while last > at, isBlank(bytes[last - 1]) { last -= 1 }
             if last > at {
                 reception.window.add(bytes, at..<last)
-                windowLines.append(lines)
+                windowOrigins.append(Origin(line: lines, start: at))
             }
             at = isLast ? end : end + 1
         }
@@ -144,18 +151,18 @@ struct LineSession: Sendable {
         reception.window.search(bytes, &intake.vocabulary)
         for index in 0..<reception.window.count {
             do throws(Refusal) {
-                try reception.window.append(
+                let form = try reception.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
-                origins.append(Origin(line: windowLines[index], range: reception.window.range(index)))
-                let form = reception.window.unknownKeys(index)
-                if form != 0, form != lastForm { tellUnknownKeys(form, bytes, index, reception, output: &output) }
+                origins.append(windowOrigins[index])
+                if form != 0, form != lastForm { tellUnknownKeys(form, windowOrigins[index], bytes, output: &output) }
             } catch {
-                let line = bytes.extracting(reception.window.range(index))
-                refuse(error, line: windowLines[index], line, reception, &refused, output: &output)
+                let origin = windowOrigins[index]
+                let line = bytes.extracting(origin.range(in: bytes))
+                refuse(error, line: origin.line, line, reception, &refused, output: &output)
             }
         }
         reception.window.removeAll()
-        windowLines.removeAll(keepingCapacity: true)
+        windowOrigins.removeAll(keepingCapacity: true)
     }
 
     private func refuse(
@@ -172,14 +179,14 @@ struct LineSession: Sendable {
 
     /// Tells of the keys of a stored line that nobody knows, each once. Lines of one form are looked through once.
     private mutating func tellUnknownKeys(
-        _ form: UInt64, _ bytes: Span<UInt8>, _ index: Int, _ reception: Reception, output: inout [UInt8]
+        _ form: UInt64, _ origin: Origin, _ bytes: Span<UInt8>, output: inout [UInt8]
     ) {
         lastForm = form
         guard formsLookedAt < TransportLimits.formsLookedAt, toldKeys.count < TransportLimits.keysTold else { return }
         formsLookedAt += 1
-        for key in unknownKeys(of: bytes.extracting(reception.window.range(index))) {
+        for key in unknownKeys(of: bytes.extracting(origin.range(in: bytes))) {
             guard toldKeys.count < TransportLimits.keysTold, toldKeys.insert(key).inserted else { continue }
-            writeNote(key: key, line: windowLines[index], into: &output)
+            writeNote(key: key, line: origin.line, into: &output)
         }
     }
 
@@ -189,7 +196,7 @@ struct LineSession: Sendable {
         var (quarantined, stale) = (result.quarantined, result.stale)
         for one in result.named where one.index < origins.count {
             let origin = origins[one.index]
-            let text = explanation(of: one.verdict, one.event, line: bytes.extracting(origin.range))
+            let text = explanation(of: one.verdict, one.event, line: bytes.extracting(origin.range(in: bytes)))
             writeLineVerdict(.told(one.verdict), line: origin.line, text: text, into: &output)
             if case .stale = one.verdict { stale -= 1 } else { quarantined -= 1 }
         }
