@@ -184,7 +184,8 @@ class LinesUDP(Link):
         with self.udp(self.daemon) as link:
             link.send(datagram)
             try:
-                answer = json.loads(link.recv(65536))
+                # The ack is the first line; verdicts on single lines follow it.
+                answer = json.loads(link.recv(65536).split(b"\n")[0])
             except socket.timeout:
                 return
             if answer.get("ack") == len(window):
