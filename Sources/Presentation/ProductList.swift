@@ -18,7 +18,7 @@ private func productTable(_ products: [ProductLine], _ position: SummaryPosition
     guard !products.isEmpty else { return "no products yet (\(freshness(position)))\n" }
     // Left out first: texts, what stands apart, faults, ratings, customers, the last event, the mean rating.
     var table = TextTable([
-        .init("product", least: 12), .init("events", .right), .init("devices", .right),
+        .init("product", least: 12, most: 0.25), .init("events", .right), .init("devices", .right),
         .init("customers", .right, rank: 3), .init("rating", .right, rank: 1), .init("ratings", .right, rank: 4),
         .init("faults", .right, rank: 5), .init("texts", .right, rank: 7), .init("apart", .right, rank: 6),
         .init("last event", rank: 2),

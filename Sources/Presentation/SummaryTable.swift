@@ -118,7 +118,7 @@ private struct SummaryTable {
         let count = TextTable.Column(isWindow ? "sets" : "devices", .right)
         let what = [TextTable.Column("", rank: 1), TextTable.Column("", least: 20)]
         var table = TextTable(
-            [.init("aspect", least: 14), count] + (isWindow ? [] : [.init("moves", .right, rank: 2)]) + what)
+            [.init("aspect", least: 14, most: 0.35), count] + (isWindow ? [] : [.init("moves", .right, rank: 2)]) + what)
         for aspect in summary.aspects {
             guard let preference = aspect.preference else { continue }
             let sets = grouped(isWindow ? preference.sets : preference.devices ?? 0)
@@ -177,7 +177,7 @@ private struct SummaryTable {
     /// Left out first: the adjusted mean, the bounds, the histogram, the share of the best.
     private func ratings() -> TextTable {
         var table = TextTable([
-            .init("aspect", least: 14), .init("scale"), .init("ratings", .right), .init("mean", .right),
+            .init("aspect", least: 14, most: 0.35), .init("scale"), .init("ratings", .right), .init("mean", .right),
             .init("adjusted", .right, rank: 4), .init("best", .right, rank: 1), .init("(95 % sure)", rank: 3),
             .init("", rank: 2),
         ])
@@ -201,7 +201,7 @@ private struct SummaryTable {
     /// Left out first: the bar, the reports.
     private func uses() -> TextTable {
         var table = TextTable([
-            .init("aspect", least: 14), .init("times", .right), .init("reports", .right, rank: 1), .init("", rank: 2),
+            .init("aspect", least: 14, most: 0.35), .init("times", .right), .init("reports", .right, rank: 1), .init("", rank: 2),
         ])
         let most = summary.aspects.map(\.useTotal).max() ?? 0
         for aspect in summary.aspects.filter({ $0.kinds.uses > 0 }).sorted(by: { $0.useTotal > $1.useTotal }) {
@@ -219,7 +219,7 @@ private struct SummaryTable {
         let severity = isSevere || summary.window == nil ? [TextTable.Column("severity", .right, rank: 1)] : []
         let areCoded = summary.window == nil || summary.aspects.contains { $0.faults?.isEmpty == false }
         let codes = areCoded ? [TextTable.Column("codes", least: 16)] : []
-        var table = TextTable([.init("aspect", least: 14), .init("times", .right)] + severity + codes)
+        var table = TextTable([.init("aspect", least: 14, most: 0.35), .init("times", .right)] + severity + codes)
         let failing = summary.aspects.filter { $0.faultTotal > 0 }.sorted { $0.faultTotal > $1.faultTotal }
         for aspect in failing {
             let named = enumeration(aspect.faults ?? [], most: 5) {
@@ -238,7 +238,7 @@ private struct SummaryTable {
 
     /// Left out first: the aspect, the time.
     private func texts() -> TextTable {
-        var table = TextTable([.init("time", rank: 1), .init("aspect", least: 10, rank: 2), .init("", least: 24)])
+        var table = TextTable([.init("time", rank: 1), .init("aspect", least: 10, most: 0.35, rank: 2), .init("", least: 24)])
         for text in summary.texts {
             let rating = text.rating.map { "[\(short($0))] " } ?? ""
             table.add([

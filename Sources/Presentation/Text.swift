@@ -120,9 +120,14 @@ func folded(_ parts: [String], _ separator: String, _ style: TableStyle) -> [Str
     var lines: [String] = []
     for part in parts {
         let part = cut(part, style.width, style)
-        if let last = lines.last, columns(last) + columns(separator) + columns(part) <= style.width {
+        guard let last = lines.last else {
+            lines.append(part)
+            continue
+        }
+        if columns(last) + columns(separator) + columns(part) <= style.width {
             lines[lines.count - 1] = last + separator + part
         } else {
+            if separator == ", ", columns(last) < style.width { lines[lines.count - 1] = last + "," }
             lines.append(part)
         }
     }

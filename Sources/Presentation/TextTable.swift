@@ -11,13 +11,19 @@ package struct TextTable {
         let title: String
         let side: Side
         let least: Int?
+        /// The part of the terminal that the column may take at most.
+        let most: Double
         let rank: Int?
 
         /// - Parameters:
         ///   - least: the width down to which the column may shrink; nil when it may not.
+        ///   - most: the part of the terminal that it may take, 32 columns in any case: one long name shall not part the
+        ///     short ones from their figures.
         ///   - rank: of those that may be left out; nil when it may not.
-        package init(_ title: String, _ side: Side = .left, least: Int? = nil, rank: Int? = nil) {
-            (self.title, self.side, self.least, self.rank) = (title, side, least, rank)
+        package init(
+            _ title: String, _ side: Side = .left, least: Int? = nil, most: Double = 1, rank: Int? = nil
+        ) {
+            (self.title, self.side, self.least, self.most, self.rank) = (title, side, least, most, rank)
         }
     }
 
@@ -50,7 +56,9 @@ package struct TextTable {
     package func lines(_ style: TableStyle, indent: Int = 2) -> [String] {
         guard !rows.isEmpty else { return [] }
         let natural = heads.indices.map { column in
-            rows.reduce(columns(heads[column].title)) { max($0, $1[column].width) }
+            let widest = rows.reduce(columns(heads[column].title)) { max($0, $1[column].width) }
+            return heads[column].most < 1
+                ? min(widest, max(32, Int(heads[column].most * Double(style.width)))) : widest
         }
         var shown = heads.indices.filter { natural[$0] > 0 }
         while true {
@@ -70,8 +78,14 @@ package struct TextTable {
         return lines(style, indent: 0).map { $0 + "\n" }.joined()
     }
 
+    /// The least width of a column: where its cells have shorter forms, room for these, but not for a very long one.
     private func least(_ column: Int, _ natural: Int) -> Int {
-        min(natural, max(heads[column].least ?? natural, columns(heads[column].title)))
+        guard let least = heads[column].least else { return natural }
+        let shortest = rows.reduce(columns(heads[column].title)) { width, row in
+            let forms = row[column].forms
+            return forms.count > 1 ? max(width, columns(forms[forms.count - 1])) : width
+        }
+        return min(natural, max(least, min(shortest, 2 * least)))
     }
 
     /// The widths of the columns shown; nil when they do not fit.
