@@ -17,12 +17,18 @@ struct Verification {
     private var vocabulary = Vocabulary()
     /// The lowest offset at which damage was found.
     private var firstDamage: Offset?
+    private let progress: @Sendable (UInt64, UInt64) -> Void
 
     /// - Parameters:
     ///   - head: where the log ends.
     ///   - claim: a chain value to be looked for.
-    init(folder: String, head: Offset, claim: ChainClaim?) {
+    ///   - progress: called with the events that were looked at and those there are, after some blocks each.
+    init(
+        folder: String, head: Offset, claim: ChainClaim?,
+        progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
+    ) {
         self.folder = folder
+        self.progress = progress
         self.head = head
         report.claim = claim
         report.head = head
@@ -78,6 +84,8 @@ struct Verification {
         }
         while let rows = read(&walk, end: end) {
             for row in rows { check(row, &walk) }
+            let start = report.start
+            progress(max(walk.next, start).rawValue - start.rawValue, max(head, start).rawValue - start.rawValue)
         }
         // What is missing before a following segment is judged there.
         if walk.next < end, isLast { note(file, walk.next..<end, "blocks are missing") }
