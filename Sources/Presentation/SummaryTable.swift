@@ -118,7 +118,8 @@ private struct SummaryTable {
         let count = TextTable.Column(isWindow ? "sets" : "devices", .right)
         let what = [TextTable.Column("", rank: 1), TextTable.Column("", least: 20)]
         var table = TextTable(
-            [.init("aspect", least: 14, most: 0.35), count] + (isWindow ? [] : [.init("moves", .right, rank: 2)]) + what)
+            [.init("aspect", least: 14, most: 0.35), count] + (isWindow ? [] : [.init("moves", .right, rank: 2)]) + what
+        )
         for aspect in summary.aspects {
             guard let preference = aspect.preference else { continue }
             let sets = grouped(isWindow ? preference.sets : preference.devices ?? 0)
@@ -201,7 +202,8 @@ private struct SummaryTable {
     /// Left out first: the bar, the reports.
     private func uses() -> TextTable {
         var table = TextTable([
-            .init("aspect", least: 14, most: 0.35), .init("times", .right), .init("reports", .right, rank: 1), .init("", rank: 2),
+            .init("aspect", least: 14, most: 0.35), .init("times", .right), .init("reports", .right, rank: 1),
+            .init("", rank: 2),
         ])
         let most = summary.aspects.map(\.useTotal).max() ?? 0
         for aspect in summary.aspects.filter({ $0.kinds.uses > 0 }).sorted(by: { $0.useTotal > $1.useTotal }) {
@@ -238,7 +240,9 @@ private struct SummaryTable {
 
     /// Left out first: the aspect, the time.
     private func texts() -> TextTable {
-        var table = TextTable([.init("time", rank: 1), .init("aspect", least: 10, most: 0.35, rank: 2), .init("", least: 24)])
+        var table = TextTable([
+            .init("time", rank: 1), .init("aspect", least: 10, most: 0.35, rank: 2), .init("", least: 24),
+        ])
         for text in summary.texts {
             let rating = text.rating.map { "[\(short($0))] " } ?? ""
             table.add([

@@ -17,8 +17,8 @@ package struct TextTable {
 
         /// - Parameters:
         ///   - least: the width down to which the column may shrink; nil when it may not.
-        ///   - most: the part of the terminal that it may take, 32 columns in any case: one long name shall not part the
-        ///     short ones from their figures.
+        ///   - most: the part of the terminal that it may take, 32 columns in any case: one long name shall not part
+        ///     the short ones from their figures.
         ///   - rank: of those that may be left out; nil when it may not.
         package init(
             _ title: String, _ side: Side = .left, least: Int? = nil, most: Double = 1, rank: Int? = nil

@@ -270,6 +270,7 @@ package actor Projector {
         let next = draft(directory)
         try removeDatabase(next)
         let place = Place(path: next, identity: identity, start: .zero, head: await log.head)
+        progress(0, place.head.rawValue)
         let count = try await fold(log, into: place, now: now) { progress($0.rawValue, place.head.rawValue) }
         if fileExists(path) { try settle(path) }
         try removeFile(path + "-wal")

@@ -40,6 +40,7 @@ struct Verification {
     mutating func check(_ first: Offset, following: Offset?) {
         if report.segments == 0 { report.start = first }
         report.segments += 1
+        tell(first)
         let end = max(following ?? head, first)
         do throws(LogError) {
             let reader = try SegmentReader(folder: folder, first: first, rescuing: true)
@@ -53,6 +54,11 @@ struct Verification {
         report.chainHead = isKnown ? expected?.chains.first?.description ?? "" : ""
         report.head = expected?.offset ?? end
         if let found = report.claim?.found, let firstDamage { report.claim?.isBehindDamage = firstDamage < found }
+    }
+
+    private func tell(_ next: Offset) {
+        let start = report.start
+        progress(max(next, start).rawValue - start.rawValue, max(head, start).rawValue - start.rawValue)
     }
 
     /// Whether a segment says that a salvage left out what is missing before it.
@@ -84,8 +90,7 @@ struct Verification {
         }
         while let rows = read(&walk, end: end) {
             for row in rows { check(row, &walk) }
-            let start = report.start
-            progress(max(walk.next, start).rawValue - start.rawValue, max(head, start).rawValue - start.rawValue)
+            tell(walk.next)
         }
         // What is missing before a following segment is judged there.
         if walk.next < end, isLast { note(file, walk.next..<end, "blocks are missing") }

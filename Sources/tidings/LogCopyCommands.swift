@@ -177,7 +177,9 @@ private func text(_ work: String, _ step: CopyProgress.Step) -> ProgressText {
 }
 
 private func standing(_ work: String, _ progress: CopyProgress?, _ target: String) -> String {
-    guard let progress else { return "\(work) stopped before anything was copied" }
+    guard let progress else {
+        return "\(work) stopped before it began: nothing was " + (work == "restore" ? "restored" : "copied")
+    }
     let events = "\(grouped(progress.done)) of \(grouped(progress.total)) events"
     switch (work, progress.step) {
     case ("restore", .checking): return "restore stopped after \(events) of the copy were checked: nothing was restored"
