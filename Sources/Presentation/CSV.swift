@@ -1,4 +1,4 @@
-// Comma-separated values that a spreadsheet can open without being tricked.
+// Comma-separated values that a spreadsheet can open without being tricked. All CSV of the program is made here.
 
 /// One line of RFC 4180, with its line end.
 ///

@@ -5,8 +5,45 @@ package import Events
 /// Renders single events for `log tail` and `log export`.
 package struct EventLines: Sendable {
     private let style: TableStyle
+    /// The room of each column that the terminal has room for.
+    private let widths: [Field: Int]
 
-    package init(style: TableStyle = .plain) { self.style = style }
+    /// The columns of a line, but the last one, which says what was said. Left out first when there is no room: the
+    /// offset, the device, the type, the time.
+    private enum Field: CaseIterable {
+        case offset, time, product, device, type, aspect
+
+        /// The width that is enough, the least one, and the rank of those that may be left out.
+        var room: (enough: Int, least: Int, rank: Int) {
+            switch self {
+            case .offset: (9, 9, 4)
+            case .time: (23, 11, 1)
+            case .product: (24, 8, 0)
+            case .device: (20, 8, 3)
+            case .type: (17, 8, 2)
+            case .aspect: (24, 9, 0)
+            }
+        }
+    }
+
+    /// What was said has room for any reason of a quarantine, whole.
+    private static let longestReason = QuarantineReason.allCases.reduce(0) { max($0, $1.name.utf8CodeUnitCount) }
+
+    package init(style: TableStyle = .plain) {
+        self.style = style
+        var fields = Field.allCases
+        while true {
+            let natural = fields.map(\.room.enough) + [40]
+            let least = fields.map(\.room.least) + [Self.longestReason]
+            let widths = ColumnWidths.fit(natural, least: least, room: style.width)
+            let last = fields.max { $0.room.rank < $1.room.rank }
+            guard widths == nil, let last, last.room.rank > 0 else {
+                self.widths = Dictionary(uniqueKeysWithValues: zip(fields, widths ?? least))
+                return
+            }
+            fields.removeAll { $0 == last }
+        }
+    }
 
     /// The header of the CSV form, with its line end.
     package static let csvHeader = csvLine([
@@ -17,27 +54,54 @@ package struct EventLines: Sendable {
     /// One event as a line of a table, without a line end; cut to the terminal.
     package func tableLine(_ event: Event, text: String, offset: Offset, vocabulary: Vocabulary) -> String {
         let names = EventNames(event, vocabulary)
-        var line = style.faint(pad(String(offset.rawValue), 9)) + "  " + String(rfc3339(event.time).prefix(23))
-        var used = 34
-        func add(_ cell: String, _ width: Int, paint: (String) -> String = { $0 }) {
-            let cell = cut(visible(cell), max(8, style.width - used), style)
-            line += "  " + paint(cell)
-            let padding = max(0, width - columns(cell))
-            line += String(repeating: " ", count: padding)
-            used += 2 + columns(cell) + padding
+        var line = ""
+        var used = 0
+        for field in Field.allCases {
+            guard let width = widths[field] else { continue }
+            let cell =
+                switch field {
+                case .offset: String(offset.rawValue)
+                case .time: time(event.time, width)
+                case .product: cut(visible(names.product), width, style)
+                case .device: cut(visible(names.device), width, style)
+                case .type: cut(visible(names.type), width, style)
+                case .aspect: cut(visible(names.aspect), width, style)
+                }
+            let taken = field == .time ? columns(cell) : max(width, columns(cell))
+            let padding = String(repeating: " ", count: taken - columns(cell))
+            switch field {
+            case .offset: line += style.faint(padding + cell)
+            case .type: line += style.accent(cell) + padding
+            case .time, .product, .device, .aspect: line += cell + padding
+            }
+            line += "  "
+            used += taken + ColumnWidths.gap
         }
-        add(names.product, 16)
-        add(names.device, 14)
-        add(names.type, 14, paint: style.accent)
-        add(names.aspect, 18)
-        if event.quarantine != .none { add("quarantined: \(event.quarantine.name)", 0, paint: style.warning) }
+        line += said(event, names, text, room: max(Self.longestReason, style.width - used))
+        while line.hasSuffix(" ") { line.removeLast() }
+        return line
+    }
+
+    /// As much of the time as there is room for; from the day of the year on when the year has none.
+    private func time(_ time: Timestamp, _ width: Int) -> String {
+        let text = rfc3339(time)
+        if width >= 23 { return String(text.prefix(23)) }
+        if width >= 19 { return String(text.prefix(19)) }
+        return width >= 16 ? String(text.prefix(16)) : String(text.dropFirst(text.count - 19).prefix(11))
+    }
+
+    /// The value and the text; first, and whole, why the event is kept apart.
+    private func said(_ event: Event, _ names: EventNames, _ text: String, room: Int) -> String {
         var said = names.value
         if event.unit != .none { said += " " + names.unit }
         if event.count != 1 { said += (said.isEmpty ? "" : " ") + "x\(event.count)" }
         if !text.isEmpty { said += (said.isEmpty ? "" : " ") + "\"" + text + "\"" }
-        if used + 10 < style.width { add(said, 0) }
-        while line.hasSuffix(" ") { line.removeLast() }
-        return line
+        said = visible(said)
+        guard event.quarantine != .none else { return cut(said, room, style) }
+        let full = "quarantined: \(event.quarantine.name)"
+        let reason = columns(full) <= room ? full : "\(event.quarantine.name)"
+        let rest = room - columns(reason) - ColumnWidths.gap
+        return style.warning(reason) + (rest < 4 || said.isEmpty ? "" : "  " + cut(said, rest, style))
     }
 
     /// One event as a line of CSV, with its line end.
@@ -50,10 +114,6 @@ package struct EventLines: Sendable {
             event.scale == 0 ? "" : String(event.scale), text, names.language,
             event.quarantine == .none ? "" : "\(event.quarantine.name)",
         ])
-    }
-
-    private func pad(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
     }
 }
 

@@ -4,9 +4,11 @@ import Events
 package import Log
 
 /// The segments of a log, with their sizes and the head of the chain.
-package func renderStatistics(_ statistics: LogStatistics, as format: OutputFormat) -> String {
+package func renderStatistics(
+    _ statistics: LogStatistics, as format: OutputFormat, style: TableStyle = .plain
+) -> String {
     switch format {
-    case .table: statisticsTable(statistics)
+    case .table: statisticsTable(statistics, style)
     case .json: statisticsJSON(statistics)
     case .csv:
         csvLine(["file", "first_offset", "end_offset", "events", "blocks", "bytes", "sealed", "chain_head"])
@@ -20,23 +22,34 @@ package func renderStatistics(_ statistics: LogStatistics, as format: OutputForm
     }
 }
 
-private func statisticsTable(_ statistics: LogStatistics) -> String {
+/// Left out first when there is no room: the blocks, the first time, bytes per event, the last time.
+private func statisticsTable(_ statistics: LogStatistics, _ style: TableStyle) -> String {
     var table = TextTable([
-        ("segment", .left), ("events", .right), ("blocks", .right), ("bytes", .right), ("B/event", .right),
-        ("from", .left), ("to", .left), ("state", .left),
+        .init("segment", least: 10), .init("events", .right), .init("blocks", .right, rank: 4), .init("bytes", .right),
+        .init("B/event", .right, rank: 2), .init("from", least: 10, rank: 3), .init("to", least: 10, rank: 1),
+        .init("state"),
     ])
+    func time(_ time: Timestamp?) -> TextTable.Cell {
+        let text = time.map { rfc3339($0) } ?? ""
+        return TextTable.Cell(forms: [text, String(text.prefix(16)), String(text.prefix(10))])
+    }
     for segment in statistics.segments {
-        table.add([
-            segment.file, grouped(segment.events), grouped(segment.blocks), grouped(segment.bytes),
-            fixed(segment.bytesPerEvent, 2), segment.times.map { rfc3339($0.lowerBound) } ?? "",
-            segment.times.map { rfc3339($0.upperBound) } ?? "",
-            segment.isReadable ? segment.isSealed ? "sealed" : "active" : "DAMAGED",
+        let first = segment.offsets.lowerBound.rawValue
+        table.add(cells: [
+            TextTable.Cell(forms: [segment.file, "\(style.ellipsis)\(first)"]), TextTable.Cell(grouped(segment.events)),
+            TextTable.Cell(grouped(segment.blocks)), TextTable.Cell(grouped(segment.bytes)),
+            TextTable.Cell(fixed(segment.bytesPerEvent, 2)), time(segment.times?.lowerBound),
+            time(segment.times?.upperBound),
+            TextTable.Cell(segment.isReadable ? segment.isSealed ? "sealed" : "active" : "DAMAGED"),
         ])
     }
     let perEvent = statistics.events == 0 ? 0 : Double(statistics.bytes) / Double(statistics.events)
-    return table.lines(.plain, indent: 0).map { $0 + "\n" }.joined()
-        + "\n\(grouped(statistics.events)) events, \(grouped(statistics.blocks)) blocks, "
-        + "\(grouped(statistics.bytes)) bytes, \(fixed(perEvent, 2)) B/event\n"
+    let sums = [
+        "\(grouped(statistics.events)) events", "\(grouped(statistics.blocks)) blocks",
+        "\(grouped(statistics.bytes)) bytes", "\(fixed(perEvent, 2)) B/event",
+    ]
+    // The head is to be written down: it is never cut.
+    return (table.lines(style, indent: 0) + [""] + folded(sums, ", ", style)).map { $0 + "\n" }.joined()
         + "start offset \(statistics.start.rawValue)\n"
         + "chain head \(statistics.head.rawValue):\(statistics.chainHead)\n"
 }

@@ -16,33 +16,44 @@ package func renderProducts(
 
 private func productTable(_ products: [ProductLine], _ position: SummaryPosition, _ style: TableStyle) -> String {
     guard !products.isEmpty else { return "no products yet (\(freshness(position)))\n" }
+    // Left out first: texts, what stands apart, faults, ratings, customers, the last event, the mean rating.
     var table = TextTable([
-        ("product", .left), ("events", .right), ("devices", .right), ("customers", .right), ("rating", .right),
-        ("ratings", .right), ("faults", .right), ("texts", .right), ("last event", .left),
+        .init("product", least: 12, most: 0.25), .init("events", .right), .init("devices", .right),
+        .init("customers", .right, rank: 3), .init("rating", .right, rank: 1), .init("ratings", .right, rank: 4),
+        .init("faults", .right, rank: 5), .init("texts", .right, rank: 7), .init("apart", .right, rank: 6),
+        .init("last event", rank: 2),
     ])
     for line in products {
         table.add([
             visible(line.product), grouped(line.kinds.total), grouped(line.devices), grouped(line.customers),
-            line.ratingMean.map { fixed($0, 2) } ?? "-", grouped(line.ratings), grouped(line.kinds.faults),
-            grouped(line.kinds.texts), line.last.map { String(rfc3339($0).prefix(16)) } ?? "-",
+            line.ratingMean.map { fixed($0, 2) } ?? "-", grouped(line.kinds.ratings), grouped(line.kinds.faults),
+            grouped(line.kinds.texts), grouped(line.quarantined),
+            line.last.map { String(rfc3339($0).prefix(16)) } ?? "-",
         ])
     }
-    let lines = table.lines(style, indent: 0)
-    return (lines + ["", style.faint("\(grouped(products.count)) products, \(freshness(position))")])
+    let end = ["\(grouped(products.count)) products", freshness(position)]
+    return (table.lines(style, indent: 0) + [""] + folded(end, ", ", style).map(style.faint))
         .joined(separator: "\n") + "\n"
 }
 
 /// `as of event 2,000,000, 2026-01-08T00:00:00.000Z`
 func freshness(_ position: SummaryPosition) -> String {
     let time = position.updated.map { ", " + rfc3339($0) } ?? ""
-    return "as of event \(grouped(position.offset.rawValue))" + time
+    let skipped = position.skipped > 0 ? ", without \(grouped(position.skipped)) that cannot be read" : ""
+    return "as of event \(grouped(position.offset.rawValue))" + time + skipped
+}
+
+/// What every answer of the summaries says of itself.
+func addPosition(_ position: SummaryPosition, to json: inout JSONText) {
+    json.add("offset", position.offset.rawValue)
+    json.add("updated", position.updated)
+    if position.skipped > 0 { json.add("skipped", position.skipped) }
 }
 
 private func productJSON(_ products: [ProductLine], _ position: SummaryPosition) -> String {
     var json = JSONText()
     json.object { json in
-        json.add("offset", position.offset.rawValue)
-        json.add("updated", position.updated)
+        addPosition(position, to: &json)
         json.array("products") { json in
             for line in products {
                 json.object { json in

@@ -8,8 +8,15 @@ func summaryCSV(_ summary: ProductSummary) -> String {
     for (name, count) in named(summary.kinds) { csv.add("", "events", name, count) }
     csv.add("", "devices", "", summary.devices)
     csv.add("", "customers", "", summary.customers)
-    csv.add("", "missing", "", summary.missing)
-    for kept in summary.quarantined { csv.add("", "quarantined", kept.reason, kept.count) }
+    csv.addIfKnown("", "missing", summary.missing)
+    csv.addIfKnown("", "duplicates", summary.duplicates)
+    csv.addIfKnown("", "unfiled", summary.unfiled)
+    for kept in summary.quarantined ?? [] { csv.add("", "quarantined", kept.reason, kept.count) }
+    if let first = summary.first { csv.add("", "first", "", text: rfc3339(first)) }
+    if let last = summary.last { csv.add("", "last", "", text: rfc3339(last)) }
+    for gap in WindowGap.allCases where summary.gaps.contains(gap) {
+        csv.add("", "not_in_window", "", text: gap.rawValue)
+    }
     if let rating = summary.rating { csv.add("", rating) }
     for aspect in summary.aspects { csv.add(aspect) }
     for day in summary.days {
@@ -17,7 +24,13 @@ func summaryCSV(_ summary: ProductSummary) -> String {
         csv.add("", "daily.devices", day.day.description, day.devices)
         csv.add("", "daily.customers", day.day.description, day.customers)
     }
-    for text in summary.texts { csv.add(text.aspect, "text", rfc3339(text.time), text: text.text) }
+    for text in summary.texts {
+        csv.add(text.aspect, "text", rfc3339(text.time), text: text.text)
+        if let rating = text.rating { csv.add(text.aspect, "text.rating", rfc3339(text.time), rating) }
+        if let language = text.language {
+            csv.add(text.aspect, "text.language", rfc3339(text.time), text: language)
+        }
+    }
     return csv.text
 }
 
@@ -39,12 +52,19 @@ private struct FigureLines {
         add(aspect, figure, item, text: "\(value)")
     }
 
+    mutating func addIfKnown(_ aspect: String, _ figure: String, _ value: Int?) {
+        if let value { add(aspect, figure, "", value) }
+    }
+
     mutating func add(_ aspect: String, _ rating: RatingSummary) {
         add(aspect, "rating.count", rating.scale, rating.count)
         add(aspect, "rating.mean", rating.scale, rating.mean)
         if let adjusted = rating.adjusted { add(aspect, "rating.adjusted", rating.scale, adjusted) }
-        add(aspect, "rating.top_low", rating.scale, rating.topLow)
-        add(aspect, "rating.top_high", rating.scale, rating.topHigh)
+        if let share = rating.topShare, let low = rating.topLow, let high = rating.topHigh {
+            add(aspect, "rating.top_share", rating.scale, share)
+            add(aspect, "rating.top_low", rating.scale, low)
+            add(aspect, "rating.top_high", rating.scale, high)
+        }
         for (place, count) in rating.histogram.enumerated() {
             add(aspect, "rating.histogram", "\(rating.scale)[\(place)]", count)
         }
@@ -53,14 +73,28 @@ private struct FigureLines {
     mutating func add(_ aspect: AspectSummary) {
         let name = aspect.aspect
         for (kind, count) in named(aspect.kinds) where count > 0 { add(name, "events", kind, count) }
-        if let devices = aspect.devices { add(name, "devices", "", devices) }
-        if let customers = aspect.customers { add(name, "customers", "", customers) }
-        for choice in aspect.preference?.choices ?? [] {
+        addIfKnown(name, "devices", aspect.devices)
+        addIfKnown(name, "customers", aspect.customers)
+        if let preference = aspect.preference { add(name, preference) }
+        for rating in aspect.ratings { add(name, rating) }
+        if aspect.kinds.uses > 0 { add(name, "use.total", "", aspect.useTotal) }
+        guard aspect.kinds.faults > 0 else { return }
+        add(name, "fault.all", "", aspect.faultTotal)
+        addIfKnown(name, "fault.max_severity", aspect.maxSeverity)
+        for fault in aspect.faults ?? [] { add(name, "fault.total", fault.code, fault.total) }
+    }
+
+    private mutating func add(_ name: String, _ preference: PreferenceSummary) {
+        addIfKnown(name, "preference.moves", preference.moves)
+        addIfKnown(name, "preference.all_devices", preference.devices)
+        for choice in preference.choices {
             if let devices = choice.devices { add(name, "preference.devices", choice.value, devices) }
             add(name, "preference.share", choice.value, choice.share)
             if let sets = choice.sets { add(name, "preference.sets", choice.value, sets) }
         }
-        if let numbers = aspect.preference?.numbers {
+        if let numbers = preference.numbers {
+            if let unit = numbers.unit { add(name, "number", "unit", text: unit) }
+            if let devices = numbers.devices { add(name, "number", "devices", devices) }
             for (place, value) in zip(["p5", "p25", "p50", "p75", "p95"], numbers.quantiles) {
                 add(name, "number", place, value)
             }
@@ -68,8 +102,5 @@ private struct FigureLines {
             add(name, "number", "min", numbers.least)
             add(name, "number", "max", numbers.most)
         }
-        for rating in aspect.ratings { add(name, rating) }
-        if aspect.kinds.uses > 0 { add(name, "use.total", "", aspect.useTotal) }
-        for fault in aspect.faults { add(name, "fault.total", fault.code, fault.total) }
     }
 }

@@ -7,24 +7,29 @@ func summaryJSON(_ summary: ProductSummary) -> String {
     var json = JSONText()
     json.object { json in
         json.add("product", summary.product)
-        json.add("offset", summary.position.offset.rawValue)
-        json.add("updated", summary.position.updated)
+        addPosition(summary.position, to: &json)
         if let window = summary.window {
-            json.add("since", window.lowerBound.description)
-            json.add("until", window.upperBound.description)
+            if let since = window.since { json.add("since", since.description) }
+            if let until = window.until { json.add("until", until.description) }
+            json.array("not_in_window") { json in
+                for gap in WindowGap.allCases where summary.gaps.contains(gap) { json.add(nil, gap.rawValue) }
+            }
         }
         json.add("events", summary.kinds.total)
         addKinds(summary.kinds, to: &json)
         json.add("devices", summary.devices)
         json.add("customers", summary.customers)
         json.add("exact", summary.isExact)
-        json.object("quarantined") { json in
-            for kept in summary.quarantined { json.add(kept.reason, kept.count) }
+        if let quarantined = summary.quarantined {
+            json.object("quarantined") { json in
+                for kept in quarantined { json.add(kept.reason, kept.count) }
+            }
         }
-        json.add("missing", summary.missing)
-        json.add("duplicates", summary.duplicates)
-        json.add("first", summary.first)
-        json.add("last", summary.last)
+        json.addIfKnown("missing", summary.missing)
+        json.addIfKnown("duplicates", summary.duplicates)
+        json.addIfKnown("unfiled", summary.unfiled)
+        if !summary.gaps.contains(.first) { json.add("first", summary.first) }
+        if !summary.gaps.contains(.last) { json.add("last", summary.last) }
         if let rating = summary.rating { json.object("rating") { add(rating, to: &$0) } }
         json.array("aspects") { json in
             for aspect in summary.aspects { json.object { add(aspect, to: &$0) } }
@@ -51,8 +56,8 @@ private func add(_ aspect: AspectSummary, to json: inout JSONText) {
     json.add("aspect", aspect.aspect)
     json.add("events", aspect.kinds.total)
     addKinds(aspect.kinds, to: &json)
-    if let devices = aspect.devices { json.add("devices", devices) }
-    if let customers = aspect.customers { json.add("customers", customers) }
+    json.addIfKnown("devices", aspect.devices)
+    json.addIfKnown("customers", aspect.customers)
     if let first = aspect.first { json.add("first", first) }
     if let last = aspect.last { json.add("last", last) }
     if let preference = aspect.preference { json.object("preference") { add(preference, to: &$0) } }
@@ -66,14 +71,15 @@ private func add(_ aspect: AspectSummary, to json: inout JSONText) {
     json.object("faults") { json in
         json.add("events", aspect.kinds.faults)
         json.add("total", aspect.faultTotal)
-        json.add("max_severity", aspect.maxSeverity)
+        json.addIfKnown("max_severity", aspect.maxSeverity)
+        guard let faults = aspect.faults else { return }
         json.array("codes") { json in
-            for fault in aspect.faults {
+            for fault in faults {
                 json.object { json in
                     json.add("code", fault.code)
-                    json.add("events", fault.events)
+                    json.addIfKnown("events", fault.events)
                     json.add("total", fault.total)
-                    json.add("max_severity", fault.maxSeverity)
+                    json.addIfKnown("max_severity", fault.maxSeverity)
                 }
             }
         }
@@ -82,21 +88,16 @@ private func add(_ aspect: AspectSummary, to json: inout JSONText) {
 
 private func add(_ preference: PreferenceSummary, to json: inout JSONText) {
     json.add("sets", preference.sets)
-    json.add("moves", preference.moves)
-    json.add("devices", preference.devices)
-    json.array("choices") { json in
-        for choice in preference.choices {
-            json.object { json in
-                json.add("value", choice.value)
-                if let devices = choice.devices { json.add("devices", devices) }
-                json.add("share", choice.share)
-                if let sets = choice.sets { json.add("sets", sets) }
-            }
+    json.addIfKnown("moves", preference.moves)
+    json.addIfKnown("devices", preference.devices)
+    if !preference.choices.isEmpty || preference.flagSets == 0 {
+        json.array("choices") { json in
+            for choice in preference.choices { json.object { add(choice, to: &$0) } }
         }
     }
     guard let numbers = preference.numbers else { return }
     json.object("numbers") { json in
-        json.add("devices", numbers.devices)
+        json.addIfKnown("devices", numbers.devices)
         json.add("unit", numbers.unit)
         for (name, value) in zip(["p5", "p25", "p50", "p75", "p95"], numbers.quantiles) { json.add(name, value) }
         json.add("sets", numbers.sets)
@@ -106,14 +107,23 @@ private func add(_ preference: PreferenceSummary, to json: inout JSONText) {
     }
 }
 
+private func add(_ choice: ChoiceSummary, to json: inout JSONText) {
+    json.add("value", choice.value)
+    json.addIfKnown("devices", choice.devices)
+    json.add("share", choice.share)
+    json.addIfKnown("sets", choice.sets)
+}
+
 private func add(_ rating: RatingSummary, to json: inout JSONText) {
     json.add("scale", rating.scale)
     json.add("count", rating.count)
     json.add("mean", rating.mean)
     if let adjusted = rating.adjusted { json.add("adjusted", adjusted) }
-    json.add("top_share", rating.topShare)
-    json.add("top_low", rating.topLow)
-    json.add("top_high", rating.topHigh)
+    if let share = rating.topShare, let low = rating.topLow, let high = rating.topHigh {
+        json.add("top_share", share)
+        json.add("top_low", low)
+        json.add("top_high", high)
+    }
     json.array("histogram") { json in
         for count in rating.histogram { json.add(nil, count) }
     }

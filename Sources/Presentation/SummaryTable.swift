@@ -32,11 +32,15 @@ private struct SummaryTable {
 
     consuming func text() -> String {
         head()
+        if summary.window != nil, summary.days.isEmpty, summary.texts.isEmpty {
+            lines += ["", "no events in these days\(elsewhere())"]
+        }
         section(summary.window == nil ? "Preferred now" : "Preferred in these days", preferences())
         section("Ratings", ratings())
         section("Use", uses())
         section("Faults", faults())
         section("Latest feedback", texts())
+        notKnown()
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -53,86 +57,154 @@ private struct SummaryTable {
             "\(about)\(grouped(summary.customers)) customers",
         ]
         if let window = summary.window {
-            counts.append(
-                window.upperBound.rawValue - window.lowerBound.rawValue > 700_000
-                    ? "a window of days" : "\(window.lowerBound) to \(window.upperBound)")
+            counts.append(named(window))
         } else if let first = summary.first, let last = summary.last {
             counts.append("\(Day(first)) to \(Day(last))")
         }
-        lines.append(style.bold(visible(summary.product)))
-        lines.append(counts.joined(separator: style.dot))
-        if let rating = summary.rating {
-            lines.append(
-                "rated \(fixed(rating.mean, 2)) of 5  \(style.accent(histogram(rating.histogram, style)))  "
-                    + "\(grouped(rating.count)) ratings\(style.dot)\(percent(rating.topShare)) give 4 or 5 "
-                    + "(\(fixed(rating.topLow * 100, 1)) to \(percent(rating.topHigh)))")
+        lines.append(style.bold(cut(visible(summary.product), style.width, style)))
+        lines += folded(counts, style.dot, style)
+        if let rating = summary.rating { lines += folded(words(of: rating), style.dot, style) }
+        let kept = (summary.quarantined ?? []).map { "\(grouped($0.count)) \($0.reason)" }
+        if let first = kept.first { warn(["kept apart: " + first] + kept.dropFirst()) }
+        if let missing = summary.missing, missing > 0 {
+            warn(["lost by the devices themselves: \(grouped(missing)) events"])
         }
-        let kept = summary.quarantined.map { "\(grouped($0.count)) \($0.reason)" }
-        if !kept.isEmpty { lines.append(style.warning("kept apart: " + kept.joined(separator: ", "))) }
-        if summary.missing > 0 {
-            lines.append(style.warning("lost by the devices themselves: \(grouped(summary.missing)) events"))
+        if let unfiled = summary.unfiled, unfiled > 0 {
+            warn(["of more aspects than are kept apart: \(grouped(unfiled)) events"])
         }
-        lines.append(style.faint(freshness(summary.position)))
+        lines += folded([freshness(summary.position)], "", style).map(style.faint)
     }
 
+    private mutating func warn(_ parts: [String]) { lines += folded(parts, ", ", style).map(style.warning) }
+
+    private func words(of rating: RatingSummary) -> [String] {
+        let bars = histogram(rating.histogram, style)
+        var words = ["rated \(fixed(rating.mean, 2)) of 5  \(bars)  \(grouped(rating.count)) ratings"]
+        if let share = rating.topShare, let low = rating.topLow, let high = rating.topHigh {
+            words.append("\(percent(share)) give 4 or 5 (\(fixed(low * 100, 1)) to \(percent(high)))")
+        }
+        return words
+    }
+
+    private func named(_ window: DayWindow) -> String {
+        switch (window.since, window.until) {
+        case (let since?, let until?): "\(since) to \(until)"
+        case (let since?, nil): "\(since) and after"
+        case (nil, let until?): "up to \(until)"
+        case (nil, nil): ""
+        }
+    }
+
+    /// Where the events are that are not in the window.
+    private func elsewhere() -> String {
+        guard let extent = summary.extent else { return "" }
+        return "; there are some from \(extent.lowerBound) to \(extent.upperBound)"
+    }
+
+    /// What a window cannot know of this product, in as few lines as there is room for.
+    private mutating func notKnown() {
+        var labels: [String] = []
+        for gap in WindowGap.allCases where summary.gaps.contains(gap) {
+            if let label = gap.label, !labels.contains(label) { labels.append(label) }
+        }
+        guard let first = labels.first else { return }
+        let parts = ["not known for a window: " + first] + labels.dropFirst()
+        lines += [""] + folded(parts, ", ", style).map(style.faint)
+    }
+
+    /// Left out first when there is no room: the moves, the bar.
     private func preferences() -> TextTable {
         let isWindow = summary.window != nil
-        var table = TextTable([
-            ("aspect", .left), (isWindow ? "sets" : "devices", .right), ("moves", .right), ("", .left), ("", .left),
-        ])
+        let count = TextTable.Column(isWindow ? "sets" : "devices", .right)
+        let what = [TextTable.Column("", rank: 1), TextTable.Column("", least: 20)]
+        var table = TextTable(
+            [.init("aspect", least: 14, most: 0.35), count] + (isWindow ? [] : [.init("moves", .right, rank: 2)]) + what
+        )
         for aspect in summary.aspects {
             guard let preference = aspect.preference else { continue }
-            let base = [
-                visible(aspect.aspect), grouped(isWindow ? preference.sets : preference.devices),
-                isWindow ? "-" : grouped(preference.moves),
-            ]
+            let sets = grouped(isWindow ? preference.sets : preference.devices ?? 0)
+            var base = [TextTable.Cell(visible(aspect.aspect)), TextTable.Cell(sets)]
+            if !isWindow { base.append(TextTable.Cell(preference.moves.map { grouped($0) } ?? "-")) }
+            var rows: [[TextTable.Cell]] = []
             if let first = preference.choices.first {
-                table.add(base + [bar(first.share, 10, style), choices(preference.choices)])
+                rows.append([TextTable.Cell(bar(first.share, 10, style)), choices(preference.choices)])
             }
-            if let numbers = preference.numbers {
-                let label = preference.choices.isEmpty ? base : ["", "", ""]
-                table.add(label + ["", self.numbers(numbers)])
+            if let numbers = preference.numbers { rows.append(["", self.numbers(numbers)]) }
+            if preference.flagSets > 0 {
+                rows.append(["", "true or false \(grouped(preference.flagSets)) times"])
+            }
+            for row in rows {
+                table.add(cells: base + row)
+                base = base.map { _ in "" }
             }
         }
         return table
     }
 
-    private func choices(_ choices: [ChoiceSummary]) -> String {
-        let shown = choices.prefix(4).map { "\(visible($0.value)) \(percent($0.share))" }
-        let rest = choices.count > 4 ? ["\(choices.count - 4) more"] : []
-        return (shown + rest).joined(separator: style.dot)
-    }
-
-    private func numbers(_ numbers: NumberSummary) -> String {
-        let unit = numbers.unit.map { " " + visible($0) } ?? ""
-        guard numbers.quantiles.count == 5 else {
-            return "mean \(short(numbers.mean))\(unit), \(short(numbers.least)) to \(short(numbers.most))"
+    private func choices(_ choices: [ChoiceSummary]) -> TextTable.Cell {
+        enumeration(choices) {
+            "\($0) \(percent($1.share))"
+        } name: {
+            $0.value
         }
-        return "median \(short(numbers.quantiles[2]))\(unit), half within \(short(numbers.quantiles[1])) to "
-            + "\(short(numbers.quantiles[3])), 90 % within \(short(numbers.quantiles[0])) to "
-            + short(numbers.quantiles[4])
     }
 
+    /// The first few of some things, then how many more there are: the fewer, the less room there is. A long name is
+    /// shortened, so that what is said of it is seen.
+    private func enumeration<Item>(
+        _ items: [Item], most: Int = 4, _ say: (_ name: String, Item) -> String, name: (Item) -> String
+    ) -> TextTable.Cell {
+        let longest = max(12, style.width / 5)
+        let shown = items.prefix(most).map { say(cut(visible(name($0)), longest, style), $0) }
+        return TextTable.Cell(
+            forms: (0..<shown.count).reversed().map { place in
+                let rest = items.count - place - 1
+                return (shown[...place] + (rest > 0 ? ["\(rest) more"] : [])).joined(separator: style.dot)
+            })
+    }
+
+    private func numbers(_ numbers: NumberSummary) -> TextTable.Cell {
+        let unit = numbers.unit.map { " " + cut(visible($0), 12, style) } ?? ""
+        guard numbers.quantiles.count == 5 else {
+            let mean = "mean \(short(numbers.mean))\(unit)"
+            return TextTable.Cell(forms: [mean + ", \(short(numbers.least)) to \(short(numbers.most))", mean])
+        }
+        let median = "median \(short(numbers.quantiles[2]))\(unit)"
+        let half = median + ", half within \(short(numbers.quantiles[1])) to \(short(numbers.quantiles[3]))"
+        let most = half + ", 90 % within \(short(numbers.quantiles[0])) to \(short(numbers.quantiles[4]))"
+        return TextTable.Cell(forms: [most, half, median])
+    }
+
+    /// Left out first: the adjusted mean, the bounds, the histogram, the share of the best.
     private func ratings() -> TextTable {
         var table = TextTable([
-            ("aspect", .left), ("scale", .left), ("ratings", .right), ("mean", .right), ("adjusted", .right),
-            ("best", .right), ("(95 % sure)", .left), ("", .left),
+            .init("aspect", least: 14, most: 0.35), .init("scale"), .init("ratings", .right), .init("mean", .right),
+            .init("adjusted", .right, rank: 4), .init("best", .right, rank: 1), .init("(95 % sure)", rank: 3),
+            .init("", rank: 2),
         ])
         for aspect in summary.aspects {
             for rating in aspect.ratings {
+                let bounds = rating.topLow.flatMap { low in rating.topHigh.map { (low, $0) } }
                 table.add([
                     visible(aspect.aspect), rating.scale, grouped(rating.count), fixed(rating.mean, 2),
-                    rating.adjusted.map { fixed($0, 2) } ?? "-", percent(rating.topShare),
-                    "\(fixed(rating.topLow * 100, 1)) to \(fixed(rating.topHigh * 100, 1))",
+                    rating.adjusted.map { fixed($0, 2) } ?? "-", rating.topShare.map { percent($0) } ?? "-",
+                    bounds.map { "\(fixed($0.0 * 100, 1)) to \(fixed($0.1 * 100, 1))" } ?? "-",
                     histogram(rating.histogram, style),
                 ])
+            }
+            if aspect.otherRatings > 0 {
+                table.add([visible(aspect.aspect), "other", grouped(aspect.otherRatings), "-", "-", "-", "-", ""])
             }
         }
         return table
     }
 
+    /// Left out first: the bar, the reports.
     private func uses() -> TextTable {
-        var table = TextTable([("aspect", .left), ("times", .right), ("reports", .right), ("", .left)])
+        var table = TextTable([
+            .init("aspect", least: 14, most: 0.35), .init("times", .right), .init("reports", .right, rank: 1),
+            .init("", rank: 2),
+        ])
         let most = summary.aspects.map(\.useTotal).max() ?? 0
         for aspect in summary.aspects.filter({ $0.kinds.uses > 0 }).sorted(by: { $0.useTotal > $1.useTotal }) {
             table.add([
@@ -143,23 +215,34 @@ private struct SummaryTable {
         return table
     }
 
+    /// Left out first: the severity.
     private func faults() -> TextTable {
-        var table = TextTable([("aspect", .left), ("times", .right), ("severity", .right), ("codes", .left)])
+        let isSevere = summary.aspects.contains { ($0.maxSeverity ?? 0) > 0 }
+        let severity = isSevere || summary.window == nil ? [TextTable.Column("severity", .right, rank: 1)] : []
+        let areCoded = summary.window == nil || summary.aspects.contains { $0.faults?.isEmpty == false }
+        let codes = areCoded ? [TextTable.Column("codes", least: 16)] : []
+        var table = TextTable([.init("aspect", least: 14, most: 0.35), .init("times", .right)] + severity + codes)
         let failing = summary.aspects.filter { $0.faultTotal > 0 }.sorted { $0.faultTotal > $1.faultTotal }
         for aspect in failing {
-            let codes = aspect.faults.prefix(5).map { "\(visible($0.code)) \(grouped($0.total))" }
-            let rest = aspect.faults.count > 5 ? ["\(aspect.faults.count - 5) more"] : []
-            table.add([
-                visible(aspect.aspect), grouped(aspect.faultTotal),
-                aspect.maxSeverity == 0 ? "-" : String(aspect.maxSeverity),
-                (codes + rest).joined(separator: style.dot),
-            ])
+            let named = enumeration(aspect.faults ?? [], most: 5) {
+                "\($0) \(grouped($1.total))"
+            } name: {
+                $0.code
+            }
+            let most = aspect.maxSeverity.map { $0 == 0 ? "-" : String($0) } ?? ""
+            var cells = [TextTable.Cell(visible(aspect.aspect)), TextTable.Cell(grouped(aspect.faultTotal))]
+            if !severity.isEmpty { cells.append(TextTable.Cell(most)) }
+            if areCoded { cells.append(named) }
+            table.add(cells: cells)
         }
         return table
     }
 
+    /// Left out first: the aspect, the time.
     private func texts() -> TextTable {
-        var table = TextTable([("time", .left), ("aspect", .left), ("", .left)])
+        var table = TextTable([
+            .init("time", rank: 1), .init("aspect", least: 10, most: 0.35, rank: 2), .init("", least: 24),
+        ])
         for text in summary.texts {
             let rating = text.rating.map { "[\(short($0))] " } ?? ""
             table.add([
@@ -167,5 +250,28 @@ private struct SummaryTable {
             ])
         }
         return table
+    }
+}
+
+extension WindowGap {
+    /// In people's words; nil for what a table shows of no product.
+    fileprivate var label: String? {
+        switch self {
+        case .quarantined: "events kept apart"
+        case .missing: "events lost by the devices"
+        case .duplicates, .first, .last, .aspectDevices, .aspectCustomers, .aspectFirst, .aspectLast: nil
+        case .unfiled: "events of aspects beyond the bound"
+        case .topShare, .aspectTopShare: "how many give 4 or 5 (some rate in fractions)"
+        case .preferenceDevices: "how many devices prefer what"
+        case .moves: "changes of mind"
+        case .flags: "true/false settings"
+        case .numberDevices: nil
+        case .quantiles: "medians"
+        case .scales: "ratings on scales other than 1-5"
+        case .severities: "severities"
+        case .codes: "fault codes"
+        case .olderTexts: "texts before the latest \(ProjectionLimits.textsPerProduct)"
+        case .furtherDays: "days beyond the first \(grouped(ProjectionLimits.days)) with events"
+        }
     }
 }

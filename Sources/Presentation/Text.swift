@@ -69,30 +69,41 @@ package func visible(_ text: String) -> String {
 }
 
 private func isHidden(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.value {
-    case 0...0x1f, 0x7f...0x9f, 0x61c, 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff, 0xe0000...0xe007f:
-        true
-    default: false
+    if scalar.value >= 0x20, scalar.value < 0x7f { return false }
+    return switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: true
+    // What looks like nothing at all, and hides in a name.
+    default: [0x115f, 0x1160, 0x17b4, 0x17b5, 0x3164, 0xffa0].contains(scalar.value)
     }
 }
 
 /// The number of terminal columns that a text takes.
-func columns(_ text: String) -> Int {
-    text.unicodeScalars.reduce(0) { sum, scalar in
-        switch scalar.value {
-        case 0x300...0x36f, 0xfe00...0xfe0f: sum
-        case 0x1100...0x115f, 0x2e80...0xa4cf, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60,
-            0x1f300...0x1faff, 0x20000...0x3fffd:
-            sum + 2
-        default: sum + 1
-        }
+package func columns(_ text: String) -> Int {
+    text.unicodeScalars.reduce(0) { $0 + columns($1) }
+}
+
+/// As wcwidth(3) has it: marks take none, East Asian wide characters and pictures two.
+private func columns(_ scalar: Unicode.Scalar) -> Int {
+    if scalar.value < 0x300 { return 1 }
+    switch scalar.properties.generalCategory {
+    case .nonspacingMark, .enclosingMark: return 0
+    default: break
+    }
+    switch scalar.value {
+    case 0x1160...0x11ff, 0xd7b0...0xd7ff: return 0
+    case 0x303f, 0x1f1e6...0x1f1ff: return 1
+    case 0x1100...0x115f, 0x2e80...0xa4cf, 0xa960...0xa97c, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f,
+        0xff00...0xff60, 0xffe0...0xffe6, 0x16fe0...0x18cff, 0x1b000...0x1b2ff, 0x1f200...0x1f2ff, 0x20000...0x3fffd:
+        return 2
+    default: return scalar.properties.isEmojiPresentation ? 2 : 1
     }
 }
 
 /// A text cut to so many columns.
-func cut(_ text: String, _ width: Int, _ style: TableStyle) -> String {
+package func cut(_ text: String, _ width: Int, _ style: TableStyle) -> String {
     guard columns(text) > width else { return text }
-    let room = max(0, width - columns(style.ellipsis))
+    let ellipsis = columns(style.ellipsis) <= width ? style.ellipsis : ""
+    let room = max(0, width - columns(ellipsis))
     var kept = ""
     var used = 0
     for character in text {
@@ -101,7 +112,26 @@ func cut(_ text: String, _ width: Int, _ style: TableStyle) -> String {
         kept.append(character)
         used += size
     }
-    return kept + style.ellipsis
+    return kept + ellipsis
+}
+
+/// Parts in as few lines as the terminal has room for, broken between parts; a part that is too long is cut.
+func folded(_ parts: [String], _ separator: String, _ style: TableStyle) -> [String] {
+    var lines: [String] = []
+    for part in parts {
+        let part = cut(part, style.width, style)
+        guard let last = lines.last else {
+            lines.append(part)
+            continue
+        }
+        if columns(last) + columns(separator) + columns(part) <= style.width {
+            lines[lines.count - 1] = last + separator + part
+        } else {
+            if separator == ", ", columns(last) < style.width { lines[lines.count - 1] = last + "," }
+            lines.append(part)
+        }
+    }
+    return lines
 }
 
 /// A bar of a share from 0 to 1, so many cells wide.

@@ -8,6 +8,8 @@ package struct SummaryPosition: Sendable, Equatable {
     package var offset: Offset
     /// When they were last written; nil when never.
     package var updated: Timestamp?
+    /// Events that are in no summary, because the log is damaged and they could not be read.
+    package var skipped: UInt64 = 0
 }
 
 /// One product in the list of products.
@@ -29,16 +31,24 @@ package struct ProductSummary: Sendable, Equatable {
     package var product: String
     package var position: SummaryPosition
     /// The window asked for; nil when it is everything. In a window choices are counted by how often they were set
-    /// in it, and what only holds "now" is absent.
-    package var window: ClosedRange<Day>?
+    /// in it, and what the rows of single days do not hold is nil or left out, and named in `gaps`.
+    package var window: DayWindow?
+    /// What this product has and the window cannot know.
+    package var gaps: Set<WindowGap> = []
+    /// The days of the first and the last event that was counted, whatever the window; nil without any.
+    package var extent: ClosedRange<Day>?
     package var kinds = KindCounts()
     package var devices = 0
     package var customers = 0
     /// Whether both are counted exactly; in a window they may be estimates within 3 %.
     package var isExact = true
-    package var quarantined: [Quarantined] = []
-    package var missing = 0
-    package var duplicates = 0
+    /// Events that stand apart; in a window nil, unless there never was one. The next three likewise.
+    package var quarantined: [Quarantined]? = []
+    package var missing: Int? = 0
+    package var duplicates: Int? = 0
+    /// Events of aspects beyond `ProjectionLimits.aspectsPerProduct`: counted here, and for no aspect.
+    package var unfiled: Int? = 0
+    /// Of the events counted; nil in a window.
     package var first: Timestamp?
     package var last: Timestamp?
     /// Ratings from 1 to 5, all aspects together.
@@ -61,29 +71,35 @@ package struct ProductSummary: Sendable, Equatable {
 package struct AspectSummary: Sendable, Equatable {
     package var aspect: String
     package var kinds = KindCounts()
-    /// Nil in a window.
+    /// These four are nil in a window.
     package var devices: Int?
     package var customers: Int?
     package var first: Timestamp?
     package var last: Timestamp?
     package var preference: PreferenceSummary?
     package var ratings: [RatingSummary] = []
+    /// In a window: ratings on other scales than 1 to 5, of which only the number is known.
+    package var otherRatings = 0
     package var useTotal = 0
     package var faultTotal = 0
-    package var maxSeverity = 0
-    package var faults: [FaultSummary] = []
+    /// 0 when none was given; nil in a window that cannot know it.
+    package var maxSeverity: Int? = 0
+    /// Most repetitions first; nil in a window that cannot know them.
+    package var faults: [FaultSummary]? = []
 }
 
 /// What is preferred for one aspect.
 package struct PreferenceSummary: Sendable, Equatable {
     /// Preference events.
     package var sets = 0
-    /// Those that changed what their device had said before.
-    package var moves = 0
-    /// Devices whose preference is known now.
-    package var devices = 0
+    /// Those that changed what their device had said before; nil in a window that cannot know it.
+    package var moves: Int?
+    /// Devices whose preference is known now; nil in a window.
+    package var devices: Int?
     /// Most devices first; in a window, most sets first.
     package var choices: [ChoiceSummary] = []
+    /// In a window: sets of `true` or `false`, of which only the number is known.
+    package var flagSets = 0
     package var numbers: NumberSummary?
 }
 
@@ -100,8 +116,8 @@ package struct ChoiceSummary: Sendable, Equatable {
 
 /// Numbers preferred.
 package struct NumberSummary: Sendable, Equatable {
-    /// Devices that hold a number now; in a window 0.
-    package var devices = 0
+    /// Devices that hold a number now; nil in a window.
+    package var devices: Int?
     package var unit: String?
     /// 5, 25, 50, 75 and 95 % of the devices now hold at most this, within 1 %; empty in a window.
     package var quantiles: [Double] = []
@@ -120,19 +136,21 @@ package struct RatingSummary: Sendable, Equatable {
     package var mean: Double
     /// The mean drawn towards the product's own by ten ratings, so that few ratings do not mislead; only for `1-5`.
     package var adjusted: Double?
-    /// The share of ratings in the best quarter of the scale, and the bounds of the true share (Wilson, 95 %).
-    package var topShare: Double
-    package var topLow: Double
-    package var topHigh: Double
+    /// The share of ratings in the best quarter of the scale, and the bounds of the true share (Wilson, 95 %); nil in a
+    /// window that cannot know it.
+    package var topShare: Double?
+    package var topLow: Double?
+    package var topHigh: Double?
     package var histogram: [Int]
 }
 
 /// One fault code.
 package struct FaultSummary: Sendable, Equatable {
     package var code: String
-    package var events: Int
+    /// Nil for the codes beyond the bound.
+    package var events: Int?
     package var total: Int
-    package var maxSeverity: Int
+    package var maxSeverity: Int?
 }
 
 /// One feedback text.

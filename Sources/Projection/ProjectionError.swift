@@ -14,6 +14,8 @@ package enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible
     case horizon(String)
     /// The snapshot is damaged.
     case damaged(String)
+    /// A window of days that ends before it begins.
+    case window(String)
 
     package var description: String {
         switch self {
@@ -23,6 +25,7 @@ package enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible
         case .log(let cause): "the summaries cannot follow the log: \(cause)"
         case .horizon(let cause):
             "the summaries cannot be rebuilt: \(cause); restore summaries.sqlite or the older segments from a copy"
+        case .window(let cause): "no days to look at: \(cause); swap them"
         case .damaged(let cause): "the summaries' snapshot is damaged: \(cause); run `tidings rebuild`"
         }
     }

@@ -258,17 +258,20 @@ package actor Projector {
     /// Folds a whole log anew, side by side, and puts the result in the place of the old summaries; those who are
     /// reading these keep reading them. No projector may be open on the folder.
     ///
+    /// - Parameter progress: called with the events that were folded and those there are, after some blocks each.
     /// - Returns: the number of events folded.
     package static func rebuild(
-        log: some EventLog, identity: String, into directory: String, now: @escaping @Sendable () -> Timestamp
+        log: some EventLog, identity: String, into directory: String, now: @escaping @Sendable () -> Timestamp,
+        progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
     ) async throws(ProjectionError) -> UInt64 {
         let start = await log.start
         guard start == .zero else { throw .horizon("the log begins at event \(start.rawValue)") }
         let path = directory + "/" + fileName
-        let next = path + ".next"
+        let next = draft(directory)
         try removeDatabase(next)
         let place = Place(path: next, identity: identity, start: .zero, head: await log.head)
-        let count = try await fold(log, into: place, now: now)
+        progress(0, place.head.rawValue)
+        let count = try await fold(log, into: place, now: now) { progress($0.rawValue, place.head.rawValue) }
         if fileExists(path) { try settle(path) }
         try removeFile(path + "-wal")
         try removeFile(path + "-shm")
@@ -276,11 +279,25 @@ package actor Projector {
         return count
     }
 
+    private static func draft(_ directory: String) -> String { directory + "/" + fileName + ".next" }
+
+    /// What stands when a rebuild is given up, as the end of a message.
+    package static func standing(in directory: String) -> String {
+        if !fileExists(draft(directory)) { return "the new summaries are in place" }
+        return fileExists(directory + "/" + fileName) ? "the old summaries stand" : "there are no summaries yet"
+    }
+
+    /// Removes what a rebuild that was given up has left.
+    package static func removeDraft(in directory: String) { try? removeDatabase(draft(directory)) }
+
     private static func fold(
-        _ log: some EventLog, into place: Place, now: @escaping @Sendable () -> Timestamp
+        _ log: some EventLog, into place: Place, now: @escaping @Sendable () -> Timestamp,
+        progress: @Sendable (Offset) -> Void
     ) async throws(ProjectionError) -> UInt64 {
         let projector = try Projector(new: place, now: now)
-        try await projector.catchUp(with: log, checkpoints: false)
+        try await projector.catchUp(with: log, checkpoints: false, progress: progress)
+        // Half of a log is no summary of it.
+        guard !Task.isCancelled else { throw .storage("the rebuild was given up") }
         try await projector.stop()
         return await projector.offset.rawValue
     }

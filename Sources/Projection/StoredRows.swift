@@ -1,12 +1,27 @@
 // Rows as they are found in summaries.sqlite: nothing is believed of them, for any bit of the file may have changed.
 
+import Foundation
 import GRDB
+
+/// Words and texts of users. They may hold U+0000, where SQLite's texts end for GRDB, on their way out and in: they go
+/// as bytes, whole.
+enum StoredText {
+    /// What to select in the place of a column of texts; `Row.text` reads it.
+    static func bytes(_ column: String) -> String { "CAST(\(column) AS BLOB)" }
+
+    /// What stands for a text in a query, and its argument.
+    static let parameter = "CAST(? AS TEXT)"
+    static func argument(_ text: String) -> Data { Data(text.utf8) }
+}
 
 extension Row {
     /// A value of a column. GRDB's own subscripts end the process when it is of another type.
     func value<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: String) throws -> Value {
         try decode(Value.self, forColumn: column)
     }
+
+    /// A text that the query selects as `StoredText.bytes`.
+    func text(_ index: Int) throws -> String { String(decoding: try decode(Data.self, atIndex: index), as: UTF8.self) }
 
     /// A count of events, devices or customers.
     func count(_ column: String) throws -> Int { try plausible(value(column)) }

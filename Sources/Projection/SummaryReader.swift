@@ -65,16 +65,15 @@ package struct SummaryReader: Sendable {
     /// - Parameters:
     ///   - since: the first day of the window; nil is the beginning.
     ///   - until: the last day of the window; nil is the end.
+    /// - Throws: `window` when `since` is after `until`; `storage`, `damaged`.
     package func summary(
         product: String, since: Day? = nil, until: Day? = nil
     ) throws(ProjectionError) -> ProductSummary? {
-        try read { db in
+        let window = try DayWindow(since: since, until: until)
+        return try read { db in
             guard let id = try Self.id(db, product) else { return nil }
             var reading = SummaryReading(db, id: id, product: product, position: try Self.position(db))
-            guard since != nil || until != nil else { return try reading.whole() }
-            let first = since ?? Day(rawValue: -719_468)
-            let last = until ?? Day(rawValue: 2_932_896)
-            return try reading.window(min(first, last)...max(first, last))
+            return since == nil && until == nil ? try reading.whole() : try reading.window(window)
         }
     }
 
@@ -100,20 +99,24 @@ package struct SummaryReader: Sendable {
     private static func position(_ db: Database) throws -> SummaryPosition {
         let offset = try meta(db, "offset").flatMap { UInt64($0) } ?? 0
         let updated = try meta(db, "updated").flatMap { Int64($0) }.map { Timestamp(rawValue: $0) }
-        return SummaryPosition(offset: Offset(rawValue: offset), updated: updated)
+        let skipped = try meta(db, "skipped").flatMap { UInt64($0) } ?? 0
+        return SummaryPosition(offset: Offset(rawValue: offset), updated: updated, skipped: skipped)
     }
 
     private static func id(_ db: Database, _ product: String) throws -> UInt32? {
-        let sql = "SELECT id FROM word WHERE kind = 1 AND text = ? AND id IN (SELECT product FROM fold_product)"
-        return try UInt32.fetchOne(db.cachedStatement(sql: sql), arguments: [product])
+        let sql = """
+            SELECT id FROM word WHERE kind = 1 AND text = \(StoredText.parameter)
+            AND id IN (SELECT product FROM fold_product)
+            """
+        return try UInt32.fetchOne(db.cachedStatement(sql: sql), arguments: [StoredText.argument(product)])
     }
 
     private static func names(_ db: Database, _ kind: SymbolKind) throws -> [UInt32: String] {
         var names: [UInt32: String] = [:]
-        let sql = "SELECT id, text FROM word WHERE kind = \(kind.rawValue)"
+        let sql = "SELECT id, \(StoredText.bytes("text")) FROM word WHERE kind = \(kind.rawValue)"
         let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
         while let row = try rows.next() {
-            names[try row.decode(UInt32.self, atIndex: 0)] = try row.decode(String.self, atIndex: 1)
+            names[try row.decode(UInt32.self, atIndex: 0)] = try row.text(1)
         }
         return names
     }

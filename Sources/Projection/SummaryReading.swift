@@ -6,9 +6,9 @@ import GRDB
 
 /// The reading of one product; lives no longer than its transaction.
 struct SummaryReading {
-    private let db: Database
-    private let id: UInt32
-    private var summary: ProductSummary
+    let db: Database
+    let id: UInt32
+    var summary: ProductSummary
     private var names: [UInt64: String] = [:]
 
     init(_ db: Database, id: UInt32, product: String, position: SummaryPosition) {
@@ -23,11 +23,9 @@ struct SummaryReading {
         summary.kinds = try SummaryReader.kinds(row)
         summary.devices = try row.count("devices")
         summary.customers = try row.count("customers")
-        summary.missing = try row.count("missing")
-        summary.duplicates = try row.count("duplicates")
+        try readApart(row)
         summary.first = SummaryReader.time(try row.value("first_ms"))
         summary.last = SummaryReader.time(try row.value("last_ms"))
-        summary.quarantined = quarantined(try row.value("quarantine_reasons"))
         let ratings = try row.count("rating_count")
         if ratings > 0 {
             let top = try row.count("rating_top")
@@ -46,24 +44,37 @@ struct SummaryReading {
             summary.aspects.append(try aspect(row))
         }
         sortAspects()
-        try readDays(Day(rawValue: .min)...Day(rawValue: .max))
+        try readDays(.always)
         try readTexts()
         return summary
     }
 
-    private mutating func sortAspects() {
+    /// What is known of a product only from the log's beginning on.
+    mutating func readApart(_ row: Row) throws {
+        summary.missing = try row.count("missing")
+        summary.duplicates = try row.count("duplicates")
+        summary.unfiled = try row.count("unfiled")
+        summary.quarantined = quarantined(try row.value("quarantine_reasons"))
+        if let first: Int64 = try row.value("first_ms"), let last: Int64 = try row.value("last_ms") {
+            let (first, last) = (Day(Timestamp(rawValue: first)), Day(Timestamp(rawValue: last)))
+            if first <= last { summary.extent = first...last }
+        }
+    }
+
+    mutating func sortAspects() {
         summary.aspects.sort { ($1.kinds.total, $0.aspect) < ($0.kinds.total, $1.aspect) }
     }
 
-    private func fetch(_ sql: String) throws -> [Row] {
+    func fetch(_ sql: String) throws -> [Row] {
         try Row.fetchAll(db.cachedStatement(sql: sql), arguments: [id])
     }
 
-    private mutating func name(_ kind: SymbolKind, _ id: UInt32) throws -> String {
+    mutating func name(_ kind: SymbolKind, _ id: UInt32) throws -> String {
         let key = UInt64(kind.rawValue) << 32 | UInt64(id)
         if let known = names[key] { return known }
-        let statement = try db.cachedStatement(sql: "SELECT text FROM word WHERE kind = ? AND id = ?")
-        let text = try String.fetchOne(statement, arguments: [kind.rawValue, id]) ?? "\(kind.name)#\(id)"
+        let sql = "SELECT \(StoredText.bytes("text")) FROM word WHERE kind = ? AND id = ?"
+        let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [kind.rawValue, id])
+        let text = try row.map { try $0.text(0) } ?? "\(kind.name)#\(id)"
         names[key] = text
         return text
     }
@@ -89,17 +100,19 @@ struct SummaryReading {
         if aspect.kinds.preferences > 0 { aspect.preference = try preference(row) }
         for scale in NumberArray(try row.value("rating_scales")).arrays { aspect.ratings.append(try rating(scale)) }
         aspect.ratings.sort { $0.count > $1.count }
+        var faults: [FaultSummary] = []
         for code in NumberArray(try row.value("fault_codes")).arrays {
             let word = try name(.value, try code.word(0))
-            aspect.faults.append(
+            faults.append(
                 FaultSummary(
                     code: word, events: try code.count(1), total: code.total(2), maxSeverity: try code.count(3)))
         }
         let others = try row.total("other_faults")
         if others > 0 {
-            aspect.faults.append(FaultSummary(code: "__other__", events: 0, total: others, maxSeverity: 0))
+            faults.append(FaultSummary(code: "__other__", events: nil, total: others, maxSeverity: nil))
         }
-        aspect.faults.sort { ($1.total, $0.code) < ($0.total, $1.code) }
+        faults.sort { ($1.total, $0.code) < ($0.total, $1.code) }
+        aspect.faults = faults
         return aspect
     }
 
@@ -109,8 +122,9 @@ struct SummaryReading {
         preference.moves = try row.count("moves")
         let (choosing, numbering) = (try row.count("choosing"), try row.count("numbering"))
         let (on, off) = (try row.count("flags_on"), try row.count("flags_off"))
-        preference.devices = choosing + numbering + on + off
-        let whole = Double(max(1, preference.devices))
+        let devices = choosing + numbering + on + off
+        preference.devices = devices
+        let whole = Double(max(1, devices))
         func add(_ value: String, _ devices: Int, _ sets: Int?) {
             preference.choices.append(
                 ChoiceSummary(value: value, devices: devices, share: Double(devices) / whole, sets: sets))
@@ -128,8 +142,8 @@ struct SummaryReading {
             ($1.devices ?? 0, $1.sets ?? 0, $0.value) < ($0.devices ?? 0, $0.sets ?? 0, $1.value)
         }
         preference.numbers = try numbers(row, unit: try row.value("unit"))
+        preference.numbers?.devices = numbering
         if numbering > 0 {
-            preference.numbers?.devices = numbering
             preference.numbers?.quantiles = [
                 try row.value("p5"), try row.value("p25"), try row.value("p50"), try row.value("p75"),
                 try row.value("p95"),
@@ -166,12 +180,14 @@ struct SummaryReading {
             topLow: scale.number(4), topHigh: scale.number(5), histogram: try scale.arrays.first?.counts() ?? [])
     }
 
-    private mutating func readTexts() throws {
+    mutating func readTexts(_ window: ClosedRange<Day> = .always) throws {
         let sql = """
-            SELECT * FROM fold_feedback WHERE id BETWEEN ?1 << 8 AND (?1 << 8) + 255
+            SELECT "offset", time_ms, aspect, language, rating, \(StoredText.bytes("text")) AS body FROM fold_feedback
+            WHERE id BETWEEN ?1 << 8 AND (?1 << 8) + 255 AND time_ms BETWEEN ?2 AND ?3
             ORDER BY number DESC LIMIT \(SummaryReader.texts)
             """
-        for row in try fetch(sql) {
+        let (first, last) = window.milliseconds
+        for row in try Row.fetchAll(db.cachedStatement(sql: sql), arguments: [id, first, last]) {
             let (aspect, language): (UInt32, UInt32) = (try row.value("aspect"), try row.value("language"))
             let offset: UInt64 = try row.value("offset")
             summary.texts.append(
@@ -179,13 +195,13 @@ struct SummaryReading {
                     offset: Offset(rawValue: offset), time: Timestamp(rawValue: try row.value("time_ms")),
                     aspect: aspect == 0 ? "" : try name(.aspect, aspect),
                     language: language == 0 ? nil : try name(.language, language), rating: try row.value("rating"),
-                    text: try row.value("text")))
+                    text: try row.text(5)))
         }
     }
 
-    private func dayKey(_ day: Day) -> Int64 { SummarySchema.productDayKey(id, day.rawValue) }
+    func dayKey(_ day: Day) -> Int64 { SummarySchema.productDayKey(id, day.rawValue) }
 
-    private mutating func readDays(_ window: ClosedRange<Day>) throws {
+    mutating func readDays(_ window: ClosedRange<Day>) throws {
         let sql = "SELECT * FROM fold_product_day WHERE id BETWEEN ? AND ? ORDER BY id"
         let rows = try Row.fetchAll(
             db.cachedStatement(sql: sql),
@@ -197,164 +213,5 @@ struct SummaryReading {
                     devices: try row.count("devices"),
                     customers: try row.count("customers")))
         }
-    }
-}
-
-extension SummaryReading {
-    /// A window of days: sums of the days' rows, and merged sets.
-    mutating func window(_ window: ClosedRange<Day>) throws -> ProductSummary? {
-        summary.window = window
-        try readDays(window)
-        for day in summary.days { summary.kinds.add(day.kinds) }
-        try mergeSets(window)
-        try sumAspects(window)
-        return summary
-    }
-
-    private mutating func mergeSets(_ window: ClosedRange<Day>) throws {
-        let sql = "SELECT device_set, customer_set FROM fold_product_day WHERE id BETWEEN ? AND ?"
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(sql: sql),
-            arguments: [dayKey(window.lowerBound), dayKey(window.upperBound)])
-        var devices = DistinctCount()
-        var customers = DistinctCount()
-        while let row = try rows.next() {
-            let deviceSet = [UInt8](try row.decode(Data.self, atIndex: 0))
-            let customerSet = [UInt8](try row.decode(Data.self, atIndex: 1))
-            if let day = DistinctCount(encoded: deviceSet.span) { devices.formUnion(day) }
-            if let day = DistinctCount(encoded: customerSet.span) { customers.formUnion(day) }
-        }
-        // An estimate may exceed the exact count of the whole time; a window cannot.
-        let whole = try fetch("SELECT devices, customers FROM fold_product WHERE product = ?").first
-        summary.devices = min(devices.count, try whole?.count("devices") ?? .max)
-        summary.customers = min(customers.count, try whole?.count("customers") ?? .max)
-        summary.isExact = devices.isExact && customers.isExact
-    }
-
-    private mutating func sumAspects(_ window: ClosedRange<Day>) throws {
-        let sql = """
-            SELECT d.*, a.slot, a.aspect, a.unit
-            FROM fold_slot AS s CROSS JOIN fold_aspect AS a USING (slot) CROSS JOIN fold_product_day AS p
-            CROSS JOIN fold_aspect_day AS d ON d.id = (p.day << 32) + a.slot
-            WHERE s.id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 AND p.id BETWEEN ?2 AND ?3
-            ORDER BY s.id, p.id
-            """
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(sql: sql),
-            arguments: [id, dayKey(window.lowerBound), dayKey(window.upperBound)])
-        var sums: [WindowSum] = []
-        while let row = try rows.next() {
-            let slot: UInt32 = try row.value("slot")
-            if sums.last?.slot != slot {
-                sums.append(WindowSum(slot: slot, aspect: try row.value("aspect"), unit: try row.value("unit")))
-            }
-            try sums[sums.count - 1].add(row)
-        }
-        var overall = WindowSum(slot: 0, aspect: 0, unit: 0)
-        for sum in sums { overall.addRatings(of: sum) }
-        summary.rating = overall.rating(overall: nil)
-        for sum in sums {
-            var aspect = AspectSummary(aspect: try name(.aspect, sum.aspect))
-            aspect.kinds = sum.kinds
-            aspect.useTotal = sum.useTotal
-            aspect.faultTotal = sum.faultTotal
-            if let rating = sum.rating(overall: summary.rating?.mean) { aspect.ratings = [rating] }
-            if sum.kinds.preferences > 0 { aspect.preference = try preference(sum) }
-            summary.aspects.append(aspect)
-        }
-        sortAspects()
-    }
-
-    private mutating func preference(_ sum: WindowSum) throws -> PreferenceSummary {
-        var preference = PreferenceSummary()
-        preference.sets = Int(sum.kinds.preferences)
-        let whole = Double(max(1, preference.sets))
-        for (word, sets) in sum.choices {
-            preference.choices.append(
-                ChoiceSummary(
-                    value: try name(.value, word), devices: nil, share: Double(sets) / whole, sets: sets))
-        }
-        if sum.otherSets > 0 {
-            preference.choices.append(
-                ChoiceSummary(
-                    value: "__other__", devices: nil, share: Double(sum.otherSets) / whole, sets: sum.otherSets))
-        }
-        preference.choices.sort { ($1.sets ?? 0, $0.value) < ($0.sets ?? 0, $1.value) }
-        if sum.numberCount > 0 {
-            var numbers = NumberSummary()
-            numbers.unit = sum.unit == 0 ? nil : try name(.unit, sum.unit)
-            numbers.sets = sum.numberCount
-            numbers.mean = sum.numberSum / Double(sum.numberCount)
-            numbers.least = sum.least
-            numbers.most = sum.most
-            preference.numbers = numbers
-        }
-        return preference
-    }
-}
-
-/// The days of one aspect, added up.
-private struct WindowSum {
-    let slot: UInt32
-    let aspect: UInt32
-    let unit: UInt32
-    var kinds = KindCounts()
-    var useTotal = 0
-    var faultTotal = 0
-    var otherSets = 0
-    var choices: [UInt32: Int] = [:]
-    var numberCount = 0
-    var numberSum = 0.0
-    var least = Double.infinity
-    var most = -Double.infinity
-    var ratingCount = 0
-    var ratingSum = 0.0
-    var histogram = [0, 0, 0, 0, 0]
-
-    init(slot: UInt32, aspect: UInt32, unit: UInt32) {
-        self.slot = slot
-        self.aspect = aspect
-        self.unit = unit
-    }
-
-    mutating func add(_ row: Row) throws {
-        let counts = NumberArray(try row.value("counts"))
-        kinds.add(try counts.kinds())
-        useTotal = plus(useTotal, counts.total(6))
-        faultTotal = plus(faultTotal, counts.total(7))
-        otherSets += try counts.count(8)
-        for choice in NumberArray(try row.decode(String?.self, forColumn: "choices") ?? "[]").arrays {
-            choices[try choice.word(0), default: 0] += try choice.count(1)
-        }
-        if let ratings = counts.arrays.first {
-            ratingCount += try ratings.count(0)
-            ratingSum += ratings.number(1)
-            for place in 0..<5 { histogram[place] += try ratings.count(2 + place) }
-        }
-        if counts.arrays.count > 1 {
-            let numbers = counts.arrays[1]
-            numberCount += try numbers.count(0)
-            numberSum += numbers.number(1)
-            least = min(least, numbers.number(2))
-            most = max(most, numbers.number(3))
-        }
-    }
-
-    mutating func addRatings(of other: WindowSum) {
-        ratingCount += other.ratingCount
-        ratingSum += other.ratingSum
-        for place in 0..<5 { histogram[place] += other.histogram[place] }
-    }
-
-    func rating(overall: Double?) -> RatingSummary? {
-        guard ratingCount > 0 else { return nil }
-        let count = Double(ratingCount)
-        let top = UInt64(histogram[3] + histogram[4])
-        let bounds = wilsonBounds(top, of: UInt64(ratingCount))
-        let prior = Double(ProjectionLimits.priorRatings)
-        return RatingSummary(
-            scale: "1-5", count: ratingCount, mean: ratingSum / count,
-            adjusted: overall.map { (ratingSum + prior * $0) / (count + prior) }, topShare: Double(top) / count,
-            topLow: bounds.low, topHigh: bounds.high, histogram: histogram)
     }
 }

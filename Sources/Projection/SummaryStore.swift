@@ -249,7 +249,12 @@ package struct SummaryStore: Sendable {
                     let order = (1...columns).map(String.init).joined(separator: ", ")
                     let rows = try Row.fetchCursor(db, sql: "SELECT * FROM \(view) ORDER BY \(order)")
                     while let row = try rows.next() {
-                        lines.append(view + "|" + row.databaseValues.map(\.description).joined(separator: "|"))
+                        let values = try row.databaseValues.enumerated().map { column, value in
+                            // A text may hold U+0000, where its value as GRDB has it ends.
+                            guard case .string = value.storage else { return value.description }
+                            return "\"" + (try row.text(column)) + "\""
+                        }
+                        lines.append(view + "|" + values.joined(separator: "|"))
                     }
                 }
                 return lines

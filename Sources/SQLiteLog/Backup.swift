@@ -13,38 +13,45 @@ package enum Backup {
     /// has a name for each. Each file is written beside its place, flushed, and then renamed.
     /// - Parameter companions: other SQLite files of the data folder, copied before the log; those not there are left
     ///   out.
+    /// - Parameter progress: called after some megabytes or blocks each.
     /// - Throws: `LogError`; what was copied so far is whole. `.inTheWay` when the folder holds another log, or one
     ///   that is not a beginning of this one.
     package static func take(
-        from data: String, to target: String, companions: [String]
+        from data: String, to target: String, companions: [String],
+        progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) throws(LogError) -> CopyReport {
         let (source, folder) = (data + "/log", target + "/log")
         guard Files.isThere(source) else { throw .io("\(source) is not there") }
         try Files.makeFolder(folder)
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
-        try sweep(target)
-        try sweep(folder)
+        removeDrafts(in: target)
         try checkThatItContinues(source, folder)
         var report = CopyReport()
         for name in companions where Files.isThere(data + "/" + name) {
             try copyDatabase(data + "/" + name, to: target + "/" + name)
         }
-        for first in try SegmentWriter.findSegments(source) { try copySegment(first, source, folder, &report) }
+        var tally = CopyTally(source, try SegmentWriter.findSegments(source), progress)
+        for first in tally.segments {
+            tally.begin()
+            try copySegment(first, source, folder, &report, &tally)
+        }
         if Files.isThere(data + "/identity.sqlite") {
             try copyDatabase(data + "/identity.sqlite", to: target + "/identity.sqlite")
         }
         try Files.syncFolder(target)
-        report.verification = try verify(folder)
+        report.verification = try verify(folder, progress)
         return report
     }
 
     /// Puts a copy into a data folder that has no log yet, after checking it. The log appears there at once or not at
     /// all.
     ///
+    /// - Parameter progress: called after some megabytes or blocks each.
     /// - Throws: `LogError`; `.inTheWay` when something is in the way, or the copy is damaged.
     package static func restore(
-        from copy: String, to data: String, companions: [String]
+        from copy: String, to data: String, companions: [String],
+        progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) throws(LogError) -> CopyReport {
         let (source, folder) = (copy + "/log", data + "/log")
         guard Files.isThere(source) else { throw .io("\(source) is not there; it is no copy that `log backup` made") }
@@ -58,22 +65,25 @@ package enum Backup {
             }
         }
         var report = CopyReport()
-        report.verification = try verify(source)
+        report.verification = try verify(source, progress)
         guard report.verification.isClean else { return report }
         let draft = folder + ".partial"
         try Files.makeFolder(draft)
         try empty(draft)
-        for first in try SegmentWriter.findSegments(source) {
+        var tally = CopyTally(source, try SegmentWriter.findSegments(source), progress)
+        for first in tally.segments {
+            tally.begin()
             let name = Segment.file(first)
-            try Files.copy(source + "/" + name, to: draft + "/" + name)
+            try Files.copy(source + "/" + name, to: draft + "/" + name) { tally.add($0) }
             Files.makeReadOnly(draft + "/" + name)
             report.copied += 1
             report.bytes += Files.size(draft + "/" + name)
         }
         try Files.syncFolder(draft)
-        for name in ["identity.sqlite"] + companions where Files.isThere(copy + "/" + name) {
-            try copyDatabase(copy + "/" + name, to: data + "/" + name)
-        }
+        // All that takes time comes before the first name that would hinder another try.
+        let others = (["identity.sqlite"] + companions).filter { Files.isThere(copy + "/" + $0) }
+        for name in others { try draftDatabase(copy + "/" + name, to: data + "/" + name) }
+        for name in others { try placeDatabase(data + "/" + name) }
         Files.removeFolder(folder)
         try Files.rename(draft, to: folder)
         try Files.syncFolder(data)
@@ -84,7 +94,7 @@ package enum Backup {
 
     /// Copies one segment, unless the copy has it.
     private static func copySegment(
-        _ first: Offset, _ source: String, _ folder: String, _ report: inout CopyReport
+        _ first: Offset, _ source: String, _ folder: String, _ report: inout CopyReport, _ tally: inout CopyTally
     ) throws(LogError) {
         let name = Segment.file(first)
         let (path, copy) = (source + "/" + name, folder + "/" + name)
@@ -92,6 +102,7 @@ package enum Backup {
         if Files.isThere(copy) {
             if isPlain, Files.isSame(path, copy) {
                 report.skipped += 1
+                tally.add(Files.size(copy))
                 return
             }
             if isOnlyTheCopySound(first, source, folder) {
@@ -101,7 +112,13 @@ package enum Backup {
         }
         let draft = copy + ".partial"
         do throws(LogError) {
-            if isPlain { try Files.copy(path, to: draft) } else { try copyPages(path, to: draft) }
+            if isPlain {
+                try Files.copy(path, to: draft) { tally.add($0) }
+            } else {
+                // At once: in pieces it would begin anew whenever the daemon writes.
+                try copyPages(path, to: draft)
+                tally.add(Files.size(draft))
+            }
         } catch {
             // Retention may have dropped it since the list was made.
             if !Files.isThere(path) { return }
@@ -162,10 +179,14 @@ package enum Backup {
     }
 
     /// Checks a folder of segments.
-    static func verify(_ folder: String) throws(LogError) -> VerifyReport {
+    static func verify(
+        _ folder: String, _ progress: @escaping @Sendable (CopyProgress) -> Void
+    ) throws(LogError) -> VerifyReport {
         let segments = try SegmentWriter.findSegments(folder)
         let head = segments.last.flatMap { try? end(folder, $0).head } ?? segments.last ?? .zero
-        var verification = Verification(folder: folder, head: head, claim: nil)
+        var verification = Verification(
+            folder: folder, head: head, claim: nil,
+            progress: { done, total in progress(CopyProgress(.checking, done: done, total: total)) })
         for (index, first) in segments.enumerated() {
             verification.check(first, following: index + 1 < segments.count ? segments[index + 1] : nil)
         }
@@ -174,10 +195,17 @@ package enum Backup {
 
     /// Copies an SQLite file that may be in use, to its place, as a plain file.
     static func copyDatabase(_ path: String, to copy: String) throws(LogError) {
-        let draft = copy + ".partial"
-        Segment.removeFiles(draft)
-        try copyPages(path, to: draft)
-        try Files.rename(draft, to: copy)
+        try draftDatabase(path, to: copy)
+        try placeDatabase(copy)
+    }
+
+    private static func draftDatabase(_ path: String, to copy: String) throws(LogError) {
+        Segment.removeFiles(copy + draft)
+        try copyPages(path, to: copy + draft)
+    }
+
+    private static func placeDatabase(_ copy: String) throws(LogError) {
+        try Files.rename(copy + draft, to: copy)
         for suffix in ["-wal", "-shm"] where Files.isThere(copy + suffix) { Files.remove(copy + suffix) }
     }
 
@@ -200,9 +228,22 @@ package enum Backup {
         try translating(draft) { try plain.close() }
     }
 
-    /// Removes what an interrupted copy left.
-    private static func sweep(_ folder: String) throws(LogError) {
-        for name in try Files.list(folder) where name.contains(".partial") { Files.remove(folder + "/" + name) }
+    /// What the name of a file ends in that is not yet whole.
+    private static let draft = ".partial"
+
+    /// Removes what an interrupted backup, restore or salvage left in a folder; nothing that is not theirs.
+    package static func removeDrafts(in target: String) {
+        for folder in [target, target + "/log"] {
+            for name in (try? Files.list(folder)) ?? []
+            where name.contains(Segment.suffix + draft) || name.contains(".sqlite" + draft) {
+                Files.remove(folder + "/" + name)
+            }
+        }
+        let log = target + "/log" + draft
+        if Files.isThere(log) {
+            try? empty(log)
+            Files.removeFolder(log)
+        }
     }
 
     private static func empty(_ folder: String) throws(LogError) {

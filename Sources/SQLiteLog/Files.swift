@@ -124,7 +124,9 @@ enum Files {
     }
 
     /// Copies a file that nobody writes; the copy is on disk when this returns.
-    static func copy(_ old: String, to new: String) throws(LogError) {
+    ///
+    /// - Parameter progress: called with the bytes copied since it was called last.
+    static func copy(_ old: String, to new: String, progress: (Int) -> Void = { _ in }) throws(LogError) {
         // SAFETY: as in FolderLock; each descriptor is closed once.
         let source = unsafe open(old, O_RDONLY | O_CLOEXEC)
         guard source >= 0 else { throw .io("\(old): \(reason())") }
@@ -145,6 +147,7 @@ enum Files {
                 guard done > 0 else { throw errno == ENOSPC ? .full(new) : .io("\(new): \(reason())") }
                 written += done
             }
+            progress(count)
         }
         guard fsync(target) == 0 else { throw .io("\(new): \(reason())") }
     }

@@ -182,11 +182,16 @@ package final class SQLiteEventLog: EventLog {
     package func verify() async throws(LogError) -> VerifyReport { try await verify(claim: nil) }
 
     /// As `verify`, and looks for a chain value that was written down earlier.
-    package func verify(claim: ChainClaim?) async throws(LogError) -> VerifyReport {
+    ///
+    /// - Parameter progress: called with the events that were looked at and those there are, after some blocks each.
+    package func verify(
+        claim: ChainClaim?, progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
+    ) async throws(LogError) -> VerifyReport {
         try await run(on: readerQueue) { () throws(LogError) in
             if self.isReadOnly { try self.refresh() }
             let extent = self.extent.withLock { $0 }
-            var verification = Verification(folder: self.folder, head: extent.head, claim: claim)
+            var verification = Verification(
+                folder: self.folder, head: extent.head, claim: claim, progress: progress)
             for (index, first) in extent.segments.enumerated() {
                 // The oldest segments may have been dropped since the list was made.
                 if index == 0 || verification.report.segments == 0,

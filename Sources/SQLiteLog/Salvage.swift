@@ -8,10 +8,13 @@ extension Backup {
     ///
     /// The events are stored anew, so the new log has a chain of its own; where events were left out a new segment
     /// begins, and its chain says so. Names and the log's identity are those of the old one.
-    /// - Parameter report: called for each place that is left out, in log order.
+    /// - Parameters:
+    ///   - report: called for each place that is left out, in log order.
+    ///   - progress: called after some blocks each.
     /// - Throws: `LogError`; `.inTheWay` when the folder is not empty.
     package static func salvage(
-        _ data: String, into target: String, companions: [String], report: @escaping @Sendable (Damage) -> Void
+        _ data: String, into target: String, companions: [String], report: @escaping @Sendable (Damage) -> Void,
+        progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) async throws(LogError) -> SalvageReport {
         let log = try SQLiteEventLog(directory: data, readOnly: true, proving: true)
         try Files.makeFolder(target + "/log")
@@ -19,6 +22,7 @@ extension Backup {
         defer { withExtendedLifetime(lock) {} }
         guard try SegmentWriter.findSegments(target + "/log").isEmpty, !Files.isThere(target + "/identity.sqlite")
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
+        progress(CopyProgress(.salvaging))
         for name in ["identity.sqlite"] + companions where Files.isThere(data + "/" + name) {
             do throws(LogError) {
                 try copyDatabase(data + "/" + name, to: target + "/" + name)
@@ -31,16 +35,17 @@ extension Backup {
         var writer = try SegmentWriter(folder: target + "/log", limits: SegmentLimits(), identity: identity)
         try writer.take(over: try knownIdentity(data) ?? writer.logID)
         for damage in log.openingDamages { report(damage) }
-        let result = try await copy(log, into: &writer, report)
+        let result = try await copy(log, into: &writer, report, progress)
         try writer.close()
         identity.close()
         var done = result
-        done.verification = try verify(target + "/log")
+        done.verification = try verify(target + "/log", progress)
         return done
     }
 
     private static func copy(
-        _ log: SQLiteEventLog, into writer: inout SegmentWriter, _ report: @escaping @Sendable (Damage) -> Void
+        _ log: SQLiteEventLog, into writer: inout SegmentWriter, _ report: @escaping @Sendable (Damage) -> Void,
+        _ progress: @Sendable (CopyProgress) -> Void
     ) async throws(LogError) -> SalvageReport {
         var words = Definitions()
         words.symbols = log.proof?.words ?? []
@@ -67,6 +72,10 @@ extension Backup {
                 done.events += UInt64(block.count)
                 arrival = block.batch.events.last?.arrival ?? arrival
             }
+            progress(
+                CopyProgress(
+                    .salvaging, done: follower.position.rawValue - start.rawValue,
+                    total: end.rawValue - start.rawValue))
         }
         done.leftOut = follower.unreadable
         if writer.head < end {

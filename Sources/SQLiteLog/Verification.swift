@@ -17,12 +17,18 @@ struct Verification {
     private var vocabulary = Vocabulary()
     /// The lowest offset at which damage was found.
     private var firstDamage: Offset?
+    private let progress: @Sendable (UInt64, UInt64) -> Void
 
     /// - Parameters:
     ///   - head: where the log ends.
     ///   - claim: a chain value to be looked for.
-    init(folder: String, head: Offset, claim: ChainClaim?) {
+    ///   - progress: called with the events that were looked at and those there are, after some blocks each.
+    init(
+        folder: String, head: Offset, claim: ChainClaim?,
+        progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
+    ) {
         self.folder = folder
+        self.progress = progress
         self.head = head
         report.claim = claim
         report.head = head
@@ -34,6 +40,7 @@ struct Verification {
     mutating func check(_ first: Offset, following: Offset?) {
         if report.segments == 0 { report.start = first }
         report.segments += 1
+        tell(first)
         let end = max(following ?? head, first)
         do throws(LogError) {
             let reader = try SegmentReader(folder: folder, first: first, rescuing: true)
@@ -47,6 +54,11 @@ struct Verification {
         report.chainHead = isKnown ? expected?.chains.first?.description ?? "" : ""
         report.head = expected?.offset ?? end
         if let found = report.claim?.found, let firstDamage { report.claim?.isBehindDamage = firstDamage < found }
+    }
+
+    private func tell(_ next: Offset) {
+        let start = report.start
+        progress(max(next, start).rawValue - start.rawValue, max(head, start).rawValue - start.rawValue)
     }
 
     /// Whether a segment says that a salvage left out what is missing before it.
@@ -78,6 +90,7 @@ struct Verification {
         }
         while let rows = read(&walk, end: end) {
             for row in rows { check(row, &walk) }
+            tell(walk.next)
         }
         // What is missing before a following segment is judged there.
         if walk.next < end, isLast { note(file, walk.next..<end, "blocks are missing") }

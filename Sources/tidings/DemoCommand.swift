@@ -46,6 +46,8 @@ struct Demo: AsyncParsableCommand {
         }
         printError("a daemon on free ports, \(devices) simulated devices, \(seconds) s over UDP and TCP ...")
         let (ports, listening) = AsyncStream.makeStream(of: (tcp: Int, udp: Int).self)
+        // Printed when the daemon has stopped and the folder is gone, for printing may end the process.
+        var answer = ""
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await serve(configuration) { tcp, udp in
@@ -58,13 +60,15 @@ struct Demo: AsyncParsableCommand {
                 printError("over TCP: \(line(overTCP))")
                 printError("over UDP: \(line(overUDP))")
                 _ = try? await ControlClient.ask(.checkpoint, dataDirectory: folder)
-                try show(folder)
+                answer = try self.answer(folder)
                 // The daemon stops as it does for an operator: by SIGTERM.
                 kill(ProcessInfo.processInfo.processIdentifier, SIGTERM)
                 break
             }
             try await group.waitForAll()
         }
+        if keep == nil { try? FileManager.default.removeItem(atPath: folder) }
+        printOut(answer)
         if keep != nil { printError("the data is in \(folder): try `tidings summary --data \(folder)`") }
     }
 
@@ -91,13 +95,15 @@ struct Demo: AsyncParsableCommand {
         "sent \(totals.sent), acked \(totals.acked), retried \(totals.retried), lost \(totals.lost)"
     }
 
-    private func show(_ folder: String) throws {
+    private func answer(_ folder: String) throws -> String {
         do {
             let reader = try SummaryReader(path: folder + "/" + Projector.fileName)
             let products = try reader.products()
-            printOut(renderProducts(products, position: try reader.position(), as: .table, style: .now))
-            guard let first = products.first, let summary = try reader.summary(product: first.product) else { return }
-            printOut("\n" + renderSummary(summary, as: .table, style: .now))
+            let list = renderProducts(products, position: try reader.position(), as: .table, style: .now)
+            guard let first = products.first, let summary = try reader.summary(product: first.product) else {
+                return list
+            }
+            return list + "\n" + renderSummary(summary, as: .table, style: .now)
         } catch {
             throw Failure(error)
         }

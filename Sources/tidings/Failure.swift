@@ -7,6 +7,7 @@ import Projection
 /// The exit codes, a contract with scripts (docs/operating.md).
 enum ExitStatus: Int32 {
     case checkFailed = 1
+    case usage = 64
     case data = 65
     case unreachable = 69
     case inputOutput = 74
@@ -37,6 +38,7 @@ struct Failure: Error {
             switch error {
             case .storage, .missing, .log: .inputOutput
             case .mismatch, .horizon, .damaged: .data
+            case .window: .usage
             }
         self.init(error.description, code)
     }

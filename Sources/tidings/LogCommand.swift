@@ -7,6 +7,7 @@ import Foundation
 import Log
 import Presentation
 import SQLiteLog
+import Synchronization
 import Wire
 
 struct Log: AsyncParsableCommand {
@@ -61,7 +62,7 @@ struct EventPrinter {
     /// Writes what has been appended.
     mutating func flush() {
         guard !bytes.isEmpty else { return }
-        FileHandle.standardOutput.write(Data(bytes))
+        printOut(bytes: bytes)
         bytes.removeAll(keepingCapacity: true)
     }
 }
@@ -187,7 +188,7 @@ struct LogStat: AsyncParsableCommand {
     func run() async throws {
         let log = try openLog(try await data.directory())
         do {
-            printOut(renderStatistics(try await log.statistics(), as: format))
+            printOut(renderStatistics(try await log.statistics(), as: format, style: .now))
         } catch {
             throw Failure(error)
         }
@@ -223,9 +224,25 @@ struct LogVerify: AsyncParsableCommand {
     func run() async throws {
         let log = try openLog(try await data.directory())
         let report: VerifyReport
-        do { report = try await log.verify(claim: head.flatMap { ChainClaim($0) }) } catch { throw Failure(error) }
+        do { report = try await verify(log) } catch let error as LogError { throw Failure(error) }
         printOut(renderVerification(report, as: format))
         guard report.isClean, report.claim?.isProven ?? true else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+    }
+
+    private func verify(_ log: SQLiteEventLog) async throws -> VerifyReport {
+        ProgressLine.shared.begin(ProgressText("verify", .events))
+        defer { ProgressLine.shared.hide() }
+        return try await Interruption.guarding(
+            stands: {
+                let (done, total) = ProgressLine.shared.position ?? (0, 0)
+                return "verify stopped after \(grouped(done)) of \(grouped(total)) events: what was found is not told, "
+                    + "and nothing was changed; run it again"
+            },
+            {
+                try await log.verify(claim: head.flatMap { ChainClaim($0) }) { done, total in
+                    ProgressLine.shared.show(done, of: total)
+                }
+            })
     }
 }
 
@@ -257,33 +274,57 @@ struct LogExport: AsyncParsableCommand {
 
     func run() async throws {
         let log = try openLog(try await data.directory(), proving: true)
+        let next = Mutex(Offset.zero)
         let isWhole: Bool
         do {
-            let first = if let from { Offset(rawValue: from) } else { await log.start }
-            var printer = EventPrinter(
-                format: format == .csv ? .csv : .json, vocabulary: try await log.vocabulary())
-            printOut(printer.header)
-            let lines = DamageLines()
-            for damage in log.openingDamages { lines.note(damage) }
-            var follower = PassingFollower(
-                Follower(log, from: first, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
-            var left = limit ?? .max
-            while left > 0 {
-                let blocks = try await follower.nextAvailable(limit: 8)
-                if blocks.isEmpty { break }
-                for block in blocks {
-                    for (index, event) in block.batch.events.enumerated() where left > 0 {
-                        printer.append(event, in: block.batch, at: block.firstOffset + index)
-                        left -= 1
-                    }
-                }
-                printer.flush()
-            }
-            lines.finish()
-            isWhole = lines.isEmpty
-        } catch {
+            isWhole = try await Interruption.guarding(
+                stands: {
+                    let (done, _) = ProgressLine.shared.position ?? (0, 0)
+                    return "export stopped after \(grouped(done)) events; go on with --from "
+                        + "\(next.withLock { $0.rawValue })"
+                },
+                { try await export(log) { offset in next.withLock { $0 = offset } } })
+        } catch let error as LogError {
             throw Failure(error)
         }
         guard isWhole else { throw ExitCode(ExitStatus.data.rawValue) }
+    }
+
+    /// - Parameter wrote: called with the offset behind what has been written.
+    /// - Returns: whether nothing was left out.
+    private func export(_ log: SQLiteEventLog, wrote: (Offset) -> Void) async throws(LogError) -> Bool {
+        let first = if let from { Offset(rawValue: from) } else { await log.start }
+        let head = await log.head
+        let total = min(limit ?? .max, head.rawValue - min(first.rawValue, head.rawValue))
+        ProgressLine.shared.begin(ProgressText("export", .events))
+        defer { ProgressLine.shared.hide() }
+        wrote(first)
+        var done: UInt64 = 0
+        var printer = EventPrinter(
+            format: format == .csv ? .csv : .json, vocabulary: try await log.vocabulary())
+        printOut(printer.header)
+        let lines = DamageLines()
+        for damage in log.openingDamages { lines.note(damage) }
+        var follower = PassingFollower(
+            Follower(log, from: first, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
+        var left = limit ?? .max
+        while left > 0 {
+            let blocks = try await follower.nextAvailable(limit: 8)
+            if blocks.isEmpty { break }
+            var written = follower.position
+            for block in blocks {
+                for (index, event) in block.batch.events.enumerated() where left > 0 {
+                    printer.append(event, in: block.batch, at: block.firstOffset + index)
+                    written = block.firstOffset + index + 1
+                    left -= 1
+                    done += 1
+                }
+            }
+            printer.flush()
+            wrote(written)
+            ProgressLine.shared.show(done, of: total)
+        }
+        lines.finish()
+        return lines.isEmpty
     }
 }

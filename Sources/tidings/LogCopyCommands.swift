@@ -7,6 +7,7 @@ import Log
 import Presentation
 import Projection
 import SQLiteLog
+import Synchronization
 
 /// Takes a copy of the log while the daemon runs, or does not.
 struct LogBackup: AsyncParsableCommand {
@@ -35,7 +36,7 @@ struct LogBackup: AsyncParsableCommand {
         let report: CopyReport
         do {
             // A log whose beginning was dropped starts from the snapshot in the summaries; else these are made anew.
-            report = try await take(directory)
+            report = try await guardingCopy("backup", folder) { progress in try await take(directory, progress) }
         } catch let error as LogError {
             throw Failure(error)
         }
@@ -46,12 +47,14 @@ struct LogBackup: AsyncParsableCommand {
     }
 
     /// Once more when retention dropped segments meanwhile: the snapshot in the copy must cover where its log begins.
-    private func take(_ directory: String) async throws -> CopyReport {
+    private func take(
+        _ directory: String, _ progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws -> CopyReport {
         let log = try openLog(directory)
         while true {
             let start = await log.start
             let report = try Backup.take(
-                from: directory, to: folder, companions: start > .zero ? [Projector.fileName] : [])
+                from: directory, to: folder, companions: start > .zero ? [Projector.fileName] : [], progress: progress)
             _ = await log.head
             if await log.start == start { return report }
         }
@@ -83,8 +86,11 @@ struct LogRestore: AsyncParsableCommand {
         try refuseSame(directory, folder)
         let report: CopyReport
         do {
-            report = try Backup.restore(from: folder, to: directory, companions: [Projector.fileName])
-        } catch {
+            report = try await guardingCopy("restore", directory) { progress in
+                try Backup.restore(
+                    from: folder, to: directory, companions: [Projector.fileName], progress: progress)
+            }
+        } catch let error as LogError {
             throw Failure(error)
         }
         guard report.verification.isClean else {
@@ -124,15 +130,70 @@ struct LogSalvage: AsyncParsableCommand {
         let report: SalvageReport
         do {
             let start = await (try openLog(directory)).start
-            report = try await Backup.salvage(
-                directory, into: folder, companions: start > .zero ? [Projector.fileName] : [],
-                report: { lines.note($0) })
+            report = try await guardingCopy("salvage", folder) { progress in
+                try await Backup.salvage(
+                    directory, into: folder, companions: start > .zero ? [Projector.fileName] : [],
+                    report: { lines.note($0) }, progress: progress)
+            }
         } catch let error as LogError {
             throw Failure(error)
         }
         lines.finish()
         printOut(renderSalvage(report, as: format))
         guard report.verification.isClean else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+    }
+}
+
+/// Runs the copying of a log with its progress on the terminal; interrupted, it says what stands.
+///
+/// - Parameter target: the folder that is written.
+private func guardingCopy<Report>(
+    _ work: String, _ target: String,
+    _ copy: (_ progress: @escaping @Sendable (CopyProgress) -> Void) async throws -> Report
+) async throws -> Report {
+    let latest = Mutex<CopyProgress?>(nil)
+    defer { ProgressLine.shared.hide() }
+    return try await Interruption.guarding(
+        stands: { standing(work, latest.withLock { $0 }, target) },
+        cleanUp: { if latest.withLock({ $0 }) != nil { Backup.removeDrafts(in: target) } },
+        {
+            try await copy { progress in
+                let isNew = latest.withLock { latest in
+                    defer { latest = progress }
+                    return latest?.step != progress.step
+                }
+                if isNew { ProgressLine.shared.begin(text(work, progress.step)) }
+                ProgressLine.shared.show(progress.done, of: progress.total)
+            }
+        })
+}
+
+private func text(_ work: String, _ step: CopyProgress.Step) -> ProgressText {
+    switch step {
+    case .copying: ProgressText(work, .bytes)
+    case .salvaging: ProgressText(work, .events)
+    case .checking: ProgressText(work + ", check", .events)
+    }
+}
+
+private func standing(_ work: String, _ progress: CopyProgress?, _ target: String) -> String {
+    guard let progress else {
+        return "\(work) stopped before it began: nothing was " + (work == "restore" ? "restored" : "copied")
+    }
+    let events = "\(grouped(progress.done)) of \(grouped(progress.total)) events"
+    switch (work, progress.step) {
+    case ("restore", .checking): return "restore stopped after \(events) of the copy were checked: nothing was restored"
+    case ("restore", _):
+        return
+            "restore stopped at segment \(progress.segment) of \(progress.segments): nothing was restored; run it again"
+    case ("salvage", .salvaging):
+        return "salvage stopped after \(events): \(target) is incomplete; remove it and run it again"
+    case (_, .checking):
+        return "\(work) stopped after \(events) of the copy were checked: it is complete; check it with "
+            + "`tidings log verify --data \(target)`"
+    default:
+        return "\(work) stopped at segment \(progress.segment) of \(progress.segments): the copy is incomplete; "
+            + "run it again to go on"
     }
 }
 

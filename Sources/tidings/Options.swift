@@ -32,7 +32,7 @@ struct DataOptions: ParsableArguments {
 enum Terminal {
     /// Whether colours may be used: a terminal, and nobody said NO_COLOR (https://no-color.org).
     static var hasColour: Bool {
-        isatty(STDOUT_FILENO) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+        isOutput && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     }
 
     /// Whether progress may be shown on standard error.
@@ -42,23 +42,16 @@ enum Terminal {
     static var isUTF8: Bool {
         let environment = ProcessInfo.processInfo.environment
         let locale = environment["LC_ALL"] ?? environment["LC_CTYPE"] ?? environment["LANG"] ?? "UTF-8"
-        return locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8") || !hasTerminal
+        return locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8") || !isOutput
     }
 
-    /// The columns of the terminal; 120 when there is none.
+    /// The columns of the terminal, or what COLUMNS says, or 120.
     static var width: Int {
-        ProcessInfo.processInfo.environment["COLUMNS"].flatMap { Int($0) } ?? 120
+        if let columns = StandardStreams.columns(STDOUT_FILENO) { return columns }
+        let stated = ProcessInfo.processInfo.environment["COLUMNS"].flatMap { Int($0) } ?? 0
+        return stated > 0 ? stated : 120
     }
 
-    private static var hasTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
-}
-
-/// Writes to standard output in one piece, so that a closed pipe ends the command quietly.
-func printOut(_ text: String) {
-    FileHandle.standardOutput.write(Data(text.utf8))
-}
-
-/// Writes a line to standard error.
-func printError(_ text: String) {
-    try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+    /// Whether data goes to it.
+    static var isOutput: Bool { isatty(STDOUT_FILENO) == 1 }
 }

@@ -30,9 +30,7 @@ struct Rebuild: AsyncParsableCommand {
         let events: UInt64
         do {
             let log = try SQLiteEventLog(directory: directory, readOnly: false)
-            if Terminal.showsProgress { printError("folding \(await log.head.rawValue) events ...") }
-            events = try await Projector.rebuild(
-                log: log, identity: log.logIdentity, into: directory, now: { wallClock() })
+            events = try await rebuild(log, directory)
             try await log.close()
         } catch let error as LogError {
             throw Failure(error)
@@ -46,8 +44,28 @@ struct Rebuild: AsyncParsableCommand {
         case .table:
             printOut("rebuilt the summaries from \(events) events in \(rounded(seconds)) s (\(rate) events/s)\n")
         case .json: printOut("{\"events\":\(events),\"seconds\":\(rounded(seconds)),\"events_per_second\":\(rate)}\n")
-        case .csv: printOut("events,seconds,events_per_second\n\(events),\(rounded(seconds)),\(rate)\n")
+        case .csv:
+            printOut(
+                csvLine(["events", "seconds", "events_per_second"])
+                    + csvLine(["\(events)", "\(rounded(seconds))", "\(rate)"]))
         }
+    }
+
+    private func rebuild(_ log: SQLiteEventLog, _ directory: String) async throws -> UInt64 {
+        ProgressLine.shared.begin(ProgressText("rebuild", .events))
+        defer { ProgressLine.shared.hide() }
+        return try await Interruption.guarding(
+            stands: {
+                let (done, total) = ProgressLine.shared.position ?? (0, 0)
+                return "rebuild stopped after \(grouped(done)) of \(grouped(total)) events: "
+                    + Projector.standing(in: directory)
+            },
+            cleanUp: { Projector.removeDraft(in: directory) },
+            {
+                try await Projector.rebuild(
+                    log: log, identity: log.logIdentity, into: directory, now: { wallClock() },
+                    progress: { done, total in ProgressLine.shared.show(done, of: total) })
+            })
     }
 
     private func rounded(_ seconds: Double) -> Double { (seconds * 1_000).rounded() / 1_000 }

@@ -33,7 +33,7 @@ struct Status: AsyncParsableCommand {
                 "no daemon serves \(directory); start one with `tidings serve --data \(directory)`", .unreachable)
         }
         switch format {
-        case .json: FileHandle.standardOutput.write(answer)
+        case .json: printOut(bytes: [UInt8](answer))
         case .csv: printOut(csv(status))
         case .table: printOut(table(status))
         }

@@ -15,6 +15,7 @@ struct Summary: AsyncParsableCommand {
                       tidings summary kettle --since 2026-11-01 --until 2026-11-07 --format csv
 
             Works while the daemon runs, and when it does not. The same tables are in summaries.sqlite, for any SQL.
+            A window of days says what it cannot know. A name is also known by the form in which it is shown.
             """)
 
     @Argument(help: "The product; all products are listed without it.")
@@ -42,6 +43,8 @@ struct Summary: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let days = (since: since.flatMap { Day($0) }, until: until.flatMap { Day($0) })
+        do { _ = try DayWindow(since: days.since, until: days.until) } catch { throw Failure(error) }
         let directory = try await data.directory()
         // A running daemon writes what is due first, so that the answer is of now; without one the file is complete.
         _ = try? await ControlClient.ask(.checkpoint, dataDirectory: directory)
@@ -52,8 +55,8 @@ struct Summary: AsyncParsableCommand {
                     renderProducts(try reader.products(), position: try reader.position(), as: format, style: .now))
                 return
             }
-            let days = (since: since.flatMap { Day($0) }, until: until.flatMap { Day($0) })
-            guard let summary = try reader.summary(product: product, since: days.since, until: days.until) else {
+            let known = try Self.name(product, reader)
+            guard let summary = try reader.summary(product: known, since: days.since, until: days.until) else {
                 let nearest = try reader.nearest(to: product)
                 throw Failure(renderUnknown(product: product, nearest: nearest), .data)
             }
@@ -61,6 +64,13 @@ struct Summary: AsyncParsableCommand {
         } catch let error as ProjectionError {
             throw Failure(error)
         }
+    }
+
+    /// The product's own name, when it was given as it is shown: some characters cannot be typed.
+    private static func name(_ product: String, _ reader: SummaryReader) throws -> String {
+        guard product.contains("\\") else { return product }
+        let names = try reader.products().map(\.product)
+        return names.contains(product) ? product : names.first { visible($0) == product } ?? product
     }
 }
 

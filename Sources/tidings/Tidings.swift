@@ -17,7 +17,8 @@ struct Tidings: AsyncParsableCommand {
             | nc -q1 127.0.0.1 7411
                      tidings summary kettle
 
-            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 78 configuration.
+            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 78 configuration,\
+             130 and 143 interrupted.
             """,
         version: tidingsVersion,
         subcommands: [
@@ -26,6 +27,7 @@ struct Tidings: AsyncParsableCommand {
 
     /// Runs the command named by the arguments; failures print one line and end with a sysexits code.
     static func main() async {
+        StandardStreams.setUp()
         tidings_set_up_heap()
         do {
             var command = try parseAsRoot()
@@ -35,10 +37,15 @@ struct Tidings: AsyncParsableCommand {
                 try command.run()
             }
         } catch let failure as Failure {
-            try? FileHandle.standardError.write(contentsOf: Data("tidings: \(failure.message)\n".utf8))
+            Interruption.park()
+            printError("tidings: \(failure.message)")
             Foundation.exit(failure.code.rawValue)
         } catch {
-            exit(withError: error)
+            Interruption.park()
+            // Help and the version are what was asked for; everything else is a message.
+            let (text, code) = (fullMessage(for: error), exitCode(for: error))
+            if !text.isEmpty { code == .success ? printOut(text + "\n") : printError(text) }
+            Foundation.exit(code.rawValue)
         }
     }
 }

@@ -70,7 +70,7 @@ private struct Kettle {
             Preferred now
               aspect            devices  moves
               brew.strength           3      1  ██████▋     strong 66.7 % · mild 33.3 %
-              brew.temperature        3      0              median 94 Cel, half within 92 to 94, 90 % within 92…
+              brew.temperature        3      0              median 94 Cel, half within 92 to 94
 
             Ratings
               aspect         scale  ratings  mean  adjusted    best  (95 % sure)
@@ -154,15 +154,15 @@ private struct Kettle {
         event.time = Timestamp(rawValue: 1_767_225_600_000)
         (event.identity, event.epoch, event.seq) = (.sequence, 3, 42)
         event.quarantine = .outOfRange
-        let style = TableStyle(isUnicode: true, isColored: false, width: 160)
+        let style = TableStyle(isUnicode: true, isColored: false, width: 180)
         let line = EventLines(style: style).tableLine(event, text: "", offset: .zero, vocabulary: vocabulary)
         let expected =
-            "        0  2026-01-01T00:00:00.000  kettle            k-1\\u{1b}[2J    preference.set  "
-            + "temperature         quarantined: out_of_range  92.5"
+            "        0  2026-01-01T00:00:00.000  kettle                    k-1\\u{1b}[2J          "
+            + "preference.set     temperature               quarantined: out_of_range  92.5"
         #expect(line == expected)
         let narrow = TableStyle(isUnicode: true, isColored: false, width: 60)
         let short = EventLines(style: narrow).tableLine(event, text: "", offset: .zero, vocabulary: vocabulary)
-        #expect(!short.contains("\u{1b}"))
+        #expect(short == "01-01T00:00  kettle    prefere…  temperat…  out_of_range")
         let csv = EventLines().csvText(event, text: "=x", offset: Offset(rawValue: 7), vocabulary: vocabulary)
         let cells =
             "7,2026-01-01T00:00:00.000Z,,1970-01-01T00:00:00.000Z,kettle,k-1\u{1b}[2J,customer#12,3-42,"

@@ -77,8 +77,8 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         bad.quarantine = .badAspect
         let summary = try summary(&fleet, [choice("a", seq: 1), bad])
         #expect(summary.kinds.total == 1)
-        #expect(summary.quarantined.map(\.reason) == ["bad_aspect"])
-        #expect(summary.quarantined.map(\.count) == [1])
+        #expect(summary.quarantined?.map(\.reason) == ["bad_aspect"])
+        #expect(summary.quarantined?.map(\.count) == [1])
         #expect(choices(summary) == ["a": 1])
     }
 

@@ -1,0 +1,267 @@
+// One product within a window of days: the rows of its days added up. What these do not hold is named, not guessed.
+
+import Events
+import Foundation
+import GRDB
+
+extension SummaryReading {
+    /// A window of days: sums of the days' rows, and merged sets.
+    mutating func window(_ window: DayWindow) throws -> ProductSummary? {
+        guard let product = try fetch("SELECT * FROM fold_product WHERE product = ?").first else { return nil }
+        summary.window = window
+        try readApart(product)
+        leaveOutApart()
+        try readDays(window.days)
+        for day in summary.days { summary.kinds.add(day.kinds) }
+        try mergeSets(window.days, product)
+        try sumAspects(window.days)
+        try readRating(product)
+        try readTexts(window.days)
+        try lookForOlderTexts()
+        try lookForFurtherDays()
+        if summary.kinds.total > 0 { summary.gaps.formUnion([.first, .last]) }
+        return summary
+    }
+
+    /// Days do not count these. Where there never was one, there is none in the window either.
+    private mutating func leaveOutApart() {
+        if summary.quarantined?.isEmpty == false {
+            summary.quarantined = nil
+            summary.gaps.insert(.quarantined)
+        }
+        leaveOut(&summary.missing, .missing, &summary.gaps)
+        leaveOut(&summary.duplicates, .duplicates, &summary.gaps)
+        leaveOut(&summary.unfiled, .unfiled, &summary.gaps)
+    }
+
+    private mutating func mergeSets(_ window: ClosedRange<Day>, _ product: Row) throws {
+        let sql = "SELECT device_set, customer_set FROM fold_product_day WHERE id BETWEEN ? AND ?"
+        let rows = try Row.fetchCursor(
+            db.cachedStatement(sql: sql),
+            arguments: [dayKey(window.lowerBound), dayKey(window.upperBound)])
+        var devices = DistinctCount()
+        var customers = DistinctCount()
+        while let row = try rows.next() {
+            let deviceSet = [UInt8](try row.decode(Data.self, atIndex: 0))
+            let customerSet = [UInt8](try row.decode(Data.self, atIndex: 1))
+            if let day = DistinctCount(encoded: deviceSet.span) { devices.formUnion(day) }
+            if let day = DistinctCount(encoded: customerSet.span) { customers.formUnion(day) }
+        }
+        // An estimate may exceed the exact count of the whole time; a window cannot.
+        summary.devices = min(devices.count, try product.count("devices"))
+        summary.customers = min(customers.count, try product.count("customers"))
+        summary.isExact = devices.isExact && customers.isExact
+    }
+
+    private mutating func sumAspects(_ window: ClosedRange<Day>) throws {
+        let sql = """
+            SELECT d.*, a.*
+            FROM fold_slot AS s CROSS JOIN fold_aspect AS a USING (slot) CROSS JOIN fold_product_day AS p
+            CROSS JOIN fold_aspect_day AS d ON d.id = (p.day << 32) + a.slot
+            WHERE s.id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 AND p.id BETWEEN ?2 AND ?3
+            ORDER BY s.id, p.id
+            """
+        let rows = try Row.fetchCursor(
+            db.cachedStatement(sql: sql),
+            arguments: [id, dayKey(window.lowerBound), dayKey(window.upperBound)])
+        var sums: [WindowSum] = []
+        while let row = try rows.next() {
+            let slot: UInt32 = try row.value("slot")
+            if sums.last?.slot != slot { sums.append(try WindowSum(slot, row)) }
+            try sums[sums.count - 1].add(row)
+        }
+        var overall = WindowSum()
+        for sum in sums { overall.addRatings(of: sum) }
+        summary.rating = overall.rating(overall: nil, isTopKnown: true)
+        for sum in sums { summary.aspects.append(try aspect(sum)) }
+        if !sums.isEmpty {
+            summary.gaps.formUnion([.aspectDevices, .aspectCustomers, .aspectFirst, .aspectLast])
+        }
+        sortAspects()
+    }
+
+    private mutating func aspect(_ sum: WindowSum) throws -> AspectSummary {
+        var aspect = AspectSummary(aspect: try name(.aspect, sum.aspect))
+        aspect.kinds = sum.kinds
+        aspect.useTotal = sum.useTotal
+        aspect.faultTotal = sum.faultTotal
+        if let rating = sum.rating(overall: summary.rating?.mean, isTopKnown: sum.whole.isTopOfRatingsKnown) {
+            aspect.ratings = [rating]
+            if rating.topShare == nil { summary.gaps.insert(.aspectTopShare) }
+        }
+        aspect.otherRatings = max(0, Int(sum.kinds.ratings) - sum.ratingCount)
+        if aspect.otherRatings > 0 { summary.gaps.insert(.scales) }
+        if sum.kinds.preferences > 0 { aspect.preference = try preference(sum) }
+        if sum.faultTotal > 0 {
+            aspect.maxSeverity = sum.whole.maxSeverity
+            leaveOut(&aspect.maxSeverity, .severities, &summary.gaps)
+            if sum.whole.hasCodes {
+                aspect.faults = nil
+                summary.gaps.insert(.codes)
+            }
+        }
+        return aspect
+    }
+
+    private mutating func preference(_ sum: WindowSum) throws -> PreferenceSummary {
+        var preference = PreferenceSummary()
+        preference.sets = Int(sum.kinds.preferences)
+        preference.moves = sum.whole.moves
+        leaveOut(&preference.moves, .moves, &summary.gaps)
+        summary.gaps.insert(.preferenceDevices)
+        // Each preference is a choice, a number or a flag.
+        let others = sum.choices.values.reduce(sum.otherSets, +) + sum.numberCount
+        preference.flagSets = max(0, preference.sets - others)
+        if preference.flagSets > 0 { summary.gaps.insert(.flags) }
+        let whole = Double(max(1, preference.sets))
+        for (word, sets) in sum.choices {
+            preference.choices.append(
+                ChoiceSummary(
+                    value: try name(.value, word), devices: nil, share: Double(sets) / whole, sets: sets))
+        }
+        if sum.otherSets > 0 {
+            preference.choices.append(
+                ChoiceSummary(
+                    value: "__other__", devices: nil, share: Double(sum.otherSets) / whole, sets: sum.otherSets))
+        }
+        preference.choices.sort { ($1.sets ?? 0, $0.value) < ($0.sets ?? 0, $1.value) }
+        if sum.numberCount > 0 {
+            var numbers = NumberSummary()
+            numbers.unit = sum.unit == 0 ? nil : try name(.unit, sum.unit)
+            numbers.sets = sum.numberCount
+            numbers.mean = sum.numberSum / Double(sum.numberCount)
+            numbers.least = sum.least
+            numbers.most = sum.most
+            preference.numbers = numbers
+            summary.gaps.formUnion([.numberDevices, .quantiles])
+        }
+        return preference
+    }
+
+    /// The product's rating: which share of it is 4 or 5, days know only where no rating lies just below 4.
+    private mutating func readRating(_ product: Row) throws {
+        guard summary.rating != nil else { return }
+        let histogram = try NumberArray(try product.value("rating_histogram")).counts()
+        guard histogram.count == 5, histogram[3] + histogram[4] != (try product.count("rating_top")) else { return }
+        summary.rating?.leaveOutTop()
+        summary.gaps.insert(.topShare)
+    }
+
+    /// Says so when texts of the window may have been pushed out by later ones: those that are left are fewer than are
+    /// shown, and than the window may have.
+    private mutating func lookForOlderTexts() throws {
+        guard summary.texts.count < SummaryReader.texts,
+            UInt64(summary.texts.count) < summary.kinds.texts + summary.kinds.ratings
+        else { return }
+        let sql = "SELECT max(number) AS number FROM fold_feedback WHERE id BETWEEN ?1 << 8 AND (?1 << 8) + 255"
+        let latest: Int? = try fetch(sql).first?.value("number")
+        if let latest, latest >= ProjectionLimits.textsPerProduct { summary.gaps.insert(.olderTexts) }
+    }
+
+    private mutating func lookForFurtherDays() throws {
+        let sql = "SELECT count(*) AS days FROM fold_product_day WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295"
+        let days: Int = try fetch(sql).first?.value("days") ?? 0
+        if days >= ProjectionLimits.days { summary.gaps.insert(.furtherDays) }
+    }
+}
+
+/// Leaves out a figure of which only the sum over all days is known; when that is 0 each day's is.
+private func leaveOut(_ figure: inout Int?, _ gap: WindowGap, _ gaps: inout Set<WindowGap>) {
+    guard figure != 0 else { return }
+    figure = nil
+    gaps.insert(gap)
+}
+
+extension RatingSummary {
+    fileprivate mutating func leaveOutTop() { (topShare, topLow, topHigh) = (nil, nil, nil) }
+}
+
+/// The days of one aspect, added up.
+private struct WindowSum {
+    /// What is known of the aspect from the log's beginning on.
+    struct Whole {
+        var moves: Int? = 0
+        var maxSeverity: Int? = 0
+        var hasCodes = false
+        /// Whether the histogram tells how many ratings are 4 or 5: one of 3.5, which is neither, counts there as 4.
+        var isTopOfRatingsKnown = true
+    }
+
+    private(set) var slot: UInt32 = 0
+    private(set) var aspect: UInt32 = 0
+    private(set) var unit: UInt32 = 0
+    private(set) var whole = Whole()
+    private(set) var kinds = KindCounts()
+    private(set) var useTotal = 0
+    private(set) var faultTotal = 0
+    private(set) var otherSets = 0
+    private(set) var choices: [UInt32: Int] = [:]
+    private(set) var numberCount = 0
+    private(set) var numberSum = 0.0
+    private(set) var least = Double.infinity
+    private(set) var most = -Double.infinity
+    private(set) var ratingCount = 0
+    private var ratingSum = 0.0
+    private var histogram = [0, 0, 0, 0, 0]
+
+    init() {}
+
+    init(_ slot: UInt32, _ row: Row) throws {
+        self.slot = slot
+        aspect = try row.value("aspect")
+        unit = try row.value("unit")
+        whole.moves = try row.count("moves")
+        whole.maxSeverity = try row.total("max_severity")
+        let codes = NumberArray(try row.value("fault_codes")).arrays
+        let others = try row.total("other_faults")
+        whole.hasCodes = !codes.isEmpty || others > 0
+        for scale in NumberArray(try row.value("rating_scales")).arrays where try scale.count(0) == 0 {
+            let histogram = try scale.arrays.first?.counts() ?? []
+            whole.isTopOfRatingsKnown = histogram.count == 5 && Double(histogram[3] + histogram[4]) == scale.number(3)
+        }
+    }
+
+    mutating func add(_ row: Row) throws {
+        let counts = NumberArray(try row.value("counts"))
+        kinds.add(try counts.kinds())
+        useTotal = plus(useTotal, counts.total(6))
+        faultTotal = plus(faultTotal, counts.total(7))
+        otherSets += try counts.count(8)
+        // The first of the two columns of this name: the day's.
+        for choice in NumberArray(try row.decode(String?.self, forColumn: "choices") ?? "[]").arrays {
+            choices[try choice.word(0), default: 0] += try choice.count(1)
+        }
+        if let ratings = counts.arrays.first {
+            ratingCount += try ratings.count(0)
+            ratingSum += ratings.number(1)
+            for place in 0..<5 { histogram[place] += try ratings.count(2 + place) }
+        }
+        if counts.arrays.count > 1 {
+            let numbers = counts.arrays[1]
+            numberCount += try numbers.count(0)
+            numberSum += numbers.number(1)
+            least = min(least, numbers.number(2))
+            most = max(most, numbers.number(3))
+        }
+    }
+
+    mutating func addRatings(of other: WindowSum) {
+        ratingCount += other.ratingCount
+        ratingSum += other.ratingSum
+        for place in 0..<5 { histogram[place] += other.histogram[place] }
+    }
+
+    func rating(overall: Double?, isTopKnown: Bool) -> RatingSummary? {
+        guard ratingCount > 0 else { return nil }
+        let count = Double(ratingCount)
+        let top = UInt64(histogram[3] + histogram[4])
+        let bounds = wilsonBounds(top, of: UInt64(ratingCount))
+        let prior = Double(ProjectionLimits.priorRatings)
+        var rating = RatingSummary(
+            scale: "1-5", count: ratingCount, mean: ratingSum / count,
+            adjusted: overall.map { (ratingSum + prior * $0) / (count + prior) }, topShare: Double(top) / count,
+            topLow: bounds.low, topHigh: bounds.high, histogram: histogram)
+        if !isTopKnown { rating.leaveOutTop() }
+        return rating
+    }
+}

@@ -1,0 +1,72 @@
+// How far long work has come, on one line of the terminal that is written again and again.
+
+import Foundation
+import Presentation
+import Synchronization
+
+/// The line on standard error: nothing where that is no terminal, nothing in the first second, and nothing more often
+/// than ten times a second. Any thread.
+final class ProgressLine: Sendable {
+    /// There is one terminal.
+    static let shared = ProgressLine()
+
+    private struct State {
+        var text: ProgressText?
+        var start = ContinuousClock.now
+        var shown: ContinuousClock.Instant?
+        /// The columns that the line takes now; 0 when it is not there.
+        var columns = 0
+        var done: UInt64 = 0
+        var total: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private static let patience = Duration.seconds(1)
+    private static let pause = Duration.milliseconds(100)
+
+    /// What has been done of the work, and how much there is; nil before it has begun.
+    var position: (done: UInt64, total: UInt64)? {
+        state.withLock { $0.text == nil ? nil : ($0.done, $0.total) }
+    }
+
+    /// Another piece of work begins.
+    func begin(_ text: ProgressText) {
+        hide()
+        state.withLock { $0 = State(text: text) }
+    }
+
+    /// Does not return once the process is interrupted.
+    func show(_ done: UInt64, of total: UInt64) {
+        Interruption.park()
+        state.withLock { state in
+            (state.done, state.total) = (done, total)
+            guard Terminal.showsProgress, let text = state.text else { return }
+            let now = ContinuousClock.now
+            let elapsed = state.start.duration(to: now)
+            guard elapsed >= Self.patience, state.shown.map({ $0.duration(to: now) >= Self.pause }) ?? true else {
+                return
+            }
+            state.shown = now
+            let width = (StandardStreams.columns(STDERR_FILENO) ?? 80) - 1
+            let line = text.line(done: done, total: total, seconds: elapsed / .seconds(1), width: width)
+            write(line, &state)
+        }
+    }
+
+    /// Takes the line away, so that something else may be printed.
+    func hide() {
+        state.withLock { state in
+            guard state.columns > 0 else { return }
+            write("", &state)
+        }
+    }
+
+    private func write(_ line: String, _ state: inout State) {
+        let taken = columns(line)
+        let rest = String(repeating: " ", count: max(0, state.columns - taken))
+        // Behind the echo of a key, such as ^C, too.
+        let text = line.isEmpty ? "\r" + rest + "  \r" : "\r" + line + rest
+        state.columns = taken
+        _ = StandardStreams.write(Array(text.utf8), to: STDERR_FILENO)
+    }
+}
