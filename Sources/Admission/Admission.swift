@@ -41,6 +41,10 @@ package struct Admission: Sendable {
     /// Admitted since the last `takeAdmitted`, indexed by `TransportKind.rawValue`.
     private var admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
 
+    private var stale = StaleDevices()
+    /// The devices with the most stale events since the start, most first, at most five.
+    package var staleDevices: [(device: DeviceID, events: UInt64)] { stale.most }
+
     /// Keeps the compiler from leaving out `warm`.
     private var warmth: UInt64 = 0
 
@@ -97,6 +101,7 @@ package struct Admission: Sendable {
                 continue
             case .stale:
                 result.stale += 1
+                stale.add(events[index].device)
                 continue
             case .new: break
             }
