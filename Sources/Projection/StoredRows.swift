@@ -1,6 +1,7 @@
 // Rows as they are found in summaries.sqlite: nothing is believed of them, for any bit of the file may have changed.
 
 import GRDB
+import SQLiteRows
 
 extension Row {
     /// A value of a column. GRDB's own subscripts end the process when it is of another type.
@@ -36,9 +37,18 @@ extension ProjectionError {
         switch error {
         case let error as ProjectionError: self = error
         case is RowDecodingError: self = .damaged("\(error)")
+        case UnreadableFile.denied(let path): self = .denied(path)
+        case UnreadableFile.unsettled(let cause): self = .unsettled(cause)
+        case let error as DatabaseError where error.resultCode == .SQLITE_FULL: self = .full(Self.words(error))
         case let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode):
             self = .damaged("\(error)")
+        case let error as DatabaseError: self = .storage(Self.words(error))
         default: self = .storage("\(error)")
         }
+    }
+
+    /// SQLite's own words in one line, without the statement.
+    private static func words(_ error: DatabaseError) -> String {
+        "\(error.message ?? "SQLite error") (\(error.extendedResultCode.rawValue))"
     }
 }

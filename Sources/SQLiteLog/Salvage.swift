@@ -17,6 +17,7 @@ extension Backup {
         try Files.makeFolder(target + "/log")
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
+        _ = DataFolder.secure(target)
         guard try SegmentWriter.findSegments(target + "/log").isEmpty, !Files.isThere(target + "/identity.sqlite")
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
         for name in ["identity.sqlite"] + companions where Files.isThere(data + "/" + name) {
