@@ -54,7 +54,7 @@ struct JSONText {
 }
 
 /// A JSON string with its quotes, escaped as little as RFC 8259 and a safe terminal allow.
-func jsonString(_ string: String) -> String {
+package func jsonString(_ string: String) -> String {
     var text = "\""
     for scalar in string.unicodeScalars {
         switch scalar {

@@ -77,7 +77,7 @@ private func isHidden(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 /// The number of terminal columns that a text takes.
-func columns(_ text: String) -> Int {
+package func columns(_ text: String) -> Int {
     text.unicodeScalars.reduce(0) { sum, scalar in
         switch scalar.value {
         case 0x300...0x36f, 0xfe00...0xfe0f: sum
@@ -90,7 +90,7 @@ func columns(_ text: String) -> Int {
 }
 
 /// A text cut to so many columns.
-func cut(_ text: String, _ width: Int, _ style: TableStyle) -> String {
+package func cut(_ text: String, _ width: Int, _ style: TableStyle) -> String {
     guard columns(text) > width else { return text }
     let room = max(0, width - columns(style.ellipsis))
     var kept = ""

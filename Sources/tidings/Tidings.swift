@@ -17,7 +17,8 @@ struct Tidings: AsyncParsableCommand {
             | nc -q1 127.0.0.1 7411
                      tidings summary kettle
 
-            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 78 configuration.
+            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 77 not permitted, \
+            78 configuration.
             """,
         version: tidingsVersion,
         subcommands: [
@@ -27,6 +28,8 @@ struct Tidings: AsyncParsableCommand {
     /// Runs the command named by the arguments; failures print one line and end with a sysexits code.
     static func main() async {
         tidings_set_up_heap()
+        // Whatever is made belongs to this user alone.
+        umask(0o077)
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
