@@ -104,8 +104,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
-                .product(name: "Configuration", package: "swift-configuration"),
+                "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation",
+                "Transport", .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -149,7 +149,8 @@ let package = Package(
         .testTarget(
             name: "SQLiteLogTests",
             dependencies: [
-                "Events", "Wire", "Log", "SQLiteLog", "TidingsTesting", .product(name: "GRDB", package: "GRDB.swift"),
+                "Events", "Wire", "Log", "SQLiteRows", "SQLiteLog", "TidingsTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -4,6 +4,7 @@ package import Admission
 import Configuration
 import Foundation
 package import Logging
+import SQLiteRows
 import Yams
 
 /// All settings of the daemon, valid.
@@ -20,6 +21,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     }
 
     package var dataDirectory: String
+    /// The group that may read the summaries; nil when there is none.
+    package var dataGroup: UInt32?
     package var tcp: Address
     package var udp: Address
     package var maxConnections: Int
@@ -32,6 +35,9 @@ package struct DaemonConfiguration: Sendable, Equatable {
     /// Nil keeps everything.
     package var retentionAge: Duration?
     package var retentionBytes: Int?
+    /// Nil: segments are not read on their own.
+    package var scrubInterval: Duration?
+    package var emails: EmailPolicy
     package var blockMaxEvents: Int
     package var blockMaxDelay: Duration
     package var tableEntries: Int
@@ -40,6 +46,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     package var logFormat: String
     /// Every key with its value and where the value comes from, in the table's order.
     package var effective: [Effective]
+    /// What should be looked at and stops nothing, a line each.
+    package var warnings: [String]
 
     /// One setting, for `tidings check config`.
     package struct Effective: Sendable, Equatable {
@@ -73,10 +81,10 @@ extension DaemonConfiguration {
                 description: "configuration: \(path) does not exist; create it or leave out --config")
         }
         let inFile = exists ? try ConfigurationFile(path: path) : ConfigurationFile()
-        try refuseUnknownVariables(environment)
+        let variables = EnvironmentVariables(environment)
         let layers: [(source: String, values: [String: String])] = [
             ("flag", flags),
-            ("environment", fromEnvironment(environment)),
+            ("environment", variables.values),
             (path, inFile.values),
         ]
         for (source, values) in layers {
@@ -88,11 +96,13 @@ extension DaemonConfiguration {
         let defaults = Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.name, $0.fallback) })
         let reader = ConfigReader(providers: [
             InMemoryProvider(name: "flags", values: provided(flags)),
-            EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "tidings"),
+            InMemoryProvider(name: "environment", values: provided(variables.values)),
             InMemoryProvider(name: path, values: provided(inFile.values)),
             InMemoryProvider(name: "defaults", values: provided(defaults)),
         ])
-        return try make(reader, layers: layers)
+        var configuration = try make(reader, layers: layers)
+        configuration.warnings = variables.warnings
+        return configuration
     }
 
     private static func make(
@@ -115,6 +125,7 @@ extension DaemonConfiguration {
         }
         return DaemonConfiguration(
             dataDirectory: try text("data_dir"),
+            dataGroup: try text("data_group") == "none" ? nil : FileAccess.groupNumber(of: try text("data_group")),
             tcp: Address(host: try text("listen.tcp.host"), port: try number("listen.tcp.port")),
             udp: Address(host: try text("listen.udp.host"), port: try number("listen.udp.port")),
             maxConnections: try number("listen.max_connections"),
@@ -126,13 +137,15 @@ extension DaemonConfiguration {
             segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
             retentionAge: try positive("log.retention_days").map { .seconds(86_400 * $0) },
             retentionBytes: try positive("log.retention_bytes"),
+            scrubInterval: try positive("log.scrub_interval_minutes").map { .seconds(60 * $0) },
+            emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
             blockMaxEvents: try number("log.block_max_events"),
             blockMaxDelay: .milliseconds(try number("log.block_max_delay_ms")),
             tableEntries: try number("limits.table_entries"),
             tableBytes: try number("limits.table_bytes"),
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
             logFormat: try text("logging.format"),
-            effective: effective)
+            effective: effective, warnings: [])
     }
 
     private static func provided(_ values: [String: String]) -> [AbsoluteConfigKey: ConfigValue] {
@@ -146,25 +159,6 @@ extension DaemonConfiguration {
         return provided
     }
 
-    private static func fromEnvironment(_ environment: [String: String]) -> [String: String] {
-        var values: [String: String] = [:]
-        for key in ConfigurationKey.all { values[key.name] = environment[key.environmentName] }
-        return values
-    }
-
-    private static func refuseUnknownVariables(_ environment: [String: String]) throws {
-        let known = Set(ConfigurationKey.all.map(\.environmentName)).union(["TIDINGS_CONFIG"])
-        for name in environment.keys.sorted() where name.hasPrefix("TIDINGS_") && !known.contains(name) {
-            let key = name.dropFirst("TIDINGS_".count).lowercased()
-            let hint = ConfigurationKey.all.min {
-                editDistance($0.environmentName, name) < editDistance($1.environmentName, name)
-            }
-            throw ConfigurationError(
-                description: "configuration: environment variable \(name) names no key (\(key)); "
-                    + "did you mean \(hint?.environmentName ?? "another")?")
-        }
-    }
-
     private static func check(_ value: String, of key: ConfigurationKey, place: String) throws {
         let fault: String?
         switch key.kind {
@@ -172,6 +166,9 @@ extension DaemonConfiguration {
             fault = Int(value).map(range.contains) == true ? nil : "must be a whole number from \(key.allowed)"
         case .choice(let choices): fault = choices.contains(value) ? nil : "must be one of \(key.allowed)"
         case .text: fault = value.isEmpty ? "must not be empty" : nil
+        case .group:
+            let isKnown = value == "none" || FileAccess.groupNumber(of: value) != nil
+            fault = isKnown ? nil : "must be a group of this system (`getent group` lists them), or none"
         }
         guard let fault else { return }
         throw ConfigurationError(description: "configuration: \(key.name) = \(value) (\(place)) \(fault)")

@@ -7,6 +7,8 @@ package struct ConfigurationKey: Sendable {
     package enum Kind: Sendable, Equatable {
         case number(ClosedRange<Int>)
         case text
+        /// The name of a group of the system, or `none`.
+        case group
         case choice([String])
     }
 
@@ -27,6 +29,7 @@ package struct ConfigurationKey: Sendable {
         switch kind {
         case .number(let range): "\(range.lowerBound) to \(range.upperBound)"
         case .text: "text"
+        case .group: "a group of this system, or none"
         case .choice(let choices): choices.joined(separator: ", ")
         }
     }
@@ -40,6 +43,7 @@ package struct ConfigurationKey: Sendable {
 
     package static let all: [ConfigurationKey] = [
         .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
+        .init("data_group", .group, "none", "The group that may read summaries.sqlite besides the daemon's user."),
         .init("listen.tcp.host", .text, "127.0.0.1", "Address of the TCP door; loopback until devices have keys."),
         .init("listen.tcp.port", .number(0...65_535), "7411", "TCP port for native frames and JSON lines; 0 = any."),
         .init("listen.udp.host", .text, "127.0.0.1", "Address of the UDP door."),
@@ -78,8 +82,14 @@ package struct ConfigurationKey: Sendable {
             "The oldest sealed segments go while the log is larger; 0 = never."),
         .init("log.block_max_events", .number(1...16_384), "16384", "Events in one block of the log."),
         .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
+        .init(
+            "log.scrub_interval_minutes", .number(0...525_600), "60",
+            "How often one sealed segment is read and checked; 0 = never."),
         .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),
         .init("limits.table_bytes", .number(1_024...67_108_864), "65536", "Bytes of one connection's string table."),
+        .init(
+            "identity.emails", .choice(["warn", "refuse", "accept"]), "warn",
+            "What is done about new names of devices and customers with an @ in them."),
         .init("logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
         .init(
             "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."),

@@ -1,6 +1,6 @@
 // How the commands talk to a running daemon: a Unix socket in the data folder, one JSON line each way.
 
-package import Foundation
+import Foundation
 import NIOCore
 import NIOPosix
 
@@ -45,25 +45,28 @@ package struct ControlRequests: Sendable {
     }
 }
 
-/// The socket's path; only the owner of the data folder can open it.
-package func controlSocketPath(dataDirectory: String) -> String { dataDirectory + "/control.sock" }
-
 /// The daemon's end: answers one request a line until the client closes.
 struct ControlSocket: Sendable {
-    let path: String
+    let dataDirectory: String
     let group: MultiThreadedEventLoopGroup
     /// Answers a request with a value that will be sent as JSON.
     let answer: @Sendable (ControlRequest) async -> any Encodable & Sendable
 
-    /// Binds the socket and serves it until the task is cancelled.
+    /// Binds the socket and serves it until the task is cancelled. Only the owner of the data folder can open it.
     func run() async throws {
+        let address = try ControlAddress(dataDirectory: dataDirectory)
+        defer {
+            // So that nobody takes it for a daemon that does not let them in.
+            try? FileManager.default.removeItem(atPath: address.path)
+            address.close()
+        }
         let server = try await ServerBootstrap(group: group)
-            .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true) { channel in
+            .bind(unixDomainSocketPath: address.path, cleanupExistingSocketFile: true) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: address.path)
         try await withThrowingDiscardingTaskGroup { group in
             try await server.executeThenClose { connections in
                 for try await connection in connections {
@@ -78,37 +81,13 @@ struct ControlSocket: Sendable {
             var requests = ControlRequests()
             for try await bytes in inbound {
                 for request in try requests.take(bytes.readableBytesView) {
-                    var answer = try JSONEncoder().encode(await answer(request))
+                    let encoder = JSONEncoder()
+                    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+                    var answer = try encoder.encode(await answer(request))
                     answer.append(UInt8(ascii: "\n"))
                     try await outbound.write(ByteBuffer(bytes: answer))
                 }
             }
-        }
-    }
-}
-
-/// The commands' end.
-package enum ControlClient {
-    /// Sends one request and returns the answer's JSON.
-    ///
-    /// - Throws: a NIO or system error when no daemon serves this data folder.
-    package static func ask(_ command: ControlRequest.Command, dataDirectory: String) async throws -> Data {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(unixDomainSocketPath: controlSocketPath(dataDirectory: dataDirectory)) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
-        return try await channel.executeThenClose { inbound, outbound in
-            var request = try JSONEncoder().encode(ControlRequest(command))
-            request.append(UInt8(ascii: "\n"))
-            try await outbound.write(ByteBuffer(bytes: request))
-            var answer = Data()
-            for try await bytes in inbound {
-                answer.append(contentsOf: bytes.readableBytesView)
-                if answer.last == UInt8(ascii: "\n") { break }
-            }
-            return answer
         }
     }
 }

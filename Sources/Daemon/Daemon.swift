@@ -5,7 +5,7 @@ import Events
 import Foundation
 import Log
 package import Logging
-import NIOCore
+package import NIOCore
 import NIOPosix
 import Projection
 import SQLiteLog
@@ -36,11 +36,13 @@ package struct Daemon: Sendable {
         signal(SIGPIPE, SIG_IGN)
         // A terminal that closes is no reason to stop.
         signal(SIGHUP, SIG_IGN)
+        for warning in configuration.warnings { events.remark(warning) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let (storage, ingest) = try await open(on: group.next())
-        let reporter = StatusReporter(ingest: ingest, storage: storage, started: started)
+        let reporter = StatusReporter(
+            ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory)
         let control = ControlSocket(
-            path: controlSocketPath(dataDirectory: configuration.dataDirectory), group: .singleton,
+            dataDirectory: configuration.dataDirectory, group: .singleton,
             answer: { await reporter.answer($0) })
         // Stopped from the last to the first: no more requests, no more input, the log, the summaries.
         let services: [any Service] = [
@@ -48,6 +50,7 @@ package struct Daemon: Sendable {
             RetentionService(
                 storage: storage, events: events, age: configuration.retentionAge,
                 bytes: configuration.retentionBytes),
+            ScrubService(storage: storage, events: events, interval: configuration.scrubInterval),
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             ControlService(socket: control, events: events),
@@ -81,6 +84,7 @@ package struct Daemon: Sendable {
                 "tcp": "\(describe(tcp))", "udp": "\(describe(udp))", "data": "\(configuration.dataDirectory)",
                 "pid": "\(getpid())", "events": "\(storage.head.rawValue)", "version": "\(tidingsVersion)",
             ])
+        if !ingest.listeners.exposed.isEmpty { events.exposed(ingest.listeners.exposed) }
         await whenListening(tcp.port ?? 0, udp.port ?? 0)
     }
 
@@ -95,6 +99,7 @@ package struct Daemon: Sendable {
         var pipelineSettings = Pipeline.Settings()
         pipelineSettings.blockMaxEvents = configuration.blockMaxEvents
         pipelineSettings.blockMaxDelay = configuration.blockMaxDelay
+        pipelineSettings.emails = configuration.emails
         let appender = Appender(storage.log)
         let events = events
         let settings = pipelineSettings
@@ -127,11 +132,25 @@ package struct Daemon: Sendable {
             settings: transport, intake: intake, on: eventLoop)
         return Ingest(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
     }
+}
 
-    private func describe(_ address: SocketAddress) -> String {
-        let host = address.ipAddress ?? "?"
-        return (host.contains(":") ? "[\(host)]" : host) + ":\(address.port ?? 0)"
+/// `127.0.0.1:7411`, `[::1]:7411`
+func describe(_ address: SocketAddress) -> String {
+    let host = address.ipAddress ?? "?"
+    return (host.contains(":") ? "[\(host)]" : host) + ":\(address.port ?? 0)"
+}
+
+extension Listeners {
+    /// The doors that other machines can reach, as `tcp 0.0.0.0:7411`.
+    var exposed: [String] {
+        [("tcp", tcpAddress), ("udp", udpAddress)].filter { !isLoopback($0.1) }.map { "\($0) \(describe($1))" }
     }
+}
+
+/// Whether only this machine can reach an address.
+package func isLoopback(_ address: SocketAddress) -> Bool {
+    let host = address.ipAddress ?? ""
+    return host.hasPrefix("127.") || host == "::1" || host.hasPrefix("::ffff:127.")
 }
 
 /// What lives on the ingest event loop, and the appender to which it leads.

@@ -87,6 +87,51 @@ package final class InternalEvents: Sendable {
         limited(.error, "projection", "the summaries are not fresh; the log is not affected", ["cause": "\(message)"])
     }
 
+    package func projectionRecovered() { logger.notice("the summaries can be written again") }
+
+    /// Said once, at start: others could look into the data folder.
+    package func narrowed(_ files: Int, in folder: String) {
+        logger.notice(
+            "the data folder was open to others; its permissions were put right",
+            metadata: ["files": "\(files)", "data": "\(folder)"])
+    }
+
+    package func accessRefused(_ line: String) {
+        logger.warning("permissions of the data folder could not be set", metadata: ["cause": "\(line)"])
+    }
+
+    /// Said once, at start.
+    package func exposed(_ doors: [String]) {
+        logger.warning(
+            """
+            open to the network: whoever reaches these doors can write events, there are no keys yet; listen on an \
+            address that only trusted senders reach (listen.tcp.host, listen.udp.host)
+            """,
+            metadata: ["doors": "\(doors.joined(separator: ", "))"])
+    }
+
+    /// Said once in a run, and without the name.
+    package func emailNames() {
+        logger.warning(
+            """
+            names of devices or customers contain an @ and may be addresses of people; send pseudonyms, or set \
+            identity.emails to refuse or accept
+            """)
+    }
+
+    /// Something that stops nothing and should be looked at.
+    package func remark(_ line: String) { logger.warning("configuration: \(line)") }
+
+    /// What the daemon found on its own when it read a segment.
+    package func scrubbed(_ damage: Damage) {
+        limited(
+            .error, "scrub", "a check of the log found damage; run `tidings log verify` and restore it from a copy",
+            [
+                "segment": "\(damage.segment)", "first": "\(damage.offsets.lowerBound.rawValue)",
+                "end": "\(damage.offsets.upperBound.rawValue)", "cause": "\(damage.cause)",
+            ])
+    }
+
     /// Events of the log that cannot be read are passed over; they are in no summary.
     package func damaged(_ damage: Damage) {
         limited(

@@ -27,6 +27,8 @@ package final class Pipeline: Intake {
         package var maxBlocksInFlight = 8
         /// A block smaller than this is followed by one that is closed at once: the load is light.
         package var lightBlockEvents = 64
+        /// What is done about new names with an @ in them.
+        package var emails = EmailPolicy.warn
 
         package init() {}
     }
@@ -38,6 +40,8 @@ package final class Pipeline: Intake {
     package var vocabulary: Vocabulary
     private(set) var admission: Admission
     private(set) var health = StorageHealth.good
+    /// New names with an @ in them.
+    private(set) var emailNames: UInt64 = 0
     private let settings: Settings
     private let eventLoop: any EventLoop
     private let events: InternalEvents
@@ -110,6 +114,7 @@ package final class Pipeline: Intake {
         submit: @escaping (PendingBlock) -> Void
     ) {
         self.vocabulary = vocabulary
+        self.vocabulary.refusesEmails = settings.emails == .refuse
         self.admission = Admission(dedupe: dedupe)
         self.settings = settings
         self.eventLoop = eventLoop
@@ -248,7 +253,9 @@ package final class Pipeline: Intake {
     private func close() {
         timer?.cancel()
         timer = nil
-        carried.append(vocabulary.takeFresh())
+        let fresh = vocabulary.takeFresh()
+        if !fresh.devices.isEmpty || !fresh.customers.isEmpty { lookForEmails(in: fresh) }
+        carried.append(fresh)
         let closing = InFlight(ticket: ticket, waiters: waiters, admitted: admission.takeAdmitted())
         inFlight.append(closing)
         waiters = Waiters()
@@ -266,6 +273,24 @@ package final class Pipeline: Intake {
         carried = Definitions()
         markAdmitted()
         submit(block)
+    }
+
+    private func lookForEmails(in names: Definitions) {
+        guard settings.emails == .warn else { return }
+        let isFirst = emailNames == 0
+        for device in names.devices where names.name(of: device).contains(Vocabulary.at) { emailNames += 1 }
+        for customer in names.customers where names.name(of: customer).contains(Vocabulary.at) { emailNames += 1 }
+        if isFirst, emailNames > 0 { events.emailNames() }
+    }
+
+    /// The devices that most of the stale events are of, by name.
+    var staleDevices: [DaemonStatus.StaleDevice] {
+        admission.staleDevices.map { device, events in
+            let product = vocabulary.text(.product, vocabulary.product(of: device))
+            return DaemonStatus.StaleDevice(
+                product: String(decoding: product, as: UTF8.self),
+                device: String(decoding: vocabulary.name(of: device), as: UTF8.self), events: events)
+        }
     }
 
     private func markAdmitted() {

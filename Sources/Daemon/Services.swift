@@ -86,6 +86,7 @@ struct AppenderService: NamedService {
 
     func run() async throws {
         let (pipeline, eventLoop, feed, events) = (ingest.pipeline, ingest.eventLoop, storage.feed, events)
+        let lastArrival = storage.lastArrival
         await ingest.appender.run { outcome in
             switch outcome {
             case .stored(let block, let offset):
@@ -93,6 +94,7 @@ struct AppenderService: NamedService {
                     if pipeline.value.health != .good { events.storageRecovered() }
                     pipeline.value.committed(through: block.ticket)
                 }
+                if let last = block.batch.events.last { lastArrival.value = last.arrival }
                 feed.offer(Block(firstOffset: offset, batch: block.batch, definitions: block.definitions))
             case .failed(let error):
                 events.storageFailed(error.description)

@@ -5,6 +5,7 @@ import Events
 import Foundation
 import Logging
 import NIOCore
+import Presentation
 import Projection
 import SQLiteLog
 import Transport
@@ -14,11 +15,10 @@ struct StatusReporter: Sendable {
     let ingest: Ingest
     let storage: Storage
     let started: ContinuousClock.Instant
+    let dataDirectory: String
 
     /// The answer when something could not be done.
     struct Refusal: Encodable, Sendable { var error: String }
-    /// The answer to `checkpoint`.
-    struct Checkpointed: Encodable, Sendable { var projected: UInt64 }
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -26,7 +26,9 @@ struct StatusReporter: Sendable {
             case .status: return try await status()
             case .checkpoint:
                 try await storage.checkpointNow()
-                return Checkpointed(projected: await storage.projected.rawValue)
+                return Checkpointed(
+                    projected: await storage.projected.rawValue, head: storage.head.rawValue,
+                    projection: storage.projection.line)
             }
         } catch {
             return Refusal(error: "\(error)")
@@ -35,31 +37,46 @@ struct StatusReporter: Sendable {
 
     func status() async throws -> DaemonStatus {
         let connections = await ingest.listeners.connectionCounts()
-        let (head, projected) = (storage.head, await storage.projected)
-        let (start, unreadable) = (await storage.log.start, await storage.projector.unreadable)
+        // The head last: what is projected is never beyond it.
+        let (projected, unreadable) = (await storage.projected, await storage.projector.unreadable)
+        let (start, head) = (await storage.log.start, storage.head)
         let (chainHead, dropped) = (storage.log.chainHead, (storage.retention.segments, storage.retention.events))
-        let uptime = started.duration(to: .now).components
-        let tcp = "\(ingest.listeners.tcpAddress.ipAddress ?? "?"):\(ingest.listeners.tcpAddress.port ?? 0)"
-        let udp = "\(ingest.listeners.udpAddress.ipAddress ?? "?"):\(ingest.listeners.udpAddress.port ?? 0)"
+        let uptime = Double(started.duration(to: .now).components.seconds)
+        let disk = disk(uptime)
+        let (storage, listeners) = (storage, ingest.listeners)
         return try await ingest.onLoop { pipeline in
             var transports: [String: DaemonStatus.Transport] = [:]
             for kind in TransportKind.allCases {
                 transports["\(kind.name)"] = .init(pipeline.admission.counts[Int(kind.rawValue)])
             }
-            let storage: String =
+            let health: String =
                 switch pipeline.health {
                 case .good: "good"
                 case .failing(let message): message
                 }
             return DaemonStatus(
-                version: tidingsVersion, pid: getpid(), uptimeSeconds: Double(uptime.seconds), tcp: tcp, udp: udp,
-                head: head.rawValue, projected: projected.rawValue, start: start.rawValue, chainHead: chainHead,
-                unreadable: unreadable, retentionSegments: dropped.0, retentionEvents: dropped.1,
-                connections: connections.open, connectionsEnded: DaemonStatus.ended(connections),
-                pauses: connections.pauses, storage: storage,
-                devices: pipeline.vocabulary.deviceCount, customers: pipeline.vocabulary.customerCount,
-                transports: transports, isBalanced: pipeline.admission.counts.allSatisfy(\.isBalanced))
+                version: tidingsVersion, pid: getpid(), uptimeSeconds: uptime, tcp: describe(listeners.tcpAddress),
+                udp: describe(listeners.udpAddress), exposed: listeners.exposed, head: head.rawValue,
+                projected: projected.rawValue, start: start.rawValue, chainHead: chainHead,
+                lastEvent: storage.lastArrival.value.map(time), unreadable: unreadable, retentionSegments: dropped.0,
+                retentionEvents: dropped.1, diskFreeBytes: disk.free, diskHoursLeft: disk.hours,
+                scrub: storage.scrub.status(from: start), connections: connections.open,
+                connectionsEnded: DaemonStatus.ended(connections), pauses: connections.pauses, storage: health,
+                projection: storage.projection.line, devices: pipeline.vocabulary.deviceCount,
+                customers: pipeline.vocabulary.customerCount, emailNames: pipeline.emailNames,
+                staleEvents: transports.values.reduce(0) { $0 + $1.stale },
+                staleDevices: pipeline.staleDevices, transports: transports,
+                isBalanced: pipeline.admission.counts.allSatisfy(\.isBalanced))
         }
+    }
+
+    /// What is free on the disk of the data folder, and for how many hours it lasts at the rate of this run; nil what
+    /// is not known.
+    private func disk(_ uptime: Double) -> (free: UInt64?, hours: Double?) {
+        let system = try? FileManager.default.attributesOfFileSystem(forPath: dataDirectory)
+        guard let free = (system?[.systemFreeSize] as? NSNumber)?.uint64Value else { return (nil, nil) }
+        let grown = storage.log.bytes + storage.retention.bytes - storage.bytesAtStart
+        return (free, hoursLeft(free: free, grown: grown, seconds: uptime))
     }
 
     /// The last lines of the log: the counts of each transport that was used, and where the time went.
@@ -98,6 +115,15 @@ struct StatusReporter: Sendable {
         logger.notice("stage timings", metadata: metadata)
     }
 }
+
+/// How long free space lasts at a rate of growth; nil when it has not been measured for a minute, or does not grow.
+package func hoursLeft(free: UInt64, grown: Int, seconds: Double) -> Double? {
+    guard seconds >= 60, grown > 0 else { return nil }
+    return ((Double(free) / (Double(grown) / seconds) / 3_600) * 10).rounded() / 10
+}
+
+/// As it is shown to people and programs.
+func time(_ timestamp: Timestamp) -> String { rfc3339(timestamp) }
 
 /// CPU time that the calling thread has used, as the kernel's scheduler counts it.
 func cpuTimeOfThisThread() -> Duration {

@@ -6,19 +6,22 @@ import Log
 import Logging
 import Projection
 import SQLiteLog
+import SQLiteRows
 import ServiceLifecycle
 import Synchronization
 
 /// What retention has dropped since the daemon started.
 final class RetentionCount: Sendable {
-    private let count = Mutex((segments: 0, events: UInt64(0)))
+    private let count = Mutex((segments: 0, events: UInt64(0), bytes: 0))
 
     var segments: Int { count.withLock { $0.segments } }
     var events: UInt64 { count.withLock { $0.events } }
+    var bytes: Int { count.withLock { $0.bytes } }
 
     func add(_ dropped: Dropped) {
         count.withLock {
             $0.segments += dropped.segments
+            $0.bytes += dropped.bytes
             $0.events += dropped.offsets.upperBound.rawValue - dropped.offsets.lowerBound.rawValue
         }
     }
@@ -32,6 +35,11 @@ struct Storage: Sendable {
     let pool = BatchPool()
     let stages = StageTimes()
     let retention = RetentionCount()
+    let projection = ProjectionHealth()
+    let lastArrival = LastArrival()
+    let scrub = ScrubNotes()
+    /// Bytes of the log when the daemon started.
+    let bytesAtStart: Int
     private let start: Offset
 
     /// What the ingest starts with: every name, and what has been taken from whom.
@@ -50,6 +58,10 @@ struct Storage: Sendable {
         var limits = SegmentLimits()
         limits.bytes = configuration.segmentMaxBytes
         limits.ageMilliseconds = configuration.segmentMaxAge.components.seconds * 1_000
+        let access = DataFolder.secure(
+            configuration.dataDirectory, sharing: Projector.fileName, with: configuration.dataGroup)
+        if access.narrowed > 0 { events.narrowed(access.narrowed, in: configuration.dataDirectory) }
+        for line in access.refused { events.accessRefused(line) }
         let log = try SQLiteEventLog(directory: configuration.dataDirectory, readOnly: false, limits: limits)
         let head = await log.head
         let summaries = configuration.dataDirectory + "/" + Projector.fileName
@@ -58,28 +70,38 @@ struct Storage: Sendable {
         }
         let projector = try Projector(
             directory: configuration.dataDirectory, identity: log.logIdentity, start: await log.start, head: head,
-            isLoading: false, now: wallClock)
+            group: configuration.dataGroup, isLoading: false, now: wallClock)
         let behind = head.rawValue - min(head.rawValue, await projector.offset.rawValue)
         if behind > 0 { events.logger.info("summaries catch up", metadata: ["events": "\(behind)"]) }
         for damage in log.openingDamages { events.damaged(damage) }
         let known = Known(vocabulary: try await log.vocabulary(), dedupe: try await projector.dedupe(with: log))
-        return (Storage(log: log, projector: projector, feed: ProjectionFeed(head: head), start: head), known)
+        let storage = Storage(
+            log: log, projector: projector, feed: ProjectionFeed(head: head), bytesAtStart: log.bytes, start: head)
+        storage.lastArrival.value = await log.lastArrival
+        return (storage, known)
     }
 
     /// The offset that the next event will get, as far as the projector has been told.
     var head: Offset { feed.head }
 
-    var projected: Offset { get async { await projector.offset } }
+    /// The offset up to which summaries.sqlite counts: what readers see.
+    var projected: Offset { get async { await projector.checkpointOffset } }
 
     /// Events stored since the daemon started.
     var eventsThisRun: UInt64 { head.rawValue - start.rawValue }
 
-    /// Returns when summaries.sqlite has everything that was stored before the call.
+    /// Has the summaries written, with everything that was stored before the call if that is folded in a while.
     func checkpointNow() async throws {
-        let head = head
-        while await projector.offset < head { try await Task.sleep(for: .milliseconds(2)) }
+        let (head, limit) = (head, ContinuousClock.now + Self.patience)
+        while await projector.offset < head, projection.isGood, ContinuousClock.now < limit {
+            try await Task.sleep(for: .milliseconds(2))
+        }
         try await projector.checkpoint()
+        projection.worked(await projector.checkpointOffset)
     }
+
+    /// How long who asks for fresh summaries waits for the projector: less than a command waits for the daemon.
+    private static let patience: Duration = .seconds(5)
 }
 
 /// Folds committed blocks and writes checkpoints, until the feed ends.
@@ -112,8 +134,10 @@ struct ProjectorService: NamedService {
                 }
                 try await storage.projector.checkpointIfDue(at: .now, isBusy: !storage.feed.isEmpty)
                 storage.feed.projectorWorks(true)
+                if storage.projection.worked(await storage.projected) { events.projectionRecovered() }
             } catch {
                 storage.feed.projectorWorks(false)
+                storage.projection.failed("\(error)", at: await storage.projector.offset)
                 events.projectionFailed("\(error)")
                 try await Task.sleep(for: .seconds(1))
             }

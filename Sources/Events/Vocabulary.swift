@@ -112,6 +112,14 @@ package struct Vocabulary: Sendable {
     private var fresh = Definitions()
     /// How many more names may be given out; known ones are found even when it is 0. For the quota of a sender.
     package var newNames = Int.max
+    /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
+    package var refusesEmails = false {
+        didSet {
+            let byte = refusesEmails ? Self.at : 0
+            (devices.refusedByte, customers.refusedByte) = (byte, byte)
+        }
+    }
+    package static let at = UInt8(ascii: "@")
 
     package init() {}
 
@@ -154,6 +162,13 @@ package struct Vocabulary: Sendable {
             fresh.add(customer: CustomerID(rawValue: id), name: name)
         }
         return id == 0 ? nil : CustomerID(rawValue: id)
+    }
+
+    /// Why a device or a customer has got no number.
+    package func refusal(of name: Span<UInt8>) -> Refusal {
+        guard refusesEmails else { return .vocabularyFull }
+        for index in name.indices where name[index] == Self.at { return .badIdentity }
+        return .vocabularyFull
     }
 
     /// The names given out since the last call.

@@ -4,6 +4,7 @@ package import Admission
 import Dispatch
 package import Events
 package import Log
+import SQLiteRows
 
 /// State and store of one log's summaries; the only writer of summaries.sqlite.
 ///
@@ -27,6 +28,7 @@ package actor Projector {
         let identity: String
         let start: Offset
         let head: Offset
+        var group: UInt32?
     }
 
     /// Opens the summaries in a folder.
@@ -38,15 +40,17 @@ package actor Projector {
     ///   - identity: the log's identity, so that summaries are never mixed with another log's.
     ///   - start: the first offset that the log retains.
     ///   - head: the offset that the log's next event will get.
+    ///   - group: a group that may read the summaries.
     ///   - isLoading: whether the state that the snapshot holds is read at once (some 0.3 s for a million preferences
     ///     of devices). Otherwise `load` reads it; until then no block is folded and nothing is written.
     ///   - now: the wall clock; shown to readers as the time of the last checkpoint.
     /// - Throws: `horizon` when the log's beginning is gone and no snapshot covers it.
     package init(
-        directory: String, identity: String, start: Offset, head: Offset, isLoading: Bool = true,
-        now: @escaping @Sendable () -> Timestamp
+        directory: String, identity: String, start: Offset, head: Offset, group: UInt32? = nil,
+        isLoading: Bool = true, now: @escaping @Sendable () -> Timestamp
     ) throws(ProjectionError) {
-        let place = Place(path: directory + "/" + Self.fileName, identity: identity, start: start, head: head)
+        let place = Place(
+            path: directory + "/" + Self.fileName, identity: identity, start: start, head: head, group: group)
         var store = try Self.open(place)
         state = isLoading ? try Self.restore(&store, place) : SummaryState()
         isLoaded = isLoading
@@ -58,7 +62,7 @@ package actor Projector {
     private static func open(_ place: Place) throws(ProjectionError) -> SummaryStore {
         var cause = ""
         do throws(ProjectionError) {
-            let store = try SummaryStore(path: place.path, identity: place.identity)
+            let store = try SummaryStore(path: place.path, identity: place.identity, group: place.group)
             let snapshot = store.snapshotOffset ?? .zero
             let isUsable = snapshot <= place.head && store.checkpointOffset <= place.head
             if isUsable, snapshot >= place.start { return store }
@@ -79,7 +83,7 @@ package actor Projector {
             throw .horizon("the log begins at event \(place.start.rawValue)\(cause)")
         }
         try removeDatabase(place.path)
-        return try SummaryStore(path: place.path, identity: place.identity)
+        return try SummaryStore(path: place.path, identity: place.identity, group: place.group)
     }
 
     /// What `read` reads of the snapshot; when it is damaged, nil, and an empty file in its place.
@@ -146,6 +150,9 @@ package actor Projector {
 
     /// The offset after the last event folded.
     package var offset: Offset { isLoaded ? state.offset : snapshotOffset }
+
+    /// The offset up to which summaries.sqlite counts: what readers see.
+    package var checkpointOffset: Offset { store.checkpointOffset }
 
     /// Whether there is something that a checkpoint would write.
     private var isDirty: Bool { state.offset != store.checkpointOffset || state.dirtyRows > 0 }
@@ -273,6 +280,7 @@ package actor Projector {
         progress(0, place.head.rawValue)
         let count = try await fold(log, into: place, now: now) { progress($0.rawValue, place.head.rawValue) }
         if fileExists(path) { try settle(path) }
+        FileAccess.inherit(from: path, to: next)
         try removeFile(path + "-wal")
         try removeFile(path + "-shm")
         try swapFile(next, into: path)

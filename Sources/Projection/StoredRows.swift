@@ -2,6 +2,7 @@
 
 import Foundation
 import GRDB
+import SQLiteRows
 
 /// Words and texts of users. They may hold U+0000, where SQLite's texts end for GRDB, on their way out and in: they go
 /// as bytes, whole.
@@ -51,9 +52,18 @@ extension ProjectionError {
         switch error {
         case let error as ProjectionError: self = error
         case is RowDecodingError: self = .damaged("\(error)")
+        case UnreadableFile.denied(let path): self = .denied(path)
+        case UnreadableFile.unsettled(let cause): self = .unsettled(cause)
+        case let error as DatabaseError where error.resultCode == .SQLITE_FULL: self = .full(Self.words(error))
         case let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode):
             self = .damaged("\(error)")
+        case let error as DatabaseError: self = .storage(Self.words(error))
         default: self = .storage("\(error)")
         }
+    }
+
+    /// SQLite's own words in one line, without the statement.
+    private static func words(_ error: DatabaseError) -> String {
+        "\(error.message ?? "SQLite error") (\(error.extendedResultCode.rawValue))"
     }
 }

@@ -3,6 +3,7 @@
 import Events
 import Foundation
 import GRDB
+import SQLiteRows
 
 /// A read-only view of a summaries.sqlite. Each call is one consistent read; any thread.
 package struct SummaryReader: Sendable {
@@ -11,15 +12,20 @@ package struct SummaryReader: Sendable {
     /// How many feedback texts a summary carries.
     package static let texts = 10
 
-    /// - Throws: `missing` when there is no such file, `mismatch` for another version's, `storage` otherwise.
+    /// - Throws: `missing` when there is no such file, `denied` when it may not be read, `mismatch` for another
+    ///   version's, `unsettled` when it was not closed and nothing can be written there, `storage` otherwise.
     package init(path: String) throws(ProjectionError) {
-        guard fileExists(path) else { throw .missing(path) }
+        switch FileAccess.look(at: path) {
+        case .there: break
+        case .missing: throw .missing(path)
+        case .denied: throw .denied(path)
+        }
         var configuration = Configuration()
-        configuration.readonly = true
         configuration.busyMode = .timeout(5)
         configuration.label = "summary reader"
         do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
+            queue = try DatabaseQueue.openForReading(
+                path, lock: FileAccess.folder(of: path) + "/lock", configuration: configuration)
             let version = try queue.read { db in try Self.meta(db, "projection_version") }
             guard version == String(ProjectionLimits.version) else {
                 throw ProjectionError.mismatch(

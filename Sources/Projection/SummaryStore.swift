@@ -23,10 +23,13 @@ package struct SummaryStore: Sendable {
 
     /// Opens or makes the file.
     ///
-    /// - Parameter identity: the log's identity; a file of another log is refused.
+    /// - Parameters:
+    ///   - identity: the log's identity; a file of another log is refused.
+    ///   - group: a group that may read the file.
     /// - Throws: `mismatch` for another projection version or another log, `storage` otherwise.
-    package init(path: String, identity: String) throws(ProjectionError) {
+    package init(path: String, identity: String, group: UInt32? = nil) throws(ProjectionError) {
         self.path = path
+        FileAccess.prepare(path, mode: group == nil ? FileAccess.fileMode : FileAccess.sharedFileMode, group: group)
         var configuration = Configuration()
         configuration.label = "summaries"
         configuration.busyMode = .timeout(5)
@@ -35,15 +38,7 @@ package struct SummaryStore: Sendable {
             try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY")
         }
         do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
-            try queue.writeWithoutTransaction { db in
-                // A checkpoint writes rows that lie together: four times SQLite's usual page costs a quarter of the
-                // frames. It has an effect only on a file that is made here.
-                try db.execute(sql: "PRAGMA page_size = 16384")
-                try db.execute(sql: "PRAGMA journal_mode = WAL")
-                // 32 MiB: a page that one checkpoint after another writes is copied into the file once for several.
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = 2048")
-            }
+            queue = try Self.open(path, configuration)
             let meta = try queue.write { db in
                 try db.execute(sql: SummarySchema.tables)
                 return try Self.meta(db)
@@ -59,11 +54,44 @@ package struct SummaryStore: Sendable {
                 try Self.setMeta(db, "projection_version", String(ProjectionLimits.version))
                 try Self.setMeta(db, "log_identity", identity)
             }
+            if group != nil {
+                var report = FileAccess.Report()
+                for suffix in ["-wal", "-shm"] {
+                    FileAccess.set(path + suffix, most: FileAccess.sharedFileMode, group: group, report: &report)
+                }
+            }
             checkpointOffset = Offset(rawValue: meta["offset"].flatMap { UInt64($0) } ?? 0)
             snapshotOffset = meta["snapshot_offset"].flatMap { UInt64($0) }.map { Offset(rawValue: $0) }
         } catch {
             throw ProjectionError(error)
         }
+    }
+
+    /// Opens the file in WAL mode. It rests without: who has read it since before, for however long, keeps the file as
+    /// it was, and this one gets a copy.
+    private static func open(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        do {
+            try queue.writeWithoutTransaction(setUp)
+            return queue
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            try queue.close()
+            guard FileAccess.isPlain(path), !FileAccess.isFilled(path + "-journal"), FileAccess.detach(path) else {
+                throw error
+            }
+        }
+        let copy = try DatabaseQueue(path: path, configuration: configuration)
+        try copy.writeWithoutTransaction(setUp)
+        return copy
+    }
+
+    private static func setUp(_ db: Database) throws {
+        // A checkpoint writes rows that lie together: four times SQLite's usual page costs a quarter of the frames. It
+        // has an effect only on a file that is made here.
+        try db.execute(sql: "PRAGMA page_size = 16384")
+        try db.execute(sql: "PRAGMA journal_mode = WAL")
+        // 32 MiB: a page that one checkpoint after another writes is copied into the file once for several.
+        try db.execute(sql: "PRAGMA wal_autocheckpoint = 2048")
     }
 
     /// Writes every row that changed and the offset, and with `snapshot` the state, in one transaction.
@@ -85,7 +113,7 @@ package struct SummaryStore: Sendable {
                 if snapshot { try Self.writeSnapshot(db, state, &checksums) }
             }
         } catch {
-            throw .storage("\(error)")
+            throw ProjectionError(error)
         }
         state.clearChanges()
         checkpointOffset = state.offset
@@ -219,13 +247,15 @@ package struct SummaryStore: Sendable {
             .execute(arguments: [key, value])
     }
 
-    /// Empties the write-ahead log into the file and closes it, so that the file stands alone.
+    /// Empties the write-ahead log into the file and closes it, so that the file stands alone and can be read where
+    /// nothing can be written.
     package func close() throws(ProjectionError) {
         do {
             _ = try queue.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+            _ = queue.makePlain(attempts: 10)
             try queue.close()
         } catch {
-            throw .storage("\(error)")
+            throw ProjectionError(error)
         }
     }
 

@@ -21,10 +21,11 @@ package enum Backup {
         progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) throws(LogError) -> CopyReport {
         let (source, folder) = (data + "/log", target + "/log")
-        guard Files.isThere(source) else { throw .io("\(source) is not there") }
+        try Files.expect(source)
         try Files.makeFolder(folder)
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
+        _ = DataFolder.secure(target)
         removeDrafts(in: target)
         try checkThatItContinues(source, folder)
         var report = CopyReport()
@@ -54,10 +55,11 @@ package enum Backup {
         progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) throws(LogError) -> CopyReport {
         let (source, folder) = (copy + "/log", data + "/log")
-        guard Files.isThere(source) else { throw .io("\(source) is not there; it is no copy that `log backup` made") }
+        try Files.expect(source, "; it is no copy that `log backup` made")
         try Files.makeFolder(data)
         let lock = try FolderLock(data + "/lock")
         defer { withExtendedLifetime(lock) {} }
+        _ = DataFolder.secure(data)
         for name in ["log", "identity.sqlite"] + companions where Files.isThere(data + "/" + name) {
             let inside = name == "log" ? try Files.list(folder) : [name]
             guard inside.allSatisfy({ [".", ".."].contains($0) }) else {

@@ -1,6 +1,7 @@
 // The room's only door to C: folders, locks and permissions of the data folder.
 
 import Log
+import SQLiteRows
 
 #if canImport(Glibc)
     import Glibc
@@ -17,10 +18,17 @@ final class FolderLock: Sendable {
     /// Takes the lock `path`, a file; throws `LogError.locked` at once when another process has it.
     init(_ path: String) throws(LogError) {
         // SAFETY: open copies the path; a String passes as NUL-terminated bytes for the call.
-        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(FileAccess.fileMode))
         guard descriptor >= 0 else { throw .io("\(path): \(Files.reason())") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        var attempts = 0
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let cause = errno
+            attempts += 1
+            // A reader that looks whether somebody writes holds the lock for a moment.
+            if cause == EWOULDBLOCK, attempts < 5 {
+                usleep(20_000)
+                continue
+            }
             close(descriptor)
             if cause == EWOULDBLOCK { throw .locked("another process holds \(path)") }
             throw .io("\(path): \(Files.reason(cause))")
@@ -44,7 +52,7 @@ enum Files {
             try makeFolder(String(path[..<slash]))
         }
         // SAFETY: as in FolderLock.
-        if unsafe mkdir(path, 0o755) != 0, errno != EEXIST { throw .io("\(path): \(reason())") }
+        if unsafe mkdir(path, mode_t(FileAccess.folderMode)) != 0, errno != EEXIST { throw .io("\(path): \(reason())") }
         // Only this makes the new name survive a power cut.
         let above = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         try syncFolder(above.isEmpty ? "/" : above)
@@ -53,6 +61,15 @@ enum Files {
     static func isThere(_ path: String) -> Bool {
         // SAFETY: as in FolderLock.
         unsafe access(path, F_OK) == 0
+    }
+
+    /// Makes sure that something is at a path that may be read.
+    static func expect(_ path: String, _ remark: String = "") throws(LogError) {
+        switch FileAccess.look(at: path) {
+        case .there: break
+        case .denied: throw .denied(path)
+        case .missing: throw .io("\(path) is not there\(remark)")
+        }
     }
 
     /// The names in a folder, sorted.
@@ -92,12 +109,12 @@ enum Files {
 
     static func makeReadOnly(_ path: String) {
         // SAFETY: as in FolderLock. Failing to protect a sealed file harms nothing.
-        unsafe _ = chmod(path, 0o444)
+        unsafe _ = chmod(path, mode_t(FileAccess.sealedMode))
     }
 
     static func makeWritable(_ path: String) {
         // SAFETY: as in FolderLock. If it fails, opening the file says so.
-        unsafe _ = chmod(path, 0o644)
+        unsafe _ = chmod(path, mode_t(FileAccess.fileMode))
     }
 
     /// What tells a file from any other that may come to stand under its name; 0 when there is none.
@@ -131,7 +148,7 @@ enum Files {
         let source = unsafe open(old, O_RDONLY | O_CLOEXEC)
         guard source >= 0 else { throw .io("\(old): \(reason())") }
         defer { close(source) }
-        let target = unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let target = unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode_t(FileAccess.fileMode))
         guard target >= 0 else { throw .io("\(new): \(reason())") }
         defer { close(target) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20)

@@ -20,13 +20,14 @@ package final class IdentityStore: Sendable {
     /// Opens or makes `path`. With `readOnly` a file that is not there gives a store without names.
     package init(path: String, readOnly: Bool) throws(LogError) {
         self.readOnly = readOnly
-        if readOnly, !Files.isThere(path) {
+        if readOnly, FileAccess.look(at: path) == .missing {
             queue = nil
             return
         }
         var settings = Connection.Settings()
         settings.readOnly = readOnly
         settings.secureDelete = true
+        settings.canDetach = true
         let queue = try Connection.open(path, settings)
         self.queue = queue
         try translating(path) {
@@ -161,7 +162,10 @@ package final class IdentityStore: Sendable {
     /// Closes the file; the store is of no use afterwards.
     package func close() {
         guard let queue else { return }
-        if !readOnly { try? Connection.checkpoint(queue, .truncate) }
+        if !readOnly {
+            try? Connection.checkpoint(queue, .truncate)
+            _ = queue.makePlain(attempts: 10)
+        }
         try? queue.close()
     }
 }

@@ -59,7 +59,7 @@ package final class SQLiteEventLog: EventLog {
         self.folder = folder
         isReadOnly = readOnly
         if readOnly {
-            guard Files.isThere(folder) else { throw .io("\(folder) is not there") }
+            try Files.expect(folder)
             lock = Mutex(nil)
             identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: true)
             writer = Mutex(nil)

@@ -3,6 +3,7 @@
 import Events
 import GRDB
 import Log
+import SQLiteRows
 
 /// Runs a body of SQLite calls and translates what it throws.
 func translating<Result>(_ path: String, _ body: () throws -> Result) throws(LogError) -> Result {
@@ -22,6 +23,10 @@ func translating<Result>(_ path: String, _ body: () throws -> Result) throws(Log
             throw damage(path, "the file ends too early")
         default: throw .io(cause)
         }
+    } catch UnreadableFile.denied(let path) {
+        throw .denied(path)
+    } catch UnreadableFile.unsettled(let cause) {
+        throw .unsettled(cause)
     } catch let error as MalformedRow {
         throw damage(path, "column \(error.column + 1) of a row is damaged")
     } catch {
@@ -44,6 +49,8 @@ enum Connection {
         var pageSize = 4_096
         /// Overwrite what is deleted (the identity store).
         var secureDelete = false
+        /// Whether who reads the file at rest may be left with an old copy of it (the identity store).
+        var canDetach = false
         /// The file may not grow beyond this; a test's way to a full disk.
         var maximumPages: Int?
     }
@@ -63,7 +70,26 @@ enum Connection {
                 try prepare(db, settings)
             }
         }
-        return try translating(path) { try DatabaseQueue(path: path, configuration: configuration) }
+        return try translating(path) {
+            if settings.readOnly {
+                return try DatabaseQueue.openForReading(path, lock: lock(of: path), configuration: configuration)
+            }
+            FileAccess.prepare(path)
+            do {
+                return try DatabaseQueue(path: path, configuration: configuration)
+            } catch let error as DatabaseError where settings.canDetach && error.resultCode == .SQLITE_BUSY {
+                guard FileAccess.isPlain(path), !FileAccess.isFilled(path + "-journal"), FileAccess.detach(path) else {
+                    throw error
+                }
+                return try DatabaseQueue(path: path, configuration: configuration)
+            }
+        }
+    }
+
+    /// The lock of the data folder that a file belongs to: beside it, or above the folder of the segments.
+    private static func lock(of path: String) -> String {
+        let folder = FileAccess.folder(of: path)
+        return path.hasSuffix(Segment.suffix) ? folder + "/../lock" : folder + "/lock"
     }
 
     private static func prepare(_ db: Database, _ settings: Settings) throws {

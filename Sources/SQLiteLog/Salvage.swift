@@ -20,6 +20,7 @@ extension Backup {
         try Files.makeFolder(target + "/log")
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
+        _ = DataFolder.secure(target)
         guard try SegmentWriter.findSegments(target + "/log").isEmpty, !Files.isThere(target + "/identity.sqlite")
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
         progress(CopyProgress(.salvaging))

@@ -3,6 +3,7 @@
 import Events
 import GRDB
 import Log
+import SQLiteRows
 
 extension SegmentWriter {
     /// What the files say, before anything of it is believed.
@@ -99,11 +100,8 @@ extension SegmentWriter {
         if let damage = tail.damage { found.damages.append(damage) }
         found.head = max(found.head, tail.head)
         // Nothing is added to a sealed segment, nor behind damage: the next block begins a new segment, which records
-        // the chain that it continues.
-        guard mode == "wal" || end.head == first else {
-            if mode == "delete" { Files.makeReadOnly(folder + "/" + reader.file) }
-            return
-        }
+        // the chain that it continues. A plain file that is writable is the growing segment at rest.
+        guard mode == "wal" || end.head == first || !FileAccess.isSealed(folder + "/" + reader.file) else { return }
         guard let prediction = tail.prediction, tail.damage == nil, words.fault == nil else { return }
         found.end = End(
             header: header, prediction: prediction, bytesSinceKeyframe: tail.bytesSinceKeyframe,
@@ -159,7 +157,13 @@ extension SegmentWriter {
     /// Opens the last segment for writing.
     private mutating func resume(_ first: Offset, _ end: End) throws(LogError) {
         let path = folder + "/" + Segment.file(first)
-        let queue = try Connection.open(path, settings)
+        let queue: DatabaseQueue
+        do throws(LogError) {
+            queue = try Connection.open(path, settings)
+        } catch .locked where FileAccess.isPlain(path) {
+            // Somebody has read the file at rest since before and does not stop: a new segment begins behind it.
+            return
+        }
         do {
             // What a failed sync may have left in memory only is written once more.
             try Connection.checkpoint(queue, .truncate)

@@ -4,6 +4,7 @@ import Events
 import FoundationEssentials
 import GRDB
 import Log
+import SQLiteRows
 
 /// The writing side of `SQLiteEventLog`. One owner at a time (a mutex); every call may wait for the disk.
 struct SegmentWriter {
@@ -248,11 +249,9 @@ struct SegmentWriter {
             // A reader is in the way; what it reads stays in the write-ahead log.
         }
         active = nil
-        let isPlain = try? segment.queue.writeWithoutTransaction { db in
-            try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE") == "delete"
-        }
+        let isPlain = segment.queue.makePlain()
         try? segment.queue.close()
-        if isPlain == true { Files.makeReadOnly(path) }
+        if isPlain { Files.makeReadOnly(path) }
     }
 
     /// Leaves a gap: the next event gets a later offset, in a segment of its own, whose chain says what is missing.
@@ -266,7 +265,8 @@ struct SegmentWriter {
     /// Begins a segment at the head if none is open, so that the head is in the files.
     mutating func beginSegment(arrival: Timestamp) throws(LogError) { try turnOver(arrival: arrival) { _ in } }
 
-    /// Copies everything into the segment's file and closes it.
+    /// Copies everything into the segment's file and closes it. It rests as a plain file, which can be read where
+    /// nothing can be written; being writable tells it from one that is sealed.
     mutating func close() throws(LogError) {
         guard let segment = active else { return }
         active = nil
@@ -282,6 +282,7 @@ struct SegmentWriter {
         } catch .locked {
             // As above.
         }
+        _ = segment.queue.makePlain(attempts: 10)
         try? segment.queue.close()
     }
 }

@@ -36,8 +36,10 @@ struct Verification {
 
     /// Checks one segment.
     ///
-    /// - Parameter following: where the next segment starts; nil for the last one.
-    mutating func check(_ first: Offset, following: Offset?) {
+    /// - Parameters:
+    ///   - following: where the next segment starts; nil for the last one.
+    ///   - pause: called now and then, to let others have their turn.
+    mutating func check(_ first: Offset, following: Offset?, pause: () -> Void = {}) {
         if report.segments == 0 { report.start = first }
         report.segments += 1
         tell(first)
@@ -45,7 +47,7 @@ struct Verification {
         do throws(LogError) {
             let reader = try SegmentReader(folder: folder, first: first, rescuing: true)
             defer { reader.close() }
-            try check(reader, end: end, isLast: following == nil)
+            try check(reader, end: end, isLast: following == nil, pause)
         } catch {
             expected = nil
             note(Segment.file(first), first..<end, error.cause)
@@ -61,13 +63,21 @@ struct Verification {
         progress(max(next, start).rawValue - start.rawValue, max(head, start).rawValue - start.rawValue)
     }
 
+    /// The damage that was found since the last call.
+    mutating func takeDamages() -> [Damage] {
+        defer { report = VerifyReport() }
+        return report.damages
+    }
+
     /// Whether a segment says that a salvage left out what is missing before it.
     private func isDeclaredGap(before header: Segment.Header) -> Bool {
         guard let expected, expected.offset < header.firstOffset else { return false }
         return expected.chains.contains { $0.skipping(expected.offset..<header.firstOffset) == header.previousChain }
     }
 
-    private mutating func check(_ reader: SegmentReader, end: Offset, isLast: Bool) throws(LogError) {
+    private mutating func check(
+        _ reader: SegmentReader, end: Offset, isLast: Bool, _ pause: () -> Void
+    ) throws(LogError) {
         let file = reader.file
         checkFile(reader)
         var walk = SegmentWalk(reader, try BlockDecoder(devices: reader.devices), end: end)
@@ -91,6 +101,7 @@ struct Verification {
         while let rows = read(&walk, end: end) {
             for row in rows { check(row, &walk) }
             tell(walk.next)
+            pause()
         }
         // What is missing before a following segment is judged there.
         if walk.next < end, isLast { note(file, walk.next..<end, "blocks are missing") }

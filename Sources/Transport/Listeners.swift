@@ -160,10 +160,12 @@ package final class Listeners: Sendable {
                 value: FixedSizeRecvByteBufferAllocator(capacity: datagramBytes * TransportLimits.datagramsPerRead)
             )
         do {
-            let socket = try DatagramSocket.open(at: .makeAddressResolvingHost(host, port: port))
+            let address = try SocketAddress.makeAddressResolvingHost(host, port: port)
+            let socket = try DatagramSocket.open(at: address)
+            let isWildcard = ["0.0.0.0", "::", "::ffff:0.0.0.0"].contains(address.ipAddress)
             return try await bootstrap.channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    inside.value.datagrams.use(socket)
+                    inside.value.datagrams.use(socket, isWildcard: isWildcard)
                     try channel.pipeline.syncOperations.addHandler(inside.value.datagrams)
                 }
             }.withBoundSocket(socket.descriptor).get()

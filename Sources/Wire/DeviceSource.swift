@@ -67,7 +67,7 @@ private func index(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> In
 
 /// The device that a source names, given out if it is new; for the source of a Hello.
 ///
-/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.tooLong`, `.vocabularyFull`.
+/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.tooLong`, `.badIdentity`, `.vocabularyFull`.
 package func readDevice(_ source: Span<UInt8>, vocabulary: inout Vocabulary) throws(Refusal) -> DeviceID {
     guard isUTF8(source) else { throw .badUTF8 }
     return try device(of: source, vocabulary: &vocabulary)
@@ -85,9 +85,11 @@ func productAndDevice(
     let parts = try DeviceSource(source)
     guard !parts.product.isEmpty else { throw .noProduct }
     guard
-        let product = vocabulary.symbol(.product, source.extracting(parts.product), search: searches.product),
-        let device = vocabulary.device(
-            product: product, name: source.extracting(parts.name), search: searches.device)
+        let product = vocabulary.symbol(.product, source.extracting(parts.product), search: searches.product)
     else { throw .vocabularyFull }
+    let name = source.extracting(parts.name)
+    guard let device = vocabulary.device(product: product, name: name, search: searches.device) else {
+        throw vocabulary.refusal(of: name)
+    }
     return (product, device)
 }

@@ -71,10 +71,11 @@ private func setDevice(
                 return vocabulary.symbol(.product, plain, search: searches.product)
             }
         }
-        guard let product,
-            let device = vocabulary.device(
-                product: product, name: source.extracting(name), search: searches.device)
-        else { throw .vocabularyFull }
+        guard let product else { throw .vocabularyFull }
+        let text = source.extracting(name)
+        guard let device = vocabulary.device(product: product, name: text, search: searches.device) else {
+            throw vocabulary.refusal(of: text)
+        }
         event.product = product
         event.device = device
     }
@@ -82,7 +83,9 @@ private func setDevice(
     guard customer.isPresent else { return }
     event.customer = try withPlain(line, customer) { (plain) throws(Refusal) in
         guard fits(plain, Limits.customerBytes) else { throw plain.isEmpty ? .badIdentity : .tooLong }
-        guard let id = vocabulary.customer(plain, search: searches.customer) else { throw .vocabularyFull }
+        guard let id = vocabulary.customer(plain, search: searches.customer) else {
+            throw vocabulary.refusal(of: plain)
+        }
         return id
     }
 }

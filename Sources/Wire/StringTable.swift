@@ -222,7 +222,7 @@ package struct StringTable: Sendable {
         case .language: id = fits(text, Limits.unitBytes) ? vocabulary.symbol(.language, text)?.rawValue : Self.invalid
         case .type: id = fits(text, Limits.valueBytes) ? vocabulary.symbol(.type, text)?.rawValue : Self.invalid
         }
-        guard let id else { throw .vocabularyFull }
+        guard let id else { throw role == .customer ? vocabulary.refusal(of: text) : .vocabularyFull }
         return Meaning(role, id)
     }
 }

@@ -37,7 +37,9 @@ struct CheckConfig: AsyncParsableCommand {
         }
         let settings: [DaemonConfiguration.Effective]
         do {
-            settings = try await DaemonConfiguration.load(file: file).effective
+            let configuration = try await DaemonConfiguration.load(file: file)
+            for warning in configuration.warnings { printError("tidings: \(warning)") }
+            settings = configuration.effective
         } catch let error as ConfigurationError {
             throw Failure(error)
         }
@@ -46,20 +48,16 @@ struct CheckConfig: AsyncParsableCommand {
             let width = settings.map(\.name.count).max() ?? 0
             for setting in settings {
                 let name = setting.name.padding(toLength: width, withPad: " ", startingAt: 0)
-                printOut("ok  \(name)  \(setting.value)  (\(setting.source))\n")
+                printOut("ok  \(name)  \(visible(setting.value))  (\(visible(setting.source)))\n")
             }
         case .json:
             let fields = settings.map {
-                "{\"key\":\"\($0.name)\",\"value\":\(quoted($0.value)),\"source\":\(quoted($0.source))}"
+                "{\"key\":\"\($0.name)\",\"value\":\(jsonString($0.value)),\"source\":\(jsonString($0.source))}"
             }
             printOut("[" + fields.joined(separator: ",") + "]\n")
         case .csv:
-            printOut("key,value,source\n")
-            for setting in settings { printOut("\(setting.name),\(quoted(setting.value)),\(quoted(setting.source))\n") }
+            printOut(csvLine(["key", "value", "source"]))
+            for setting in settings { printOut(csvLine([setting.name, setting.value, setting.source])) }
         }
-    }
-
-    private func quoted(_ text: String) -> String {
-        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
     }
 }

@@ -11,6 +11,7 @@ enum ExitStatus: Int32 {
     case data = 65
     case unreachable = 69
     case inputOutput = 74
+    case notPermitted = 77
     case configuration = 78
 }
 
@@ -28,7 +29,8 @@ struct Failure: Error {
         let code: ExitStatus =
             switch error {
             case .corrupt, .version, .outOfRange, .refused, .inTheWay: .data
-            case .full, .io, .locked, .closed: .inputOutput
+            case .full, .io, .locked, .closed, .unsettled: .inputOutput
+            case .denied: .notPermitted
             }
         self.init(error.description, code)
     }
@@ -36,9 +38,19 @@ struct Failure: Error {
     init(_ error: ProjectionError) {
         let code: ExitStatus =
             switch error {
-            case .storage, .missing, .log: .inputOutput
+            case .storage, .full, .missing, .log, .unsettled: .inputOutput
+            case .denied: .notPermitted
             case .mismatch, .horizon, .damaged: .data
             case .window: .usage
+            }
+        self.init(error.description, code)
+    }
+
+    init(_ error: ControlError) {
+        let code: ExitStatus =
+            switch error {
+            case .noDaemon, .noAnswer, .refused: .unreachable
+            case .notPermitted: .notPermitted
             }
         self.init(error.description, code)
     }

@@ -14,7 +14,11 @@ struct DataOptions: ParsableArguments {
     var data: String?
 
     /// The data folder that the flags, the environment and the file agree on.
-    func directory() async throws -> String { try await load().dataDirectory }
+    func directory() async throws -> String {
+        let configuration = try await load()
+        for warning in configuration.warnings { printError("tidings: \(warning)") }
+        return configuration.dataDirectory
+    }
 
     func load(_ flags: [String: String] = [:]) async throws -> DaemonConfiguration {
         var flags = flags

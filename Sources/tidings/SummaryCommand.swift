@@ -47,7 +47,7 @@ struct Summary: AsyncParsableCommand {
         do { _ = try DayWindow(since: days.since, until: days.until) } catch { throw Failure(error) }
         let directory = try await data.directory()
         // A running daemon writes what is due first, so that the answer is of now; without one the file is complete.
-        _ = try? await ControlClient.ask(.checkpoint, dataDirectory: directory)
+        if let remark = await ControlClient.freshen(dataDirectory: directory) { printError("tidings: \(remark)") }
         do {
             let reader = try SummaryReader(path: directory + "/" + Projector.fileName)
             guard let product else {

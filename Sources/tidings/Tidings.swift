@@ -17,8 +17,8 @@ struct Tidings: AsyncParsableCommand {
             | nc -q1 127.0.0.1 7411
                      tidings summary kettle
 
-            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 78 configuration,\
-             130 and 143 interrupted.
+            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 77 not permitted, \
+            78 configuration, 130 and 143 interrupted.
             """,
         version: tidingsVersion,
         subcommands: [
@@ -29,6 +29,8 @@ struct Tidings: AsyncParsableCommand {
     static func main() async {
         StandardStreams.setUp()
         tidings_set_up_heap()
+        // Whatever is made belongs to this user alone.
+        umask(0o077)
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -78,9 +78,6 @@ import Testing
             await fault("listen:\n  tcp:\n    prt: 1\n")
                 == "F line 3: unknown key listen.tcp.prt; did you mean listen.tcp.port?")
         #expect(await fault("data_dri: x\n") == "F line 1: unknown key data_dri; did you mean data_dir?")
-        #expect(
-            await fault("", environment: ["TIDINGS_LISTEN_TCP_PROT": "1"]).contains(
-                "did you mean TIDINGS_LISTEN_TCP_PORT?"))
     }
 
     @Test func valuesAreCheckedWithTheirPlace() async {

@@ -169,7 +169,7 @@ func withDaemon(_ arguments: String..., body: (DaemonProcess) async throws -> Vo
         try await body(daemon)
         let status = try await tidings("status", "--data", daemon.data, "--format", "json")
         let fields = try #require(try JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any])
-        #expect(fields["isBalanced"] as? Bool == true, "\(status.output)")
+        #expect(fields["is_balanced"] as? Bool == true, "\(status.output)")
     } catch {
         _ = await daemon.stop()
         Issue.record("daemon log:\n\(daemon.log)")

@@ -70,7 +70,7 @@ import Testing
                 let share = Self.perSecond * (seconds + 1) + 256
                 #expect(committed(seen) - 100 <= share, "\(committed(seen)) of \(all) events in \(elapsed)")
                 #expect(share < all, "the machine is too slow for this test")
-                #expect(seen["isBalanced"] as? Bool == true)
+                #expect(seen["is_balanced"] as? Bool == true)
                 #expect((seen["pauses"] as? Int ?? 0) > 0)
                 let code = await daemon.stop()
                 #expect(code == 0)
@@ -103,8 +103,8 @@ import Testing
             #expect(idle.send(line("honest", 2)))
             #expect(idle.receive(wait: .seconds(5)) == "{\"ack\":2}\n")
             let seen = try await status(daemon)
-            #expect(seen["connectionsEnded"] as? [String: Int] == ["silent": 1, "slow": 1])
-            #expect(seen["isBalanced"] as? Bool == true)
+            #expect(seen["connections_ended"] as? [String: Int] == ["silent": 1, "slow": 1])
+            #expect(seen["is_balanced"] as? Bool == true)
             for socket in [idle, silent, slow] { socket.close() }
         }
     }

@@ -453,7 +453,7 @@ class Bench:
         status = self.ask()
         if not status or status["storage"] != "good":
             self.note(f"after the fault the status says {status and status['storage']}")
-        elif not status["isBalanced"]:
+        elif not status["is_balanced"]:
             self.note("the counts do not balance")
         if self.case.acks == "stop" and self.case.stays_up and not any(
                 line.get("message") == "the log can be written again" for line in self.daemon.lines()):

@@ -302,7 +302,7 @@ def flood(options, folder, report, name, extra=None, arm=None):
         problems.append(f"exit code {code}")
     counts = status["transports"]
     udp = counts["udp"]
-    if not status["isBalanced"]:
+    if not status["is_balanced"]:
         problems.append(f"the counts do not balance: {counts}")
     sent = sum(spray.sent for spray in sprays)
     told = udp["received"]
@@ -410,7 +410,7 @@ def mute(options, folder, report):
         problems.append(f"{6 - closed} of 6 clients that never read are still connected")
     if peak > options.cap_mib << 20:
         problems.append(f"peak memory {peak >> 20} MiB, the cap is {options.cap_mib} MiB")
-    if not daemon.status()["isBalanced"]:
+    if not daemon.status()["is_balanced"]:
         problems.append("the counts do not balance")
     if daemon.term() != 0:
         problems.append("the daemon did not stop cleanly")
@@ -628,7 +628,7 @@ def answers(options, folder, report):
     if not any(answered for _, answered, _, _ in kinds.values()):
         problems.append("nothing at all was answered: the test sees nothing")
     status = daemon.status()
-    if not status["isBalanced"]:
+    if not status["is_balanced"]:
         problems.append("the counts do not balance")
     if daemon.term() != 0:
         problems.append("the daemon did not stop cleanly")

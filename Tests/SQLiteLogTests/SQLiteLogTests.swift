@@ -97,7 +97,7 @@ struct SQLiteLogTests {
         for path in sealed {
             #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
-            #expect(mode == 0o444)
+            #expect(mode == 0o400)
             let header = try Data(contentsOf: URL(fileURLWithPath: path)).prefix(20)
             #expect(header[18] == 1 && header[19] == 1, "not in rollback mode")
         }

@@ -17,7 +17,8 @@ private final class Sent {
     /// No datagram can be sent to this port.
     var deadPort = 0
 
-    func send(_ bytes: Span<UInt8>, _ piece: Int, _ address: SocketAddress) -> SendOutcome {
+    func send(_ bytes: Span<UInt8>, _ piece: Int, _ run: DatagramOutbox.Run) -> SendOutcome {
+        let address = run.address
         calls += 1
         if address.port == deadPort || piece > 0 && !cuts { return .failed }
         guard calls <= room else { return .full }

@@ -20,6 +20,8 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     private var session: DatagramSession
     private var context: ChannelHandlerContext?
     private var socket: DatagramSocket?
+    /// Whether several of our addresses may be asked.
+    private var isWildcard = false
     private var canCut = DatagramSocket.cuts
     /// Answers that wait for nothing.
     private var answers = DatagramOutbox()
@@ -46,7 +48,15 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     }
 
     /// Called once, before the channel is active.
-    func use(_ socket: DatagramSocket) { self.socket = socket }
+    ///
+    /// - Parameter isWildcard: whether the socket is bound to all addresses of the machine.
+    func use(_ socket: DatagramSocket, isWildcard: Bool) { (self.socket, self.isWildcard) = (socket, isWildcard) }
+
+    func channelActive(context: ChannelHandlerContext) {
+        // Only then the channel knows of what family its socket is; nothing has been read so far.
+        if isWildcard { context.channel.setOption(.receivePacketInfo, value: true).whenFailure { _ in } }
+        context.fireChannelActive()
+    }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
@@ -143,12 +153,12 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
             output: &reception.output)
         switch outcome {
         case .silence: reception.output.removeAll(keepingCapacity: true)
-        case .answer: answer(envelope.remoteAddress)
+        case .answer: answer(envelope)
         case .receipt(let receipt):
-            answer(envelope.remoteAddress)
+            answer(envelope)
             guard waitingCount < TransportLimits.datagramsAwaitingAck else { return }
             receipt.write(into: &reception.output)
-            hold(receipt.ticket, envelope.remoteAddress)
+            hold(receipt.ticket, envelope)
         }
     }
 
@@ -168,25 +178,25 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     private func refuseBusy(_ envelope: AddressedEnvelope<ByteBuffer>) {
         let outcome = session.refuse(
             .busy, envelope.data.readableBytesUInt8Span, at: reception, output: &reception.output)
-        if case .answer = outcome { answer(envelope.remoteAddress) }
+        if case .answer = outcome { answer(envelope) }
     }
 
     /// What is in `output`, if anything, goes out at the end of the turn.
-    private func answer(_ sender: SocketAddress) {
+    private func answer(_ envelope: AddressedEnvelope<ByteBuffer>) {
         guard !reception.output.isEmpty else { return }
-        answers.add(reception.output, to: sender)
+        answers.add(reception.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
         reception.output.removeAll(keepingCapacity: true)
     }
 
     /// What is in `output` goes out when its block is durable.
-    private func hold(_ ticket: UInt64, _ sender: SocketAddress) {
+    private func hold(_ ticket: UInt64, _ envelope: AddressedEnvelope<ByteBuffer>) {
         if waiting.last?.ticket != ticket {
             waiting.append(Waiting(ticket: ticket, acks: spare))
             spare = DatagramOutbox()
         }
         let last = waiting.count - 1
         let before = waiting[last].acks.count
-        waiting[last].acks.add(reception.output, to: sender)
+        waiting[last].acks.add(reception.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
         waitingCount += waiting[last].acks.count - before
         reception.output.removeAll(keepingCapacity: true)
     }
@@ -209,7 +219,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
 
     private func flush(_ outbox: inout DatagramOutbox) -> Bool {
         guard let socket else { return true }
-        return outbox.flush(canCut: &canCut) { socket.send($0, piece: $1, to: $2) }
+        return outbox.flush(canCut: &canCut) { socket.send($0, piece: $1, to: $2.address, from: $2.source) }
     }
 
     /// The kernel does not say when a datagram socket has room again, but it never takes long.

@@ -8,9 +8,11 @@ package import NIOCore
 /// each call and not for each datagram. Answers of one length to one address can be handed over at once: the kernel
 /// cuts them apart again. So a gateway that forwards for many devices is answered at a fraction of the price.
 package struct DatagramOutbox: Sendable {
-    /// Answers of one length to one address.
+    /// Answers of one length to one address, from one of ours.
     package struct Run: Sendable {
         package var address: SocketAddress
+        /// Which of our addresses was asked; nil when there is but one.
+        package var source: NIOPacketInfo?
         /// Where the first of them starts in `bytes`, and how many bytes they are together.
         package var start: Int
         package var count: Int
@@ -33,16 +35,20 @@ package struct DatagramOutbox: Sendable {
     package var isEmpty: Bool { next == runs.count }
     package var first: Run? { isEmpty ? nil : runs[next] }
 
-    package mutating func add(_ answer: [UInt8], to address: SocketAddress) {
+    /// - Parameter source: our address that the answer must leave from: a peer takes no answer from another one.
+    package mutating func add(_ answer: [UInt8], to address: SocketAddress, from source: NIOPacketInfo? = nil) {
         guard !answer.isEmpty else { return }
         let last = runs.count - 1
         if last >= next, runs[last].piece == answer.count,
             runs[last].count < TransportLimits.answersPerRun * answer.count,
-            runs[last].count + answer.count <= TransportLimits.runBytes, runs[last].address == address
+            runs[last].count + answer.count <= TransportLimits.runBytes, runs[last].address == address,
+            runs[last].source == source
         {
             runs[last].count += answer.count
         } else {
-            runs.append(Run(address: address, start: bytes.count, count: answer.count, piece: answer.count))
+            runs.append(
+                Run(
+                    address: address, source: source, start: bytes.count, count: answer.count, piece: answer.count))
         }
         bytes += answer
         count += 1
@@ -68,12 +74,12 @@ package struct DatagramOutbox: Sendable {
     /// - Parameter send: hands a run to the kernel, which is to cut it into pieces of the given length, or not (0).
     /// - Returns: whether everything was sent or given up; if not, the socket is full and the rest must wait.
     package mutating func flush(
-        canCut: inout Bool, send: (_ bytes: Span<UInt8>, _ piece: Int, _ address: SocketAddress) -> SendOutcome
+        canCut: inout Bool, send: (_ bytes: Span<UInt8>, _ piece: Int, _ run: Run) -> SendOutcome
     ) -> Bool {
         while let run = first {
             let together = canCut && !run.isSingle
             let range = together ? run.range : run.start..<(run.start + run.piece)
-            switch send(bytes.span.extracting(range), together ? run.piece : 0, run.address) {
+            switch send(bytes.span.extracting(range), together ? run.piece : 0, run) {
             case .sent: remove(answers: range.count / run.piece)
             case .full: return false
             case .failed:

@@ -47,26 +47,42 @@ struct DatagramSocket: Sendable {
 
     /// Sends bytes to an address without waiting.
     ///
-    /// - Parameter piece: the length of the datagrams that the kernel cuts the bytes into; 0 for one datagram.
-    func send(_ bytes: Span<UInt8>, piece: Int, to address: SocketAddress) -> SendOutcome {
+    /// - Parameters:
+    ///   - piece: the length of the datagrams that the kernel cuts the bytes into; 0 for one datagram.
+    ///   - source: our address that they leave from; nil for the one that the system chooses. When it is none of ours,
+    ///     be it that it is gone or that it was everybody's (a broadcast), the system chooses after all.
+    func send(
+        _ bytes: Span<UInt8>, piece: Int, to address: SocketAddress, from source: NIOPacketInfo? = nil
+    ) -> SendOutcome {
+        var control = Control()
+        control.cut(into: piece)
+        guard let source else { return send(bytes, to: address, &control) }
+        var both = control
+        both.leave(from: source)
+        let outcome = send(bytes, to: address, &both)
+        if case .failed = outcome { return send(bytes, to: address, &control) }
+        return outcome
+    }
+
+    private func send(_ bytes: Span<UInt8>, to address: SocketAddress, _ control: inout Control) -> SendOutcome {
         let flags = CInt(MSG_DONTWAIT)
-        var cut = Cut(piece)
-        // SAFETY: the message points at the bytes, the address and the control message, which all outlive the call and
+        let controlBytes = control.count
+        // SAFETY: the message points at the bytes, the address and the control messages, which all outlive the call and
         // are not written to; the lengths are theirs.
         let sent = unsafe bytes.withUnsafeBytes { bytes in
             unsafe address.withSockAddr { name, size in
                 var part = unsafe iovec(
                     iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
                 return unsafe withUnsafeMutablePointer(to: &part) { part in
-                    unsafe withUnsafeMutableBytes(of: &cut) { cut in
+                    unsafe withUnsafeMutableBytes(of: &control.words) { control in
                         var message = unsafe msghdr()
                         unsafe message.msg_name = UnsafeMutableRawPointer(mutating: name)
                         unsafe message.msg_namelen = socklen_t(size)
                         unsafe message.msg_iov = part
                         unsafe message.msg_iovlen = 1
-                        if piece > 0 {
-                            unsafe message.msg_control = cut.baseAddress
-                            unsafe message.msg_controllen = .init(cut.count)
+                        if controlBytes > 0 {
+                            unsafe message.msg_control = control.baseAddress
+                            unsafe message.msg_controllen = .init(controlBytes)
                         }
                         return unsafe sendmsg(descriptor, &message, flags)
                     }
@@ -80,19 +96,79 @@ struct DatagramSocket: Sendable {
         }
     }
 
-    /// The control message that has a run cut.
-    private struct Cut {
-        private var header = cmsghdr()
-        private var piece: UInt16
-        /// To the end of the header's alignment.
-        private var padding: (UInt16, UInt32) = (0, 0)
+    /// The control messages of one call: have a run cut, leave from an address.
+    private struct Control {
+        /// As many bytes as both can be long, aligned as the system wants them.
+        var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
+        private(set) var count = 0
 
-        init(_ piece: Int) {
-            self.piece = UInt16(truncatingIfNeeded: piece)
+        mutating func cut(into piece: Int) {
+            guard piece > 0 else { return }
             let (udpLevel, segmentOption): (CInt, CInt) = (17, 103)
-            header.cmsg_len = .init(MemoryLayout<cmsghdr>.size + MemoryLayout<UInt16>.size)
-            header.cmsg_level = udpLevel
-            header.cmsg_type = segmentOption
+            add(udpLevel, segmentOption, UInt16(truncatingIfNeeded: piece))
+        }
+
+        mutating func leave(from source: NIOPacketInfo) {
+            switch source.destinationAddress {
+            case .v4(let peer):
+                // SAFETY: `sockaddr_in` has 16 bytes; behind family and port, 4 of them are the address.
+                let address = unsafe withUnsafeBytes(of: peer.address) {
+                    unsafe $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+                }
+                add(CInt(IPPROTO_IP), CInt(IP_PKTINFO), Source4(address: address))
+            case .v6(let peer):
+                // SAFETY: `sockaddr_in6` has 28 bytes; behind family, port and flow, 16 of them are the address.
+                let (high, low) = unsafe withUnsafeBytes(of: peer.address) {
+                    unsafe (
+                        $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
+                        $0.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+                    )
+                }
+                // An address that every interface may have (fe80::/10) means nothing without the one it came by.
+                let isLinkLocal = UInt64(bigEndian: high) >> 54 == 0xfe80 >> 6
+                let interface = isLinkLocal ? UInt32(truncatingIfNeeded: source.interfaceIndex) : 0
+                add(CInt(IPPROTO_IPV6), ipv6PacketInfo, Source6(high: high, low: low, interface: interface))
+            case .unixDomainSocket: break
+            }
+        }
+
+        /// `struct in_pktinfo`, with the address in the order of the network.
+        private struct Source4 {
+            var interface: UInt32 = 0
+            var address: UInt32
+            var ignored: UInt32 = 0
+        }
+
+        /// `struct in6_pktinfo`, likewise.
+        private struct Source6 {
+            var high: UInt64
+            var low: UInt64
+            var interface: UInt32
+        }
+
+        private mutating func add<Content: BitwiseCopyable>(_ level: CInt, _ type: CInt, _ content: Content) {
+            let aligned = MemoryLayout<cmsghdr>.alignment - 1
+            let start = (MemoryLayout<cmsghdr>.size + aligned) & ~aligned
+            var header = cmsghdr()
+            header.cmsg_len = .init(start + MemoryLayout<Content>.size)
+            header.cmsg_level = level
+            header.cmsg_type = type
+            let at = count
+            // SAFETY: the words have room for both messages, 24 and 40 bytes; each is stored behind the one before.
+            unsafe withUnsafeMutableBytes(of: &words) {
+                unsafe $0.storeBytes(of: header, toByteOffset: at, as: cmsghdr.self)
+                unsafe $0.storeBytes(of: content, toByteOffset: at + start, as: Content.self)
+            }
+            count += (start + MemoryLayout<Content>.size + aligned) & ~aligned
         }
     }
+}
+
+/// IPV6_PKTINFO, which some headers hide.
+private var ipv6PacketInfo: CInt {
+    #if os(Linux)
+        50
+    #else
+        46
+    #endif
 }

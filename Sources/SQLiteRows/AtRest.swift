@@ -1,0 +1,86 @@
+// SQLite files at rest: plain ones, that can be read where nothing can be written.
+
+package import GRDB
+
+/// Why a file cannot be read, in words for people; one line.
+package enum UnreadableFile: Error, Equatable, Sendable {
+    /// Who asks may not read it: the path.
+    case denied(String)
+    /// It was not closed, and the folder cannot be written: the cause and the remedy.
+    case unsettled(String)
+
+    /// How this is said of a file that is not closed.
+    static func notClosed(_ path: String, _ suffix: String) -> UnreadableFile {
+        .unsettled(
+            "\(path) was not closed, its last commits are in the file \(suffix) beside it, and nothing can be written "
+                + "there; start the daemon on the folder once, or copy all of it to where it can be written")
+    }
+}
+
+extension DatabaseQueue {
+    /// Opens a file for reading, also from a folder in which nothing can be written.
+    ///
+    /// There, SQLite cannot read a file in WAL mode that has no `-shm` file, as releases before this one left it. While
+    /// nobody writes, and nothing is left to be taken over, the file alone says everything.
+    /// - Parameter lock: the lock that who writes the file holds.
+    /// - Throws: `UnreadableFile`, `DatabaseError`.
+    package static func openForReading(
+        _ path: String, lock: String, configuration: Configuration
+    ) throws -> DatabaseQueue {
+        var configuration = configuration
+        configuration.readonly = true
+        do {
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            do {
+                try queue.read { db in _ = try Int.fetchOne(db, sql: "PRAGMA schema_version") }
+            } catch let error as DatabaseError where isAboutThePlace(error) {
+                try? queue.close()
+                throw error
+            } catch {
+                // Damage is for those to find who read the rows.
+            }
+            return queue
+        } catch let error as DatabaseError where isAboutThePlace(error) {
+            if FileAccess.look(at: path) == .denied { throw UnreadableFile.denied(path) }
+            for suffix in ["-wal", "-journal"] where FileAccess.isFilled(path + suffix) {
+                throw UnreadableFile.notClosed(path, suffix)
+            }
+            guard FileAccess.look(at: path) == .there, FileAccess.isUnlocked(lock) else { throw error }
+            return try DatabaseQueue(path: immutable(path), configuration: configuration)
+        }
+    }
+
+    private static func isAboutThePlace(_ error: DatabaseError) -> Bool {
+        [.SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM].contains(error.resultCode)
+    }
+
+    /// The address of a file that does not change while it is open.
+    private static func immutable(_ path: String) -> String {
+        var address = "file:"
+        for byte in path.utf8 {
+            let isPlain =
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+                || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "/._-".utf8.contains(byte)
+            if isPlain {
+                address.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                address += "%" + String(UInt16(byte) + 0x100, radix: 16).dropFirst()
+            }
+        }
+        return address + "?immutable=1"
+    }
+
+    /// Takes the write-ahead log into the file and puts it away, so that the file can be read where nothing can be
+    /// written.
+    ///
+    /// - Returns: false when somebody reads the file at this moment; it is complete all the same.
+    package func makePlain(attempts: Int = 1) -> Bool {
+        for attempt in 0..<attempts {
+            if attempt > 0 { FileAccess.pause() }
+            let mode = try? writeWithoutTransaction { db in try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE")
+            }
+            if mode == "delete" { return true }
+        }
+        return false
+    }
+}
