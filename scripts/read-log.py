@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SYMBOLS = {"product": 1, "aspect": 2, "value": 3, "unit": 4, "language": 5, "type": 6}
 QUARANTINE = {
     1: "unknown_type", 2: "bad_aspect", 3: "missing_value", 5: "wrong_value_type", 6: "out_of_range",
-    7: "absurd_clock", 8: "not_finite", 9: "text_too_long", 10: "policy",
+    7: "absurd_clock", 8: "not_finite", 9: "text_too_long", 10: "policy", 13: "bad_time",
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MASK = (1 << 64) - 1

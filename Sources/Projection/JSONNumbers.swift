@@ -1,5 +1,7 @@
 // JSON arrays of numbers and of such arrays, written into the buffer of a row without intermediate strings.
 
+import Events
+
 /// Room for numbers as JSON.
 enum JSONNumbers {
     /// The most bytes that a number takes, with the comma before it: `,-2.2250738585072014e-308`. A bracket takes less.
@@ -74,6 +76,7 @@ func histogramPlaces(_ scale: UInt8) -> Int {
     case 0: 5
     case 1: 2
     case 2...9: Int(scale)
+    case Event.scaleOneToTen: 10
     default: RatingRow.places
     }
 }

@@ -109,12 +109,13 @@ enum SummarySchema {
         + scaleNames.map { "WHEN \($0.number) THEN '\($0.name)'" }.joined(separator: " ")
         + " ELSE '1-' || \"scale\" END"
 
-    static let viewDefinitions: String = [
+    /// The views by name, each as SQLite keeps its definition.
+    static let viewDefinitions: [(name: String, sql: String)] = [
         ("product_summary", productSummary), ("aspect_summary", aspectSummary), ("preference", preference),
         ("numeric", numeric), ("rating", rating), ("feature_usage", featureUsage), ("fault", fault),
         ("feedback", feedback), ("daily_product", dailyProduct), ("daily_aspect", dailyAspect),
         ("daily_choice", dailyChoice),
-    ].map { "CREATE VIEW IF NOT EXISTS \($0.0) AS \($0.1);" }.joined(separator: "\n")
+    ].map { (name: $0.0, sql: "CREATE VIEW \($0.0) AS \($0.1)") }
 
     private static let productSummary = """
         SELECT \(product), \(kinds), devices, customers, \(time("first_ms")) AS first_time,

@@ -50,7 +50,7 @@ package struct SummaryStore: Sendable {
                 throw ProjectionError.mismatch("they are of log \(other), not of \(identity)")
             }
             try queue.write { db in
-                try db.execute(sql: SummarySchema.viewDefinitions)
+                try Self.defineViews(db)
                 try Self.setMeta(db, "projection_version", String(ProjectionLimits.version))
                 try Self.setMeta(db, "log_identity", identity)
             }
@@ -92,6 +92,17 @@ package struct SummaryStore: Sendable {
         try db.execute(sql: "PRAGMA journal_mode = WAL")
         // 32 MiB: a page that one checkpoint after another writes is copied into the file once for several.
         try db.execute(sql: "PRAGMA wal_autocheckpoint = 2048")
+    }
+
+    /// Makes the views, and anew those that an earlier release has defined otherwise: their columns are only added.
+    private static func defineViews(_ db: Database) throws {
+        for view in SummarySchema.viewDefinitions {
+            let sql = "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?"
+            let known = try String.fetchOne(db, sql: sql, arguments: [view.name])
+            if known == view.sql { continue }
+            if known != nil { try db.execute(sql: "DROP VIEW \(view.name)") }
+            try db.execute(sql: view.sql)
+        }
     }
 
     /// Writes every row that changed and the offset, and with `snapshot` the state, in one transaction.

@@ -51,7 +51,7 @@ class Bench:
         """A daemon that a case leaves behind must stop cleanly, with counts that balance and a log that verifies."""
         for daemon in self.daemons:
             if daemon.alive:
-                expect(daemon.status()["isBalanced"], "the counts do not balance")
+                expect(daemon.status()["is_balanced"], "the counts do not balance")
                 expect(daemon.term() == 0, "the daemon did not stop cleanly")
                 expect(not rig.verify(self.folder), "the log does not verify")
 

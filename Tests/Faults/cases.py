@@ -358,7 +358,7 @@ def promised_and_silent(bench):
         took = time.monotonic() - started
     expect(b"not ended in time" in answer, f"not told: {answer!r}")
     expect(1 < took < 10, f"closed after {took:.1f} s; a frame must be whole after 2 s")
-    expect(daemon.status()["connectionsEnded"].get("slow") == 1, "not counted")
+    expect(daemon.status()["connections_ended"].get("slow") == 1, "not counted")
     return "told (4080) and closed after `listen.frame_timeout_seconds` (default 10), counted"
 
 
@@ -729,7 +729,7 @@ def many_new_names(bench):
     expect(b'"ack":1}' in talk(daemon, event(2)), "a known device is not served")
     counts = daemon.status()
     refused = counts["transports"]["tcp_json"]["refused"].get("too_many_new_names", 0)
-    expect(refused > 90_000 and counts["isBalanced"], f"{refused} refused")
+    expect(refused > 90_000 and counts["is_balanced"], f"{refused} refused")
     grown = (daemon.rss() - before) >> 20
     expect(grown < 128, f"100,000 made-up products take {grown} MiB")
     return ("beyond `quota.new_names_per_minute_per_address` new names are refused (4292) and counted, known ones are "

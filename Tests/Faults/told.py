@@ -236,14 +236,15 @@ def whole_numbers(bench):
 @case(87, "variables-of-others")
 def variables_of_others(bench):
     bench.daemon()
-    silent = {"TIDINGS_PORT": "tcp://10.0.0.9:7411", "TIDINGS_SERVICE_HOST": "10.0.0.9",
-              "TIDINGS_PORT_7411_TCP_ADDR": "10.0.0.9", "TIDINGS_BIN": "x"}
+    ours = "TIDINGS"
+    silent = {f"{ours}_PORT": "tcp://10.0.0.9:7411", f"{ours}_SERVICE_HOST": "10.0.0.9",
+              f"{ours}_PORT_7411_TCP_ADDR": "10.0.0.9", f"{ours}_BIN": "x"}
     done = subprocess.run([rig.BINARY, "summary", "--data", str(rig.data(bench.folder))], capture_output=True,
                           text=True, env=rig.environment(**silent), timeout=rig.DEADLINE)
     expect(done.returncode == 0 and done.stderr == "", done.stderr)
     done = subprocess.run([rig.BINARY, "summary", "--data", str(rig.data(bench.folder))], capture_output=True,
-                          text=True, env=rig.environment(TIDINGS_LISTEN_TCP_PROT="1"), timeout=rig.DEADLINE)
-    expect(done.returncode == 0 and "TIDINGS_LISTEN_TCP_PORT" in done.stderr, done.stderr)
+                          text=True, env=rig.environment(**{f"{ours}_LISTEN_TCP_PROT": "1"}), timeout=rig.DEADLINE)
+    expect(done.returncode == 0 and f"{ours}_LISTEN_TCP_PORT" in done.stderr, done.stderr)
     return "service links and our tools' own are silent; another one warns with the nearest key"
 
 
