@@ -28,14 +28,22 @@ enum Interruption {
         stands: @escaping @Sendable () -> String, cleanUp: @escaping @Sendable () -> Void = {},
         _ work: () async throws -> Result
     ) async rethrows -> Result {
-        let sources = [SIGINT, SIGTERM].map { number in
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { end(number, stands, cleanUp) }
-            source.resume()
-            return source
-        }
+        let sources = [SIGINT, SIGTERM].map { number in watch(number) { end(number, stands, cleanUp) } }
         defer { for source in sources { source.cancel() } }
         return try await work()
+    }
+
+    /// Calls `handle` when the signal comes; from its return on, the signal does nothing else.
+    private static func watch(
+        _ number: Int32, _ handle: @escaping @Sendable () -> Void
+    ) -> any DispatchSourceSignal {
+        let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+        let isWatching = DispatchSemaphore(value: 0)
+        source.setEventHandler(handler: handle)
+        source.setRegistrationHandler { isWatching.signal() }
+        source.resume()
+        isWatching.wait()
+        return source
     }
 
     private static func end(_ number: Int32, _ stands: () -> String, _ cleanUp: () -> Void) {

@@ -136,7 +136,10 @@ struct LogTail: AsyncParsableCommand {
     private func isWanted(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
         if quarantined, event.quarantine == .none { return false }
         guard let product else { return true }
-        return vocabulary.text(.product, event.product).elementsEqual(product.utf8)
+        let name = vocabulary.text(.product, event.product)
+        // Some characters cannot be typed: the name as it is shown will do.
+        return name.elementsEqual(product.utf8)
+            || product.contains("\\") && visible(String(decoding: name, as: UTF8.self)) == product
     }
 
     /// The last `count` events that are wanted, oldest first; goes back through the log until it has them.

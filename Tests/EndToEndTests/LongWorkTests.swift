@@ -8,7 +8,7 @@ import Testing
     /// named appears, or else when it can take one, it gets a signal. Prints what the terminal got, and then has its
     /// status.
     private static let terminal = """
-        import fcntl, os, pty, select, signal, struct, subprocess, sys, termios
+        import fcntl, os, pty, select, signal, struct, subprocess, sys, termios, time
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         number, sign, output, command = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
         ours, theirs = pty.openpty()
@@ -16,12 +16,15 @@ import Testing
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(output, "wb"), stderr=theirs)
         os.close(theirs)
         seen = b""
-        def waits(pid):  # for signals
-            try:
-                files = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
-            except OSError:
-                return False
-            return any("signalfd" in file for file in files)
+        def takes(pid, number):
+            masks = []
+            for name in os.listdir(f"/proc/{pid}/fdinfo"):
+                try:
+                    lines = open(f"/proc/{pid}/fdinfo/{name}").read().splitlines()
+                except OSError:
+                    continue
+                masks += [int(line.split()[1], 16) for line in lines if line.startswith("sigmask:")]
+            return any(mask >> number - 1 & 1 for mask in masks)
         while True:
             if select.select([ours], [], [], 0.002)[0]:
                 try:
@@ -31,7 +34,8 @@ import Testing
                 if not more:
                     break
                 seen += more
-            if number and (os.path.exists(sign) or not sign and waits(process.pid)):
+            if number and (os.path.exists(sign) or not sign and takes(process.pid, number)):
+                time.sleep(0.01)
                 process.send_signal(number)
                 number = 0
         print(seen.decode().replace("\\r", "\\n"))
