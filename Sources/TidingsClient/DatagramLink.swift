@@ -19,14 +19,14 @@ package final class DatagramLink: Sendable {
         var due: NIODeadline
         /// Twice as long after every try.
         var pause: TimeAmount
-        /// Each event's number, and the one by which it is told; empty for those that are not told one by one.
-        var origins: [Origin]
+        /// Its events, and where each comes from; empty for those that are not told one by one.
+        var told: [Told]
         /// Stored, as the ack of another datagram says; its own ack, which says how, is still awaited for a while.
         var isStored = false
 
         package init(
             device: UInt32, epoch: UInt32, firstSeq: UInt64, lastSeq: UInt64, events: Int, bytes: ByteBuffer,
-            due: NIODeadline, pause: TimeAmount, origins: [Origin] = []
+            due: NIODeadline, pause: TimeAmount, told: [Told] = []
         ) {
             self.device = device
             self.epoch = epoch
@@ -36,20 +36,21 @@ package final class DatagramLink: Sendable {
             self.bytes = bytes
             self.due = due
             self.pause = pause
-            self.origins = origins
+            self.told = told
         }
 
-        /// By which number the event is told that an answer names; 0 when it cannot be known.
-        func origin(of reject: Reject) -> UInt64 {
-            let event = origins.first { $0.seq == reject.seq } ?? origins.first { $0.seq == reject.number }
-            return event?.number ?? (origins.count == 1 ? origins[0].number : 0)
+        /// What an answer says of the event that it names.
+        func verdict(_ reject: Reject, now: Timestamp?) -> SendVerdict {
+            let seqs = [reject.seq, reject.number]
+            let one = told.first { seqs.contains($0.event.seq) } ?? (told.count == 1 ? told[0] : nil)
+            return SendVerdict(reject, of: one?.event, one?.origin, now: now)
         }
     }
 
-    /// An event's own number, and the number by which it is told to whoever sends.
-    package struct Origin: Sendable, BitwiseCopyable {
-        var seq: UInt64
-        var number: UInt64
+    /// An event, and where it comes from.
+    package struct Told: Sendable {
+        var event: Event
+        var origin: EventOrigin
     }
 
     private struct State {
@@ -152,7 +153,7 @@ package final class DatagramLink: Sendable {
             state.heard = now
             guard let flight = land(counter, &state) else { return }
             for reject in ack.rejects {
-                state.said.append(SendVerdict(reject, number: flight.origin(of: reject)))
+                state.said.append(flight.verdict(reject, now: book.now))
             }
             if !flight.isStored { state.totals.acked += UInt64(flight.events) }
             state.totals.count(ack, room: state.totals.acked)
@@ -183,8 +184,8 @@ package final class DatagramLink: Sendable {
             state.totals.rejected += UInt64(flight.events)
             state.devicesWithLoss.insert(flight.device)
             // Which of its events is to blame the daemon does not say, and none of them is stored.
-            let numbers = flight.origins.isEmpty ? [0] : flight.origins.map(\.number)
-            for number in numbers { state.said.append(SendVerdict(reject, number: number)) }
+            if flight.told.isEmpty { state.said.append(SendVerdict(reject, of: nil, nil, now: nil)) }
+            for one in flight.told { state.said.append(SendVerdict(reject, of: one.event, one.origin, now: nil)) }
         }
     }
 

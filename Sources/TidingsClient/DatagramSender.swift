@@ -68,7 +68,7 @@ final class DatagramSender {
     /// - Parameter origins: by which numbers the events are told; empty = they are not told one by one.
     /// - Throws: `SendError` for an event that does not fit into a datagram; if the events are told one by one, before
     ///   any of them is sent.
-    func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [UInt64] = []) async throws {
+    func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []) async throws {
         if !origins.isEmpty, let event = batch.events.first(where: { !mayFit($0, vocabulary) }) {
             throw tooBig(event, vocabulary)
         }
@@ -129,7 +129,7 @@ final class DatagramSender {
     func close() async { try? await channel.close() }
 
     private func sendOne(
-        _ batch: EventBatch, _ origins: [UInt64], from start: Int, _ vocabulary: Vocabulary
+        _ batch: EventBatch, _ origins: [EventOrigin], from start: Int, _ vocabulary: Vocabulary
     ) async throws -> Int {
         let first = batch.events[start]
         let device = first.device.rawValue
@@ -150,12 +150,12 @@ final class DatagramSender {
         let pause = TimeAmount.milliseconds(options.firstPauseMilliseconds)
         let told =
             origins.isEmpty
-            ? [] : (start..<end).map { DatagramLink.Origin(seq: batch.events[$0].seq, number: origins[$0]) }
+            ? [] : (start..<end).map { DatagramLink.Told(event: batch.events[$0], origin: origins[$0]) }
         let buffer = channel.allocator.buffer(bytes: bytes)
         link.launch(
             DatagramLink.Flight(
                 device: device, epoch: first.epoch, firstSeq: first.seq, lastSeq: lastSeq, events: end - start,
-                bytes: buffer, due: .now() + pause, pause: pause, origins: told), counter: counter)
+                bytes: buffer, due: .now() + pause, pause: pause, told: told), counter: counter)
         channel.write(buffer, promise: nil)
         unflushed += 1
         let datagramsPerFlush = 32

@@ -24,6 +24,9 @@ struct LineState {
     /// Lines that wait to be written together, and their numbers.
     var bytes: [UInt8] = []
     var numbers: [UInt64] = []
+    /// Forms of lines that were looked through for keys that nobody knows.
+    var forms: Set<UInt64> = []
+    var window = EventLineWindow()
     var devices: [Device] = []
     var scratch = EventBatch()
     var hasBegun = false
@@ -109,13 +112,23 @@ extension FleetSender {
     /// Makes an event of a line; returns why that cannot be.
     private func decode(_ line: InputLine) -> Refusal? {
         lines.scratch.removeAll()
+        lines.window.removeAll()
+        lines.window.add(line.bytes.span, 0..<line.bytes.count)
         do throws(Refusal) {
-            try readEventLine(
-                line.bytes.span, arrival: Timestamp(rawValue: 0), vocabulary: &vocabulary, into: &lines.scratch)
+            try lines.window.append(
+                0, line.bytes.span, arrival: Timestamp(rawValue: 0), vocabulary: &vocabulary, into: &lines.scratch)
             return nil
         } catch {
             return error
         }
+    }
+
+    /// Tells of the keys of a line that nobody knows. Lines of one form are looked through once.
+    private func noteUnknownKeys(_ line: InputLine) {
+        let form = lines.window.unknownKeys(0)
+        let mostForms = 64
+        guard form != 0, lines.forms.count < mostForms, lines.forms.insert(form).inserted else { return }
+        book.add(unknownKeys(of: line.bytes.span).map { SendVerdict(unknown: $0, number: line.number) })
     }
 
     private func refuse(_ line: InputLine, _ refusal: Refusal, isFirst: Bool) {
@@ -132,6 +145,7 @@ extension FleetSender {
     // MARK: As a native event
 
     private func sendNative(_ line: InputLine) async throws {
+        noteUnknownKeys(line)
         let event = lines.scratch.events[0]
         guard isCarried(event) else {
             try await settleNative(event.device)
@@ -140,7 +154,7 @@ extension FleetSender {
         let lane = lane(of: event.device)
         lines[event.device].last = datagrams == nil ? streams[lane].nextSeq + UInt64(fills[lane].lines.count) : 1
         add(event, of: lines.scratch, to: lane)
-        fills[lane].lines.append(line.number)
+        fills[lane].lines.append(EventOrigin(number: line.number, line: line.bytes))
         if fills[lane].lines.count >= min(max(options.batch, 1), Limits.batchEvents) { try await flush(lane) }
     }
 
@@ -192,7 +206,9 @@ extension FleetSender {
         lines.numbers.removeAll(keepingCapacity: true)
         let sent = totals.sent
         if lines.laneFailure == nil {
-            try await onLane { try await $0.sendLines(bytes, count: numbers.count, origins: numbers) }
+            try await onLane {
+                try await $0.sendLines(bytes, count: numbers.count, origins: numbers.map { EventOrigin(number: $0) })
+            }
         }
         // Those that could not even be handed over are lost, too.
         let left = UInt64(numbers.count) - (totals.sent - sent)

@@ -1,6 +1,7 @@
 // Sends what a whole fleet has to say over a few connections: behind `tidings send` and `tidings demo`.
 
-import Events
+package import Events
+import Synchronization
 import Wire
 
 /// How a fleet is sent.
@@ -45,6 +46,8 @@ package struct FleetObserver: Sendable {
     package var verdict: @Sendable (SendVerdict) -> Void = { _ in }
     /// A remark on the input as a whole.
     package var hint: @Sendable (String) -> Void = { _ in }
+    /// This machine's clock, for what is said of the times of events.
+    package var clock: (@Sendable () -> Timestamp)?
 
     package init() {}
 }
@@ -54,8 +57,8 @@ package final class FleetSender {
     /// Events on their way into a batch of one connection.
     struct Fill {
         var batch = EventBatch()
-        /// The numbers of their lines; empty when they do not come from lines.
-        var lines: [UInt64] = []
+        /// Their lines; empty when they do not come from lines.
+        var lines: [EventOrigin] = []
     }
 
     let options: FleetOptions
@@ -74,7 +77,10 @@ package final class FleetSender {
     package init(_ options: FleetOptions, observer: FleetObserver = FleetObserver()) {
         self.options = options
         self.observer = observer
-        book = VerdictBook(observer: observer.verdict)
+        let (tell, keys) = (observer.verdict, KeysTold())
+        book = VerdictBook(clock: observer.clock) { verdict in
+            if verdict.outcome != .note || keys.isNew(verdict.reason) { tell(verdict) }
+        }
         start = clock.now
         told = start
     }
@@ -215,5 +221,16 @@ package final class FleetSender {
         for stream in streams { await stream.close() }
         await lines.lane?.close()
         await datagrams?.close()
+    }
+}
+
+/// Keys that nobody knows, each told once, however many connections tell of it.
+private final class KeysTold: Sendable {
+    /// More keys than that are not told.
+    private static let limit = 16
+    private let keys = Mutex<Set<String>>([])
+
+    func isNew(_ key: String) -> Bool {
+        keys.withLock { $0.count < Self.limit && $0.insert(key).inserted }
     }
 }

@@ -95,7 +95,8 @@ package struct InputLines {
 
 private let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
-private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
+/// White space, and what C strings end with.
+private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d || byte == 0x00 }
 
 /// What to do about input that is no JSON lines, by its first line; nil when it looks as it should.
 ///

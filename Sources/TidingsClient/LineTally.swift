@@ -65,7 +65,7 @@ extension StreamLink.State {
         case .quarantined: name(answer, .quarantined, .quarantined)
         case .stale: name(answer, .stale, .stale)
         case .note:
-            let number = place(of: answer.line).map { parcels[$0.parcel].origin($0.index) } ?? 0
+            let number = place(of: answer.line).map { parcels[$0.parcel].origin($0.index).number } ?? 0
             said.append(SendVerdict(.note, number: number, code: 0, reason: answer.key, text: answer.text))
         }
     }
@@ -80,7 +80,7 @@ extension StreamLink.State {
         // Of a line that is unknown, or dealt with, nothing more can be said.
         guard let place = place(of: answer.line) else { return }
         lines.lastNamed[fate] = answer.line
-        let origin = parcels[place.parcel].origin(place.index)
+        let origin = parcels[place.parcel].origin(place.index).number
         let before = lines.told.updateValue(fate, forKey: origin)
         guard fate != .later, before != fate else { return }
         let reason = answer.reason.isEmpty ? (fate == .stale ? "stale" : "\(answer.code)") : answer.reason
@@ -134,7 +134,7 @@ extension StreamLink.State {
     private mutating func settle(_ parcel: Int, _ step: Int, _ fates: inout [LineTally.Fate: UInt64]) {
         let start = parcels[parcel].done
         for index in start..<(start + step) {
-            let origin = parcels[parcel].origin(index)
+            let origin = parcels[parcel].origin(index).number
             guard let fate = lines.told.removeValue(forKey: origin) else { continue }
             fates[fate, default: 0] += 1
             if fate == .later {

@@ -15,23 +15,31 @@ package struct Parcel: Sendable {
     var count: Int
     /// The number of its first event or line in its sender's own count, from 1.
     var firstSeq: UInt64
-    /// By which number each is told to whoever sends, such as that of its line of input; empty = by its own.
-    var origins: [UInt64]
+    /// Where each comes from; empty = it is told by its own number.
+    var origins: [EventOrigin]
     /// How many of its first lines the daemon has dealt with.
     var done = 0
 
     var lastSeq: UInt64 { firstSeq + UInt64(count) - 1 }
     var rest: Int { count - done }
 
-    package init(content: Content, count: Int, firstSeq: UInt64, origins: [UInt64] = []) {
+    package init(content: Content, count: Int, firstSeq: UInt64, origins: [EventOrigin] = []) {
         self.content = content
         self.count = count
         self.firstSeq = firstSeq
         self.origins = origins
     }
 
-    /// The number by which one of its events or lines is told.
-    func origin(_ index: Int) -> UInt64 { origins.isEmpty ? firstSeq + UInt64(index) : origins[index] }
+    /// Where one of its events or lines comes from.
+    func origin(_ index: Int) -> EventOrigin {
+        origins.isEmpty ? EventOrigin(number: firstSeq + UInt64(index)) : origins[index]
+    }
+
+    /// One of its events; nil when it has lines.
+    func event(_ index: Int) -> Event? {
+        guard case .events(let batch) = content else { return nil }
+        return batch.events[index]
+    }
 
     /// Leaves out lines: those that are done with, and those that `isOver` says are. What stays is counted anew.
     ///
@@ -39,13 +47,13 @@ package struct Parcel: Sendable {
     mutating func leaveOut(_ isOver: (_ origin: UInt64) -> Bool) -> Int {
         guard case .lines(let bytes) = content else { return 0 }
         var kept: [UInt8] = []
-        var keptOrigins: [UInt64] = []
+        var keptOrigins: [EventOrigin] = []
         var over = 0
         var (start, index) = (0, 0)
         while start < bytes.count, index < count {
             let end = bytes.span.first(0x0a, from: start)
             if index >= done {
-                if isOver(origin(index)) {
+                if isOver(origin(index).number) {
                     over += 1
                 } else {
                     kept += bytes[start..<min(end + 1, bytes.count)]

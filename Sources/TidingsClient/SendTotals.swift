@@ -1,5 +1,6 @@
 // What became of the events that were handed over for sending.
 
+import Events
 import Wire
 
 /// Counts of events since a sender was made. Once it has been flushed, `sent == acked + rejected + lost`.
@@ -44,7 +45,7 @@ public struct SendTotals: Hashable, Sendable {
     mutating func count(_ ack: Ack, room: UInt64) {
         var (quarantined, stale) = (UInt64(ack.quarantined), UInt64(ack.stale))
         if quarantined == 0, stale == 0, !ack.rejects.isEmpty {
-            stale = UInt64(ack.rejects.count(where: { Int($0.code) == SendVerdict.staleCode }))
+            stale = UInt64(ack.rejects.count(where: { Verdict(code: $0.code) == .stale }))
             quarantined = UInt64(ack.rejects.count) - stale
         }
         self.quarantined = min(self.quarantined + quarantined, room)

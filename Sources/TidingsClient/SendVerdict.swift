@@ -1,6 +1,6 @@
 // What the daemon, or the client in its place, said about one event: which one, what is wrong, and what to do.
 
-import Events
+package import Events
 import Synchronization
 import Wire
 
@@ -39,25 +39,33 @@ public struct SendVerdict: Hashable, Sendable, CustomStringConvertible {
         self.text = text == reason ? "" : printable(text)
     }
 
-    /// `malformed_json: …`, `quarantined bad_aspect: …`, `stale: …` or `unknown key timestamp: …`, on one line.
+    /// `malformed_json: …`, `quarantined bad_aspect: …`, `stale: …`, or a note's text, on one line.
     public var description: String {
-        let what =
-            switch outcome {
-            case .refused: reason
-            case .quarantined: "quarantined \(reason)"
-            case .stale: "stale"
-            case .note: "unknown key \(reason)"
-            }
+        let what: String
+        switch outcome {
+        case .refused: what = reason
+        case .quarantined: what = "quarantined \(reason)"
+        case .stale: what = "stale"
+        case .note: return text.isEmpty ? "the key \(reason) is not known" : text
+        }
         return text.isEmpty ? what : "\(what): \(text)"
     }
 }
 
-extension SendVerdict {
-    /// The code under which a stale event is told.
-    static let staleCode = 4_240
-    /// Codes of quarantined events: this and the number of the reason, which is up to 63.
-    static let quarantineBase = 4_220
+/// Where an event comes from, for what is told of it.
+package struct EventOrigin: Sendable {
+    /// The number by which it is told: that of its line of input, or its place among all that were handed over.
+    package var number: UInt64
+    /// The line that it was made of; empty when there was none.
+    package var line: ArraySlice<UInt8>
 
+    package init(number: UInt64, line: ArraySlice<UInt8> = []) {
+        self.number = number
+        self.line = line
+    }
+}
+
+extension SendVerdict {
     /// A line that is refused here, as the daemon would refuse it.
     init(refusing line: Span<UInt8>, _ refusal: Refusal, number: UInt64) {
         self.init(
@@ -65,22 +73,44 @@ extension SendVerdict {
             text: explanation(of: refusal, line: line))
     }
 
-    /// What a native answer says of one event.
-    init(_ reject: Reject, number: UInt64) {
-        let code = Int(reject.code)
-        let reason = UInt8(exactly: code - Self.quarantineBase).flatMap(QuarantineReason.init(rawValue:))
-        if code == Self.staleCode {
-            self.init(.stale, number: number, code: code, reason: "stale", text: reject.text)
-        } else if let reason, reason != .none {
-            self.init(.quarantined, number: number, code: code, reason: reason.name.description, text: reject.text)
-        } else if (Self.quarantineBase + 1...Self.quarantineBase + 63).contains(code), reject.refusal == nil {
-            // A reason that a newer daemon knows.
-            self.init(.quarantined, number: number, code: code, reason: "\(code)", text: reject.text)
-        } else {
-            let name = reject.refusal?.name.description ?? "\(code)"
-            self.init(.refused, number: number, code: code, reason: name, text: reject.text)
-        }
+    /// A key of a line that nobody knows.
+    init(unknown key: String, number: UInt64) {
+        self.init(.note, number: number, code: 0, reason: key, text: explanation(ofUnknownKey: key))
     }
+
+    /// What a native answer says of one event.
+    ///
+    /// The daemon has seen the event only in the native format, and may have had no room for words. Where the event is
+    /// known, and the line that it was made of, they say what the daemon would say of that line.
+    ///
+    /// - Parameter now: this machine's clock, if it is known.
+    init(_ reject: Reject, of event: Event?, _ origin: EventOrigin?, now: Timestamp?) {
+        let number = origin?.number ?? 0
+        guard let verdict = Verdict(code: reject.code) else {
+            // Of a later release, if it is no refusal.
+            let isReason = (Self.firstReason...Self.lastReason).contains(reject.code) && reject.refusal == nil
+            let name = reject.refusal?.name.description ?? "\(reject.code)"
+            self.init(
+                isReason ? .quarantined : .refused, number: number, code: Int(reject.code), reason: name,
+                text: reject.text.isEmpty ? reject.refusal?.explanation.description ?? "" : reject.text)
+            return
+        }
+        var text = reject.text
+        // Of times the daemon knows more than the line says.
+        let isAboutTime = verdict == .quarantined(.absurdClock)
+        if var event, text.isEmpty || !isAboutTime && origin?.line.isEmpty == false {
+            event.arrival = now ?? event.arrival
+            let line = origin?.line ?? []
+            text = explanation(of: verdict, event, line: line.span)
+        }
+        self.init(
+            verdict == .stale ? .stale : .quarantined, number: number, code: Int(verdict.code),
+            reason: verdict.name.description, text: text)
+    }
+
+    /// The codes of quarantined events, told by the number of the reason.
+    private static let firstReason: UInt32 = 4_221
+    private static let lastReason: UInt32 = 4_283
 }
 
 /// The text without what would move a terminal's cursor, and of bearable length: it may quote whatever was sent.
@@ -106,9 +136,17 @@ package final class VerdictBook: Sendable {
 
     private let state = Mutex(State())
     private let observer: (@Sendable (SendVerdict) -> Void)?
+    private let clock: (@Sendable () -> Timestamp)?
 
-    /// - Parameter observer: called for each verdict, on the thread that has read it; nothing is kept then.
-    package init(observer: (@Sendable (SendVerdict) -> Void)? = nil) { self.observer = observer }
+    /// - Parameters:
+    ///   - clock: this machine's, for what is said of times.
+    ///   - observer: called for each verdict, on the thread that has read it; nothing is kept then.
+    package init(clock: (@Sendable () -> Timestamp)? = nil, observer: (@Sendable (SendVerdict) -> Void)? = nil) {
+        self.clock = clock
+        self.observer = observer
+    }
+
+    var now: Timestamp? { clock?() }
 
     package func add(_ verdicts: [SendVerdict]) {
         if let observer {

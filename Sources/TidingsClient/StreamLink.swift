@@ -55,11 +55,12 @@ package final class StreamLink: Sendable {
             return UInt64(events)
         }
 
-        /// By which number an event is told that has this one in the connection's own count; 0 when it is not known.
-        func origin(of number: UInt64) -> UInt64 {
+        /// What a native answer says of the event that has this number in the connection's own count.
+        func verdict(_ reject: Reject, number: UInt64, now: Timestamp?) -> SendVerdict {
             guard number > 0, let parcel = parcels.first(where: { $0.lastSeq >= number }), number >= parcel.firstSeq
-            else { return 0 }
-            return parcel.origin(Int(number - parcel.firstSeq))
+            else { return SendVerdict(reject, of: nil, nil, now: now) }
+            let index = Int(number - parcel.firstSeq)
+            return SendVerdict(reject, of: parcel.event(index), parcel.origin(index), now: now)
         }
     }
 
@@ -115,11 +116,11 @@ package final class StreamLink: Sendable {
     func keepAgain(_ parcel: Parcel) { state.withLock { $0.parcels.append(parcel) } }
 
     /// The lines that the daemon wants to have later, without newlines in between; nil when there are none.
-    func takeLater() -> (lines: [UInt8], origins: [UInt64])? {
+    func takeLater() -> (lines: [UInt8], origins: [EventOrigin])? {
         state.withLock { state in
             guard !state.lines.later.isEmpty else { return nil }
             defer { state.lines.later = [] }
-            return (state.lines.later.flatMap(\.line), state.lines.later.map(\.origin))
+            return (state.lines.later.flatMap(\.line), state.lines.later.map { EventOrigin(number: $0.origin) })
         }
     }
 
@@ -173,7 +174,7 @@ package final class StreamLink: Sendable {
     func acked(_ ack: Ack, _ generation: Int) {
         change(generation) { state in
             for reject in ack.rejects {
-                state.said.append(SendVerdict(reject, number: state.origin(of: reject.number)))
+                state.said.append(state.verdict(reject, number: reject.number, now: book.now))
             }
             state.totals.count(ack, room: state.totals.acked + UInt64(state.outstanding))
             state.totals.acked += state.release(through: ack.durable)
@@ -201,7 +202,7 @@ package final class StreamLink: Sendable {
             state.outstanding -= 1
             state.totals.rejected += 1
             state.standing.hasProgress = true
-            state.said.append(SendVerdict(reject, number: parcel.origin(0)))
+            state.said.append(SendVerdict(reject, of: parcel.event(0), parcel.origin(0), now: nil))
         }
         return isKnown
     }

@@ -72,7 +72,7 @@ final class StreamSender {
     /// - Returns: the number of the last event in the sender's own count.
     /// - Throws: `SendError` when the daemon cannot be reached or refuses for good.
     @discardableResult func send(
-        _ batch: EventBatch, _ vocabulary: Vocabulary, origins: [UInt64] = []
+        _ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []
     ) async throws -> UInt64 {
         guard !batch.isEmpty else { return nextSeq - 1 }
         if options.isNative {
@@ -88,7 +88,7 @@ final class StreamSender {
     }
 
     /// Hands over JSON lines, each with its newline; see `send`.
-    func sendLines(_ lines: [UInt8], count: Int, origins: [UInt64] = []) async throws {
+    func sendLines(_ lines: [UInt8], count: Int, origins: [EventOrigin] = []) async throws {
         guard count > 0 else { return }
         try await send(.lines(lines), count: count, Vocabulary(), origins)
     }
@@ -138,7 +138,7 @@ final class StreamSender {
     }
 
     private func send(
-        _ content: Parcel.Content, count: Int, _ vocabulary: Vocabulary, _ origins: [UInt64]
+        _ content: Parcel.Content, count: Int, _ vocabulary: Vocabulary, _ origins: [EventOrigin]
     ) async throws {
         let room = max(options.window - count, 0)
         while true {

@@ -135,7 +135,8 @@ public actor TidingsDatagrams {
         guard let batch = try batches(events, &vocabulary, size: .max).first else { return }
         if sender == nil { sender = try await DatagramSender(host: host, port: port, options: options, book: book) }
         let first = count + 1
-        try await sender?.send(batch, vocabulary, origins: Array(first..<(first + UInt64(events.count))))
+        try await sender?.send(
+            batch, vocabulary, origins: events.indices.map { EventOrigin(number: first + UInt64($0)) })
         count += UInt64(events.count)
     }
 

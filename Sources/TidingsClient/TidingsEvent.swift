@@ -57,7 +57,7 @@ public struct TidingsEvent: Hashable, Sendable {
     public var count: UInt32 = 1
     /// OpenTelemetry severity number of a fault, 1 ... 24; 0 = not given.
     public var severity: UInt8 = 0
-    /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1, 10 = 0 ... 10, n = 1 ... n.
+    /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1, 10 = 0 ... 10, 255 = 1 ... 10, any other n = 1 ... n.
     public var scale: UInt8 = 0
     /// A customer's words, up to 4 KiB of UTF-8.
     public var text: String?

@@ -25,7 +25,7 @@ struct Send: AsyncParsableCommand {
               line 2: malformed_json: …          refused: not stored, counted as rejected
               line 4: quarantined bad_aspect: …  stored, but kept out of the summaries
               line 9: stale: …                   not stored: its number is below what the daemon remembers
-              line 1: unknown key timestamp: …   stored, but for that key
+              line 1: the key timestamp is not known and is left out; …   the rest of it is stored
             The first 20 of these, then how many more there are. On standard output, the totals: \
             sent = acked + rejected + lost; quarantined and stale ones are among the acked.
 

@@ -1,5 +1,6 @@
 // What `tidings send` says on standard error while it sends: verdicts line by line, a count of the rest, progress.
 
+import Daemon
 import Foundation
 import Synchronization
 import TidingsClient
@@ -30,6 +31,7 @@ final class SendReport: Sendable {
         var observer = FleetObserver()
         observer.progress = { totals in self.progress(totals) }
         observer.verdict = { verdict in self.tell(verdict) }
+        observer.clock = { wallClock() }
         observer.hint = { text in self.state.withLock { self.printLine("tidings: \(text)", &$0) } }
         return observer
     }

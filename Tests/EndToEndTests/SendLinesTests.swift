@@ -27,7 +27,7 @@ import Testing
         errors.split(separator: "\n").compactMap { line -> (Int, String)? in
             guard let found = line.firstMatch(of: /^line (\d+): ([^:]+)/), let number = Int(found.1) else { return nil }
             return (number, "\(number) \(found.2)")
-        }.sorted { $0.0 < $1.0 }.map(\.1)
+        }.sorted { $0 < $1 }.map(\.1)
     }
 
     /// An import of a thousand lines with mistakes in it.
@@ -44,6 +44,11 @@ import Testing
         lines[599] = line("\(device)-4", 600, #""type":"feedback.text","text":"\#(text)""#)
         lines[699] = line("\(device)-5", 700, #""type":"preference.set","aspect":"a","value":"\#(text.prefix(300))""#)
         lines[799] = line("\(device)-6", 800, #""type":"preferenc.set","aspect":"a","value":1"#)
+        lines[849] = line(
+            "\(device)-4", 850, #""type":"feature.used","aspect":"grill","quarantined":"bad_aspect""#)
+        lines[859] = line("\(device)-5", 860, #""type":"rating.given","aspect":"door","time":"2026-01-31""#)
+        lines[869] = line("\(device)-6", 870, #""type":"state.reported","aspect":"door","time":1767225600,"value":1"#)
+        lines[879] = line("\(device)-0", 880, #""type":"preference.set","value":1,"timestamp":"2026-01-31T12:00:00Z""#)
         lines[899] = line("\(device)-0", 900, #""text":"\#(String(repeating: "x", count: 65_537))""#)
         return lines.joined(separator: "\n")
     }
@@ -51,15 +56,16 @@ import Testing
     @Test func anImportWithMistakes() async throws {
         try await withDaemon { daemon in
             var before = 0
+            var words: [Set<String>] = []
             for (index, way) in Self.ways(daemon).enumerated() {
                 let input = Data(Self.thousandLines("o\(index)").utf8)
                 let sent = try await run(Binary.tidings, way + ["--output", "json"], input: input)
                 #expect(sent.status == 1, "\(sent)")
                 let counts = try totals(sent.output)
                 #expect(counts["sent"] == 999, "\(way) \(sent)")
-                #expect(counts["acked"] == 995, "\(way)")
-                #expect(counts["rejected"] == 4, "\(way)")
-                #expect(counts["quarantined"] == 6, "\(way)")
+                #expect(counts["acked"] == 994, "\(way)")
+                #expect(counts["rejected"] == 5, "\(way)")
+                #expect(counts["quarantined"] == 9, "\(way)")
                 // A device's numbers keep their order, whichever way its lines take.
                 #expect(counts["stale"] == 0, "\(way)")
                 #expect(counts["lost"] == 0, "\(way)")
@@ -68,13 +74,20 @@ import Testing
                         "10 malformed_json", "100 no_device", "200 no_product", "300 quarantined bad_aspect",
                         "400 quarantined out_of_range", "500 quarantined out_of_range",
                         "600 quarantined text_too_long", "700 quarantined text_too_long",
-                        "800 quarantined unknown_type", "900 too_big",
+                        "800 quarantined unknown_type", "850 already_quarantined", "860 quarantined bad_time",
+                        "870 quarantined absurd_clock", "880 quarantined bad_aspect",
+                        "880 the key timestamp is not known and is left out; did you mean time?",
+                        "900 too_big",
                     ], "\(way) \(sent.errors)")
                 #expect(!sent.errors.contains(" more: "))
+                #expect(sent.errors.contains("try door_sound") && sent.errors.contains("did you mean preference.set?"))
+                words.append(Set(sent.errors.split(separator: "\n").map(String.init)))
                 let stored = try await stored(daemon)
-                #expect(stored - before == 995, "\(way)")
+                #expect(stored - before == 994, "\(way)")
                 before = stored
             }
+            // One judgement, one wording.
+            #expect(words[0] == words[1] && words[0] == words[2], "\(words)")
         }
     }
 
@@ -83,6 +96,31 @@ import Testing
         let export = try await tidings("log", "export", "--data", daemon.data)
         #expect(export.status == 0, "\(export.errors)")
         return export.output.split(separator: "\n").count
+    }
+
+    /// A device whose numbers begin anew: every event that is not stored is told, and what to do.
+    @Test func numbersThatBeginAnew() async throws {
+        try await withDaemon { daemon in
+            for (index, way) in Self.ways(daemon).enumerated() {
+                let lines =
+                    [Self.line("s-\(index)", 1_000, Self.use)]
+                    + (1...500).map {
+                        Self.line("s-\(index)", $0, Self.use)
+                    }
+                let input = Data(lines.joined(separator: "\n").utf8)
+                let sent = try await run(Binary.tidings, way + ["--output", "json"], input: input)
+                #expect(sent.status == 0)
+                let counts = try totals(sent.output)
+                #expect(counts["acked"] == 501, "\(way)")
+                #expect(counts["stale"] == 500, "\(way)")
+                #expect(counts["quarantined"] == 0, "\(way)")
+                #expect(told(sent.errors) == (2...21).map { "\($0) stale" }, "\(sent.errors)")
+                #expect(sent.errors.contains("and 480 more: 480 stale\n"))
+                #expect(sent.errors.contains("line 2: stale: the number 1 is too far below"), "\(sent.errors)")
+                #expect(sent.errors.contains("send an `epoch`"))
+                #expect(try await stored(daemon) == index + 1)
+            }
+        }
     }
 
     @Test func twentyAreNamedAndTheRestIsCounted() async throws {
@@ -146,6 +184,36 @@ import Testing
             }
             try pipe.fileHandleForWriting.close()
             #expect(await exitStatus(of: process) == 0)
+        }
+    }
+
+    /// What the daemon has not acknowledged goes to the next one, though nothing more comes out of the pipe.
+    @Test func aSilentPipeAndADaemonThatComesBack() async throws {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        let first = try await DaemonProcess(data: folder.path + "/data")
+        let port = "\(first.tcpPort)"
+        for arguments in [["send", "--port", port], ["send", "--port", port, "--format", "json"]] {
+            let daemon = arguments.count == 3 ? first : try await DaemonProcess(data: first.data, "--tcp-port", port)
+            let process = Process()
+            let pipe = Pipe()
+            process.executableURL = URL(fileURLWithPath: Binary.tidings)
+            process.arguments = arguments
+            process.standardInput = pipe
+            process.standardOutput = FileHandle.nullDevice
+            try process.run()
+            defer { process.terminate() }
+            let line = { Self.line("p-\(arguments.count)", $0, Self.use) + "\n" }
+            try pipe.fileHandleForWriting.write(contentsOf: Data(line(1).utf8))
+            #expect(try await eventually { try await committed(daemon) == 1 })
+            #expect(await daemon.stop() == 0)
+            try pipe.fileHandleForWriting.write(contentsOf: Data(line(2).utf8))
+            try await Task.sleep(for: .milliseconds(300))
+            let second = try await DaemonProcess(data: first.data, "--tcp-port", port)
+            #expect(try await eventually { try await committed(second) == 1 })
+            try pipe.fileHandleForWriting.close()
+            #expect(await exitStatus(of: process) == 0)
+            #expect(await second.stop() == 0)
         }
     }
 
