@@ -27,6 +27,8 @@ struct LineState {
     /// Forms of lines that were looked through for keys that nobody knows.
     var forms: Set<UInt64> = []
     var window = EventLineWindow()
+    /// A hash of the keys of the line at hand that nobody knows; 0 when it has none.
+    var form: UInt64 = 0
     var devices: [Device] = []
     var scratch = EventBatch()
     var hasBegun = false
@@ -115,7 +117,7 @@ extension FleetSender {
         lines.window.removeAll()
         lines.window.add(line.bytes.span, 0..<line.bytes.count)
         do throws(Refusal) {
-            try lines.window.append(
+            lines.form = try lines.window.append(
                 0, line.bytes.span, arrival: Timestamp(rawValue: 0), vocabulary: &vocabulary, into: &lines.scratch)
             return nil
         } catch {
@@ -125,7 +127,7 @@ extension FleetSender {
 
     /// Tells of the keys of a line that nobody knows. Lines of one form are looked through once.
     private func noteUnknownKeys(_ line: InputLine) {
-        let form = lines.window.unknownKeys(0)
+        let form = lines.form
         let mostForms = 64
         guard form != 0, lines.forms.count < mostForms, lines.forms.insert(form).inserted else { return }
         book.add(unknownKeys(of: line.bytes.span).map { SendVerdict(unknown: $0, number: line.number) })

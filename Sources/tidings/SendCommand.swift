@@ -98,7 +98,6 @@ struct Send: AsyncParsableCommand {
     private static let mostConnections = 10_000
 
     func run() async throws {
-        if devices == nil { try StandardInput.check() }
         let report = SendReport(areLinesNumbered: devices == nil)
         let sender = FleetSender(options, observer: report.observer)
         do {

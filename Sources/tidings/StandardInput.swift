@@ -7,17 +7,6 @@ enum StandardInput {
     /// How long a read waits for something to come: so long acks and broken connections wait, too.
     private static let patienceMilliseconds: Int32 = 200
 
-    /// Before anything is read: what else was opened may have taken the place of an input that is closed.
-    ///
-    /// - Throws: `Failure` when it is closed.
-    static func check() throws {
-        var status = stat()
-        // SAFETY: one stat, for the length of the call.
-        let isOpen = unsafe fstat(STDIN_FILENO, &status) == 0
-        // Everything that can be read has a type; what the runtime opens for itself has none.
-        guard isOpen, status.st_mode & S_IFMT != 0 else { throw failure(EBADF) }
-    }
-
     /// What there is to read, empty at the end; nil when nothing comes for a while.
     ///
     /// - Throws: `Failure` when it cannot be read.
@@ -42,8 +31,7 @@ enum StandardInput {
     }
 
     private static func failure(_ reason: Int32) -> Failure {
-        // SAFETY: the text is copied before anything else can ask for one.
-        let cause = reason == EBADF ? "it is closed" : unsafe String(cString: strerror(reason))
+        let cause = reason == EBADF ? "it is closed" : StandardStreams.reason(reason)
         return Failure(
             "standard input cannot be read: \(cause); give it a file: tidings send <events.ndjson", .inputOutput)
     }
