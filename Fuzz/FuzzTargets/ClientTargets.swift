@@ -1,6 +1,7 @@
 // What the client reads of a daemon's answers, and the daemon of its control socket.
 
 import Daemon
+import Events
 import NIOCore
 import TidingsClient
 import Wire
@@ -39,11 +40,13 @@ private func readStreamAnswers(_ bytes: [UInt8], cut: Int, isNative: Bool) {
     let link = StreamLink()
     var seq: UInt64 = 1
     for count in [3, 1, 7] {
-        link.keep(Parcel(content: .lines([]), count: count, firstSeq: seq))
+        let lines = Array(String(repeating: "{}\n", count: count).utf8)
+        var batch = EventBatch()
+        batch.events = Array(repeating: Event(), count: count)
+        link.keep(Parcel(content: isNative ? .events(batch) : .lines(lines), count: count, firstSeq: seq))
         seq += UInt64(count)
     }
     let generation = link.connecting()
-    link.startLines(after: 0)
     var answers = StreamAnswers(link: link, generation: generation, isNative: isNative)
     var tail: [UInt8] = []
     for read in [bytes.prefix(cut), bytes.dropFirst(cut)] {
@@ -51,8 +54,11 @@ private func readStreamAnswers(_ bytes: [UInt8], cut: Int, isNative: Bool) {
         let given = tail
         tail.removeFirst(answers.take(given.span))
     }
+    // The next connection begins with what is left.
+    _ = link.connecting()
     let totals = link.totals
     precondition(totals.sent == totals.acked + totals.rejected + UInt64(link.outstanding))
+    precondition(totals.quarantined + totals.stale <= totals.sent)
 }
 
 private func readDatagramAnswers(_ input: [UInt8]) {

@@ -19,10 +19,14 @@ package final class DatagramLink: Sendable {
         var due: NIODeadline
         /// Twice as long after every try.
         var pause: TimeAmount
+        /// Its events, and where each comes from; empty for those that are not told one by one.
+        var told: [Told]
+        /// Stored, as the ack of another datagram says; its own ack, which says how, is still awaited for a while.
+        var isStored = false
 
         package init(
             device: UInt32, epoch: UInt32, firstSeq: UInt64, lastSeq: UInt64, events: Int, bytes: ByteBuffer,
-            due: NIODeadline, pause: TimeAmount
+            due: NIODeadline, pause: TimeAmount, told: [Told] = []
         ) {
             self.device = device
             self.epoch = epoch
@@ -32,12 +36,28 @@ package final class DatagramLink: Sendable {
             self.bytes = bytes
             self.due = due
             self.pause = pause
+            self.told = told
         }
+
+        /// What an answer says of the event that it names.
+        func verdict(_ reject: Reject, now: Timestamp?) -> SendVerdict {
+            let seqs = [reject.seq, reject.number]
+            let one = told.first { seqs.contains($0.event.seq) } ?? (told.count == 1 ? told[0] : nil)
+            return SendVerdict(reject, of: one?.event, one?.origin, now: now)
+        }
+    }
+
+    /// An event, and where it comes from.
+    package struct Told: Sendable {
+        var event: Event
+        var origin: EventOrigin
     }
 
     private struct State {
         /// By the counter in the datagram's header.
         var flights: [UInt32: Flight] = [:]
+        /// How many of them are stored, and only wait for their own acks.
+        var stored = 0
         /// The counters of a device's flights.
         var devices: [UInt32: [UInt32]] = [:]
         /// Devices of which a datagram was given up: from then on they say what their oldest event is.
@@ -46,12 +66,18 @@ package final class DatagramLink: Sendable {
         /// When the daemon last answered anything.
         var heard = NIODeadline.distantPast
         var waiter: CheckedContinuation<Void, Never>?
+        /// Verdicts that are still to be told, once the lock is let go.
+        var said: [SendVerdict] = []
     }
 
     private let state = Mutex(State())
     private let options: DatagramOptions
+    private let book: VerdictBook
 
-    package init(options: DatagramOptions) { self.options = options }
+    package init(options: DatagramOptions, book: VerdictBook = VerdictBook()) {
+        self.options = options
+        self.book = book
+    }
 
     package var totals: SendTotals { state.withLock { $0.totals } }
 
@@ -73,10 +99,17 @@ package final class DatagramLink: Sendable {
 
     /// Waits until there is room for a datagram of `device` that ends with `lastSeq`; nil = until nothing flies.
     func wait(for device: UInt32?, lastSeq: UInt64 = 0) async {
-        while !state.withLock({ hasRoom(for: device, lastSeq: lastSeq, in: $0) }) {
+        await wait { hasRoom(for: device, lastSeq: lastSeq, in: $0) }
+    }
+
+    /// Waits until no datagram of a device flies that is not stored.
+    func settle(_ device: UInt32) async { await wait { lowest(of: device, in: $0) == nil } }
+
+    private func wait(_ isDue: (State) -> Bool) async {
+        while !state.withLock({ isDue($0) }) {
             await withCheckedContinuation { continuation in
                 let isWaiting = state.withLock { state in
-                    if hasRoom(for: device, lastSeq: lastSeq, in: state) { return false }
+                    if isDue(state) { return false }
                     state.waiter = continuation
                     return true
                 }
@@ -87,6 +120,16 @@ package final class DatagramLink: Sendable {
 
     func hasRoom(for device: UInt32, lastSeq: UInt64) -> Bool {
         state.withLock { hasRoom(for: device, lastSeq: lastSeq, in: $0) }
+    }
+
+    /// Gives everything up that has no verdict.
+    func abandon() {
+        wake { state in
+            for (counter, flight) in state.flights {
+                _ = land(counter, &state)
+                if !flight.isStored { state.totals.lost += UInt64(flight.events) }
+            }
+        }
     }
 
     /// Takes a datagram from the daemon.
@@ -109,12 +152,17 @@ package final class DatagramLink: Sendable {
         wake { state in
             state.heard = now
             guard let flight = land(counter, &state) else { return }
-            state.totals.acked += UInt64(flight.events)
-            state.totals.quarantined += UInt64(ack.rejects.count)
+            for reject in ack.rejects {
+                state.said.append(flight.verdict(reject, now: book.now))
+            }
+            if !flight.isStored { state.totals.acked += UInt64(flight.events) }
+            state.totals.count(ack, room: state.totals.acked)
             guard ack.durable > 0 else { return }
             for other in state.devices[flight.device] ?? [] {
-                guard let one = state.flights[other], one.epoch == flight.epoch, isStored(one, ack) else { continue }
-                _ = land(other, &state)
+                guard let one = state.flights[other], one.epoch == flight.epoch, !one.isStored, isStored(one, ack)
+                else { continue }
+                state.flights[other]?.isStored = true
+                state.stored += 1
                 state.totals.acked += UInt64(one.events)
             }
         }
@@ -125,13 +173,19 @@ package final class DatagramLink: Sendable {
     private func refused(_ counter: UInt32, _ reject: Reject, _ now: NIODeadline) {
         wake { state in
             state.heard = now
+            // What is stored cannot be refused: it came twice.
+            guard let flight = state.flights[counter], !flight.isStored else { return }
             if reject.refusal?.isRetryable == true {
                 state.flights[counter]?.tries = 0
                 state.flights[counter]?.due = now + .milliseconds(100)
-            } else if let flight = land(counter, &state) {
-                state.totals.rejected += UInt64(flight.events)
-                state.devicesWithLoss.insert(flight.device)
+                return
             }
+            _ = land(counter, &state)
+            state.totals.rejected += UInt64(flight.events)
+            state.devicesWithLoss.insert(flight.device)
+            // Which of its events is to blame the daemon does not say, and none of them is stored.
+            if flight.told.isEmpty { state.said.append(SendVerdict(reject, of: nil, nil, now: nil)) }
+            for one in flight.told { state.said.append(SendVerdict(reject, of: one.event, one.origin, now: nil)) }
         }
     }
 
@@ -140,6 +194,11 @@ package final class DatagramLink: Sendable {
         wake { state in
             var buffers: [ByteBuffer] = []
             for (counter, flight) in state.flights where flight.due <= now {
+                if flight.isStored {
+                    // Its own ack is lost.
+                    _ = land(counter, &state)
+                    continue
+                }
                 guard !isVain(flight, state.heard) else {
                     _ = land(counter, &state)
                     state.totals.lost += UInt64(flight.events)
@@ -168,13 +227,15 @@ package final class DatagramLink: Sendable {
 
     private func hasRoom(for device: UInt32?, lastSeq: UInt64, in state: State) -> Bool {
         guard let device else { return state.flights.isEmpty }
-        guard state.flights.count < options.window else { return false }
+        guard state.flights.count - state.stored < options.window else { return false }
         guard let lowest = lowest(of: device, in: state) else { return true }
         return lastSeq < lowest || lastSeq - lowest < UInt64(options.deviceWindow)
     }
 
     private func lowest(of device: UInt32, in state: State) -> UInt64? {
-        state.devices[device]?.compactMap { state.flights[$0]?.firstSeq }.min()
+        state.devices[device]?.compactMap { counter in
+            state.flights[counter].flatMap { $0.isStored ? nil : $0.firstSeq }
+        }.min()
     }
 
     private func isStored(_ flight: Flight, _ ack: Ack) -> Bool {
@@ -193,17 +254,19 @@ package final class DatagramLink: Sendable {
 
     private func land(_ counter: UInt32, _ state: inout State) -> Flight? {
         guard let flight = state.flights.removeValue(forKey: counter) else { return nil }
+        if flight.isStored { state.stored -= 1 }
         state.devices[flight.device]?.removeAll { $0 == counter }
         if state.devices[flight.device]?.isEmpty == true { state.devices[flight.device] = nil }
         return flight
     }
 
     private func wake<Result>(_ body: (inout State) -> Result) -> Result {
-        let (result, waiter) = state.withLock { state in
+        let (result, waiter, said) = state.withLock { state in
             let result = body(&state)
-            defer { state.waiter = nil }
-            return (result, state.waiter)
+            defer { (state.waiter, state.said) = (nil, []) }
+            return (result, state.waiter, state.said)
         }
+        book.add(said)
         waiter?.resume()
         return result
     }

@@ -38,8 +38,8 @@ final class DatagramSender {
     private var bytes: [UInt8] = []
 
     /// Opens a socket towards a daemon. That there is one shows only by its acks.
-    init(host: String, port: Int, options: DatagramOptions) async throws {
-        let link = DatagramLink(options: options)
+    init(host: String, port: Int, options: DatagramOptions, book: VerdictBook = VerdictBook()) async throws {
+        let link = DatagramLink(options: options, book: book)
         self.options = options
         self.link = link
         let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
@@ -55,7 +55,9 @@ final class DatagramSender {
         do {
             channel = try await bootstrap.connect(host: host, port: port).get()
         } catch {
-            throw SendError(description: "cannot send datagrams to \(host):\(port): \(error)")
+            let cause = connectFailure(error)
+            throw SendError(
+                description: "cannot send datagrams to \(host):\(port): \(cause.isEmpty ? "\(error)" : cause)")
         }
     }
 
@@ -63,8 +65,13 @@ final class DatagramSender {
 
     /// Sends events, each device's in its own datagrams; returns when all have been sent once.
     ///
-    /// - Throws: `SendError` for an event that does not fit into a datagram.
-    func send(_ batch: EventBatch, _ vocabulary: Vocabulary) async throws {
+    /// - Parameter origins: by which numbers the events are told; empty = they are not told one by one.
+    /// - Throws: `SendError` for an event that does not fit into a datagram; if the events are told one by one, before
+    ///   any of them is sent.
+    func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []) async throws {
+        if !origins.isEmpty, let event = batch.events.first(where: { !mayFit($0, vocabulary) }) {
+            throw tooBig(event, vocabulary)
+        }
         var sorted = batch
         for index in sorted.events.indices where sorted.events[index].identity != .sequence {
             number(&sorted.events[index])
@@ -73,10 +80,45 @@ final class DatagramSender {
             (sorted.events[$0].device, $0) < (sorted.events[$1].device, $1)
         }
         sorted.events = order.map { sorted.events[$0] }
+        let numbers = origins.isEmpty ? [] : order.map { origins[$0] }
         var index = 0
-        while index < sorted.count { index = try await sendOne(sorted, from: index, vocabulary) }
+        while index < sorted.count { index = try await sendOne(sorted, numbers, from: index, vocabulary) }
         flushSocket()
     }
+
+    /// Whether an event fits into a datagram of its own; false may be said of one that would just about.
+    func mayFit(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
+        let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
+        let fields = 128
+        return Int(event.textLength) + namesCount(of: event, vocabulary) + fields <= room
+    }
+
+    /// The bytes of all names of an event.
+    private func namesCount(of event: Event, _ vocabulary: Vocabulary) -> Int {
+        var count = vocabulary.name(of: event.device).count + vocabulary.name(of: event.customer).count
+        count += vocabulary.text(.product, event.product).count + vocabulary.text(.aspect, event.aspect).count
+        count += vocabulary.text(.unit, event.unit).count + vocabulary.text(.language, event.language).count
+        count += vocabulary.text(.type, event.type).count
+        if case .symbol(let symbol) = event.value { count += vocabulary.text(.value, symbol).count }
+        return count
+    }
+
+    private func tooBig(_ event: Event, _ vocabulary: Vocabulary) -> SendError {
+        let product = String(decoding: vocabulary.text(.product, event.product), as: UTF8.self)
+        let device = String(decoding: vocabulary.name(of: event.device), as: UTF8.self)
+        return SendError(
+            description: "an event of product \"\(product)\", device \"\(device)\" does not fit into a datagram of "
+                + "\(options.datagramBytes) bytes; send it by tcp")
+    }
+
+    /// Waits until the daemon has stored what was sent of a device, or that is given up.
+    func settle(_ device: DeviceID) async {
+        flushSocket()
+        await link.settle(device.rawValue)
+    }
+
+    /// Counts what has no verdict as lost.
+    func abandon() { link.abandon() }
 
     /// Waits until everything that was sent has a verdict.
     func flush() async {
@@ -86,7 +128,9 @@ final class DatagramSender {
 
     func close() async { try? await channel.close() }
 
-    private func sendOne(_ batch: EventBatch, from start: Int, _ vocabulary: Vocabulary) async throws -> Int {
+    private func sendOne(
+        _ batch: EventBatch, _ origins: [EventOrigin], from start: Int, _ vocabulary: Vocabulary
+    ) async throws -> Int {
         let first = batch.events[start]
         let device = first.device.rawValue
         counter &+= 1
@@ -96,8 +140,7 @@ final class DatagramSender {
             batch, from: start, limit: options.eventsPerDatagram, header: header,
             oldest: link.oldest(of: device, sending: first.seq), vocabulary, into: &bytes)
         guard end > start else {
-            throw SendError(
-                description: "an event does not fit into a datagram of \(options.datagramBytes) bytes; send it by tcp")
+            throw tooBig(first, vocabulary)
         }
         let lastSeq = batch.events[end - 1].seq
         if !link.hasRoom(for: device, lastSeq: lastSeq) {
@@ -105,11 +148,14 @@ final class DatagramSender {
             await link.wait(for: device, lastSeq: lastSeq)
         }
         let pause = TimeAmount.milliseconds(options.firstPauseMilliseconds)
+        let told =
+            origins.isEmpty
+            ? [] : (start..<end).map { DatagramLink.Told(event: batch.events[$0], origin: origins[$0]) }
         let buffer = channel.allocator.buffer(bytes: bytes)
         link.launch(
             DatagramLink.Flight(
                 device: device, epoch: first.epoch, firstSeq: first.seq, lastSeq: lastSeq, events: end - start,
-                bytes: buffer, due: .now() + pause, pause: pause), counter: counter)
+                bytes: buffer, due: .now() + pause, pause: pause, told: told), counter: counter)
         channel.write(buffer, promise: nil)
         unflushed += 1
         let datagramsPerFlush = 32

@@ -1,6 +1,7 @@
 // Sends what a whole fleet has to say over a few connections: behind `tidings send` and `tidings demo`.
 
-import Events
+package import Events
+import Synchronization
 import Wire
 
 /// How a fleet is sent.
@@ -18,6 +19,8 @@ package struct FleetOptions: Sendable {
 
     package var host = "127.0.0.1"
     package var port = 7_411
+    /// Where lines go over TCP that datagrams cannot carry; nil = to `port`.
+    package var linesPort: Int?
     package var path = Path.tcp
     package var format = Format.native
     /// Events in one batch.
@@ -35,82 +38,93 @@ package struct FleetOptions: Sendable {
     package init() {}
 }
 
-/// Drives one or more connections from one source of events. Used by one task.
-package final class FleetSender {
-    private let options: FleetOptions
-    private let progress: @Sendable (SendTotals) -> Void
-    private var streams: [StreamSender] = []
-    private var datagrams: DatagramSender?
-    private var fills: [EventBatch] = []
-    private var vocabulary = Vocabulary()
-    private let clock = ContinuousClock()
+/// Who listens to a sender. Each is called on whatever thread has something to say.
+package struct FleetObserver: Sendable {
+    /// The totals so far, about once every `FleetOptions.progressInterval`.
+    package var progress: @Sendable (SendTotals) -> Void = { _ in }
+    /// What was said of one event or line; of a simulated fleet's events which one is not known.
+    package var verdict: @Sendable (SendVerdict) -> Void = { _ in }
+    /// A remark on the input as a whole.
+    package var hint: @Sendable (String) -> Void = { _ in }
+    /// This machine's clock, for what is said of the times of events.
+    package var clock: (@Sendable () -> Timestamp)?
 
-    /// - Parameter progress: told the totals so far, about once every `progressInterval`.
-    package init(_ options: FleetOptions, progress: @escaping @Sendable (SendTotals) -> Void = { _ in }) {
+    package init() {}
+}
+
+/// Drives one or more connections from one source of events, or from lines of input. Used by one task.
+package final class FleetSender {
+    /// Events on their way into a batch of one connection.
+    struct Fill {
+        var batch = EventBatch()
+        /// Their lines; empty when they do not come from lines.
+        var lines: [EventOrigin] = []
+    }
+
+    let options: FleetOptions
+    let observer: FleetObserver
+    let book: VerdictBook
+    var streams: [StreamSender] = []
+    var datagrams: DatagramSender?
+    var fills: [Fill] = []
+    var vocabulary = Vocabulary()
+    var lines = LineState()
+    private let clock = ContinuousClock()
+    private var told: ContinuousClock.Instant
+    private var start: ContinuousClock.Instant
+    private var made = 0
+
+    package init(_ options: FleetOptions, observer: FleetObserver = FleetObserver()) {
         self.options = options
-        self.progress = progress
+        self.observer = observer
+        let (tell, keys) = (observer.verdict, KeysTold())
+        book = VerdictBook(clock: observer.clock) { verdict in
+            if verdict.outcome != .note || keys.isNew(verdict.reason) { tell(verdict) }
+        }
+        start = clock.now
+        told = start
     }
 
     /// The totals so far.
     package var totals: SendTotals {
-        streams.reduce(datagrams?.totals ?? SendTotals()) { $0 + $1.totals }
+        let lane = lines.lane?.totals ?? SendTotals()
+        return streams.reduce(lines.local + lane + (datagrams?.totals ?? SendTotals())) { $0 + $1.totals }
     }
 
     /// Sends everything that the source gives and waits until all of it has a verdict.
     ///
-    /// - Throws: `SendError`, and what the source throws.
+    /// - Throws: `SendError`, and what the source throws; what then has no verdict is counted as lost.
     package func run(_ source: some EventSource) async throws -> SendTotals {
         var source = source
-        try await open()
-        var chunk = EventBatch(capacity: 4_096)
-        let start = clock.now
-        var told = start
-        var made = 0
-        var goesOn = true
-        while goesOn, !Task.isCancelled {
-            chunk.removeAll()
-            let limit = chunkLimit()
-            goesOn = try source.next(into: &chunk, vocabulary: &vocabulary, limit: limit)
-            _ = vocabulary.takeFresh()
-            made += chunk.count
-            // A source that gave less than asked for is waiting itself: what it gave must not wait too.
-            try await distribute(chunk, isUrgent: chunk.count < limit || options.rate != nil)
-            if let rate = options.rate {
-                try? await Task.sleep(until: start + .seconds(Double(made) / rate), clock: clock)
-            }
-            if clock.now - told >= options.progressInterval {
-                told = clock.now
-                progress(totals)
+        return try await sending {
+            var chunk = EventBatch(capacity: 4_096)
+            var goesOn = true
+            while goesOn, !Task.isCancelled {
+                chunk.removeAll()
+                let limit = chunkLimit
+                goesOn = try source.next(into: &chunk, vocabulary: &vocabulary, limit: limit)
+                _ = vocabulary.takeFresh()
+                // A source that gave less than asked for is waiting itself: what it gave must not wait too.
+                try await distribute(chunk, isUrgent: chunk.count < limit || options.rate != nil)
+                await rest(after: chunk.count)
             }
         }
-        try await finish()
-        return totals
     }
 
-    /// Sends JSON lines as they are, over one TCP connection.
-    ///
-    /// - Parameter read: the next bytes, empty at the end; may block.
-    package func runLines(_ read: () throws -> [UInt8]) async throws -> SendTotals {
-        var stream = options.stream
-        stream.isNative = false
-        let sender = StreamSender(host: options.host, port: options.port, options: stream)
-        streams = [sender]
-        var splitter = LineSplitter()
-        var told = clock.now
-        var isEnd = false
-        while !isEnd, !Task.isCancelled {
-            let bytes = try read()
-            isEnd = bytes.isEmpty
-            if isEnd { splitter.finish() } else { splitter.append(bytes) }
-            while let (lines, count) = splitter.next(limit: options.batch) {
-                try await sender.sendLines(lines, count: count)
-            }
-            if clock.now - told >= options.progressInterval {
-                told = clock.now
-                progress(totals)
-            }
+    /// Opens what is needed, does the work, and waits until everything has a verdict.
+    func sending(_ work: () async throws -> Void) async throws -> SendTotals {
+        do {
+            try await open()
+            start = clock.now
+            told = start
+            try await work()
+            try await finish()
+        } catch {
+            for stream in streams { stream.abandon() }
+            lines.lane?.abandon()
+            datagrams?.abandon()
+            throw error
         }
-        try await finish()
         return totals
     }
 
@@ -121,22 +135,37 @@ package final class FleetSender {
                     description:
                         "json over udp cannot be acknowledged one by one; use --format native or --transport tcp")
             }
-            datagrams = try await DatagramSender(host: options.host, port: options.port, options: options.datagram)
+            datagrams = try await DatagramSender(
+                host: options.host, port: options.port, options: options.datagram, book: book)
+            fills = [Fill()]
             return
         }
         var stream = options.stream
         stream.isNative = options.format == .native
         for _ in 0..<max(options.connections, 1) {
             stream.epoch = UInt32.random(in: 1...UInt32.max)
-            streams.append(StreamSender(host: options.host, port: options.port, options: stream))
-            fills.append(EventBatch(capacity: options.batch))
+            streams.append(StreamSender(host: options.host, port: options.port, options: stream, book: book))
+            fills.append(Fill(batch: EventBatch(capacity: options.batch)))
         }
     }
 
-    private func chunkLimit() -> Int {
+    /// How many events are made before the next pause.
+    var chunkLimit: Int {
         guard let rate = options.rate else { return 4_096 }
         let chunksPerSecond = 50.0
-        return min(4_096, max(1, Int(rate / chunksPerSecond)))
+        return Int(min(4_096, max(1, rate / chunksPerSecond)))
+    }
+
+    /// Keeps to the rate, and tells how it goes.
+    func rest(after count: Int) async {
+        made += count
+        if let rate = options.rate {
+            try? await Task.sleep(until: start + .seconds(Double(made) / rate), clock: clock)
+        }
+        if clock.now - told >= options.progressInterval {
+            told = clock.now
+            observer.progress(totals)
+        }
     }
 
     private func distribute(_ chunk: EventBatch, isUrgent: Bool) async throws {
@@ -146,33 +175,62 @@ package final class FleetSender {
         }
         let batch = min(max(options.batch, 1), Limits.batchEvents)
         for event in chunk.events {
-            let lane = streams.count == 1 ? 0 : Int(event.device.rawValue) % streams.count
-            var event = event
-            if event.textLength > 0 {
-                let text = chunk.text(of: event)
-                event.textStart = UInt32(fills[lane].text.count)
-                fills[lane].text.append(contentsOf: text)
-            }
-            fills[lane].events.append(event)
-            if fills[lane].count >= batch { try await flush(lane) }
+            let lane = lane(of: event.device)
+            add(event, of: chunk, to: lane)
+            if fills[lane].batch.count >= batch { try await flush(lane) }
         }
-        if isUrgent {
-            for lane in fills.indices { try await flush(lane) }
-        }
+        if isUrgent { try await flushAll() }
     }
 
-    private func flush(_ lane: Int) async throws {
-        guard !fills[lane].isEmpty else { return }
+    func lane(of device: DeviceID) -> Int { streams.count < 2 ? 0 : Int(device.rawValue) % streams.count }
+
+    /// Copies an event into the batch that goes next over a connection.
+    func add(_ event: Event, of chunk: EventBatch, to lane: Int) {
+        var event = event
+        if event.textLength > 0 {
+            let text = chunk.text(of: event)
+            event.textStart = UInt32(fills[lane].batch.text.count)
+            fills[lane].batch.text.append(contentsOf: text)
+        }
+        fills[lane].batch.events.append(event)
+    }
+
+    func flushAll() async throws {
+        for lane in fills.indices { try await flush(lane) }
+    }
+
+    /// Sends what is on its way to one connection.
+    ///
+    /// - Returns: the number of the last event in that connection's count; 0 over UDP, or when there is none.
+    @discardableResult func flush(_ lane: Int) async throws -> UInt64 {
+        guard !fills[lane].batch.isEmpty else { return 0 }
         let full = fills[lane]
-        fills[lane] = EventBatch(capacity: options.batch)
-        try await streams[lane].send(full, vocabulary)
+        fills[lane] = Fill(batch: EventBatch(capacity: options.batch))
+        if let datagrams {
+            try await datagrams.send(full.batch, vocabulary, origins: full.lines)
+            return 0
+        }
+        return try await streams[lane].send(full.batch, vocabulary, origins: full.lines)
     }
 
     private func finish() async throws {
-        for lane in fills.indices { try await flush(lane) }
+        try await flushAll()
+        try await flushLines()
         for stream in streams { try await stream.flush(vocabulary) }
         await datagrams?.flush()
         for stream in streams { await stream.close() }
+        await lines.lane?.close()
         await datagrams?.close()
+    }
+}
+
+/// Keys that nobody knows, each told once, however many connections tell of it.
+private final class KeysTold: Sendable {
+    /// More keys than that are not told.
+    private static let limit = 16
+    private let keys = Mutex<Set<String>>([])
+
+    func isNew(_ key: String) -> Bool {
+        keys.withLock { $0.count < Self.limit && $0.insert(key).inserted }
     }
 }

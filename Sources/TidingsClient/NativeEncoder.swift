@@ -40,9 +40,10 @@ struct NativeEncoder {
         let start = output.count
         var index = 0
         while index < batch.count {
-            writer.begin(epoch: epoch, firstSeq: firstSeq + UInt64(index), time: base(batch))
+            let clock = batch.events[index].clock
+            writer.begin(epoch: epoch, firstSeq: firstSeq + UInt64(index), time: base(batch, from: index))
             let first = index
-            while index < batch.count,
+            while index < batch.count, isTimed(batch.events[index].clock) == isTimed(clock),
                 writer.add(outgoing(batch.events[index], batch, vocabulary, names: true))
             {
                 index += 1
@@ -69,13 +70,13 @@ struct NativeEncoder {
         let first = batch.events[start]
         let device = reference(device: first.device, vocabulary)
         writer.begin(
-            epoch: header.epoch, firstSeq: first.seq, time: base(batch), oldest: oldest, device: device)
+            epoch: header.epoch, firstSeq: first.seq, time: base(batch, from: start), oldest: oldest, device: device)
         var index = start
         var next = first.seq
         while index < batch.count, index - start < limit {
             let event = batch.events[index]
             guard event.device == first.device, event.epoch == first.epoch, event.seq >= next,
-                event.seq - next < UInt64(UInt32.max)
+                isTimed(event.clock) == isTimed(first.clock), event.seq - next < UInt64(UInt32.max)
             else { break }
             var outgoing = outgoing(event, batch, vocabulary, names: false)
             outgoing.device = 0
@@ -90,9 +91,14 @@ struct NativeEncoder {
         return index
     }
 
-    private func base(_ batch: EventBatch) -> Timestamp? {
-        batch.events.first { $0.clock == .device }?.time
+    /// Where the times of a body's events are counted from: all of them have one, or none has. 0 says that none has.
+    private func base(_ batch: EventBatch, from index: Int) -> Timestamp? {
+        guard isTimed(batch.events[index].clock) else { return nil }
+        let time = batch.events[index].time
+        return time.rawValue == 0 ? Timestamp(rawValue: 1) : time
     }
+
+    private func isTimed(_ clock: Clock) -> Bool { clock == .device }
 
     private mutating func outgoing(
         _ event: Event, _ batch: EventBatch, _ vocabulary: borrowing Vocabulary, names: Bool
@@ -106,7 +112,7 @@ struct NativeEncoder {
         case .symbol(let symbol): outgoing.value = .reference(reference(.value, symbol, vocabulary))
         case .flag(let flag): outgoing.value = .flag(flag)
         }
-        if event.textLength > 0 { outgoing.text = batch.text(of: event) }
+        if event.textLength > 0 { outgoing.text = carried(batch.text(of: event)) }
         if event.clock == .device { outgoing.time = event.time }
         outgoing.unit = reference(.unit, event.unit, vocabulary)
         outgoing.language = reference(.language, event.language, vocabulary)
@@ -169,4 +175,25 @@ private func remember(_ reference: UInt32, at index: Int, in table: inout [UInt3
 private func source(product: ArraySlice<UInt8>, name: ArraySlice<UInt8>) -> [UInt8] {
     if name.starts(with: Array("urn:dev:ops:".utf8)) { return Array(name) }
     return Array(product) + [0x2f] + Array(name)
+}
+
+/// As much of a text as a native event has room for: still more than is kept, so that the daemon says that it was cut.
+private func carried(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    let longest = Limits.textBytes + 4
+    guard text.count > longest else { return text }
+    var end = text.startIndex + longest
+    // Not within a character: its other bytes begin with the bits 10.
+    while end > text.startIndex, text[end] & 0xc0 == 0x80 { end -= 1 }
+    return text[..<end]
+}
+
+/// Whether a receiver finds the same device by the name that it has on the wire.
+func canBeNamed(_ device: DeviceID, _ vocabulary: inout Vocabulary) -> Bool {
+    let product = vocabulary.text(.product, vocabulary.product(of: device))
+    let name = source(product: product, name: vocabulary.name(of: device))
+    do throws(Refusal) {
+        return try readDevice(name.span, vocabulary: &vocabulary) == device
+    } catch {
+        return false
+    }
 }

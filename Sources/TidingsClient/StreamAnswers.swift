@@ -10,6 +10,8 @@ package struct StreamAnswers {
     let isNative: Bool
     /// Nothing more is to be expected: the connection should be closed.
     private(set) var areOver = false
+    /// After this line the daemon reads no more; the acks up to it are still to come.
+    private var lastLine = UInt64.max
 
     package init(link: StreamLink, generation: Int, isNative: Bool) {
         self.link = link
@@ -30,37 +32,55 @@ package struct StreamAnswers {
     private mutating func takeFrames(_ bytes: Span<UInt8>) -> Int {
         var at = 0
         do throws(Refusal) {
-            while let frame = try readFrame(bytes, at: at) {
+            while !areOver, let frame = try readFrame(bytes, at: at) {
                 at = frame.end
                 let body = bytes.extracting(frame.body)
                 switch frame.type {
                 case .welcome:
                     _ = try Welcome(decoding: body)
                     link.up(generation)
-                case .ack:
-                    let ack = try Ack(decoding: body)
-                    link.acked(through: ack.durable, quarantined: ack.rejects.count, generation)
+                case .ack: link.acked(try Ack(decoding: body), generation)
                 case .error: take(try Reject(decoding: body))
                 default: break
                 }
             }
         } catch {
+            link.parted("its answer cannot be read (\(error.name))", isAskedForPatience: false, generation)
             areOver = true
         }
         return at
     }
 
-    /// The daemon refuses something. What can be mended by a new connection is: it starts with an empty table and
-    /// with everything that was not acknowledged.
+    /// The daemon refuses something. What a new connection mends is sent again on one: it starts with an empty table
+    /// and with everything that was not acknowledged. What is wrong with a batch is found out event by event.
     private mutating func take(_ reject: Reject) {
-        let canBeRepeated =
-            switch reject.refusal {
-            case .unknownReference, .tableFull, .badChecksum: true
-            case let refusal?: refusal.isRetryable
-            case nil: false
-            }
-        if !canBeRepeated { link.refused("\(reject.code): \(reject.text)", generation) }
         areOver = true
+        let text = "\(reject.code): \(reject.text)"
+        switch remedy(reject.refusal) {
+        case .patience: link.parted(text, isAskedForPatience: true, generation)
+        case .anotherConnection: link.parted(text, isAskedForPatience: false, generation)
+        case .without where link.refusedBatch(reject, generation):
+            link.parted(text, isAskedForPatience: false, generation)
+        case .without, .none: link.refused(text, generation)
+        }
+    }
+
+    /// What helps when the daemon refuses.
+    private enum Remedy {
+        case patience
+        case anotherConnection
+        /// To leave out what it does not want.
+        case without
+        case none
+    }
+
+    private func remedy(_ refusal: Refusal?) -> Remedy {
+        switch refusal {
+        case nil, .unauthorized, .forbidden, .badMagic, .malformedFrame: .none
+        case .unknownReference, .tableFull, .badChecksum, .truncated, .tooSlow: .anotherConnection
+        case let refusal? where refusal.isRetryable: .patience
+        case .some: .without
+        }
     }
 
     private mutating func takeLines(_ bytes: Span<UInt8>) -> Int {
@@ -72,37 +92,23 @@ package struct StreamAnswers {
         return start
     }
 
-    private mutating func takeLine(_ line: Span<UInt8>) {
-        if let count = number(after: "{\"ack\":", in: line) {
-            link.ackedLines(count, generation)
-        } else if let more = number(after: "{\"error\":{\"more\":", in: line) {
-            link.refusedLines(more, generation)
-        } else if number(after: "{\"error\":{\"line\":", in: line) != nil {
-            link.refusedLines(1, generation)
-        } else if let code = number(after: "{\"error\":{\"code\":", in: line) {
-            let refusal = UInt16(exactly: code).flatMap(Refusal.init(rawValue:))
-            if refusal?.isRetryable != true { link.refused("\(code): \(text(line))", generation) }
+    private mutating func takeLine(_ bytes: Span<UInt8>) {
+        guard let answer = AnswerLine(bytes) else { return }
+        let refusal = UInt16(exactly: answer.code).flatMap(Refusal.init(rawValue:))
+        if answer.kind == .error, answer.line == 0, answer.more == nil {
             areOver = true
-        } else if number(after: "{\"quarantined\":{\"line\":", in: line) != nil {
-            link.quarantinedLine(generation)
+            let text = "\(answer.code): \(answer.text.isEmpty ? answer.reason : answer.text)"
+            switch remedy(refusal) {
+            case .patience: link.parted(text, isAskedForPatience: true, generation)
+            case .anotherConnection: link.parted(text, isAskedForPatience: false, generation)
+            case .without, .none: link.refused(text, generation)
+            }
+            return
         }
-    }
-
-    private func number(after prefix: String, in line: Span<UInt8>) -> UInt64? {
-        var at = 0
-        for byte in prefix.utf8 {
-            guard at < line.count, line[at] == byte else { return nil }
-            at += 1
-        }
-        var number: UInt64?
-        while at < line.count, (0x30...0x39).contains(line[at]), (number ?? 0) < 1 << 59 {
-            number = (number ?? 0) * 10 + UInt64(line[at] - 0x30)
-            at += 1
-        }
-        return number
-    }
-
-    private func text(_ line: Span<UInt8>) -> String {
-        String(decoding: Array(copying: line), as: UTF8.self)
+        // A connection that speaks frames is told of no lines.
+        guard !isNative else { return }
+        link.answered(answer, generation)
+        if answer.kind == .error, refusal?.closesConnection == true { lastLine = min(lastLine, answer.line) }
+        if answer.kind == .ack, answer.count >= lastLine { areOver = true }
     }
 }

@@ -1,32 +1,9 @@
 // What a sender and its TCP connection share: what has been sent and not acknowledged, and who waits for that.
 
-package import Events
+import Events
 import NIOCore
 import Synchronization
 import Wire
-
-/// Events or lines that were sent together and are kept until they are acknowledged.
-package struct Parcel: Sendable {
-    package enum Content: Sendable {
-        case events(EventBatch)
-        /// JSON lines, each with its newline.
-        case lines([UInt8])
-    }
-
-    var content: Content
-    /// How many events or lines.
-    var count: Int
-    /// The number of its first event or line, from 1.
-    var firstSeq: UInt64
-
-    var lastSeq: UInt64 { firstSeq + UInt64(count) - 1 }
-
-    package init(content: Content, count: Int, firstSeq: UInt64) {
-        self.content = content
-        self.count = count
-        self.firstSeq = firstSeq
-    }
-}
 
 /// Shared by one sending task and the event loop of its connection.
 package final class StreamLink: Sendable {
@@ -39,19 +16,31 @@ package final class StreamLink: Sendable {
         case refused(String)
     }
 
-    private struct State {
+    /// How it went since the sender last asked.
+    struct Standing {
+        /// Something got its verdict.
+        var hasProgress = false
+        /// A connection came up.
+        var hasMet = false
+        /// The daemon asked for patience: it is there.
+        var isAskedForPatience = false
+        /// What it said last before it closed a connection.
+        var lastWord = ""
+    }
+
+    struct State {
         var health = Health.down
         var parcels: [Parcel] = []
+        var lines = LineTally()
         var outstanding = 0
         var totals = SendTotals()
         var waiter: CheckedContinuation<Void, Never>?
-        /// Number of the last line before this connection; acks count from its start.
-        var lineBase: UInt64 = 0
-        /// Refused lines whose parcels have not been acknowledged yet.
-        var refusedLines: UInt64 = 0
         var generation = 0
+        var standing = Standing()
+        /// Verdicts that are still to be told, once the lock is let go.
+        var said: [SendVerdict] = []
 
-        /// Lets go of the parcels up to `durable`; returns how many events or lines they held.
+        /// Lets go of the parcels up to `durable`; returns how many events they held.
         mutating func release(through durable: UInt64) -> UInt64 {
             var count = 0
             var events = 0
@@ -59,15 +48,26 @@ package final class StreamLink: Sendable {
                 events += parcels[count].count
                 count += 1
             }
+            guard count > 0 else { return 0 }
             parcels.removeFirst(count)
             outstanding -= events
+            standing.hasProgress = true
             return UInt64(events)
+        }
+
+        /// What a native answer says of the event that has this number in the connection's own count.
+        func verdict(_ reject: Reject, number: UInt64, now: Timestamp?) -> SendVerdict {
+            guard number > 0, let parcel = parcels.first(where: { $0.lastSeq >= number }), number >= parcel.firstSeq
+            else { return SendVerdict(reject, of: nil, nil, now: now) }
+            let index = Int(number - parcel.firstSeq)
+            return SendVerdict(reject, of: parcel.event(index), parcel.origin(index), now: now)
         }
     }
 
     private let state = Mutex(State())
+    private let book: VerdictBook
 
-    package init() {}
+    package init(book: VerdictBook = VerdictBook()) { self.book = book }
 
     var health: Health { state.withLock { $0.health } }
     package var totals: SendTotals { state.withLock { $0.totals } }
@@ -76,10 +76,30 @@ package final class StreamLink: Sendable {
     /// The first event that has not been acknowledged; past the end when there is none.
     var oldestSeq: UInt64 { state.withLock { $0.parcels.first?.firstSeq ?? .max } }
 
+    /// How it went since the last call.
+    func takeStanding() -> Standing {
+        state.withLock { state in
+            defer { state.standing = Standing() }
+            return state.standing
+        }
+    }
+
+    /// Everything that has not been acknowledged, oldest first.
+    var parcels: [Parcel] { state.withLock { $0.parcels } }
+
+    /// Puts each event of the oldest parcel into a parcel of its own; false when there is no more than one.
+    func splitOldest() -> Bool {
+        state.withLock { state in
+            guard let single = state.parcels.first?.split(), single.count > 1 else { return false }
+            state.parcels.replaceSubrange(0..<1, with: single)
+            return true
+        }
+    }
+
     /// Everything that has not been acknowledged, oldest first; counted as sent once more.
     func parcelsToRepeat() -> [Parcel] {
         state.withLock { state in
-            state.totals.retried += UInt64(state.outstanding)
+            state.totals.retried += UInt64(state.parcels.reduce(0) { $0 + $1.rest })
             return state.parcels
         }
     }
@@ -92,6 +112,28 @@ package final class StreamLink: Sendable {
         }
     }
 
+    /// Keeps lines that the daemon wanted to have later; they are counted already.
+    func keepAgain(_ parcel: Parcel) { state.withLock { $0.parcels.append(parcel) } }
+
+    /// The lines that the daemon wants to have later, without newlines in between; nil when there are none.
+    func takeLater() -> (lines: [UInt8], origins: [EventOrigin])? {
+        state.withLock { state in
+            guard !state.lines.later.isEmpty else { return nil }
+            defer { state.lines.later = [] }
+            return (state.lines.later.flatMap(\.line), state.lines.later.map { EventOrigin(number: $0.origin) })
+        }
+    }
+
+    /// Gives everything up that has no verdict.
+    func abandon() {
+        state.withLock { state in
+            state.totals.lost += UInt64(state.outstanding)
+            state.outstanding = 0
+            state.parcels = []
+            state.lines = LineTally()
+        }
+    }
+
     /// Starts a connection; what the one before it still has to say is ignored.
     ///
     /// - Returns: the number by which its handler speaks.
@@ -99,16 +141,17 @@ package final class StreamLink: Sendable {
         state.withLock { state in
             state.generation += 1
             state.health = .connecting
-            state.lineBase = (state.parcels.first?.firstSeq).map { $0 - 1 } ?? state.lineBase
-            state.refusedLines = 0
+            state.startLines()
             return state.generation
         }
     }
 
-    /// For lines: acks count from the parcel that is sent first on this connection.
-    package func startLines(after seq: UInt64) { state.withLock { $0.lineBase = seq } }
-
-    func up(_ generation: Int) { change(generation) { $0.health = .up } }
+    func up(_ generation: Int) {
+        change(generation) { state in
+            state.health = .up
+            state.standing.hasMet = true
+        }
+    }
 
     func down(_ generation: Int) {
         change(generation) { state in
@@ -119,52 +162,72 @@ package final class StreamLink: Sendable {
 
     func refused(_ text: String, _ generation: Int) { change(generation) { $0.health = .refused(text) } }
 
-    /// All events up to `durable` are stored.
-    func acked(through durable: UInt64, quarantined: Int, _ generation: Int) {
+    /// The daemon said something before it closes, and a new connection may mend it.
+    func parted(_ text: String, isAskedForPatience: Bool, _ generation: Int) {
         change(generation) { state in
-            state.totals.quarantined += UInt64(quarantined)
-            state.totals.acked += state.release(through: durable)
+            state.standing.lastWord = text
+            state.standing.isAskedForPatience = state.standing.isAskedForPatience || isAskedForPatience
         }
     }
 
-    /// All lines up to the `count`th of this connection have been dealt with: stored, or refused before.
-    func ackedLines(_ count: UInt64, _ generation: Int) {
+    /// All events up to `ack.durable` are dealt with.
+    func acked(_ ack: Ack, _ generation: Int) {
         change(generation) { state in
-            let released = state.release(through: state.lineBase + count)
-            let refused = min(state.refusedLines, released)
-            state.totals.acked += released - refused
-            state.totals.rejected += refused
-            state.refusedLines -= refused
+            for reject in ack.rejects {
+                state.said.append(state.verdict(reject, number: reject.number, now: book.now))
+            }
+            state.totals.count(ack, room: state.totals.acked + UInt64(state.outstanding))
+            state.totals.acked += state.release(through: ack.durable)
         }
     }
 
-    func refusedLines(_ count: UInt64, _ generation: Int) {
+    /// The daemon will never take the batch that the event `seq` is in (0 = the oldest). Sent again one by one, the
+    /// event that is to blame shows itself; it then is rejected, and the others go on.
+    ///
+    /// - Returns: false when nothing is there to be refused.
+    func refusedBatch(_ reject: Reject, _ generation: Int) -> Bool {
+        var isKnown = false
         change(generation) { state in
-            // More than wait for a verdict cannot be refused, whatever the daemon says.
-            let waiting = UInt64(state.outstanding)
-            state.refusedLines = min(state.refusedLines + min(count, waiting), waiting)
+            guard let index = state.parcels.firstIndex(where: { $0.lastSeq >= reject.seq }) else { return }
+            let parcel = state.parcels[index]
+            let single = parcel.split()
+            guard !single.isEmpty else { return }
+            isKnown = true
+            guard single.count == 1 else {
+                state.parcels.replaceSubrange(index...index, with: single)
+                state.standing.hasProgress = true
+                return
+            }
+            state.parcels.remove(at: index)
+            state.outstanding -= 1
+            state.totals.rejected += 1
+            state.standing.hasProgress = true
+            state.said.append(SendVerdict(reject, of: parcel.event(0), parcel.origin(0), now: nil))
         }
+        return isKnown
     }
 
-    func quarantinedLine(_ generation: Int) { change(generation) { $0.totals.quarantined += 1 } }
+    /// What a daemon answers to lines: a verdict, or an ack of all lines up to one of this connection.
+    func answered(_ answer: AnswerLine, _ generation: Int) { change(generation) { $0.take(answer) } }
 
     /// Waits until an ack has come or the health has changed, unless `isDue` says at once that there is no need.
-    func wait(unless isDue: @Sendable (_ outstanding: Int, _ health: Health) -> Bool) async {
-        await withCheckedContinuation { continuation in
-            let isWaiting = state.withLock { state in
-                if isDue(state.outstanding, state.health) { return false }
-                state.waiter = continuation
-                return true
-            }
-            if !isWaiting { continuation.resume() }
+    ///
+    /// - Parameter orLater: whether there is no need either when there are lines to be sent again.
+    func wait(orLater: Bool = false, unless isDue: @Sendable (_ outstanding: Int, _ health: Health) -> Bool) async {
+        await wait { state in
+            isDue(state.outstanding, state.health) || orLater && !state.lines.later.isEmpty
         }
     }
 
     /// Waits until everything below `seq` is acknowledged or the connection is gone.
     func wait(untilOldest seq: UInt64) async {
+        await wait { state in (state.parcels.first?.firstSeq ?? .max) >= seq || state.health != .up }
+    }
+
+    private func wait(_ isDue: @Sendable (State) -> Bool) async {
         await withCheckedContinuation { continuation in
             let isWaiting = state.withLock { state in
-                if (state.parcels.first?.firstSeq ?? .max) >= seq || state.health != .up { return false }
+                if isDue(state) { return false }
                 state.waiter = continuation
                 return true
             }
@@ -173,12 +236,13 @@ package final class StreamLink: Sendable {
     }
 
     private func change(_ generation: Int, _ body: (inout State) -> Void) {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            guard state.generation == generation else { return nil }
+        let (waiter, said) = state.withLock { state -> (CheckedContinuation<Void, Never>?, [SendVerdict]) in
+            guard state.generation == generation else { return (nil, []) }
             body(&state)
-            defer { state.waiter = nil }
-            return state.waiter
+            defer { (state.waiter, state.said) = (nil, []) }
+            return (state.waiter, state.said)
         }
+        book.add(said)
         waiter?.resume()
     }
 }

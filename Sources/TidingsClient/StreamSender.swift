@@ -5,13 +5,22 @@ import NIOCore
 import NIOPosix
 import Wire
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// How a sender behaves.
 package struct StreamOptions: Sendable {
     /// Events or lines that may be on their way; sending waits when there are more.
     package var window = 16_384
-    /// How often in a row a connection may fail to come up.
+    /// How many connections in a row may fail to come up, or end before anything on them got its verdict.
     package var maxAttempts = 10
-    /// The first pause between attempts; doubled each time up to 5 s.
+    /// The first pause before a connection is made anew; doubled each time up to 5 s, and the first again once
+    /// something got its verdict.
     package var firstPause = Duration.milliseconds(50)
     /// Whether bodies of 512 bytes and more are deflated.
     package var deflates = false
@@ -27,53 +36,95 @@ final class StreamSender {
     private let host: String
     private let port: Int
     private let options: StreamOptions
-    private let link = StreamLink()
+    private let link: StreamLink
     private var encoder = NativeEncoder()
     private var channel: (any Channel)?
-    private var nextSeq: UInt64 = 1
+    private(set) var nextSeq: UInt64 = 1
     private var frames: [UInt8] = []
     /// The first event that is kept and was not written, because the connection's table is full.
     private var unwritten: UInt64?
     /// Nothing has been written to the connection yet.
     private var isFresh = true
+    private var backoff: Backoff
+    /// Connections since anything got its verdict.
+    private var attempts = 0
+    /// Whether one of them came up.
+    private var hasMet = false
+    private var hasConnected = false
+    /// Why the last one failed.
+    private var lastWord = ""
+    /// The connection was left because its table is full: the next one need not wait.
+    private var isLeaving = false
 
-    init(host: String, port: Int, options: StreamOptions) {
+    init(host: String, port: Int, options: StreamOptions, book: VerdictBook = VerdictBook()) {
         self.host = host
         self.port = port
         self.options = options
+        link = StreamLink(book: book)
+        backoff = Backoff(first: options.firstPause)
     }
 
     var totals: SendTotals { link.totals }
 
     /// Hands over events; returns when they are written to the socket, after waiting for room in the window.
     ///
+    /// - Parameter origins: by which numbers the events are told; empty = by their place among all handed over.
+    /// - Returns: the number of the last event in the sender's own count.
     /// - Throws: `SendError` when the daemon cannot be reached or refuses for good.
-    func send(_ batch: EventBatch, _ vocabulary: Vocabulary) async throws {
-        guard !batch.isEmpty else { return }
+    @discardableResult func send(
+        _ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []
+    ) async throws -> UInt64 {
+        guard !batch.isEmpty else { return nextSeq - 1 }
         if options.isNative {
-            try await send(.events(batch), count: batch.count, vocabulary)
+            try await send(.events(batch), count: batch.count, vocabulary, origins)
         } else {
             var lines: [UInt8] = []
             for event in batch.events {
                 writeInputLine(event, text: batch.text(of: event), vocabulary, into: &lines)
             }
-            try await sendLines(lines, count: batch.count)
+            try await sendLines(lines, count: batch.count, origins: origins)
         }
+        return nextSeq - 1
     }
 
     /// Hands over JSON lines, each with its newline; see `send`.
-    func sendLines(_ lines: [UInt8], count: Int) async throws {
+    func sendLines(_ lines: [UInt8], count: Int, origins: [EventOrigin] = []) async throws {
         guard count > 0 else { return }
-        try await send(.lines(lines), count: count, Vocabulary())
+        try await send(.lines(lines), count: count, Vocabulary(), origins)
     }
 
     /// Waits until everything that was handed over has a verdict.
     func flush(_ vocabulary: Vocabulary) async throws {
         while link.outstanding > 0 {
-            try await connectIfDown(vocabulary)
-            await link.wait { outstanding, health in outstanding == 0 || health != .up }
+            try await keepUp(vocabulary)
+            await link.wait(orLater: true) { outstanding, health in outstanding == 0 || health != .up }
         }
     }
+
+    /// Waits until the daemon has dealt with everything up to an event, by its number in the sender's own count.
+    func settle(through seq: UInt64, _ vocabulary: Vocabulary) async throws {
+        while link.oldestSeq <= seq {
+            try await connectIfDown(vocabulary)
+            await link.wait(untilOldest: seq + 1)
+        }
+    }
+
+    /// Makes the connection anew if it broke while something waits for its verdict, and sends again what the daemon
+    /// wanted to have later.
+    func keepUp(_ vocabulary: Vocabulary) async throws {
+        guard link.outstanding > 0 else { return }
+        try await connectIfDown(vocabulary)
+        guard let (lines, origins) = link.takeLater() else { return }
+        let parcel = Parcel(content: .lines(lines), count: origins.count, firstSeq: nextSeq, origins: origins)
+        nextSeq += UInt64(origins.count)
+        link.keepAgain(parcel)
+        try await Task.sleep(for: backoff.next())
+        // If the connection broke meanwhile, the next one begins with all that is kept.
+        if link.health == .up { _ = write(parcel, vocabulary) }
+    }
+
+    /// Counts what has no verdict as lost.
+    func abandon() { link.abandon() }
 
     /// Says goodbye and closes. What has not been flushed may be lost.
     func close() async {
@@ -86,14 +137,17 @@ final class StreamSender {
         channel = nil
     }
 
-    private func send(_ content: Parcel.Content, count: Int, _ vocabulary: Vocabulary) async throws {
+    private func send(
+        _ content: Parcel.Content, count: Int, _ vocabulary: Vocabulary, _ origins: [EventOrigin]
+    ) async throws {
         let room = max(options.window - count, 0)
         while true {
             try await connectIfDown(vocabulary)
+            try await keepUp(vocabulary)
             if link.outstanding <= room { break }
-            await link.wait { outstanding, health in outstanding <= room || health != .up }
+            await link.wait(orLater: true) { outstanding, health in outstanding <= room || health != .up }
         }
-        let parcel = Parcel(content: content, count: count, firstSeq: nextSeq)
+        let parcel = Parcel(content: content, count: count, firstSeq: nextSeq, origins: origins)
         nextSeq += UInt64(count)
         link.keep(parcel)
         if unwritten == nil, !write(parcel, vocabulary) { unwritten = parcel.firstSeq }
@@ -119,49 +173,76 @@ final class StreamSender {
     }
 
     /// Leaves a connection whose table is full, once everything that was written to it is acknowledged.
-    private func leaveFullConnection(_ unwritten: UInt64) async throws {
+    private func leaveFullConnection(_ unwritten: UInt64, _ vocabulary: Vocabulary) async throws {
         if link.oldestSeq == unwritten, isFresh {
-            throw SendError(
-                description: "one batch has more distinct names than a connection's string table holds; "
-                    + "send smaller batches")
+            // Not even alone does it fit. Event by event it does: some on this connection, the others on the next.
+            guard link.splitOldest() else {
+                throw SendError(description: "an event has more names than a connection's string table holds")
+            }
+            encoder.reset()
+            writeAll(link.parcels, vocabulary)
+            return
         }
         if link.oldestSeq < unwritten {
             await link.wait(untilOldest: unwritten)
         } else {
+            isLeaving = true
             await close()
             await link.wait { _, health in health != .up }
         }
     }
 
     private func connectIfDown(_ vocabulary: Vocabulary) async throws {
-        var pause = options.firstPause
-        var attempt = 0
         while true {
             switch link.health {
             case .up:
                 guard let unwritten else { return }
-                try await leaveFullConnection(unwritten)
+                try await leaveFullConnection(unwritten, vocabulary)
             case .refused(let text):
-                throw SendError(description: "the daemon at \(host):\(port) refuses: \(text)")
+                throw SendError(description: "the daemon at \(address) refuses: \(text)")
             case .connecting: await link.wait { _, health in health != .connecting }
             case .down:
-                attempt += 1
-                if attempt > 1 {
-                    guard attempt <= options.maxAttempts else {
-                        throw SendError(
-                            description: "no daemon answers at \(host):\(port) after \(options.maxAttempts) attempts; "
-                                + "start one with: tidings serve")
-                    }
-                    try await Task.sleep(for: pause)
-                    pause = min(pause * 2, .seconds(5))
-                }
+                try await takeBreath()
+                attempts += 1
                 await connect(vocabulary)
             }
         }
     }
 
+    /// Waits before every connection but the first, unless the one before was left on purpose.
+    private func takeBreath() async throws {
+        let standing = link.takeStanding()
+        if standing.hasProgress {
+            backoff.reset()
+            (attempts, hasMet) = (0, false)
+        }
+        hasMet = hasMet || standing.hasMet
+        if !standing.lastWord.isEmpty { lastWord = standing.lastWord }
+        defer { isLeaving = false }
+        guard hasConnected, !isLeaving else { return }
+        // A daemon that asks for patience is there, and gets it.
+        if standing.isAskedForPatience { attempts = 0 }
+        guard attempts < options.maxAttempts else { throw SendError(description: failure) }
+        try await Task.sleep(for: backoff.next())
+    }
+
+    private var address: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Why it goes on no longer.
+    private var failure: String {
+        let word = lastWord.isEmpty ? "" : " (\(lastWord))"
+        if hasMet {
+            return "the daemon at \(address) ended \(attempts) connections in a row without an ack\(word); see its log"
+        }
+        if lastWord.isEmpty {
+            return "no daemon answers at \(address) after \(attempts) attempts; start one with: tidings serve"
+        }
+        return "no daemon answers at \(address) after \(attempts) attempts\(word); check the address"
+    }
+
     /// One attempt: connects, greets, and repeats what has not been acknowledged.
     private func connect(_ vocabulary: Vocabulary) async {
+        hasConnected = true
         let generation = link.connecting()
         let (link, isNative) = (link, options.isNative)
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -178,9 +259,10 @@ final class StreamSender {
             self.channel = channel
             if isNative {
                 channel.writeAndFlush(channel.allocator.buffer(bytes: greeting()), promise: nil)
-                await link.wait { _, health in health != .connecting }
+                while link.health == .connecting { await link.wait { _, health in health != .connecting } }
             }
         } catch {
+            lastWord = connectFailure(error)
             link.down(generation)
             return
         }
@@ -189,14 +271,13 @@ final class StreamSender {
 
     private func repeatUnacknowledged(_ vocabulary: Vocabulary) {
         encoder.reset()
-        unwritten = nil
         isFresh = true
-        let parcels = link.parcelsToRepeat()
-        link.startLines(after: (parcels.first?.firstSeq ?? nextSeq) - 1)
-        for parcel in parcels where !write(parcel, vocabulary) {
-            unwritten = parcel.firstSeq
-            return
-        }
+        writeAll(link.parcelsToRepeat(), vocabulary)
+    }
+
+    /// Writes parcels until the connection's table is full.
+    private func writeAll(_ parcels: [Parcel], _ vocabulary: Vocabulary) {
+        unwritten = parcels.first { !write($0, vocabulary) }?.firstSeq
     }
 
     private func greeting() -> [UInt8] {
@@ -208,4 +289,18 @@ final class StreamSender {
         writeFrame(.hello, body: hello.encode().span, into: &bytes)
         return bytes
     }
+}
+
+/// Why a connection did not come up, if there is more to say than that nobody listens there.
+func connectFailure(_ error: any Error) -> String {
+    guard let error = error as? NIOConnectionError else { return cause(error) }
+    if error.connectionErrors.isEmpty { return "the name \(error.host) has no address" }
+    let causes = error.connectionErrors.map { cause($0.error) }
+    return causes.contains("") ? "" : causes.joined(separator: "; ")
+}
+
+private func cause(_ error: any Error) -> String {
+    if let error = error as? ChannelError, case .connectTimeout = error { return "no answer within 5 seconds" }
+    if let error = error as? IOError, error.errnoCode == ECONNREFUSED { return "" }
+    return "\(error)"
 }

@@ -25,7 +25,11 @@ public actor TidingsConnection {
         case json
     }
 
+    /// How many verdicts are kept until they are taken; beyond it the oldest are dropped.
+    public static let verdictLimit = VerdictBook.limit
+
     private let sender: StreamSender
+    private let book = VerdictBook()
     private let turns = Turns()
     private var vocabulary = Vocabulary()
 
@@ -33,34 +37,38 @@ public actor TidingsConnection {
     ///
     /// - Parameters:
     ///   - window: how many events may wait for their ack; `send` suspends when there are more.
-    ///   - attempts: how often in a row the connection may fail to come up before `send` and `flush` throw.
+    ///   - attempts: how many connections in a row may fail to come up, or end without an ack, before `send` and
+    ///     `flush` throw. Between them there are pauses that grow from 50 ms to 5 s.
     public init(host: String, port: Int, format: Format = .native, window: Int = 16_384, attempts: Int = 10) {
         var options = StreamOptions()
         options.window = window
         options.maxAttempts = attempts
         options.isNative = format == .native
-        sender = StreamSender(host: host, port: port, options: options)
+        sender = StreamSender(host: host, port: port, options: options, book: book)
     }
 
     /// What became of the events so far.
     public var totals: SendTotals { sender.totals }
 
+    /// What the daemon has said of single events since the last call, oldest first: which were refused, quarantined or
+    /// stale, and why. `SendVerdict.number` is the event's place among all that were handed over, from 1.
+    ///
+    /// The totals count every event; the daemon does not name all of very many. At most `verdictLimit` are kept.
+    public func takeVerdicts() -> [SendVerdict] { book.take() }
+
+    /// How many verdicts were dropped because nobody took them.
+    public var droppedVerdicts: UInt64 { book.dropped }
+
     /// Hands over events, in order; returns when they are on their way and kept until they are acknowledged.
     ///
-    /// - Throws: `SendError` when an event names no usable product or device, or the daemon cannot be reached or
-    ///   refuses for good.
+    /// - Throws: `SendError` when one of the events cannot be sent, and then none of them is; or when the daemon cannot
+    ///   be reached or refuses for good.
     public func send(_ events: [TidingsEvent]) async throws {
         await turns.enter()
         defer { turns.leave() }
-        var batch = EventBatch(capacity: min(events.count, Limits.batchEvents))
-        for event in events {
-            try append(event, to: &batch, &vocabulary)
-            if batch.count == Limits.batchEvents {
-                try await sender.send(batch, vocabulary)
-                batch = EventBatch(capacity: Limits.batchEvents)
-            }
+        for batch in try batches(events, &vocabulary, size: Limits.batchEvents) {
+            try await sender.send(batch, vocabulary)
         }
-        try await sender.send(batch, vocabulary)
     }
 
     /// Waits until every event handed over is stored or refused.
@@ -80,10 +88,16 @@ public actor TidingsConnection {
 
 /// Datagrams to a daemon, each acknowledged, sent again, or in the end counted as lost.
 public actor TidingsDatagrams {
+    /// How many verdicts are kept until they are taken; beyond it the oldest are dropped.
+    public static let verdictLimit = VerdictBook.limit
+
     private let host: String
     private let port: Int
     private let options: DatagramOptions
     private var sender: DatagramSender?
+    private let book = VerdictBook()
+    /// Events handed over so far.
+    private var count: UInt64 = 0
     private let turns = Turns()
     private var vocabulary = Vocabulary()
 
@@ -105,16 +119,25 @@ public actor TidingsDatagrams {
     /// What became of the events so far.
     public var totals: SendTotals { sender?.totals ?? SendTotals() }
 
+    /// What the daemon has said of single events since the last call, oldest first; see `TidingsConnection`.
+    public func takeVerdicts() -> [SendVerdict] { book.take() }
+
+    /// How many verdicts were dropped because nobody took them.
+    public var droppedVerdicts: UInt64 { book.dropped }
+
     /// Sends events, each device's in datagrams of its own; suspends while too many are unacknowledged.
     ///
-    /// - Throws: `SendError` when an event names no usable product or device, or does not fit into a datagram.
+    /// - Throws: `SendError` when one of the events cannot be sent, or does not fit into a datagram, and then none of
+    ///   them is.
     public func send(_ events: [TidingsEvent]) async throws {
         await turns.enter()
         defer { turns.leave() }
-        var batch = EventBatch(capacity: events.count)
-        for event in events { try append(event, to: &batch, &vocabulary) }
-        if sender == nil { sender = try await DatagramSender(host: host, port: port, options: options) }
-        try await sender?.send(batch, vocabulary)
+        guard let batch = try batches(events, &vocabulary, size: .max).first else { return }
+        if sender == nil { sender = try await DatagramSender(host: host, port: port, options: options, book: book) }
+        let first = count + 1
+        try await sender?.send(
+            batch, vocabulary, origins: events.indices.map { EventOrigin(number: first + UInt64($0)) })
+        count += UInt64(events.count)
     }
 
     /// Waits until every event has been acknowledged, refused or given up.
@@ -132,15 +155,27 @@ public actor TidingsDatagrams {
     }
 }
 
-private func append(_ event: TidingsEvent, to batch: inout EventBatch, _ vocabulary: inout Vocabulary) throws {
-    do throws(Refusal) {
-        try event.append(to: &batch, vocabulary: &vocabulary)
-        _ = vocabulary.takeFresh()
-    } catch {
-        throw SendError(
-            description:
-                "event of product \"\(event.product)\", device \"\(event.device)\" cannot be sent: \(error.name)")
+/// The events in batches of up to `size`.
+///
+/// - Throws: `SendError` for one that cannot be sent: nothing is left half done.
+private func batches(
+    _ events: [TidingsEvent], _ vocabulary: inout Vocabulary, size: Int
+) throws(SendError) -> [EventBatch] {
+    var batches: [EventBatch] = []
+    for (index, event) in events.enumerated() {
+        if batches.last.map({ $0.count >= size }) ?? true {
+            batches.append(EventBatch(capacity: min(events.count - index, size)))
+        }
+        do throws(TidingsEvent.Unusable) {
+            try event.append(to: &batches[batches.count - 1], vocabulary: &vocabulary)
+        } catch {
+            throw SendError(
+                description: "event \(index + 1) of \(events.count), product \"\(event.product)\", device "
+                    + "\"\(event.device)\", cannot be sent: \(error.cause)")
+        }
     }
+    _ = vocabulary.takeFresh()
+    return batches
 }
 
 /// Lets the calls of one actor through one after the other, in the order in which they came, although each suspends.

@@ -57,7 +57,7 @@ public struct TidingsEvent: Hashable, Sendable {
     public var count: UInt32 = 1
     /// OpenTelemetry severity number of a fault, 1 ... 24; 0 = not given.
     public var severity: UInt8 = 0
-    /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1, 10 = 0 ... 10, n = 1 ... n.
+    /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1, 10 = 0 ... 10, 255 = 1 ... 10, any other n = 1 ... n.
     public var scale: UInt8 = 0
     /// A customer's words, up to 4 KiB of UTF-8.
     public var text: String?
@@ -79,22 +79,39 @@ public struct TidingsEvent: Hashable, Sendable {
         self.value = value
     }
 
+    /// Why an event cannot be sent.
+    struct Unusable: Error {
+        var cause: String
+    }
+
     /// Appends the event to a batch, its names numbered by `vocabulary`.
     ///
-    /// - Throws: `.noProduct` or `.noDevice` for a name that cannot be used, `.vocabularyFull`.
-    func append(to batch: inout EventBatch, vocabulary: inout Vocabulary) throws(Refusal) {
+    /// - Throws: for what every daemon would refuse, and for what cannot be written down in every format.
+    func append(to batch: inout EventBatch, vocabulary: inout Vocabulary) throws(Unusable) {
         guard !product.isEmpty, product.utf8.count <= Limits.productBytes, !product.utf8.contains(0x2f) else {
-            throw .noProduct
+            throw Unusable(cause: "a product has from 1 to \(Limits.productBytes) bytes, and no /")
         }
-        guard !device.isEmpty, device.utf8.count <= Limits.deviceBytes else { throw .noDevice }
+        guard !device.isEmpty, device.utf8.count <= Limits.deviceBytes else {
+            throw Unusable(cause: "a device's name has from 1 to \(Limits.deviceBytes) bytes")
+        }
+        guard (customer?.utf8.count ?? 0) <= Limits.customerBytes else {
+            throw Unusable(cause: "a customer's pseudonym has up to \(Limits.customerBytes) bytes")
+        }
+        guard count > 0 else { throw Unusable(cause: "count is 0; what did not happen is no event") }
+        guard seq != 0 else { throw Unusable(cause: "seq is 0; numbers count from 1") }
         var event = Event()
         event.product = try symbol(.product, product, &vocabulary)
         guard let id = vocabulary.device(product: event.product, name: Array(device.utf8).span) else {
-            throw .vocabularyFull
+            throw .tooManyWords
         }
         event.device = id
+        // Few names can be taken for something else on the wire: these are tried.
+        let isUnclear = product.utf8.contains(0x3a) || device.utf8.starts(with: "urn:".utf8)
+        guard !isUnclear || canBeNamed(id, &vocabulary) else {
+            throw Unusable(cause: "product and device cannot be told apart; use words of letters, digits and -")
+        }
         if let customer, !customer.isEmpty {
-            guard let id = vocabulary.customer(Array(customer.utf8).span) else { throw .vocabularyFull }
+            guard let id = vocabulary.customer(Array(customer.utf8).span) else { throw .tooManyWords }
             event.customer = id
         }
         event.aspect = try symbol(.aspect, aspect, &vocabulary)
@@ -137,9 +154,14 @@ public struct TidingsEvent: Hashable, Sendable {
 
     private func symbol(
         _ kind: SymbolKind, _ text: String?, _ vocabulary: inout Vocabulary
-    ) throws(Refusal) -> SymbolID {
+    ) throws(Unusable) -> SymbolID {
         guard let text, !text.isEmpty else { return .none }
-        guard let id = vocabulary.symbol(kind, Array(text.utf8).span) else { throw .vocabularyFull }
+        guard let id = vocabulary.symbol(kind, Array(text.utf8).span) else { throw .tooManyWords }
         return id
     }
+}
+
+extension TidingsEvent.Unusable {
+    static let tooManyWords = TidingsEvent.Unusable(
+        cause: "more different names and words than can be numbered were sent before it")
 }

@@ -92,7 +92,10 @@ struct Demo: AsyncParsableCommand {
     }
 
     private func line(_ totals: SendTotals) -> String {
-        "sent \(totals.sent), acked \(totals.acked), retried \(totals.retried), lost \(totals.lost)"
+        let rare = [("rejected", totals.rejected), ("quarantined", totals.quarantined), ("stale", totals.stale)]
+        return rare.filter { $0.1 > 0 }.reduce(
+            "sent \(totals.sent), acked \(totals.acked), retried \(totals.retried), lost \(totals.lost)"
+        ) { "\($0), \($1.0) \($1.1)" }
     }
 
     private func answer(_ folder: String) throws -> String {

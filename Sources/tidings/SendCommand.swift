@@ -18,8 +18,18 @@ struct Send: AsyncParsableCommand {
                       tidings send --devices 1000 --events 100000 --seed 7
                       tidings send --devices 200 --events 5000 --transport udp --rate 2000
 
-            Everything is sent again until it is acknowledged, and an acknowledgement means stored. Exits 1 when \
-            events were refused or lost.
+            Everything is sent again until it is acknowledged, and an acknowledgement means stored. Standard input is \
+            sent as it comes, one JSON object on each line; blank lines are nothing.
+
+            On standard error, of each line that is not stored as a good event, its number in the input and why:
+              line 2: malformed_json: …          refused: not stored, counted as rejected
+              line 4: quarantined bad_aspect: …  stored, but kept out of the summaries
+              line 9: stale: …                   not stored: its number is below what the daemon remembers
+              line 1: the key timestamp is not known and is left out; …   the rest of it is stored
+            The first 20 of these, then how many more there are. On standard output, the totals: \
+            sent = acked + rejected + lost; quarantined and stale ones are among the acked.
+
+            Exits 1 when events were rejected or lost, 69 when the daemon cannot be reached or refuses for good.
             """)
 
     @Option(help: "The daemon's address.")
@@ -27,6 +37,9 @@ struct Send: AsyncParsableCommand {
 
     @Option(help: "The daemon's port.")
     var port = 7_411
+
+    @Option(help: "With --transport udp: the daemon's TCP port, if it is another, for lines no datagram can carry.")
+    var tcpPort: Int?
 
     @Option(help: "tcp or udp.")
     var transport: SendPath = .tcp
@@ -64,48 +77,60 @@ struct Send: AsyncParsableCommand {
     func validate() throws {
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
         guard (1...1_000).contains(batch) else { throw ValidationError("--batch must be from 1 to 1000") }
-        guard (devices ?? 1) > 0, events >= 0 else { throw ValidationError("--devices and --events must be positive") }
+        guard (1...65_535).contains(tcpPort ?? 1) else { throw ValidationError("--tcp-port must be from 1 to 65535") }
+        guard (1...Self.mostDevices).contains(devices ?? 1) else {
+            throw ValidationError("--devices must be from 1 to \(Self.mostDevices)")
+        }
+        guard events >= 0 else { throw ValidationError("--events must not be negative") }
+        guard (1...Self.mostConnections).contains(connections ?? 1) else {
+            throw ValidationError("--connections must be from 1 to \(Self.mostConnections)")
+        }
         guard (1...65_536).contains(window ?? 1) else { throw ValidationError("--window must be from 1 to 65536") }
-        guard (rate ?? 1) > 0 else { throw ValidationError("--rate must be positive") }
+        guard (rate ?? 1) > 0, (rate ?? 1) <= 1e9 else {
+            throw ValidationError("--rate must be above 0, and at most 1e9")
+        }
         guard !(transport == .udp && format == .json) else {
             throw ValidationError("json over udp cannot be acknowledged one by one; use --format native or tcp")
         }
     }
 
+    private static let mostDevices = 10_000_000
+    private static let mostConnections = 10_000
+
     func run() async throws {
-        let totals: SendTotals
+        let report = SendReport(areLinesNumbered: devices == nil)
+        let sender = FleetSender(options, observer: report.observer)
         do {
-            totals = try await send()
-        } catch let error as SendError {
+            try await send(sender)
+        } catch {
+            report.finish(sender.totals)
+            printOut(describe(sender.totals))
+            guard let error = error as? SendError else { throw error }
             throw Failure(error.description, .unreachable)
         }
+        let totals = sender.totals
+        report.finish(totals)
         printOut(describe(totals))
         guard totals.rejected == 0, totals.lost == 0 else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
     }
 
-    private func send() async throws -> SendTotals {
-        let sender = FleetSender(options) { totals in
-            guard Terminal.showsProgress else { return }
-            try? FileHandle.standardError.write(
-                contentsOf: Data("\rsent \(totals.sent)  acked \(totals.acked)  retried \(totals.retried) ".utf8))
-        }
-        defer { if Terminal.showsProgress { printError("") } }
+    private func send(_ sender: FleetSender) async throws {
         if let devices {
             var fleet = SimulatedFleet.Options()
             (fleet.devices, fleet.events, fleet.seed, fleet.epoch) = (devices, events, seed, epoch)
-            return try await sender.run(SimulatedFleet(fleet))
+            _ = try await sender.run(SimulatedFleet(fleet))
+        } else {
+            if isatty(STDIN_FILENO) == 1 {
+                printError("tidings: reads JSON lines from the terminal until Ctrl-D; --devices N simulates a fleet")
+            }
+            _ = try await sender.runLines { try StandardInput.read() }
         }
-        let read = { () throws -> [UInt8] in
-            try FileHandle.standardInput.read(upToCount: 1 << 16).map { [UInt8]($0) } ?? []
-        }
-        if format == .json { return try await sender.runLines(read) }
-        return try await sender.run(LineSource(read))
     }
 
     private var options: FleetOptions {
         var options = FleetOptions()
         options.host = host
-        options.port = port
+        (options.port, options.linesPort) = (port, tcpPort)
         options.path = transport == .udp ? .udp : .tcp
         options.format = format == .json ? .json : .native
         options.batch = batch
@@ -118,7 +143,8 @@ struct Send: AsyncParsableCommand {
     private func describe(_ totals: SendTotals) -> String {
         let rows: [(String, UInt64)] = [
             ("sent", totals.sent), ("acked", totals.acked), ("retried", totals.retried),
-            ("rejected", totals.rejected), ("quarantined", totals.quarantined), ("lost", totals.lost),
+            ("rejected", totals.rejected), ("quarantined", totals.quarantined), ("stale", totals.stale),
+            ("lost", totals.lost),
         ]
         switch output {
         case .table: return rows.map { "\($0.0) \($0.1)" }.joined(separator: ", ") + "\n"

@@ -235,30 +235,4 @@ private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFlee
         #expect(Set(one.0.map(\.kind)) == [.preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen])
         #expect(Set(one.0.map { "\($0.device.rawValue)/\($0.seq)" }).count == 5_000)
     }
-
-    @Test(.timeLimit(.minutes(1))) func jsonLinesBecomeEvents() async throws {
-        let daemon = try await StubDaemon.start()
-        var options = FleetOptions()
-        options.port = daemon.port
-        let text = (1...300).map {
-            #"{"product":"oven","device":"o-\#($0 % 7)","id":"2-\#($0)","type":"rating.given","aspect":"a","value":4}"#
-        }
-        var pieces = [Array((text.joined(separator: "\n") + "\nnonsense").utf8)]
-        let source = LineSource { pieces.popLast() ?? [] }
-        let totals = try await FleetSender(options).run(source)
-        #expect(totals.acked == 300)
-        #expect(daemon.seenCounts.count == 300)
-        await daemon.stop()
-    }
-
-    @Test(.timeLimit(.minutes(1))) func linesCanBeSentAsTheyAre() async throws {
-        let daemon = try await StubDaemon.start()
-        var options = FleetOptions()
-        options.port = daemon.port
-        var pieces = [Array("c".utf8), Array("a\nb\n".utf8)]
-        let totals = try await FleetSender(options).runLines { pieces.popLast() ?? [] }
-        #expect(totals.acked == 3)
-        #expect(daemon.lines == ["a", "b", "c"])
-        await daemon.stop()
-    }
 }

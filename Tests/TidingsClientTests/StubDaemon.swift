@@ -17,6 +17,20 @@ final class StubDaemon: Sendable {
         var seed: UInt64 = 1
         /// Refuses everything with this.
         var refusal: Refusal?
+        /// Closes every connection as soon as something comes.
+        var hangsUpAtOnce = false
+        /// Answers lines, but closes the connection before the ack, so many times.
+        var forgetsAcks = 0
+        /// Counts no verdicts in its acks, as older daemons do.
+        var isOld = false
+    }
+
+    /// What the name of a device, or a word in a line, brings about.
+    enum Word {
+        /// Quarantined, stale, refused for good with the connection, refused for now.
+        static let apart = "apart", old = "old", final = "final", later = "later"
+        /// Refused, and known by a key that nobody knows.
+        static let bad = "bad", odd = "odd"
     }
 
     struct Key: Hashable {
@@ -30,9 +44,14 @@ final class StubDaemon: Sendable {
         var vocabulary = Vocabulary()
         /// How often each event has come.
         var seen: [Key: Int] = [:]
+        var events: [Event] = []
         var lines: [String] = []
         var batches = 0
         var connections = 0
+        /// Connections in whatever format.
+        var accepted = 0
+        var laterLines: Set<String> = []
+        var forgotten = 0
         var random: UInt64 = 1
         var biggestTable = 0
     }
@@ -75,7 +94,9 @@ final class StubDaemon: Sendable {
     var udpPort: Int { udp.localAddress?.port ?? 0 }
     var connections: Int { state.withLock { $0.connections } }
     var biggestTable: Int { state.withLock { $0.biggestTable } }
+    var accepted: Int { state.withLock { $0.accepted } }
     var lines: [String] { state.withLock { $0.lines } }
+    var events: [Event] { state.withLock { $0.events } }
     var seenCounts: [Key: Int] { state.withLock { $0.seen } }
 
     func stop() async {
@@ -91,36 +112,61 @@ final class StubDaemon: Sendable {
         }
     }
 
-    func take(_ body: Span<UInt8>, _ table: inout StringTable, epoch: UInt32) throws(Refusal) -> BatchHeader {
-        let result: Result<BatchHeader, Refusal> = take(Array(copying: body), &table, epoch: epoch)
+    func take(_ body: Span<UInt8>, _ table: inout StringTable, epoch: UInt32) throws(Refusal) -> (BatchHeader, Ack) {
+        let result = take(Array(copying: body), &table, epoch: epoch)
         return try result.get()
     }
 
-    private func take(_ body: [UInt8], _ table: inout StringTable, epoch: UInt32) -> Result<BatchHeader, Refusal> {
+    private func take(
+        _ body: [UInt8], _ table: inout StringTable, epoch: UInt32
+    ) -> Result<(BatchHeader, Ack), Refusal> {
         var copy = table
-        let result = state.withLock { state -> Result<BatchHeader, Refusal> in
+        let result = state.withLock { state -> Result<(BatchHeader, Ack), Refusal> in
             var batch = EventBatch()
             do throws(Refusal) {
                 let header = try readBatch(
                     body.span, context: BatchContext(source: .none, arrival: Timestamp(rawValue: 0), epoch: epoch),
                     table: &copy, vocabulary: &state.vocabulary, into: &batch)
+                var ack = Ack(durable: header.lastSeq)
+                for (index, event) in batch.events.enumerated() {
+                    try judge(event, header.firstSeq + UInt64(index), &ack, state.vocabulary)
+                }
                 state.batches += 1
                 state.biggestTable = max(state.biggestTable, copy.count)
-                for event in batch.events {
-                    let product = state.vocabulary.text(.product, event.product)
-                    let name =
-                        String(decoding: product, as: UTF8.self) + "/"
-                        + String(decoding: state.vocabulary.name(of: event.device), as: UTF8.self)
-                    let key = Key(device: name, epoch: event.epoch, seq: event.seq, identity: event.identity.rawValue)
-                    state.seen[key, default: 0] += 1
-                }
-                return .success(header)
+                for event in batch.events { note(event, &state) }
+                if manners.isOld { (ack.quarantined, ack.stale) = (0, 0) }
+                return .success((header, ack))
             } catch {
                 return .failure(error)
             }
         }
         table = copy
         return result
+    }
+
+    private func judge(
+        _ event: Event, _ number: UInt64, _ ack: inout Ack, _ vocabulary: Vocabulary
+    ) throws(Refusal) {
+        switch String(decoding: vocabulary.name(of: event.device), as: UTF8.self) {
+        case Word.final: throw .malformedBody
+        case Word.apart:
+            ack.quarantined += 1
+            ack.rejects.append(Reject(seq: event.seq, code: 4_226, text: "beyond its scale", number: number))
+        case Word.old:
+            ack.stale += 1
+            ack.rejects.append(Reject(seq: event.seq, code: 4_240, text: "too far below", number: number))
+        default: break
+        }
+    }
+
+    private func note(_ event: Event, _ state: inout State) {
+        let product = state.vocabulary.text(.product, event.product)
+        let name =
+            String(decoding: product, as: UTF8.self) + "/"
+            + String(decoding: state.vocabulary.name(of: event.device), as: UTF8.self)
+        let key = Key(device: name, epoch: event.epoch, seq: event.seq, identity: event.identity.rawValue)
+        state.seen[key, default: 0] += 1
+        state.events.append(event)
     }
 }
 
@@ -135,14 +181,21 @@ private final class StubStream: ChannelInboundHandler {
     private var isNative = false
     private var epoch: UInt32 = 0
     private var lines: UInt64 = 0
+    /// The last number that was taken.
+    private var through: UInt64?
 
     init(box: StubDaemon.Box) { self.box = box }
+
+    func channelActive(context: ChannelHandlerContext) {
+        box.daemon.withLock { $0 }?.state.withLock { $0.accepted += 1 }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         tail += Array(unwrapInboundIn(data).readableBytesView)
         // Four bytes tell the languages apart; after that any length will do.
         let isTold = isNative || lines > 0 || tail.count >= streamMagic.count
         guard let daemon = box.daemon.withLock({ $0 }), isTold else { return }
+        if daemon.manners.hangsUpAtOnce { return context.close(promise: nil) }
         if tail.starts(with: streamMagic) {
             isNative = true
             tail.removeFirst(4)
@@ -168,13 +221,15 @@ private final class StubStream: ChannelInboundHandler {
                 }
                 guard frame.type == .batch else { continue }
                 if let refusal = daemon.manners.refusal { throw refusal }
-                let header = try daemon.take(body, &table, epoch: epoch)
+                let (header, ack) = try daemon.take(body, &table, epoch: epoch)
                 let hangsUpEvery = daemon.manners.hangsUpEvery
                 if hangsUpEvery > 0, daemon.state.withLock({ $0.batches % hangsUpEvery == 0 }) { return false }
-                writeFrame(.ack, body: Ack(durable: header.lastSeq).encode().span, into: &output)
+                through = header.lastSeq
+                writeFrame(.ack, body: ack.encode().span, into: &output)
             }
         } catch {
-            let reject = Reject(code: UInt32(error.rawValue), text: error.name.description)
+            let seq = through.map { $0 + 1 } ?? 0
+            let reject = Reject(seq: seq, code: UInt32(error.rawValue), text: error.name.description)
             writeFrame(.error, body: reject.encode().span, into: &output)
             return false
         }
@@ -183,18 +238,43 @@ private final class StubStream: ChannelInboundHandler {
 
     private func takeLines(_ daemon: StubDaemon, _ output: inout [UInt8]) -> Bool {
         var start = 0
-        for index in tail.indices where tail[index] == 0x0a {
+        var isOver = false
+        for index in tail.indices where tail[index] == 0x0a && !isOver {
             let line = String(decoding: tail[start..<index], as: UTF8.self)
             daemon.state.withLock { $0.lines.append(line) }
             lines += 1
-            if line.contains("bad") {
-                output += Array("{\"error\":{\"line\":\(lines),\"code\":4005,\"reason\":\"malformed_json\"}}\n".utf8)
-            }
             start = index + 1
+            isOver = answer(line, daemon, &output)
         }
         tail.removeFirst(start)
+        let forgets = daemon.state.withLock { state in
+            state.forgotten += 1
+            return state.forgotten <= daemon.manners.forgetsAcks
+        }
+        if forgets { return false }
         output += Array("{\"ack\":\(lines)}\n".utf8)
-        return true
+        return !isOver
+    }
+
+    /// - Returns: whether the connection is over with this line.
+    private func answer(_ line: String, _ daemon: StubDaemon, _ output: inout [UInt8]) -> Bool {
+        typealias Word = StubDaemon.Word
+        func say(_ kind: String, _ code: Int, _ reason: String) {
+            let fields = "\"line\":\(lines),\"code\":\(code),\"reason\":\"\(reason)\",\"text\":\"so \\\"it\\\" is\""
+            output += Array("{\"\(kind)\":{\(fields)}}\n".utf8)
+        }
+        if line.contains(Word.bad) { say("error", 4_005, "malformed_json") }
+        if line.contains(Word.apart) { say("quarantined", 4_222, "bad_aspect") }
+        if line.contains(Word.old) {
+            output += Array("{\"stale\":{\"line\":\(lines),\"code\":4240,\"text\":\"too far below\"}}\n".utf8)
+        }
+        if line.contains(Word.odd) {
+            output += Array("{\"note\":{\"line\":\(lines),\"key\":\"odd\",\"text\":\"nobody knows it\"}}\n".utf8)
+        }
+        let isFirst = daemon.state.withLock { $0.laterLines.insert(line).inserted }
+        if line.contains(Word.later), isFirst { say("error", 4_292, "too_many_new_names") }
+        if line.contains(Word.final) { say("error", 4_130, "too_big") }
+        return line.contains(Word.final)
     }
 }
 
@@ -212,20 +292,24 @@ private final class StubSocket: ChannelInboundHandler {
         let bytes = Array(envelope.data.readableBytesView)
         guard let daemon = box.daemon.withLock({ $0 }), daemon.dice() >= daemon.manners.dropsPercent else { return }
         var table = StringTable()
+        guard let header = try? DatagramHeader.read(bytes.span) else { return }
+        var answer: [UInt8] = []
         do throws(Refusal) {
-            let header = try DatagramHeader.read(bytes.span)
             let body = bytes.span.extracting(DatagramHeader.body(count: bytes.count))
-            _ = try daemon.take(body, &table, epoch: header.epoch)
+            var (_, ack) = try daemon.take(body, &table, epoch: header.epoch)
+            // What is durable of the device is not kept here: each datagram is answered for itself.
+            ack.durable = 0
             guard daemon.dice() >= daemon.manners.dropsPercent else { return }
-            var answer: [UInt8] = []
             DatagramHeader(type: .ack, epoch: header.epoch, counter: header.counter)
-                .write(body: Ack().encode().span, into: &answer)
-            context.writeAndFlush(
-                wrapOutboundOut(
-                    AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: answer))),
-                promise: nil)
+                .write(body: ack.encode().span, into: &answer)
         } catch {
-            daemon.state.withLock { $0.lines.append("refused \(error.name)") }
+            let reject = Reject(code: UInt32(error.rawValue), text: error.name.description)
+            DatagramHeader(type: .error, epoch: header.epoch, counter: header.counter)
+                .write(body: reject.encode().span, into: &answer)
         }
+        context.writeAndFlush(
+            wrapOutboundOut(
+                AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: answer))),
+            promise: nil)
     }
 }

@@ -1,0 +1,94 @@
+// What `tidings send` says on standard error while it sends: verdicts line by line, a count of the rest, progress.
+
+import Daemon
+import Foundation
+import Synchronization
+import TidingsClient
+
+/// Verdicts come from several threads; lines are printed one after the other.
+final class SendReport: Sendable {
+    private struct State {
+        /// How many verdicts of each outcome were printed.
+        var printed: [SendVerdict.Outcome: UInt64] = [:]
+        var notes: UInt64 = 0
+        /// What was printed of a simulated fleet, once each.
+        var texts: Set<String> = []
+        /// Whether the cursor stands behind a line of progress.
+        var isInLine = false
+    }
+
+    /// So many verdicts are printed one by one.
+    static let limit = 20
+
+    private let state = Mutex(State())
+    private let areLinesNumbered: Bool
+    private let showsProgress = Terminal.showsProgress
+
+    /// - Parameter areLinesNumbered: whether what is sent comes from lines of input.
+    init(areLinesNumbered: Bool) { self.areLinesNumbered = areLinesNumbered }
+
+    var observer: FleetObserver {
+        var observer = FleetObserver()
+        observer.progress = { totals in self.progress(totals) }
+        observer.verdict = { verdict in self.tell(verdict) }
+        observer.clock = { wallClock() }
+        observer.hint = { text in self.state.withLock { self.printLine("tidings: \(text)", &$0) } }
+        return observer
+    }
+
+    private func tell(_ verdict: SendVerdict) {
+        state.withLock { state in
+            if verdict.outcome == .note { state.notes += 1 }
+            guard state.printed.values.reduce(0, +) < Self.limit else { return }
+            if areLinesNumbered {
+                let place = verdict.number > 0 ? "line \(verdict.number)" : "a line"
+                printLine("\(place): \(verdict)", &state)
+            } else {
+                // A simulated event has no line, and thousands share what is wrong with them.
+                guard state.texts.insert(verdict.description).inserted else { return }
+                printLine("an event: \(verdict)", &state)
+            }
+            state.printed[verdict.outcome, default: 0] += 1
+        }
+    }
+
+    private func progress(_ totals: SendTotals) {
+        guard showsProgress else { return }
+        state.withLock { state in
+            let text = "\r\u{1b}[Ksent \(totals.sent)  acked \(totals.acked)  retried \(totals.retried) "
+            try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+            state.isInLine = true
+        }
+    }
+
+    /// The end: how many verdicts were not printed, and what to do about stale events.
+    func finish(_ totals: SendTotals) {
+        state.withLock { state in
+            let counts: [(SendVerdict.Outcome, String, UInt64)] = [
+                (.refused, "refused", totals.rejected), (.quarantined, "quarantined", totals.quarantined),
+                (.stale, "stale", totals.stale), (.note, "of unknown keys", state.notes),
+            ]
+            let rest = counts.compactMap { outcome, name, count -> (String, UInt64)? in
+                let printed = state.printed[outcome] ?? 0
+                return count > printed ? (name, count - printed) : nil
+            }
+            let sum = rest.reduce(0) { $0 + $1.1 }
+            if sum > 0 {
+                let parts = rest.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
+                printLine(state.printed.isEmpty ? parts : "and \(sum) more: \(parts)", &state)
+            }
+            if totals.stale > 0 {
+                printLine(
+                    "\(totals.stale) stale: not stored, for their numbers lie below all that the daemon remembers of "
+                        + "their devices; if they were not sent before, the numbers have begun anew: send an `epoch`, "
+                        + "any number that differs at each start of the device", &state)
+            }
+            if state.isInLine { printLine("", &state) }
+        }
+    }
+
+    private func printLine(_ text: String, _ state: inout State) {
+        printError(state.isInLine && !text.isEmpty ? "\r\u{1b}[K" + text : text)
+        state.isInLine = false
+    }
+}
