@@ -42,27 +42,34 @@ package func statusCSV(_ status: DaemonStatus) -> String {
     return text
 }
 
-/// A name, and its values beside it: as many on a line as have room, the others below them.
+/// A name, and its values beside it: as many on a line as have room, the others below them. A value is broken only when
+/// it is longer than a line, and nothing of it is left out.
 private func entry(_ name: String, _ values: [String], _ style: TableStyle) -> [String] {
     let indent = 13
     let room = style.width - indent
     var lines: [String] = []
     var line = ""
+    func add(_ piece: String) {
+        if !line.isEmpty, columns(line) + 1 + columns(piece) > room {
+            lines.append(line)
+            line = ""
+        }
+        line += line.isEmpty ? piece : " " + piece
+    }
     for (index, value) in values.enumerated() {
-        for (part, word) in visible(value).split(separator: " ").enumerated() {
-            let isLastOfValue = part == visible(value).split(separator: " ").count - 1
-            var word = String(word) + (isLastOfValue && index < values.count - 1 ? "," : "")
-            if !line.isEmpty, columns(line) + 1 + columns(word) > room {
-                lines.append(line)
-                line = ""
-            }
-            // A word that no line has room for is broken; nothing of it is left out.
+        let value = visible(value) + (index < values.count - 1 ? "," : "")
+        guard columns(value) > room else {
+            add(value)
+            continue
+        }
+        for word in value.split(separator: " ") {
+            var word = String(word)
             while columns(word) > room {
                 let head = prefix(of: word, room)
-                lines.append(head)
+                add(head)
                 word.removeFirst(head.count)
             }
-            line += line.isEmpty ? word : " " + word
+            add(word)
         }
     }
     lines.append(line)

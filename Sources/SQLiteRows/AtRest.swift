@@ -11,7 +11,11 @@ package enum UnreadableFile: Error, Equatable, Sendable {
 
     /// How this is said of a file that is not closed.
     static func notClosed(_ path: String, _ suffix: String) -> UnreadableFile {
-        .unsettled(
+        if suffix == "-journal" {
+            return .unsettled(
+                "\(path) was not closed, its writer died while it changed it; start the daemon on it once")
+        }
+        return .unsettled(
             "\(path) was not closed, its last commits are in the file \(suffix) beside it, and nothing can be written "
                 + "there; start the daemon on the folder once, or copy all of it to where it can be written")
     }
