@@ -8,7 +8,7 @@ package import Events
     case new
     /// Taken before.
     case duplicate
-    /// More than 64 below the highest: whether it was taken can no longer be told. It is acknowledged, counted and
+    /// 64 or more below the highest: whether it was taken can no longer be told. It is acknowledged, counted and
     /// not stored.
     case stale
 }

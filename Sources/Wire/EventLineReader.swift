@@ -199,7 +199,9 @@ private func setTime(_ event: inout Event, _ fields: borrowing EventLineFields, 
         case .whole(let milliseconds): time = Timestamp(rawValue: milliseconds)
         case .real(let milliseconds) where milliseconds.magnitude < Double(wholeLimit):
             time = Timestamp(rawValue: Int64(milliseconds.rounded(.down)))
-        default: break
+        default:
+            // Nanoseconds are more than a double holds: kept exactly, so that what is wrong with them can be told.
+            time = try unsigned(number, line).flatMap(Int64.init(exactly:)).map { Timestamp(rawValue: $0) }
         }
     case .text(let text): time = try withPlain(line, text) { (plain) throws(Refusal) in readTime(plain) }
     case .flag, .other: break

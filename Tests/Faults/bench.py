@@ -29,6 +29,10 @@ def case(number, name):
     return note
 
 
+# Before a command, when root runs the tests: the command belongs to somebody without any right.
+AS_NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+
+
 def expect(is_so, text):
     if not is_so:
         raise Broken(text)

@@ -15,10 +15,11 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import rig
-from bench import NotHere, case, codes, event, expect, talk, udp_ask
+from bench import AS_NOBODY, NotHere, case, codes, event, expect, talk, udp_ask
 
 GOOD = b'{"product":"k","device":"d","type":"feature.used","aspect":"a"}\n'
 HOSTILE = ["x" * 128, "\u4e2d\u6587" * 20, "a\u0301" * 30, "\u202eevil\u001b[2J", "k\u0000one", "k\u0000two"]
@@ -145,7 +146,7 @@ def stale_is_told(bench):
         expect(totals["stale"] == 500, f"{form}: {totals}")
         expect("stale" in errors and "epoch" in errors, errors[:300])
     text = rig.tidings(bench.folder, "status").stdout
-    expect("kettle/old" in text, text)
+    expect(re.search(r"kettle +old +1,?100\b", text), text)
     return "each line, a total in send, the device in status"
 
 
@@ -265,8 +266,8 @@ def long_data_folder(bench):
 
 
 def as_nobody(bench, *arguments):
-    return subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", rig.BINARY, *arguments],
-                          env=rig.environment(), capture_output=True, text=True, timeout=rig.DEADLINE, cwd="/")
+    return subprocess.run([*AS_NOBODY, rig.BINARY, *arguments], env=rig.environment(), capture_output=True, text=True,
+                          timeout=rig.DEADLINE, cwd="/")
 
 
 @case(89, "read-only-folder")
@@ -451,12 +452,18 @@ def status_for_machines(bench):
 def long_work_is_told(bench):
     daemon = bench.daemon()
     expect(subprocess.run([rig.BINARY, "send", "--port", str(daemon.tcp_port), "--devices", "2000", "--events",
-                           "400000"], capture_output=True, env=rig.environment(), timeout=120).returncode == 0, "send")
+                           "200000"], capture_output=True, env=rig.environment(), timeout=120).returncode == 0, "send")
     expect(daemon.term() == 0, "no clean stop")
     leader, follower = pty.openpty()
     child = subprocess.Popen([rig.BINARY, "log", "export", "--data", str(rig.data(bench.folder))],
-                             stdout=subprocess.DEVNULL, stderr=follower, env=rig.environment())
+                             stdout=subprocess.PIPE, stderr=follower, env=rig.environment())
     os.close(follower)
+
+    def read_slowly():
+        while child.stdout.read(1 << 16):
+            time.sleep(0.005)
+
+    threading.Thread(target=read_slowly, daemon=True).start()
     seen, begun = b"", time.monotonic()
     while time.monotonic() - begun < 30 and b"%" not in seen and child.poll() is None:
         seen += terminal_says(leader, 0.2)
