@@ -1,6 +1,8 @@
 // Every key of tidings.yaml: its type, default, range and meaning, in one table that the loader, `tidings check
 // config` and docs/configuration.md share.
 
+import Events
+
 /// One key of the configuration.
 package struct ConfigurationKey: Sendable {
     /// What a value may be.
@@ -97,26 +99,10 @@ package struct ConfigurationKey: Sendable {
 
     /// The known key that is nearest to a misspelt one, if any is near.
     package static func nearest(to name: String) -> String? {
-        let ranked = all.map { (name: $0.name, distance: editDistance($0.name, name)) }
+        let ranked = all.map { (name: $0.name, distance: editDistance($0.name.utf8, name.utf8)) }
         guard let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
         return best.distance <= max(3, name.count / 2) ? best.name : nil
     }
-}
-
-/// Levenshtein distance, for "did you mean".
-package func editDistance(_ a: String, _ b: String) -> Int {
-    let target = Array(b.utf8)
-    var row = Array(0...target.count)
-    for (i, byte) in a.utf8.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for j in target.indices {
-            let substitution = diagonal + (byte == target[j] ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(substitution, row[j] + 1, diagonal + 1)
-        }
-    }
-    return row[target.count]
 }
 
 /// A tidings.yaml with every key at its default, each with its meaning and range as a comment.

@@ -1,5 +1,7 @@
 // Which variables of the environment are settings, which are of somebody else, and which are probably misspelt.
 
+import Events
+
 /// The `TIDINGS_…` variables of an environment.
 struct EnvironmentVariables {
     /// By key; only keys that are known.
@@ -11,8 +13,7 @@ struct EnvironmentVariables {
     /// What the commands, scripts and tests of this project read besides the keys.
     static let ours: Set = [
         "TIDINGS_BIN", "TIDINGS_CONFIG", "TIDINGS_CPU", "TIDINGS_DEADLINE", "TIDINGS_DEMO", "TIDINGS_FUZZ",
-        "TIDINGS_FUZZ_SEED",
-        "TIDINGS_FUZZ_TARGET", "TIDINGS_SIMULATION_FROM", "TIDINGS_SIMULATION_MUTATION", "TIDINGS_SIMULATION_SEEDS",
+        "TIDINGS_FUZZ_SEED", "TIDINGS_FUZZ_TARGET", "TIDINGS_SIMULATION_FROM", "TIDINGS_SIMULATION_MUTATION", "TIDINGS_SIMULATION_SEEDS",
     ]
 
     init(_ environment: [String: String]) {
@@ -31,7 +32,7 @@ struct EnvironmentVariables {
 
     private static func nearest(to name: String) -> String? {
         let ranked = ConfigurationKey.all.map { key in
-            (name: key.environmentName, distance: editDistance(key.environmentName, name))
+            (name: key.environmentName, distance: editDistance(key.environmentName.utf8, name.utf8))
         }
         guard let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
         return best.distance <= max(3, (name.count - prefix.count) / 2) ? best.name : nil
@@ -43,8 +44,11 @@ struct EnvironmentVariables {
     /// A service `tidings-listen-tcp` has a variable with the name of a key, `TIDINGS_LISTEN_TCP_PORT`. Its value is an
     /// address, and `TIDINGS_LISTEN_TCP_SERVICE_HOST` is there too: only then it is not taken for the key.
     private static func isServiceLink(_ name: String, _ value: String, _ environment: [String: String]) -> Bool {
-        if name.hasSuffix("_SERVICE_HOST") || name.contains(/_SERVICE_PORT(_[A-Z0-9_]+)?$/) { return true }
-        if name.contains(/_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR|START|END))?$/) { return true }
+        let words = name.split(separator: "_")
+        if words.suffix(2) == ["SERVICE", "HOST"] || isPair("SERVICE", "PORT", in: words) { return true }
+        if isPort(words.suffix(3)) || isPort(words.suffix(4).dropLast()) && addressParts.contains(words[words.count - 1]) {
+            return true
+        }
         if name.hasSuffix("_PORT"), isAddress(value) {
             let isKey = ConfigurationKey.all.contains { $0.environmentName == name }
             return !isKey || environment[name.dropLast("PORT".count) + "SERVICE_HOST"] != nil
@@ -52,7 +56,23 @@ struct EnvironmentVariables {
         return name.hasSuffix("_NAME") && value.hasPrefix("/") || name.hasPrefix("TIDINGS_ENV_")
     }
 
-    private static func isAddress(_ value: String) -> Bool { value.contains(/^(tcp|udp|sctp):\/\//) }
+    private static let protocols: Set<Substring> = ["TCP", "UDP", "SCTP"]
+    private static let addressParts: Set<Substring> = ["PROTO", "PORT", "ADDR", "START", "END"]
+
+    /// `PORT_7411_TCP`
+    private static func isPort(_ words: ArraySlice<Substring>) -> Bool {
+        guard words.count == 3, let first = words.first, let last = words.last else { return false }
+        return first == "PORT" && protocols.contains(last) && UInt16(words[words.startIndex + 1]) != nil
+    }
+
+    /// Whether two words stand one behind the other.
+    private static func isPair(_ first: String, _ second: String, in words: [Substring]) -> Bool {
+        zip(words, words.dropFirst()).contains { $0 == first && $1 == second }
+    }
+
+    private static func isAddress(_ value: String) -> Bool {
+        ["tcp://", "udp://", "sctp://"].contains { value.hasPrefix($0) }
+    }
 }
 
 /// What is done about names that look like addresses of people.

@@ -88,7 +88,7 @@ package struct SummaryReader: Sendable {
         try read { db in
             let names = try Self.names(db, .product).values
             let wanted = Array(name.lowercased().utf8)
-            let ranked = names.map { (distance(wanted, Array($0.lowercased().utf8)), $0) }.sorted { $0 < $1 }
+            let ranked = names.map { (editDistance(wanted, $0.lowercased().utf8), $0) }.sorted { $0 < $1 }
             let bound = max(2, wanted.count / 2)
             return ranked.filter { $0.0 <= bound }.prefix(limit).map(\.1)
         }
@@ -132,19 +132,4 @@ package struct SummaryReader: Sendable {
     }
 
     static func time(_ milliseconds: Int64?) -> Timestamp? { milliseconds.map { Timestamp(rawValue: $0) } }
-}
-
-/// How many bytes must be changed, put in or taken out to make one name of the other (Levenshtein).
-func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-    var row = Array(0...b.count)
-    for i in a.indices {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for j in b.indices {
-            let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-        }
-    }
-    return row[b.count]
 }

@@ -105,10 +105,4 @@ import Testing
         let configuration = try await load(configurationTemplate())
         #expect(configuration.effective.allSatisfy { $0.source != "default" })
     }
-
-    @Test func distanceCountsEdits() {
-        #expect(editDistance("port", "prt") == 1)
-        #expect(editDistance("", "abc") == 3)
-        #expect(editDistance("kitten", "sitting") == 3)
-    }
 }
