@@ -197,7 +197,8 @@ extension FleetSender {
         lines.bytes += line.bytes
         lines.bytes.append(0x0a)
         lines.numbers.append(line.number)
-        if lines.numbers.count >= min(max(options.batch, 1), Limits.batchEvents) { try await writeLines() }
+        let isFull = lines.numbers.count >= min(max(options.batch, 1), Limits.batchEvents)
+        if isFull || lines.bytes.count >= Limits.frameBytes { try await writeLines() }
     }
 
     /// Hands over the lines that wait.

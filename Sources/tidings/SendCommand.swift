@@ -29,7 +29,8 @@ struct Send: AsyncParsableCommand {
             The first 20 of these, then how many more there are. On standard output, the totals: \
             sent = acked + rejected + lost; quarantined and stale ones are among the acked.
 
-            Exits 1 when events were rejected or lost, 69 when the daemon cannot be reached or refuses for good.
+            Exits 1 when events were rejected or lost, 69 when the daemon cannot be reached or refuses for good, \
+            74 when the input cannot be read.
             """)
 
     @Option(help: "The daemon's address.")
@@ -101,7 +102,8 @@ struct Send: AsyncParsableCommand {
         let report = SendReport(areLinesNumbered: devices == nil)
         let sender = FleetSender(options, observer: report.observer)
         do {
-            try await send(sender)
+            let standing = { @Sendable in report.standing }
+            try await Interruption.guarding(stands: standing) { try await send(sender) }
         } catch {
             report.finish(sender.totals)
             printOut(describe(sender.totals))

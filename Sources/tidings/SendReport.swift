@@ -15,6 +15,8 @@ final class SendReport: Sendable {
         var texts: Set<String> = []
         /// Whether the cursor stands behind a line of progress.
         var isInLine = false
+        /// The totals as they were told last.
+        var totals = SendTotals()
     }
 
     /// So many verdicts are printed one by one.
@@ -53,12 +55,21 @@ final class SendReport: Sendable {
     }
 
     private func progress(_ totals: SendTotals) {
-        guard showsProgress else { return }
         state.withLock { state in
+            state.totals = totals
+            guard showsProgress else { return }
             let text = "\r\u{1b}[Ksent \(totals.sent)  acked \(totals.acked)  retried \(totals.retried) "
             try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
             state.isInLine = true
         }
+    }
+
+    /// What stands when the command is interrupted.
+    var standing: String {
+        let totals = state.withLock { $0.totals }
+        return
+            "send stopped: \(totals.acked) of \(totals.sent) events were acknowledged when last looked at, and "
+            + "are stored; the others may be, and can be sent again: events with an id are stored once"
     }
 
     /// The end: how many verdicts were not printed, and what to do about stale events.

@@ -187,6 +187,30 @@ import Testing
         }
     }
 
+    @Test func anInterruptionIsOneLine() async throws {
+        try await withDaemon { daemon in
+            let folder = TemporaryFolder()
+            defer { folder.remove() }
+            let (errors, pipe, process) = (folder.path + "/errors", Pipe(), Process())
+            _ = FileManager.default.createFile(atPath: errors, contents: nil)
+            process.executableURL = URL(fileURLWithPath: Binary.tidings)
+            process.arguments = Self.ways(daemon)[0]
+            process.standardInput = pipe
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+            try process.run()
+            try pipe.fileHandleForWriting.write(contentsOf: Data((Self.line("i", 1, Self.use) + "\n").utf8))
+            #expect(try await eventually { try await committed(daemon) == 1 })
+            // Totals are looked at once a second.
+            try await Task.sleep(for: .milliseconds(1_500))
+            kill(process.processIdentifier, SIGINT)
+            #expect(await exitStatus(of: process) == 130)
+            let text = try String(contentsOfFile: errors, encoding: .utf8)
+            #expect(text.split(separator: "\n").count == 1, "\(text)")
+            #expect(text.contains("send stopped: 1 of 1 events"), "\(text)")
+        }
+    }
+
     /// What the daemon has not acknowledged goes to the next one, though nothing more comes out of the pipe.
     @Test func aSilentPipeAndADaemonThatComesBack() async throws {
         let folder = TemporaryFolder()

@@ -199,6 +199,46 @@ import Wire
         #expect(link.outstanding == 0)
     }
 
+    /// Whatever a daemon says, and whenever the connection breaks: every line is acked, rejected or outstanding.
+    @Test func randomAnswersKeepTheBalance() {
+        let seed = UInt64.random(in: 1...UInt64.max)
+        var state = seed
+        func dice(_ sides: UInt64) -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return (state >> 33) % sides
+        }
+        for _ in 0..<2_000 {
+            let link = StreamLink()
+            var seq: UInt64 = 1
+            var reader = StreamAnswers(link: link, generation: link.connecting(), isNative: false)
+            for _ in 0..<(5 + dice(30)) {
+                let (kind, line, count) = (dice(8), dice(12), dice(9))
+                if kind == 0 {
+                    let lines = Array(String(repeating: "{}\n", count: Int(count) + 1).utf8)
+                    link.keep(Parcel(content: .lines(lines), count: Int(count) + 1, firstSeq: seq))
+                    seq += count + 1
+                } else if kind == 1, dice(3) == 0 {
+                    reader = StreamAnswers(link: link, generation: link.connecting(), isNative: false)
+                }
+                let word = ["ack", "error", "quarantined", "stale"][Int(dice(4))]
+                let code = [4_005, 4_130, 4_222, 4_240, 4_292][Int(dice(5))]
+                let answer =
+                    switch kind {
+                    case 2, 3: #"{"ack":\#(line)}"#
+                    case 4: #"{"\#(word)":{"more":\#(count)}}"#
+                    default: #"{"\#(word)":{"line":\#(line),"code":\#(code)}}"#
+                    }
+                let bytes = Array((answer + "\n").utf8)
+                _ = reader.take(bytes.span)
+                let totals = link.totals
+                #expect(totals.sent == seq - 1)
+                #expect(
+                    totals.sent == totals.acked + totals.rejected + UInt64(link.outstanding), "seed \(seed), \(answer)")
+                #expect(totals.quarantined + totals.stale <= totals.acked, "seed \(seed), \(answer)")
+            }
+        }
+    }
+
     /// The ack of a datagram that another one's ack has covered still says what was wrong with its events.
     @Test func aLateAckOfADatagramIsHeard() {
         let link = DatagramLink(options: DatagramOptions())

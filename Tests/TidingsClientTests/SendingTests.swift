@@ -86,11 +86,12 @@ private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFlee
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aRefusalForGoodEnds() async throws {
+    @Test(.timeLimit(.minutes(1)), arguments: [TidingsConnection.Format.native, .json])
+    func aRefusalForGoodEnds(format: TidingsConnection.Format) async throws {
         var manners = StubDaemon.Manners()
         manners.refusal = .forbidden
         let daemon = try await StubDaemon.start(manners)
-        let connection = TidingsConnection(host: "127.0.0.1", port: daemon.port)
+        let connection = TidingsConnection(host: "127.0.0.1", port: daemon.port, format: format)
         await #expect {
             try await connection.send([kettle(1)])
             try await connection.flush()

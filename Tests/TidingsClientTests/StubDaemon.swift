@@ -239,6 +239,11 @@ private final class StubStream: ChannelInboundHandler {
     private func takeLines(_ daemon: StubDaemon, _ output: inout [UInt8]) -> Bool {
         var start = 0
         var isOver = false
+        if let refusal = daemon.manners.refusal {
+            let fields = "\"code\":\(refusal.rawValue),\"reason\":\"\(refusal.name)\",\"text\":\"because\""
+            output += Array("{\"error\":{\(fields)}}\n".utf8)
+            return false
+        }
         for index in tail.indices where tail[index] == 0x0a && !isOver {
             let line = String(decoding: tail[start..<index], as: UTF8.self)
             daemon.state.withLock { $0.lines.append(line) }
