@@ -13,7 +13,8 @@ struct EnvironmentVariables {
     /// What the commands, scripts and tests of this project read besides the keys.
     static let ours: Set = [
         "TIDINGS_BIN", "TIDINGS_CONFIG", "TIDINGS_CPU", "TIDINGS_DEADLINE", "TIDINGS_DEMO", "TIDINGS_FUZZ",
-        "TIDINGS_FUZZ_SEED", "TIDINGS_FUZZ_TARGET", "TIDINGS_SIMULATION_FROM", "TIDINGS_SIMULATION_MUTATION", "TIDINGS_SIMULATION_SEEDS",
+        "TIDINGS_FUZZ_SEED", "TIDINGS_FUZZ_TARGET", "TIDINGS_SIMULATION_FROM", "TIDINGS_SIMULATION_MUTATION",
+        "TIDINGS_SIMULATION_SEEDS",
     ]
 
     init(_ environment: [String: String]) {
@@ -46,7 +47,9 @@ struct EnvironmentVariables {
     private static func isServiceLink(_ name: String, _ value: String, _ environment: [String: String]) -> Bool {
         let words = name.split(separator: "_")
         if words.suffix(2) == ["SERVICE", "HOST"] || isPair("SERVICE", "PORT", in: words) { return true }
-        if isPort(words.suffix(3)) || isPort(words.suffix(4).dropLast()) && addressParts.contains(words[words.count - 1]) {
+        if isPort(words.suffix(3))
+            || isPort(words.suffix(4).dropLast()) && addressParts.contains(words[words.count - 1])
+        {
             return true
         }
         if name.hasSuffix("_PORT"), isAddress(value) {

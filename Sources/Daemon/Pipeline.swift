@@ -276,7 +276,7 @@ package final class Pipeline: Intake {
     }
 
     private func lookForEmails(in names: Definitions) {
-        guard settings.emails == .warn else { return }
+        guard settings.emails == .warn, names.haveNames(with: Vocabulary.at) else { return }
         let isFirst = emailNames == 0
         for device in names.devices where names.name(of: device).contains(Vocabulary.at) { emailNames += 1 }
         for customer in names.customers where names.name(of: customer).contains(Vocabulary.at) { emailNames += 1 }

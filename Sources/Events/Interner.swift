@@ -20,8 +20,6 @@ package struct Interner: Sendable {
     /// choose the slot: so the table grows without a look at the names.
     private var slots: [UInt64]
     private let seed: UInt64
-    /// No new entry may contain this byte; 0 for none. Looked at only when an entry is to be made.
-    package var refusedByte: UInt8 = 0
 
     /// - Parameter seed: mixed into every hash, so that a sender cannot choose names that collide.
     package init(seed: UInt64 = UInt64.random(in: 1...UInt64.max)) {
@@ -49,7 +47,7 @@ package struct Interner: Sendable {
         let hash = search.hash != 0 ? search.hash : hash(bytes, scope: scope)
         let found = probe(bytes, scope: scope, hash: hash)
         if found.entry != 0 { return found.entry }
-        guard count < limit, refusedByte == 0 || !contains(bytes, refusedByte) else { return 0 }
+        guard count < limit else { return 0 }
         entries.append(Entry())
         let id = UInt32(count)
         fill(id, bytes, scope: scope, hash: hash, slot: found.slot)
@@ -83,11 +81,6 @@ package struct Interner: Sendable {
     }
 
     package func scope(of id: UInt32) -> UInt32 { Int(id) < entries.count ? entries[Int(id)].scope : 0 }
-
-    private func contains(_ bytes: Span<UInt8>, _ byte: UInt8) -> Bool {
-        for index in bytes.indices where bytes[index] == byte { return true }
-        return false
-    }
 
     private mutating func fill(_ id: UInt32, _ bytes: Span<UInt8>, scope: UInt32, hash: UInt64, slot: Int) {
         entries[Int(id)] = Entry(start: arena.count, count: UInt32(bytes.count), scope: scope)

@@ -62,6 +62,9 @@ private struct NamePlace: Sendable, BitwiseCopyable {
         return NamePlace(start: start, count: name.count)
     }
 
+    /// Whether a byte stands in the name of a device or a customer.
+    package func haveNames(with byte: UInt8) -> Bool { names.span.first(byte, from: 0) < names.count }
+
     /// The UTF-8 of the name of one of `devices`.
     package func name(of device: DeviceName) -> ArraySlice<UInt8> { name(device.place) }
 
@@ -113,12 +116,7 @@ package struct Vocabulary: Sendable {
     /// How many more names may be given out; known ones are found even when it is 0. For the quota of a sender.
     package var newNames = Int.max
     /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
-    package var refusesEmails = false {
-        didSet {
-            let byte = refusesEmails ? Self.at : 0
-            (devices.refusedByte, customers.refusedByte) = (byte, byte)
-        }
-    }
+    package var refusesEmails = false
     package static let at = UInt8(ascii: "@")
 
     package init() {}
@@ -143,7 +141,7 @@ package struct Vocabulary: Sendable {
         product: SymbolID, name: Span<UInt8>, search: NameSearch = NameSearch()
     ) -> DeviceID? {
         let known = devices.count
-        let limit = newNames > 0 ? Limits.devices : 0
+        let limit = mayBeNew(name) ? Limits.devices : 0
         let id = devices.intern(name, scope: product.rawValue, limit: limit, search: search)
         if Int(id) > known {
             newNames -= 1
@@ -156,7 +154,7 @@ package struct Vocabulary: Sendable {
     /// left.
     package mutating func customer(_ name: Span<UInt8>, search: NameSearch = NameSearch()) -> CustomerID? {
         let known = customers.count
-        let id = customers.intern(name, limit: newNames > 0 ? Limits.customers : 0, search: search)
+        let id = customers.intern(name, limit: mayBeNew(name) ? Limits.customers : 0, search: search)
         if Int(id) > known {
             newNames -= 1
             fresh.add(customer: CustomerID(rawValue: id), name: name)
@@ -166,10 +164,13 @@ package struct Vocabulary: Sendable {
 
     /// Why a device or a customer has got no number.
     package func refusal(of name: Span<UInt8>) -> Refusal {
-        guard refusesEmails else { return .vocabularyFull }
-        for index in name.indices where name[index] == Self.at { return .badIdentity }
-        return .vocabularyFull
+        refusesEmails && hasAt(name) ? .badIdentity : .vocabularyFull
     }
+
+    /// Whether a device or a customer may get this name, if it is not known.
+    private func mayBeNew(_ name: Span<UInt8>) -> Bool { newNames > 0 && !(refusesEmails && hasAt(name)) }
+
+    private func hasAt(_ name: Span<UInt8>) -> Bool { name.first(Self.at, from: 0) < name.count }
 
     /// The names given out since the last call.
     package mutating func takeFresh() -> Definitions {

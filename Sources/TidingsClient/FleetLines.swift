@@ -25,10 +25,10 @@ struct LineState {
     var bytes: [UInt8] = []
     var numbers: [UInt64] = []
     /// Forms of lines that were looked through for keys that nobody knows.
-    var forms: Set<UInt64> = []
+    var forms: Set<UInt32> = []
     var window = EventLineWindow()
     /// A hash of the keys of the line at hand that nobody knows; 0 when it has none.
-    var form: UInt64 = 0
+    var form: UInt32 = 0
     var devices: [Device] = []
     var scratch = EventBatch()
     var hasBegun = false

@@ -55,7 +55,7 @@ struct EventLineFields {
     var isDataOpaque = false
     var hasSpecversion = false
     /// A hash of the keys that are not ours; 0 for a line without any. Lines of one form have the same.
-    private(set) var unknownKeys: UInt64 = 0
+    private(set) var unknownKeys: UInt32 = 0
 
     /// Payload keys that stood in `data`; they go before those at the top. A bit for each `EventKey`.
     private var inData: UInt32 = 0
@@ -94,7 +94,7 @@ struct EventLineFields {
                 guard seen & bit == 0 else { throw .duplicateKey }
                 seen |= bit
             } else {
-                unknownKeys ^= try unknown.add(text, line)
+                unknownKeys ^= UInt32(truncatingIfNeeded: try unknown.add(text, line))
             }
             if let key, key.isPayload {
                 let bit: UInt32 = 1 &<< UInt32(key.rawValue)

@@ -57,7 +57,7 @@ package struct EventLineWindow: Sendable {
     package func append(
         _ index: Int, _ bytes: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary,
         into batch: inout EventBatch
-    ) throws(Refusal) -> UInt64 {
+    ) throws(Refusal) -> UInt32 {
         if let refusal = lines[index].refusal { throw refusal }
         try appendEvent(
             lines[index].fields, lines[index].searches, bytes.extracting(lines[index].range), arrival, &vocabulary,

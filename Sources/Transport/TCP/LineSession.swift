@@ -41,7 +41,7 @@ struct LineSession: Sendable {
     /// The keys that nobody knows of which the sender was told.
     private var toldKeys: Set<String> = []
     /// The last form of line that was looked through for such keys, and how many were.
-    private var lastForm: UInt64 = 0
+    private var lastForm: UInt32 = 0
     private var formsLookedAt = 0
 
     /// - Parameter blankLines: lines without anything in them that came before.
@@ -165,6 +165,7 @@ struct LineSession: Sendable {
         windowOrigins.removeAll(keepingCapacity: true)
     }
 
+    @inline(never)
     private func refuse(
         _ refusal: Refusal, line number: UInt64, _ line: Span<UInt8>, _ reception: Reception, _ refused: inout Int,
         output: inout [UInt8]
@@ -178,8 +179,9 @@ struct LineSession: Sendable {
     }
 
     /// Tells of the keys of a stored line that nobody knows, each once. Lines of one form are looked through once.
+    @inline(never)
     private mutating func tellUnknownKeys(
-        _ form: UInt64, _ origin: Origin, _ bytes: Span<UInt8>, output: inout [UInt8]
+        _ form: UInt32, _ origin: Origin, _ bytes: Span<UInt8>, output: inout [UInt8]
     ) {
         lastForm = form
         guard formsLookedAt < TransportLimits.formsLookedAt, toldKeys.count < TransportLimits.keysTold else { return }
