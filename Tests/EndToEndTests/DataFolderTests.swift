@@ -69,7 +69,9 @@ import Testing
         #expect(summary.status == 0 && summary.output.contains("92"), "\(summary)")
         #expect(summary.errors.contains("does not answer") && summary.errors.contains("as of the last checkpoint"))
         Foundation.kill(daemon.pid, SIGCONT)
-        #expect(await daemon.stop() == 0)
+        // Foundation now and then loses the status of a process that was halted: then its last line tells.
+        let code = await daemon.stop()
+        #expect(code == 0 || code == -1 && daemon.log.contains("\"message\":\"stopped\""), "\(code): \(daemon.log)")
         folder.remove()
     }
 
