@@ -94,6 +94,8 @@ let package = Package(
             ],
             swiftSettings: daemon),
         .target(
+            name: "Ingest", dependencies: ["Events", "Admission", "Log", "Transport"], swiftSettings: daemon),
+        .target(
             name: "TidingsClient",
             dependencies: [
                 "Events", "Wire",
@@ -105,7 +107,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation",
-                "Transport", .product(name: "Configuration", package: "swift-configuration"),
+                "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -166,11 +168,14 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Events", "Wire", "Admission", "Transport",
+                "Events", "Wire", "Admission", "Log", "Transport", "Ingest",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "IngestTests", dependencies: ["Events", "Admission", "Log", "Transport", "Ingest"],
             swiftSettings: strict),
         .testTarget(
             name: "TidingsClientTests",
@@ -183,7 +188,7 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteLog", "Transport", "Daemon", "TidingsTesting",
+                "Events", "Admission", "Log", "SQLiteLog", "Transport", "Ingest", "Daemon", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -191,7 +196,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Events", "Wire", "Admission", "Log", "Projection", "Transport", "TidingsTesting"],
+            dependencies: [
+                "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",

@@ -163,6 +163,14 @@ package struct Admission: Sendable {
         }
     }
 
+    /// Counts events that the daemon itself has made.
+    package mutating func admit(own count: Int) {
+        let door = Int(TransportKind.daemon.rawValue)
+        admitted[door].accepted += UInt64(count)
+        counts[door].received += UInt64(count)
+        counts[door].inFlight += UInt64(count)
+    }
+
     package mutating func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
         counts[Int(transport.rawValue)].refuse(reason, events: events)
     }

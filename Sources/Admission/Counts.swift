@@ -8,6 +8,8 @@ package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case tcpLines = 1
     case udp = 2
     case udpLines = 3
+    /// No door: events that the daemon itself has made.
+    case daemon = 4
 
     package var name: StaticString {
         switch self {
@@ -15,6 +17,7 @@ package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .tcpLines: "tcp_json"
         case .udp: "udp"
         case .udpLines: "udp_json"
+        case .daemon: "daemon"
         }
     }
 }

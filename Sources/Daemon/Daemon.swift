@@ -3,6 +3,7 @@
 import Admission
 import Events
 import Foundation
+import Ingest
 import Log
 package import Logging
 package import NIOCore
@@ -75,7 +76,7 @@ package struct Daemon: Sendable {
     /// Says where devices can connect. Called when the signals are already handled, so that whoever waits for this
     /// line may stop the daemon at once.
     private func announce(
-        _ ingest: Ingest, _ storage: Storage, _ whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void
+        _ ingest: IngestLoop, _ storage: Storage, _ whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void
     ) async {
         let (tcp, udp) = (ingest.listeners.tcpAddress, ingest.listeners.udpAddress)
         events.logger.notice(
@@ -88,17 +89,17 @@ package struct Daemon: Sendable {
         await whenListening(tcp.port ?? 0, udp.port ?? 0)
     }
 
-    private func open(on eventLoop: any EventLoop) async throws -> (Storage, Ingest) {
+    private func open(on eventLoop: any EventLoop) async throws -> (Storage, IngestLoop) {
         let (storage, known) = try await Storage.open(configuration, events: events)
         return (storage, try await openIngest(storage, known, on: eventLoop))
     }
 
     private func openIngest(
         _ storage: Storage, _ known: Storage.Known, on eventLoop: any EventLoop
-    ) async throws -> Ingest {
+    ) async throws -> IngestLoop {
         var pipelineSettings = Pipeline.Settings()
-        pipelineSettings.blockMaxEvents = configuration.blockMaxEvents
-        pipelineSettings.blockMaxDelay = configuration.blockMaxDelay
+        pipelineSettings.groupCommit.blockMaxEvents = configuration.blockMaxEvents
+        pipelineSettings.groupCommit.blockMaxDelay = Uptime(TimeAmount(configuration.blockMaxDelay).nanoseconds)
         pipelineSettings.emails = configuration.emails
         let appender = Appender(storage.log)
         let events = events
@@ -130,7 +131,7 @@ package struct Daemon: Sendable {
             tcp: (configuration.tcp.host, configuration.tcp.port),
             udp: (configuration.udp.host, configuration.udp.port),
             settings: transport, intake: intake, on: eventLoop)
-        return Ingest(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
+        return IngestLoop(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
     }
 }
 
@@ -154,7 +155,7 @@ package func isLoopback(_ address: SocketAddress) -> Bool {
 }
 
 /// What lives on the ingest event loop, and the appender to which it leads.
-struct Ingest: Sendable {
+struct IngestLoop: Sendable {
     let pipeline: NIOLoopBound<Pipeline>
     let eventLoop: any EventLoop
     let listeners: Listeners

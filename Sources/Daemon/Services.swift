@@ -3,6 +3,7 @@
 import Admission
 import Events
 import Foundation
+import Ingest
 import Log
 import Logging
 import NIOCore
@@ -19,7 +20,7 @@ extension NamedService {
 
 /// Holds the doors open; on shutdown closes them and drains what was read.
 struct IngestService: NamedService {
-    let ingest: Ingest
+    let ingest: IngestLoop
     let events: InternalEvents
     /// Called once, when the service runs.
     let announce: @Sendable () async -> Void
@@ -81,7 +82,7 @@ extension Task where Success == Never, Failure == Never {
 /// Stores the blocks and tells the ingest loop and the projector.
 struct AppenderService: NamedService {
     let storage: Storage
-    let ingest: Ingest
+    let ingest: IngestLoop
     let events: InternalEvents
 
     func run() async throws {

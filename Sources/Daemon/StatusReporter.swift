@@ -3,6 +3,7 @@
 import Admission
 import Events
 import Foundation
+import Ingest
 import Logging
 import NIOCore
 import Presentation
@@ -12,7 +13,7 @@ import Transport
 
 /// Answers the control socket.
 struct StatusReporter: Sendable {
-    let ingest: Ingest
+    let ingest: IngestLoop
     let storage: Storage
     let started: ContinuousClock.Instant
     let dataDirectory: String
@@ -46,7 +47,9 @@ struct StatusReporter: Sendable {
         let (storage, listeners) = (storage, ingest.listeners)
         return try await ingest.onLoop { pipeline in
             var transports: [String: DaemonStatus.Transport] = [:]
-            for kind in TransportKind.allCases {
+            // What the daemon itself has made came through no door, and is told only when there is any.
+            for kind in TransportKind.allCases
+            where kind != .daemon || pipeline.admission.counts[Int(kind.rawValue)].received > 0 {
                 transports["\(kind.name)"] = .init(pipeline.admission.counts[Int(kind.rawValue)])
             }
             let health: String =

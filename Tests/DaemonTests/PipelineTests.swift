@@ -3,6 +3,7 @@
 import Admission
 import Daemon
 import Events
+import Ingest
 import Log
 import Logging
 import NIOCore
@@ -65,7 +66,7 @@ private final class Station {
 
     private(set) lazy var pipeline: Pipeline = {
         var settings = Pipeline.Settings()
-        settings.blockMaxEvents = 4_096
+        settings.groupCommit.blockMaxEvents = 4_096
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         return Pipeline(
             vocabulary: Vocabulary(), dedupe: DedupeTable(), settings: settings, eventLoop: loop,

@@ -2,23 +2,22 @@
 
 import Admission
 import Events
+import Ingest
 import Log
 import Projection
 import Transport
 
 /// One life of the daemon, from a start to a crash.
 ///
-/// The blocks, tickets and waiters are those of the daemon's pipeline, with its promises: blocks are stored one after
-/// another, and nobody is told of a ticket before its block and all before it are durable.
+/// A thin shell around the daemon's own `GroupCommit`, as `Pipeline` is: it decides on blocks, tickets and waiters.
+/// Here are the log's thread, which stores blocks one after another, and the ways to break what the two make of it.
 final class SimulatedDaemon: Intake {
     /// Ways to break the daemon on purpose, so that the simulation can be seen to notice.
     enum Mutation: String, CaseIterable {
-        case acksBeforeAppend, skipsDedupe, forgetsDedupe, storesTwice, foldsTwice, skipsFold
+        case acksBeforeAppend, commitsOneTooMany, skipsDedupe, forgetsDedupe, storesTwice, foldsTwice, skipsFold
     }
 
-    var filling = EventBatch()
-    var vocabulary: Vocabulary
-    private(set) var admission: Admission
+    private var group: GroupCommit
     private(set) var isAlive = true
     private(set) var projector: SimulatedProjector
     private(set) var datagrams: SimulatedDatagramPort?
@@ -29,29 +28,17 @@ final class SimulatedDaemon: Intake {
     private let disk: SimulatedDisk
     private let incarnation: Int
     private let mutation: Mutation?
-    private var admittedEvents = 0
-    private var admittedText = 0
-    private var ticket: UInt64 = 1
-    private var waiters: [any Acknowledged] = []
-    private var gaps: [Event] = []
-    private var carried = Definitions()
-    private var inFlight: [InFlight] = []
     /// Closed blocks that are not stored; the first is being written.
     private var unstored: [PendingBlock] = []
     private var isWriting = false
-    private var starved: [any Acknowledged] = []
     private var connections: [SimulatedConnection] = []
 
-    private struct InFlight {
-        var ticket: UInt64
-        var waiters: [any Acknowledged]
-        var admitted: [AdmittedCounts]
-        /// False while its block is not stored.
-        var isDurable: Bool
-    }
-
-    private static let mostBlocksInFlight = 2
-    private static let mostBlockEvents = 8
+    private static let settings: GroupCommit.Settings = {
+        var settings = GroupCommit.Settings()
+        (settings.blockMaxEvents, settings.maxBlocksInFlight, settings.blockMaxDelay) = (8, 2, 3_000_000)
+        (settings.unitEvents, settings.unitTextBytes, settings.lightBlockEvents) = (1, 0, 4)
+        return settings
+    }()
     /// 2026-01-01, so that the times of the events are believed.
     static let epochStart: Int64 = 1_767_225_600_000
 
@@ -60,11 +47,12 @@ final class SimulatedDaemon: Intake {
         self.disk = disk
         self.incarnation = incarnation
         self.mutation = mutation
-        vocabulary = disk.vocabulary()
         projector = SimulatedProjector(world: world, disk: disk)
         projector.mutation = mutation
         projector.catchUp()
-        admission = Admission(dedupe: mutation == .forgetsDedupe ? DedupeTable() : projector.state.dedupe)
+        vocabulary = disk.vocabulary()
+        group = GroupCommit(
+            dedupe: mutation == .forgetsDedupe ? DedupeTable() : projector.state.dedupe, settings: Self.settings)
         datagrams = SimulatedDatagramPort(reception: reception(), world: world)
     }
 
@@ -87,15 +75,14 @@ final class SimulatedDaemon: Intake {
         checkCounts()
         for connection in connections { connection.die() }
         connections = []
-        waiters = []
-        starved = []
-        inFlight = []
         datagrams?.die()
         datagrams = nil
+        // Those who wait hold the daemon, and it them.
+        group = GroupCommit(dedupe: DedupeTable(), settings: Self.settings)
     }
 
     /// Whether everything that was read is durable and told.
-    var isDrained: Bool { inFlight.isEmpty && filling.isEmpty && waiters.isEmpty }
+    var isDrained: Bool { group.isIdle(filling) }
 
     func checkCounts() {
         for kind in TransportKind.allCases where !admission.counts[Int(kind.rawValue)].isBalanced {
@@ -105,81 +92,75 @@ final class SimulatedDaemon: Intake {
 
     // MARK: Intake
 
+    var filling = EventBatch()
+    var vocabulary: Vocabulary
+
+    var admission: Admission { group.admission }
+
     var now: Timestamp { Timestamp(rawValue: Self.epochStart + world.now) }
 
+    /// Nanoseconds, as the daemon's clock counts.
+    private var uptime: Uptime { Uptime(world.now) * 1_000_000 }
+
     func hasRoom() -> Bool {
-        if filling.count < Self.mostBlockEvents { return true }
-        guard inFlight.count < Self.mostBlocksInFlight else { return false }
-        close()
-        return true
+        switch group.room(&filling, &vocabulary, isProjectorBehind: { false }) {
+        case .open: return true
+        case .openBehind(let block):
+            store(block)
+            return true
+        case .full, .awaitsProjector: return false
+        }
     }
 
     func admit(_ transport: TransportKind) -> AdmissionResult {
         let table = admission.dedupe
-        let result = admission.admit(&filling, from: admittedEvents, textFrom: admittedText, transport: transport)
-        if mutation == .skipsDedupe { admission.dedupe = table }
-        filling.events += gaps
-        gaps = []
-        (admittedEvents, admittedText) = (filling.count, filling.text.count)
+        let result = group.admit(&filling, transport, at: uptime)
+        if mutation == .skipsDedupe { group.admission.dedupe = table }
         return result
     }
 
-    func enlist(_ peer: any Acknowledged) -> UInt64 {
-        if !waiters.contains(where: { $0 === peer }) { waiters.append(peer) }
-        return ticket
-    }
-
-    func readComplete() {
-        if inFlight.isEmpty, !filling.isEmpty || !waiters.isEmpty { close() }
-    }
-
-    func awaitRoom(_ peer: any Acknowledged) {
-        if !starved.contains(where: { $0 === peer }) { starved.append(peer) }
-    }
-
-    func forget(_ peer: any Acknowledged) {
-        waiters.removeAll { $0 === peer }
-        starved.removeAll { $0 === peer }
-        for index in inFlight.indices { inFlight[index].waiters.removeAll { $0 === peer } }
-    }
+    func enlist(_ peer: any Acknowledged) -> UInt64 { group.enlist(peer) }
+    func readComplete() { perform(group.readComplete(&filling, &vocabulary, at: uptime)) }
+    func awaitRoom(_ peer: any Acknowledged) { group.awaitRoom(peer) }
+    func forget(_ peer: any Acknowledged) { group.forget(peer) }
 
     func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
-        admission.refuse(reason, events: events, transport: transport)
+        group.refuse(reason, events: events, transport: transport)
     }
 
     func standing(of device: DeviceID) -> Standing? {
-        Standing(admission.dedupe.window(of: device))
+        group.standing(of: device)
     }
 
     func expect(_ device: DeviceID) {}
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
-        gaps += admission.close(
-            device, product: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,
+        group.closeGap(
+            device, of: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,
             transport: transport)
     }
 
     // MARK: Blocks
 
-    private func close() {
-        carried.append(vocabulary.takeFresh())
-        let isEmpty = filling.isEmpty
-        inFlight.append(
-            InFlight(ticket: ticket, waiters: waiters, admitted: admission.takeAdmitted(), isDurable: isEmpty))
-        waiters = []
-        ticket += 1
-        guard !isEmpty else {
-            soon { $0.tell() }
-            return
+    private func perform(_ actions: [GroupCommit.Action]) {
+        for action in actions {
+            switch action {
+            case .store(let block): store(block)
+            case .commitLater(let ticket): soon { $0.committed(through: ticket) }
+            case .tell(let peer, let ticket): peer.committed(through: ticket)
+            case .setTimer(let due?):
+                let milliseconds = (due - uptime + 999_999) / 1_000_000
+                soon(Int(milliseconds)) { $0.perform($0.group.timerFired(&$0.filling, &$0.vocabulary, at: $0.uptime)) }
+            // A timer that fires in vain does no harm.
+            case .setTimer(nil), .drained: break
+            }
         }
-        unstored.append(PendingBlock(ticket: ticket - 1, batch: filling, definitions: carried))
-        filling = EventBatch()
-        carried = Definitions()
-        (admittedEvents, admittedText) = (0, 0)
-        if mutation == .acksBeforeAppend {
-            inFlight[inFlight.count - 1].isDurable = true
-            soon { $0.tell() }
-        }
+    }
+
+    /// Takes a block for the log's thread.
+    private func store(_ block: PendingBlock) {
+        unstored.append(block)
+        if mutation == .acksBeforeAppend { soon { $0.committed(through: block.ticket) } }
         write()
     }
 
@@ -209,33 +190,20 @@ final class SimulatedDaemon: Intake {
             }
             isWriting = false
             unstored.removeFirst()
-            soon(world.between(0, 3)) { $0.stored(block.ticket) }
+            let ticket = mutation == .commitsOneTooMany ? block.ticket + 1 : block.ticket
+            soon(world.between(0, 3)) { $0.committed(through: ticket) }
             soon(world.between(0, 25)) { $0.projector.catchUp() }
             write()
         }
     }
 
-    private func stored(_ ticket: UInt64) {
-        for index in inFlight.indices where inFlight[index].ticket == ticket { inFlight[index].isDurable = true }
-        tell()
-    }
-
-    /// Tells of all that is durable, in order.
-    private func tell() {
-        while let first = inFlight.first, first.isDurable {
-            inFlight.removeFirst()
-            admission.commit(first.admitted)
-            for peer in first.waiters { peer.committed(through: first.ticket) }
+    /// Everything up to the ticket is durable.
+    private func committed(through ticket: UInt64) {
+        perform(group.committed(through: ticket))
+        for _ in 0..<group.waitingForRoomCount {
+            guard group.hasWaiting, hasRoom() else { break }
+            group.takeWaiting()?.resume()
         }
-        let waiting = starved
-        starved = []
-        for (index, peer) in waiting.enumerated() {
-            guard hasRoom() else {
-                starved = waiting[index...] + starved
-                return
-            }
-            peer.resume()
-        }
-        readComplete()
+        perform(group.goOn(&filling, &vocabulary, at: uptime))
     }
 }

@@ -96,6 +96,8 @@ final class Simulation {
 
     private func finish() {
         guard let daemon else { return world.fail("the daemon did not come back") }
+        // Its parts hold each other: without an end, every run would leave a daemon in memory.
+        defer { daemon.crash() }
         result.retries += daemon.retries
         daemon.checkCounts()
         if !daemon.isDrained { world.fail("the daemon still holds events") }

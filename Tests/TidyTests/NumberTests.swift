@@ -20,7 +20,7 @@ import Testing
             "retryDelay: Duration = .milliseconds(500)"
         ),
         (
-            "docs/delivery-semantics.md", "bounded by eight blocks under way", "Sources/Daemon/Pipeline.swift",
+            "docs/delivery-semantics.md", "bounded by eight blocks under way", "Sources/Ingest/GroupCommit.swift",
             "maxBlocksInFlight = 8"
         ),
         (

@@ -1,88 +1,98 @@
-// An intake without a log: blocks become durable when the test says so.
+// An intake without a log: the daemon's group commit, whose blocks become durable when the test says so.
 
 import Admission
 import Events
+import Ingest
+import Log
 import NIOCore
 import Testing
 import Transport
 import Wire
 
-/// Admits with the real `Admission`, and keeps everything that was "committed".
+/// A thin shell around the real `GroupCommit`, which keeps everything that was committed.
 final class StubIntake: Intake {
-    var filling = EventBatch()
-    var vocabulary = Vocabulary()
+    private var group: GroupCommit
     var now = Timestamp(rawValue: 1_795_132_800_000)
-    var admission = Admission()
     /// Whether blocks become durable by themselves at the end of a read.
     var commitsAtOnce = false
     var isFull = false
-    var committed: [Event] = []
-    var refusals: [Refusal] = []
-    var gaps: [Event] = []
-    var ticket: UInt64 = 1
-    private var admittedEvents = 0
-    private var waiters: [ObjectIdentifier: any Acknowledged] = [:]
-    private var starved: [any Acknowledged] = []
-    var eventLoop: (any EventLoop)?
+    private(set) var committed: [Event] = []
+    private(set) var refusals: [Refusal] = []
 
-    func hasRoom() -> Bool { !isFull }
-
-    func admit(_ transport: TransportKind) -> AdmissionResult {
-        let result = admission.admit(&filling, from: admittedEvents, textFrom: 0, transport: transport)
-        admittedEvents = filling.count
-        return result
+    init() {
+        var settings = GroupCommit.Settings()
+        settings.blockMaxDelay = 0
+        group = GroupCommit(dedupe: DedupeTable(), settings: settings)
     }
 
-    func enlist(_ peer: any Acknowledged) -> UInt64 {
-        waiters[ObjectIdentifier(peer)] = peer
-        return ticket
+    var filling = EventBatch()
+    var vocabulary = Vocabulary()
+
+    var admission: Admission { group.admission }
+    var ticket: UInt64 { group.currentTicket }
+
+    func hasRoom() -> Bool {
+        guard !isFull else { return false }
+        switch group.room(&filling, &vocabulary, isProjectorBehind: { false }) {
+        case .open: return true
+        case .openBehind(let block):
+            store(block)
+            return true
+        case .full, .awaitsProjector: return false
+        }
     }
+
+    func admit(_ transport: TransportKind) -> AdmissionResult { group.admit(&filling, transport, at: 0) }
+    func enlist(_ peer: any Acknowledged) -> UInt64 { group.enlist(peer) }
 
     func readComplete() {
         if commitsAtOnce { commit() }
     }
 
-    func awaitRoom(_ peer: any Acknowledged) { starved.append(peer) }
-
-    func forget(_ peer: any Acknowledged) { waiters[ObjectIdentifier(peer)] = nil }
+    func awaitRoom(_ peer: any Acknowledged) { group.awaitRoom(peer) }
+    func forget(_ peer: any Acknowledged) { group.forget(peer) }
 
     func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
         refusals.append(reason)
-        admission.refuse(reason, events: events, transport: transport)
+        group.refuse(reason, events: events, transport: transport)
     }
 
-    func standing(of device: DeviceID) -> Standing? {
-        Standing(admission.dedupe.window(of: device))
-    }
+    func standing(of device: DeviceID) -> Standing? { group.standing(of: device) }
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
-        gaps += admission.close(
-            device, product: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,
+        group.closeGap(
+            device, of: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,
             transport: transport)
     }
 
     func expect(_ device: DeviceID) {}
 
     /// Makes the filling block durable and tells everybody who waits for it.
-    func commit() {
-        committed += filling.events + gaps
-        gaps = []
-        filling.removeAll()
-        admittedEvents = 0
-        let told = waiters
-        waiters = [:]
-        ticket += 1
-        for peer in told.values { peer.committed(through: ticket - 1) }
+    func commit() { perform(group.readComplete(&filling, &vocabulary, at: 0)) }
+
+    private func perform(_ actions: [GroupCommit.Action]) {
+        for action in actions {
+            switch action {
+            case .store(let block): store(block)
+            case .commitLater(let ticket): perform(group.committed(through: ticket))
+            case .tell(let peer, let ticket): peer.committed(through: ticket)
+            case .setTimer, .drained: break
+            }
+        }
+    }
+
+    private func store(_ block: PendingBlock) {
+        committed += block.batch.events
+        perform(group.committed(through: block.ticket))
     }
 
     func makeRoom() {
         isFull = false
-        let told = starved
-        starved = []
-        for peer in told { peer.resume() }
+        for _ in 0..<group.waitingForRoomCount { group.takeWaiting()?.resume() }
     }
 
     var events: [Event] { committed + filling.events }
+    var gaps: [Event] { events.filter { $0.kind == .gap } }
 }
 
 /// A peer without a socket, for sessions.

@@ -1,0 +1,359 @@
+// Group commit as a pure value: which events make a block, who waits for it, and when there is room for more.
+
+package import Admission
+package import Events
+package import Log
+package import Transport
+
+/// What the ingest loop is told of the log's state.
+package enum StorageHealth: Sendable, Equatable {
+    case good
+    /// One line: the cause and the remedy.
+    case failing(String)
+}
+
+/// The state machine between the sessions and the log: blocks, tickets, waiters, back-pressure, drain and failure.
+///
+/// It has no threads, timers, clocks or sockets: time comes in as a number of nanoseconds that counts up, and what is
+/// to be done comes out as actions, to be carried out in their order. Whoever owns one (the daemon's `Pipeline`, the
+/// simulated daemon, the tests of the sessions) is a thin shell around it.
+///
+/// Events are decoded straight into the filling block. That block and the vocabulary belong to the shell, so that a
+/// decoder may write to both at once, and are lent to each call that may close the block: always the same two, changed
+/// by nobody else but for what decoders append. A block is closed when nothing is on its way to the log, or when it is
+/// full or old enough: so blocks grow with the load, and an idle daemon commits at once. Blocks are numbered by
+/// *tickets* that count up; a waiter is told of a ticket when that block and all before it are durable.
+///
+/// Not copyable: a copy would cost each event a dozen reference counts, and two of them would tell peers twice.
+package struct GroupCommit: ~Copyable {
+    package struct Settings: Sendable {
+        package var blockMaxEvents = Limits.blockEvents
+        /// How long a block may fill under load, nanoseconds.
+        package var blockMaxDelay: Uptime = 5_000_000
+        /// Blocks closed and not yet durable; when there are as many, sockets are not read.
+        package var maxBlocksInFlight = 8
+        /// A block smaller than this is followed by one that is closed at once: the load is light.
+        package var lightBlockEvents = 64
+        /// Room that one more unit may need: a block with less is full.
+        package var unitEvents = Limits.batchEvents
+        package var unitTextBytes = Limits.frameBytes
+
+        package init() {}
+    }
+
+    /// What is to be done by whoever owns the value.
+    package enum Action {
+        /// Hand the block to the log; `committed` or `storageFailed` must follow.
+        case store(PendingBlock)
+        /// Call `committed(through:)` with this ticket soon, but not from within the call at hand: nothing had to be
+        /// stored.
+        case commitLater(UInt64)
+        /// Tell a waiter that everything up to the ticket is durable.
+        case tell(any Acknowledged, UInt64)
+        /// Call `timerFired` at this time; nil: not at all any more.
+        case setTimer(Uptime?)
+        /// Everything that was read is durable, or has been given up.
+        case drained
+    }
+
+    /// Whether one more unit may be read.
+    package enum Room {
+        case open
+        /// As `open`, once this block is handed to the log.
+        case openBehind(PendingBlock)
+        /// As many blocks are on their way as may be.
+        case full
+        /// The projector is behind, and it is worth waiting for it.
+        case awaitsProjector
+    }
+
+    package var admission: Admission
+    package private(set) var health = StorageHealth.good
+
+    private let settings: Settings
+    /// Gives an empty batch for the next block.
+    private let newBatch: () -> EventBatch
+    /// Start of what `admit` has not yet looked at.
+    private var admittedEvents = 0
+    private var admittedText = 0
+    private var ticket: UInt64 = 1
+    private var waiters = Waiters()
+    /// Gaps that the unit being read has told of; they follow its events into the block.
+    private var gaps: [Event] = []
+    /// Names given out since the last block that had events.
+    private var pendingNames = Definitions()
+    private var inFlight: [InFlight] = []
+    private var lastBlockEvents = 0
+    private var firstEventAt: Uptime?
+    private var hasTimer = false
+    /// Peers that are not read until there is room, in the order in which they came.
+    private var waitingForRoom: [any Acknowledged] = []
+    private var isDraining = false
+    private var isGivenUp = false
+
+    /// What a block on its way to the log leaves behind here.
+    private struct InFlight {
+        var ticket: UInt64
+        var waiters: Waiters
+        var admitted: [AdmittedCounts]
+    }
+
+    /// Peers to be told of one block, each once, in the order in which they came.
+    private struct Waiters {
+        private var last: ObjectIdentifier?
+        private var places: [ObjectIdentifier: Int] = [:]
+        private var peers: [(any Acknowledged)?] = []
+
+        var isEmpty: Bool { places.isEmpty }
+
+        mutating func add(_ peer: any Acknowledged) {
+            let id = ObjectIdentifier(peer)
+            if last == id { return }
+            last = id
+            guard places[id] == nil else { return }
+            places[id] = peers.count
+            peers.append(peer)
+        }
+
+        mutating func remove(_ peer: any Acknowledged) {
+            guard let place = places.removeValue(forKey: ObjectIdentifier(peer)) else { return }
+            peers[place] = nil
+            last = nil
+        }
+
+        var all: [any Acknowledged] { peers.compactMap(\.self) }
+    }
+
+    /// - Parameter newBatch: gives an empty batch each time.
+    package init(
+        dedupe: DedupeTable, settings: Settings, newBatch: @escaping () -> EventBatch = { EventBatch() }
+    ) {
+        self.admission = Admission(dedupe: dedupe)
+        self.settings = settings
+        self.newBatch = newBatch
+    }
+
+    // MARK: Reading
+
+    /// Whether another unit fits into a block that has this much: asked for every frame, datagram and line. When it is
+    /// false, `room` says what to do. It changes nothing; `mutating` spares the copy of the whole value that the
+    /// compiler would otherwise make for the call.
+    package mutating func isOpen(events: Int, textBytes: Int) -> Bool {
+        events > 0 && events + settings.unitEvents <= settings.blockMaxEvents
+            && textBytes + settings.unitTextBytes <= Limits.blockTextBytes
+    }
+
+    /// Whether another unit fits, and what has to be done before.
+    ///
+    /// - Parameter isProjectorBehind: is asked only where a block would be begun.
+    package mutating func room(
+        _ filling: inout EventBatch, _ vocabulary: inout Vocabulary, isProjectorBehind: () -> Bool
+    ) -> Room {
+        // A new block is begun, and a full one closed, only when the projector need not be waited for.
+        if filling.isEmpty { return isProjectorBehind() ? .awaitsProjector : .open }
+        if isOpen(events: filling.count, textBytes: filling.text.count) { return .open }
+        guard inFlight.count < settings.maxBlocksInFlight else { return .full }
+        return isProjectorBehind() ? .awaitsProjector : .openBehind(closeFull(&filling, &vocabulary))
+    }
+
+    /// Judges the events that were appended to `filling` since the last call.
+    package mutating func admit(
+        _ filling: inout EventBatch, _ transport: TransportKind, at now: @autoclosure () -> Uptime
+    ) -> AdmissionResult {
+        if firstEventAt == nil, !filling.isEmpty { firstEventAt = now() }
+        let result = admission.admit(&filling, from: admittedEvents, textFrom: admittedText, transport: transport)
+        if !gaps.isEmpty {
+            filling.events += gaps
+            gaps.removeAll(keepingCapacity: true)
+        }
+        markAdmitted(filling)
+        return result
+    }
+
+    /// At how many of the filling block's events `admit` has not yet looked; `mutating` as `isOpen` is.
+    package mutating func unadmitted(events: Int) -> Int { events - admittedEvents }
+
+    /// Appends events that the daemon itself has made: they are true by definition, and no repetition. They are durable
+    /// with the ticket that `enlist` names; must not be called between the decoding of a unit and its `admit`.
+    package mutating func append(own events: [Event], to filling: inout EventBatch, at now: Uptime) {
+        precondition(unadmitted(events: filling.count) == 0, "events of a sender are not yet admitted")
+        if firstEventAt == nil { firstEventAt = now }
+        let before = filling.count
+        filling.events += events
+        admission.admit(own: filling.count - before)
+        markAdmitted(filling)
+    }
+
+    /// - Returns: the ticket that the peer will be told of.
+    package mutating func enlist(_ peer: any Acknowledged) -> UInt64 {
+        waiters.add(peer)
+        return ticket
+    }
+
+    package mutating func awaitRoom(_ peer: any Acknowledged) {
+        if !waitingForRoom.contains(where: { $0 === peer }) { waitingForRoom.append(peer) }
+    }
+
+    /// Takes a peer out of all lists.
+    package mutating func forget(_ peer: any Acknowledged) {
+        waiters.remove(peer)
+        waitingForRoom.removeAll { $0 === peer }
+        for index in inFlight.indices { inFlight[index].waiters.remove(peer) }
+    }
+
+    package mutating func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
+        admission.refuse(reason, events: events, transport: transport)
+    }
+
+    package mutating func drop(_ reason: Drop, events: UInt64, transport: TransportKind) {
+        admission.drop(reason, events: events, transport: transport)
+    }
+
+    package mutating func closeGap(
+        _ device: DeviceID, of product: SymbolID, epoch: UInt32, below oldest: UInt64, arrival: Timestamp,
+        transport: TransportKind
+    ) {
+        gaps += admission.close(
+            device, product: product, epoch: epoch, below: oldest, arrival: arrival, transport: transport)
+    }
+
+    package func standing(of device: DeviceID) -> Standing? { Standing(admission.dedupe.window(of: device)) }
+
+    package func expect(_ device: DeviceID) { admission.dedupe.prefetch(device) }
+
+    /// All units of one read are in: when nothing is on its way, the block goes now, or as soon as it is old enough.
+    package mutating func readComplete(
+        _ filling: inout EventBatch, _ vocabulary: inout Vocabulary, at now: Uptime
+    ) -> [Action] {
+        guard inFlight.isEmpty, !filling.isEmpty || !waiters.isEmpty else { return [] }
+        return closeWhenDue(&filling, &vocabulary, at: now)
+    }
+
+    package mutating func timerFired(
+        _ filling: inout EventBatch, _ vocabulary: inout Vocabulary, at now: Uptime
+    ) -> [Action] {
+        hasTimer = false
+        return readComplete(&filling, &vocabulary, at: now)
+    }
+
+    // MARK: Blocks
+
+    /// Closes the filling block now, or sets the timer that will.
+    private mutating func closeWhenDue(
+        _ filling: inout EventBatch, _ vocabulary: inout Vocabulary, at now: Uptime
+    ) -> [Action] {
+        guard !filling.isEmpty, lastBlockEvents >= settings.lightBlockEvents, !isDraining else {
+            return close(&filling, &vocabulary)
+        }
+        let due = (firstEventAt ?? now) + settings.blockMaxDelay
+        guard due > now else { return close(&filling, &vocabulary) }
+        guard !hasTimer else { return [] }
+        hasTimer = true
+        return [.setTimer(due)]
+    }
+
+    private mutating func close(_ filling: inout EventBatch, _ vocabulary: inout Vocabulary) -> [Action] {
+        var actions: [Action] = []
+        if hasTimer {
+            hasTimer = false
+            actions.append(.setTimer(nil))
+        }
+        // Only duplicates were received: everything they repeat is durable, or in a block before this one.
+        if filling.isEmpty { return actions + [.commitLater(beginNext())] }
+        return actions + [.store(closeFull(&filling, &vocabulary))]
+    }
+
+    /// Closes a block that has events. A timer that is set fires in vain: the next block is not due by then.
+    private mutating func closeFull(_ filling: inout EventBatch, _ vocabulary: inout Vocabulary) -> PendingBlock {
+        lastBlockEvents = filling.count
+        let batch = filling
+        filling = newBatch()
+        pendingNames.append(vocabulary.takeFresh())
+        let names = pendingNames
+        pendingNames = Definitions()
+        markAdmitted(filling)
+        return PendingBlock(ticket: beginNext(), batch: batch, definitions: names)
+    }
+
+    /// Moves waiters and counts to the list of what is on its way.
+    ///
+    /// - Returns: the ticket of the block that ended.
+    private mutating func beginNext() -> UInt64 {
+        let ended = ticket
+        inFlight.append(InFlight(ticket: ended, waiters: waiters, admitted: admission.takeAdmitted()))
+        waiters = Waiters()
+        ticket += 1
+        firstEventAt = nil
+        return ended
+    }
+
+    private mutating func markAdmitted(_ filling: borrowing EventBatch) {
+        admittedEvents = filling.count
+        admittedText = filling.text.count
+    }
+
+    /// Every block up to `ticket` is durable: counts and tells. Room may have become free for those who wait for it;
+    /// `goOn` must follow.
+    package mutating func committed(through ticket: UInt64) -> [Action] {
+        health = .good
+        var actions: [Action] = []
+        while let first = inFlight.first, first.ticket <= ticket {
+            inFlight.removeFirst()
+            admission.commit(first.admitted)
+            for peer in first.waiters.all { actions.append(.tell(peer, first.ticket)) }
+        }
+        return actions
+    }
+
+    /// To be called once the actions of `committed` are carried out, and those who waited for room have been let on:
+    /// closes what has come meanwhile, or ends the drain.
+    package mutating func goOn(
+        _ filling: inout EventBatch, _ vocabulary: inout Vocabulary, at now: Uptime
+    ) -> [Action] {
+        guard inFlight.isEmpty else { return [] }
+        if !filling.isEmpty || !waiters.isEmpty { return closeWhenDue(&filling, &vocabulary, at: now) }
+        guard isDraining else { return [] }
+        isDraining = false
+        return [.drained]
+    }
+
+    /// The log could not store a block and will try again; nothing is acknowledged meanwhile.
+    package mutating func storageFailed(_ message: String) { health = .failing(message) }
+
+    // MARK: Who waits for room
+
+    /// The ticket of the block that is being filled.
+    package var currentTicket: UInt64 { ticket }
+
+    /// How many wait now: so many may be let on, one after another while there is room; who then waits again has his
+    /// turn the next time.
+    package var waitingForRoomCount: Int { waitingForRoom.count }
+    package var hasWaiting: Bool { !waitingForRoom.isEmpty }
+
+    /// The one that has waited longest, when there is `room`: nobody is passed over.
+    package mutating func takeWaiting() -> (any Acknowledged)? {
+        waitingForRoom.isEmpty ? nil : waitingForRoom.removeFirst()
+    }
+
+    // MARK: The end
+
+    /// Whether everything that was read is durable and told.
+    package func isIdle(_ filling: borrowing EventBatch) -> Bool {
+        inFlight.isEmpty && filling.isEmpty && waiters.isEmpty
+    }
+
+    /// Stores what is filling; `drained` follows when everything that was read is durable.
+    package mutating func drain(_ filling: inout EventBatch, _ vocabulary: inout Vocabulary) -> [Action] {
+        if isGivenUp || isIdle(filling) { return [.drained] }
+        isDraining = true
+        return inFlight.isEmpty ? close(&filling, &vocabulary) : []
+    }
+
+    /// Ends the wait for `drain`: what is not durable by now has no ack, and is sent again.
+    package mutating func giveUp() -> [Action] {
+        isGivenUp = true
+        guard isDraining else { return [] }
+        isDraining = false
+        return [.drained]
+    }
+}
