@@ -60,11 +60,12 @@ struct ControlSocket: Sendable {
             try? FileManager.default.removeItem(atPath: address.path)
             address.close()
         }
+        // A `NIOAsyncChannel` that is let go unserved is a trap, and one that was accepted in the moment of a stop
+        // would be let go. So it is made by the task that serves the connection, which is not read before.
         let server = try await ServerBootstrap(group: group)
+            .childChannelOption(.autoRead, value: false)
             .bind(unixDomainSocketPath: address.path, cleanupExistingSocketFile: true) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
+                channel.eventLoop.makeSucceededFuture(channel)
             }
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: address.path)
         try await withThrowingDiscardingTaskGroup { group in
@@ -76,7 +77,14 @@ struct ControlSocket: Sendable {
         }
     }
 
-    private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>) async throws {
+    private func serve(_ channel: any Channel) async throws {
+        let connection = try await channel.eventLoop.submit {
+            // Whoever waited in vain has hung up.
+            guard channel.isActive else { throw ChannelError.ioOnClosedChannel }
+            let connection = try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+            try channel.syncOptions?.setOption(.autoRead, value: true)
+            return connection
+        }.get()
         try await connection.executeThenClose { inbound, outbound in
             var requests = ControlRequests()
             for try await bytes in inbound {

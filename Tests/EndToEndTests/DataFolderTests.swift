@@ -62,16 +62,19 @@ import Testing
         try await post(daemon)
         _ = try await tidings("summary", "--data", folder.path)
         Foundation.kill(daemon.pid, SIGSTOP)
+        async let another = tidings("status", "--data", folder.path)
+        async let third = tidings("status", "--data", folder.path)
         let status = try await tidings("status", "--data", folder.path)
         #expect(status.status == 69, "\(status)")
+        #expect(try await [another.status, third.status] == [69, 69])
         #expect(status.errors.contains("the daemon at \(folder.path) does not answer (within 10 s)"), "\(status)")
         let summary = try await tidings("summary", "kettle", "--data", folder.path)
         #expect(summary.status == 0 && summary.output.contains("92"), "\(summary)")
         #expect(summary.errors.contains("does not answer") && summary.errors.contains("as of the last checkpoint"))
         Foundation.kill(daemon.pid, SIGCONT)
-        // Foundation now and then loses the status of a process that was halted: then its last line tells.
+        // Connections that it finds in the moment of its stop, their clients gone, once were its end by a trap.
         let code = await daemon.stop()
-        #expect(code == 0 || code == -1 && daemon.log.contains("\"message\":\"stopped\""), "\(code): \(daemon.log)")
+        #expect(code == 0, "\(code): \(daemon.log)")
         folder.remove()
     }
 
