@@ -1,6 +1,7 @@
 // Lines cut out of bytes that come in any pieces, and what these bytes are if they are no lines of JSON.
 
 import Events
+import Wire
 
 /// One line of input.
 package struct InputLine {
@@ -86,17 +87,12 @@ package struct InputLines {
     }
 
     private func trimmed(_ range: Range<Int>) -> Range<Int> {
-        var (start, end) = (range.lowerBound, range.upperBound)
-        while start < end, isBlank(bytes[end - 1]) { end -= 1 }
+        var start = range.lowerBound
+        let end = lineEnd(bytes.span, in: range)
         while start < end, isBlank(bytes[start]) { start += 1 }
         return start..<end
     }
 }
-
-private let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
-
-/// White space, and what C strings end with.
-private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d || byte == 0x00 }
 
 /// What to do about input that is no JSON lines, by its first line; nil when it looks as it should.
 ///

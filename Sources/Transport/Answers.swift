@@ -102,12 +102,6 @@ func writeNote(key: String, line: UInt64, into output: inout [UInt8]) {
     append("}}\n", to: &output)
 }
 
-/// Whether a byte is nothing between lines and at their ends: white space, and what C strings end with.
-@inline(__always)
-func isBlank(_ byte: UInt8) -> Bool {
-    byte <= 0x20 && (byte == 0x20 || byte == 0x0d || byte == 0x09 || byte == 0x0a || byte == 0x00)
-}
-
 private func append(_ text: StaticString, to output: inout [UInt8]) {
     output.append(contentsOf: text.description.utf8)
 }

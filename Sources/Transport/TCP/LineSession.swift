@@ -26,9 +26,7 @@ struct LineSession: Sendable {
 
         /// Where the line stands. It is looked for once more, as only those that something is told of are needed.
         func range(in bytes: Span<UInt8>) -> Range<Int> {
-            var end = bytes.first(0x0a, from: start)
-            while end > start, isBlank(bytes[end - 1]) { end -= 1 }
-            return start..<end
+            start..<lineEnd(bytes, in: start..<bytes.first(0x0a, from: start))
         }
     }
 
@@ -131,8 +129,7 @@ struct LineSession: Sendable {
             if isLast, at == end { return .isOver }
             lines += 1
             left -= 1
-            var last = end
-            while last > at, isBlank(bytes[last - 1]) { last -= 1 }
+            let last = lineEnd(bytes, in: at..<end)
             if last > at {
                 reception.window.add(bytes, at..<last)
                 windowOrigins.append(Origin(line: lines, start: at))

@@ -117,6 +117,3 @@ package struct TCPSession: Sendable {
         return streamMagic.count
     }
 }
-
-/// U+FEFF in UTF-8, with which some programs begin a file.
-let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]

@@ -298,8 +298,7 @@ private struct DatagramLines {
         while at < bytes.count {
             let start = at
             let end = bytes.first(0x0a, from: at)
-            var last = end
-            while last > start, isBlank(bytes[last - 1]) { last -= 1 }
+            let last = lineEnd(bytes, in: start..<end)
             let line = begun
             at = end + 1
             begun += 1

@@ -1,0 +1,18 @@
+// What stands around lines of input and is no part of them.
+
+/// U+FEFF in UTF-8, with which some programs begin a file.
+package let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
+
+/// Whether a byte is nothing between lines and at their ends: white space, and what C strings end with.
+@inlinable @inline(__always)
+package func isBlank(_ byte: UInt8) -> Bool {
+    byte <= 0x20 && (byte == 0x20 || byte == 0x0d || byte == 0x09 || byte == 0x0a || byte == 0x00)
+}
+
+/// Where a line ends that stands in `range`, without the blanks at its end; the range's start when it is blank.
+@inlinable @inline(__always)
+package func lineEnd(_ bytes: Span<UInt8>, in range: Range<Int>) -> Int {
+    var end = range.upperBound
+    while end > range.lowerBound, isBlank(bytes[end &- 1]) { end &-= 1 }
+    return end
+}
