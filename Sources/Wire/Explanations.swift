@@ -139,14 +139,8 @@ private let nameKeys: [EventKey] = [
 private let numberKeys: [EventKey] = [.seq, .epoch]
 
 private func wrongType(_ line: Span<UInt8>, _ contents: LineContents) -> String? {
-    for key in nameKeys {
-        guard let entry = contents[key], !entry.isString(in: line), !entry.isNull(in: line) else { continue }
-        return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send a string"
-    }
-    for key in numberKeys {
-        guard let entry = contents[key], !entry.isNumber(in: line), !entry.isNull(in: line) else { continue }
-        return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send a whole number"
-    }
+    if let told = contents.mistyped(nameKeys, in: line, wanted: .string) { return told }
+    if let told = contents.mistyped(numberKeys, in: line, wanted: .number) { return told }
     guard let id = contents[.id], !id.isString(in: line), !id.isNumber(in: line) else { return nil }
     return "id is \(id.type(in: line)) (\(id.shown(in: line))); send a whole number or a string"
 }
@@ -173,9 +167,8 @@ private func badIdentity(_ line: Span<UInt8>, _ contents: LineContents) -> Strin
     for key in [EventKey.id, .seq, .epoch] {
         guard let entry = contents[key], !entry.isNull(in: line) else { continue }
         if entry.isNumber(in: line) {
-            let text = JSONText(start: UInt32(entry.value.lowerBound), end: UInt32(entry.value.upperBound))
             let most = key == .epoch ? UInt64(UInt32.max) : .max
-            if let number = try? unsigned(text, line), number <= most { continue }
+            if let number = entry.unsigned(in: line), number <= most { continue }
             return "\(key) is \(entry.shown(in: line)); send a whole number from 0 to \(most)"
         }
         guard entry.plain(in: line).isEmpty else { continue }

@@ -257,9 +257,7 @@ func value(of text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> Value? {
 /// number, as JSON and the schemas have it.
 func unsigned(_ text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt64? {
     var at = Int(text.start)
-    let number = try readNumber(line, &at)
-    if number.isInteger, number.isExact, !number.isNegative { return number.mantissa }
-    return number.exactUnsigned
+    return try readNumber(line, &at).exactUnsigned
 }
 
 extension JSONNumber {

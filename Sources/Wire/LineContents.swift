@@ -72,6 +72,22 @@ struct LineContents {
         return key.isPayload ? all.first(where: \.isInData) ?? all.first : all.first { !$0.isInData }
     }
 
+    /// What is said of the first of some keys that has a value of another type than it should have; nil when none has.
+    func mistyped(_ keys: [EventKey], in line: Span<UInt8>, wanted: WantedType) -> String? {
+        for key in keys {
+            guard let entry = self[key], !entry.isNull(in: line) else { continue }
+            let isRight = wanted == .string ? entry.isString(in: line) : entry.isNumber(in: line)
+            if isRight { continue }
+            return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send \(wanted.rawValue)"
+        }
+        return nil
+    }
+
+    enum WantedType: String {
+        case string = "a string"
+        case number = "a whole number"
+    }
+
     /// Keys that mean nothing to the daemon. Of a CloudEvent only those in `data`: it may have extensions.
     var unknown: [Entry] {
         let isCloudEvent = self[.specversion] != nil
@@ -116,6 +132,11 @@ extension LineContents.Entry {
         let raw = line.extracting(value)
         let end = cut(raw, limit: LineContents.shownBytes)
         return String(decoding: Array(copying: raw.extracting(0..<end)), as: UTF8.self) + (end < raw.count ? "…" : "")
+    }
+
+    /// A number's value, if it is a whole one that is not negative.
+    func unsigned(in line: Span<UInt8>) -> UInt64? {
+        try? Wire.unsigned(JSONText(start: UInt32(value.lowerBound), end: UInt32(value.upperBound)), line)
     }
 
     /// The UTF-8 of a string.

@@ -109,14 +109,8 @@ private func wrongValueType(_ event: Event, _ line: Span<UInt8>, _ contents: Lin
     guard let contents else {
         return "the value is of a type that \(event.kind.name) does not take; see schemas/events"
     }
-    for key in countKeys {
-        guard let entry = contents[key], !entry.isNumber(in: line), !entry.isNull(in: line) else { continue }
-        return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send a whole number"
-    }
-    for key in textKeys {
-        guard let entry = contents[key], !entry.isString(in: line), !entry.isNull(in: line) else { continue }
-        return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send a string"
-    }
+    if let told = contents.mistyped(countKeys, in: line, wanted: .number) { return told }
+    if let told = contents.mistyped(textKeys, in: line, wanted: .string) { return told }
     if let data = contents[.data], !contents.entries.contains(where: \.isInData) {
         return "data is \(data.type(in: line)); send an object"
     }
@@ -153,10 +147,7 @@ private func outOfRange(_ event: Event, _ line: Span<UInt8>, _ contents: LineCon
                 + "say the scale with bestRating and worstRating"
         }
     }
-    for key in [EventKey.bestRating, .worstRating] {
-        guard let bound = contents?[key], !bound.isNumber(in: line), !bound.isNull(in: line) else { continue }
-        return "\(key) is \(bound.type(in: line)) (\(bound.shown(in: line))); send a whole number"
-    }
+    if let told = contents?.mistyped([.bestRating, .worstRating], in: line, wanted: .number) { return told }
     if contents?[.bestRating] != nil || contents?[.worstRating] != nil {
         return "no scale has these bounds; bestRating is 2 to 254 with worstRating 1, or 1 or 10 with worstRating 0"
     }
@@ -165,9 +156,7 @@ private func outOfRange(_ event: Event, _ line: Span<UInt8>, _ contents: LineCon
 
 private func isWhole(_ entry: LineContents.Entry, _ line: Span<UInt8>, upTo most: UInt64) -> Bool {
     guard entry.isNumber(in: line) else { return true }
-    let text = JSONText(start: UInt32(entry.value.lowerBound), end: UInt32(entry.value.upperBound))
-    guard let number = try? unsigned(text, line) else { return false }
-    return number <= most
+    return entry.unsigned(in: line).map { $0 <= most } ?? false
 }
 
 private func notFinite(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
