@@ -99,9 +99,7 @@ package struct ConfigurationKey: Sendable {
 
     /// The known key that is nearest to a misspelt one, if any is near.
     package static func nearest(to name: String) -> String? {
-        let ranked = all.map { (name: $0.name, distance: editDistance($0.name.utf8, name.utf8)) }
-        guard let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
-        return best.distance <= max(3, name.count / 2) ? best.name : nil
+        nearestWord(to: name, among: all.map(\.name), within: max(3, name.count / 2))
     }
 }
 

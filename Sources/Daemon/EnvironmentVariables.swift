@@ -32,11 +32,9 @@ struct EnvironmentVariables {
     }
 
     private static func nearest(to name: String) -> String? {
-        let ranked = ConfigurationKey.all.map { key in
-            (name: key.environmentName, distance: editDistance(key.environmentName.utf8, name.utf8))
-        }
-        guard let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
-        return best.distance <= max(3, (name.count - prefix.count) / 2) ? best.name : nil
+        nearestWord(
+            to: name, among: ConfigurationKey.all.map(\.environmentName),
+            within: max(3, (name.count - prefix.count) / 2))
     }
 
     /// Whether a variable is one of those that Kubernetes (and `docker --link`) set for every service, here for one

@@ -18,17 +18,23 @@ package func editDistance(_ a: some Collection<UInt8>, _ b: some Collection<UInt
     return row[target.count]
 }
 
-/// The known word that a misspelt one probably stands for: one that it begins with or is the beginning of, else the
-/// nearest one; nil when none is near, or the word is longer than any name.
-package func nearestWord(to word: String, among known: some Sequence<String>) -> String? {
+/// The known word that is nearest to a misspelt one, of several the first in the alphabet; nil when it is farther away
+/// than `most` changes.
+package func nearestWord(to word: String, among known: some Sequence<String>, within most: Int) -> String? {
+    let ranked = known.map { (distance: editDistance(word.utf8, $0.utf8), word: $0) }
+    guard let best = ranked.min(by: { ($0.distance, $0.word) < ($1.distance, $1.word) }) else { return nil }
+    return best.distance <= most ? best.word : nil
+}
+
+/// The known word that a misspelt one probably stands for: the nearest one, else one that it begins with or is the
+/// beginning of; nil when none is near, or the word is longer than any name.
+package func nearestWord(to word: String, among known: [String]) -> String? {
     let (shortest, longest) = (3, 64)
     guard word.utf8.count <= longest else { return nil }
     let wanted = word.lowercased()
-    let ranked = known.map { (distance: editDistance(wanted.utf8, $0.utf8), word: $0) }
-        .sorted { ($0.distance, $0.word) < ($1.distance, $1.word) }
-    if let best = ranked.first, best.distance <= Swift.max(1, wanted.utf8.count / 3) { return best.word }
-    return ranked.first {
-        Swift.min($0.word.utf8.count, wanted.utf8.count) >= shortest
-            && (wanted.hasPrefix($0.word) || $0.word.hasPrefix(wanted))
-    }?.word
+    if let near = nearestWord(to: wanted, among: known, within: max(1, wanted.utf8.count / 3)) { return near }
+    let related = known.lazy.filter {
+        min($0.utf8.count, wanted.utf8.count) >= shortest && (wanted.hasPrefix($0) || $0.hasPrefix(wanted))
+    }
+    return nearestWord(to: wanted, among: related, within: .max)
 }
