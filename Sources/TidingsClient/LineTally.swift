@@ -1,6 +1,7 @@
 // What a daemon has said of the lines of one connection, and what becomes of them when it acknowledges them.
 
 import Events
+import Wire
 
 /// Lines that were named, lines that were only counted, and lines that the daemon wants to have later.
 struct LineTally {

@@ -54,13 +54,19 @@ package struct StreamAnswers {
     /// The daemon refuses something. What a new connection mends is sent again on one: it starts with an empty table
     /// and with everything that was not acknowledged. What is wrong with a batch is found out event by event.
     private mutating func take(_ reject: Reject) {
+        let (link, generation) = (link, generation)
+        end(reject.refusal, "\(reject.code): \(reject.text)") { link.refusedBatch(reject, generation) }
+    }
+
+    /// The connection ends for a reason that the daemon gave.
+    ///
+    /// - Parameter leaveOut: leaves out what the daemon does not want; says whether there was anything to be left out.
+    private mutating func end(_ refusal: Refusal?, _ text: String, leaveOut: () -> Bool = { false }) {
         areOver = true
-        let text = "\(reject.code): \(reject.text)"
-        switch remedy(reject.refusal) {
+        switch remedy(refusal) {
         case .patience: link.parted(text, isAskedForPatience: true, generation)
         case .anotherConnection: link.parted(text, isAskedForPatience: false, generation)
-        case .without where link.refusedBatch(reject, generation):
-            link.parted(text, isAskedForPatience: false, generation)
+        case .without where leaveOut(): link.parted(text, isAskedForPatience: false, generation)
         case .without, .none: link.refused(text, generation)
         }
     }
@@ -96,14 +102,7 @@ package struct StreamAnswers {
         guard let answer = AnswerLine(bytes) else { return }
         let refusal = UInt16(exactly: answer.code).flatMap(Refusal.init(rawValue:))
         if answer.kind == .error, answer.line == 0, answer.more == nil {
-            areOver = true
-            let text = "\(answer.code): \(answer.text.isEmpty ? answer.reason : answer.text)"
-            switch remedy(refusal) {
-            case .patience: link.parted(text, isAskedForPatience: true, generation)
-            case .anotherConnection: link.parted(text, isAskedForPatience: false, generation)
-            case .without, .none: link.refused(text, generation)
-            }
-            return
+            return end(refusal, "\(answer.code): \(answer.text.isEmpty ? answer.reason : answer.text)")
         }
         // A connection that speaks frames is told of no lines.
         guard !isNative else { return }
