@@ -1,12 +1,17 @@
 // Putting a finished file in the place of another one: two calls of the C library.
 
 import Glibc
+import SQLiteRows
 
-/// Replaces `path` by `replacement` in one step, as rename(2) does: whoever has the old file open keeps reading it.
+/// Replaces `path` by `replacement` in one step, as rename(2) does: whoever has the old file open keeps reading it. It
+/// is durable when this returns.
 func swapFile(_ replacement: String, into path: String) throws(ProjectionError) {
     // SAFETY: the strings live as C strings for the length of the call, and rename(2) keeps neither.
     guard unsafe rename(replacement, path) == 0 else {
         throw .storage("\(replacement) cannot be renamed to \(path) (errno \(errno))")
+    }
+    do { try FileAccess.syncFolder(FileAccess.folder(of: path)) } catch {
+        throw .storage("\(path) is in its place, and its folder cannot be written to the disk (errno \(error.number))")
     }
 }
 

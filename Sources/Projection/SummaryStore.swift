@@ -38,7 +38,7 @@ package struct SummaryStore: Sendable {
             try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY")
         }
         do {
-            queue = try Self.open(path, configuration)
+            queue = try DatabaseQueue.openForWriting(path, configuration: configuration, setUp: Self.setUp)
             let meta = try queue.write { db in
                 try db.execute(sql: SummarySchema.tables)
                 return try Self.meta(db)
@@ -67,24 +67,7 @@ package struct SummaryStore: Sendable {
         }
     }
 
-    /// Opens the file in WAL mode. It rests without: who has read it since before, for however long, keeps the file as
-    /// it was, and this one gets a copy.
-    private static func open(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
-        do {
-            try queue.writeWithoutTransaction(setUp)
-            return queue
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-            try queue.close()
-            guard FileAccess.isPlain(path), !FileAccess.isFilled(path + "-journal"), FileAccess.detach(path) else {
-                throw error
-            }
-        }
-        let copy = try DatabaseQueue(path: path, configuration: configuration)
-        try copy.writeWithoutTransaction(setUp)
-        return copy
-    }
-
+    /// Puts the file in WAL mode; it rests without.
     private static func setUp(_ db: Database) throws {
         // A checkpoint writes rows that lie together: four times SQLite's usual page costs a quarter of the frames. It
         // has an effect only on a file that is made here.

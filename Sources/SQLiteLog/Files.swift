@@ -53,9 +53,7 @@ enum Files {
         }
         // SAFETY: as in FolderLock.
         if unsafe mkdir(path, mode_t(FileAccess.folderMode)) != 0, errno != EEXIST { throw .io("\(path): \(reason())") }
-        // Only this makes the new name survive a power cut.
-        let above = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-        try syncFolder(above.isEmpty ? "/" : above)
+        try syncFolder(FileAccess.folder(of: path))
     }
 
     static func isThere(_ path: String) -> Bool {
@@ -144,29 +142,7 @@ enum Files {
     ///
     /// - Parameter progress: called with the bytes copied since it was called last.
     static func copy(_ old: String, to new: String, progress: (Int) -> Void = { _ in }) throws(LogError) {
-        // SAFETY: as in FolderLock; each descriptor is closed once.
-        let source = unsafe open(old, O_RDONLY | O_CLOEXEC)
-        guard source >= 0 else { throw .io("\(old): \(reason())") }
-        defer { close(source) }
-        let target = unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode_t(FileAccess.fileMode))
-        guard target >= 0 else { throw .io("\(new): \(reason())") }
-        defer { close(target) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(source, $0.baseAddress, $0.count) }
-            guard count >= 0 else { throw .io("\(old): \(reason())") }
-            if count == 0 { break }
-            var written = 0
-            while written < count {
-                let done = unsafe buffer.withUnsafeBytes {
-                    unsafe write(target, $0.baseAddress?.advanced(by: written), count - written)
-                }
-                guard done > 0 else { throw errno == ENOSPC ? .full(new) : .io("\(new): \(reason())") }
-                written += done
-            }
-            progress(count)
-        }
-        guard fsync(target) == 0 else { throw .io("\(new): \(reason())") }
+        do { try FileAccess.copy(old, to: new, progress: progress) } catch { throw LogError(error) }
     }
 
     /// Whether two files have the same bytes.
@@ -188,11 +164,15 @@ enum Files {
 
     /// Makes the names in a folder durable.
     static func syncFolder(_ path: String) throws(LogError) {
-        // SAFETY: as in FolderLock.
-        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .io("\(path): \(reason())") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw .io("\(path): \(reason())") }
+        do { try FileAccess.syncFolder(path) } catch { throw LogError(error) }
+    }
+}
+
+extension LogError {
+    fileprivate init(_ failure: FileAccess.Failure) {
+        self =
+            failure.number == ENOSPC
+            ? .full(failure.path) : .io("\(failure.path): \(Files.reason(failure.number))")
     }
 }
 

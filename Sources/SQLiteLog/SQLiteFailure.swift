@@ -75,14 +75,9 @@ enum Connection {
                 return try DatabaseQueue.openForReading(path, lock: lock(of: path), configuration: configuration)
             }
             FileAccess.prepare(path)
-            do {
-                return try DatabaseQueue(path: path, configuration: configuration)
-            } catch let error as DatabaseError where settings.canDetach && error.resultCode == .SQLITE_BUSY {
-                guard FileAccess.isPlain(path), !FileAccess.isFilled(path + "-journal"), FileAccess.detach(path) else {
-                    throw error
-                }
-                return try DatabaseQueue(path: path, configuration: configuration)
-            }
+            return settings.canDetach
+                ? try DatabaseQueue.openForWriting(path, configuration: configuration)
+                : try DatabaseQueue(path: path, configuration: configuration)
         }
     }
 

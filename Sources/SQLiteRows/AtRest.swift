@@ -54,6 +54,33 @@ extension DatabaseQueue {
         }
     }
 
+    /// Opens a file for writing that may be at rest. Who has read it since before, for however long, keeps the file as
+    /// it was and is in nobody's way: this one gets a copy.
+    ///
+    /// - Parameter setUp: what must be possible at once; it finds out whether somebody is in the way.
+    package static func openForWriting(
+        _ path: String, configuration: Configuration, setUp: (Database) throws -> Void = { _ in }
+    ) throws -> DatabaseQueue {
+        do {
+            return try DatabaseQueue(path: path, configuration: configuration, setUp)
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            guard FileAccess.isPlain(path), !FileAccess.isFilled(path + "-journal"), FileAccess.detach(path) else {
+                throw error
+            }
+            return try DatabaseQueue(path: path, configuration: configuration, setUp)
+        }
+    }
+
+    private convenience init(
+        path: String, configuration: Configuration, _ setUp: (Database) throws -> Void
+    ) throws {
+        try self.init(path: path, configuration: configuration)
+        do { try writeWithoutTransaction(setUp) } catch {
+            try? close()
+            throw error
+        }
+    }
+
     private static func isAboutThePlace(_ error: DatabaseError) -> Bool {
         [.SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM].contains(error.resultCode)
     }

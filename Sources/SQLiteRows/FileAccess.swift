@@ -116,32 +116,71 @@ package enum FileAccess {
         return unsafe stat(path, &info) == 0 && info.st_mode & 0o200 == 0
     }
 
+    /// What the system did not allow, and of which path.
+    package struct Failure: Error, Equatable {
+        package var path: String
+        /// The error's number, as in errno(3).
+        package var number: Int32
+
+        fileprivate init(_ path: String) { (self.path, number) = (path, errno) }
+    }
+
+    /// Copies a file that nobody writes; the copy is on disk when this returns, its name perhaps not yet.
+    ///
+    /// - Parameter progress: called with the bytes copied since it was called last.
+    package static func copy(
+        _ old: String, to new: String, progress: (Int) -> Void = { _ in }
+    ) throws(Failure) {
+        // SAFETY: as above; each descriptor is closed once, and a buffer is not read beyond what was filled.
+        let source = unsafe open(old, O_RDONLY | O_CLOEXEC)
+        guard source >= 0 else { throw Failure(old) }
+        defer { close(source) }
+        let target = unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode_t(fileMode))
+        guard target >= 0 else { throw Failure(new) }
+        defer { close(target) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(source, $0.baseAddress, $0.count) }
+            guard count >= 0 else { throw Failure(old) }
+            if count == 0 { break }
+            var written = 0
+            while written < count {
+                let done = unsafe buffer.withUnsafeBytes {
+                    unsafe write(target, $0.baseAddress?.advanced(by: written), count - written)
+                }
+                guard done > 0 else { throw Failure(new) }
+                written += done
+            }
+            progress(count)
+        }
+        guard fsync(target) == 0 else { throw Failure(new) }
+    }
+
+    /// Makes the names in a folder durable: only this makes a new name survive a power cut.
+    package static func syncFolder(_ path: String) throws(Failure) {
+        // SAFETY: as above; the descriptor is closed once.
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure(path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw Failure(path) }
+    }
+
     /// Puts a copy of a file in its place: who reads the old one goes on reading it, and is in nobody's way.
     ///
     /// - Returns: whether that was done; then it is durable.
     package static func detach(_ path: String) -> Bool {
         let draft = path + ".partial"
-        // SAFETY: as above; each descriptor is closed once, and a buffer is not read beyond what was filled.
-        let source = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard source >= 0 else { return false }
-        defer { close(source) }
-        unsafe _ = unlink(draft)
-        let target = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(fileMode))
-        guard target >= 0 else { return false }
-        defer { close(target) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(source, $0.baseAddress, $0.count) }
-            if count == 0 { break }
-            let written = unsafe buffer.withUnsafeBytes { unsafe write(target, $0.baseAddress, max(count, 0)) }
-            guard count > 0, written == count else {
-                unsafe _ = unlink(draft)
-                return false
-            }
+        do throws(Failure) {
+            try copy(path, to: draft)
+            inherit(from: path, to: draft)
+            // SAFETY: as above.
+            guard unsafe rename(draft, path) == 0 else { throw Failure(path) }
+            try syncFolder(folder(of: path))
+            return true
+        } catch {
+            unsafe _ = unlink(draft)
+            return false
         }
-        inherit(from: path, to: draft)
-        guard fsync(target) == 0, unsafe rename(draft, path) == 0 else { return false }
-        return true
     }
 
     /// Whether an SQLite file is in the mode without a write-ahead log, as a file at rest is.
