@@ -233,19 +233,13 @@ struct LogVerify: AsyncParsableCommand {
     }
 
     private func verify(_ log: SQLiteEventLog) async throws -> VerifyReport {
-        ProgressLine.shared.begin(ProgressText("verify", .events))
-        defer { ProgressLine.shared.hide() }
-        return try await Interruption.guarding(
-            stands: {
-                let (done, total) = ProgressLine.shared.position ?? (0, 0)
-                return "verify stopped after \(grouped(done)) of \(grouped(total)) events: what was found is not told, "
-                    + "and nothing was changed; run it again"
+        try await showingProgress(
+            ProgressText("verify", .events),
+            stands: { done, total in
+                "verify stopped after \(grouped(done)) of \(grouped(total)) events: what was found is not told, and "
+                    + "nothing was changed; run it again"
             },
-            {
-                try await log.verify(claim: head.flatMap { ChainClaim($0) }) { done, total in
-                    ProgressLine.shared.show(done, of: total)
-                }
-            })
+            { progress in try await log.verify(claim: head.flatMap { ChainClaim($0) }, progress: progress) })
     }
 }
 
@@ -280,13 +274,12 @@ struct LogExport: AsyncParsableCommand {
         let next = Mutex(Offset.zero)
         let isWhole: Bool
         do {
-            isWhole = try await Interruption.guarding(
-                stands: {
-                    let (done, _) = ProgressLine.shared.position ?? (0, 0)
-                    return "export stopped after \(grouped(done)) events; go on with --from "
-                        + "\(next.withLock { $0.rawValue })"
+            isWhole = try await showingProgress(
+                ProgressText("export", .events),
+                stands: { done, _ in
+                    "export stopped after \(grouped(done)) events; go on with --from \(next.withLock { $0.rawValue })"
                 },
-                { try await export(log) { offset in next.withLock { $0 = offset } } })
+                { progress in try await export(log, wrote: { offset in next.withLock { $0 = offset } }, progress) })
         } catch let error as LogError {
             throw Failure(error)
         }
@@ -295,12 +288,12 @@ struct LogExport: AsyncParsableCommand {
 
     /// - Parameter wrote: called with the offset behind what has been written.
     /// - Returns: whether nothing was left out.
-    private func export(_ log: SQLiteEventLog, wrote: (Offset) -> Void) async throws(LogError) -> Bool {
+    private func export(
+        _ log: SQLiteEventLog, wrote: (Offset) -> Void, _ progress: (_ done: UInt64, _ total: UInt64) -> Void
+    ) async throws(LogError) -> Bool {
         let first = if let from { Offset(rawValue: from) } else { await log.start }
         let head = await log.head
         let total = min(limit ?? .max, head.rawValue - min(first.rawValue, head.rawValue))
-        ProgressLine.shared.begin(ProgressText("export", .events))
-        defer { ProgressLine.shared.hide() }
         wrote(first)
         var done: UInt64 = 0
         var printer = EventPrinter(
@@ -325,7 +318,7 @@ struct LogExport: AsyncParsableCommand {
             }
             printer.flush()
             wrote(written)
-            ProgressLine.shared.show(done, of: total)
+            progress(done, total)
         }
         lines.finish()
         return lines.isEmpty

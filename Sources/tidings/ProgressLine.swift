@@ -4,6 +4,29 @@ import Foundation
 import Presentation
 import Synchronization
 
+/// Runs work whose progress is shown, and that may be interrupted.
+///
+/// - Parameters:
+///   - stands: what stands after an interruption, as a message, given what was done by then and how much there is.
+///   - cleanUp: removes what is half made, after that.
+///   - work: calls `progress` with the same two figures.
+func showingProgress<Result>(
+    _ text: ProgressText, stands: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> String,
+    cleanUp: @escaping @Sendable () -> Void = {},
+    _ work: (_ progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void) async throws -> Result
+) async throws -> Result {
+    let line = ProgressLine.shared
+    line.begin(text)
+    defer { line.hide() }
+    return try await Interruption.guarding(
+        stands: {
+            let (done, total) = line.position ?? (0, 0)
+            return stands(done, total)
+        },
+        cleanUp: cleanUp,
+        { try await work { done, total in line.show(done, of: total) } })
+}
+
 /// The line on standard error: nothing where that is no terminal, nothing in the first second, and nothing more often
 /// than ten times a second. Any thread.
 final class ProgressLine: Sendable {
@@ -47,9 +70,22 @@ final class ProgressLine: Sendable {
                 return
             }
             state.shown = now
-            let width = (StandardStreams.columns(STDERR_FILENO) ?? 80) - 1
-            let line = text.line(done: done, total: total, seconds: elapsed / .seconds(1), width: width)
-            write(line, &state)
+            write(text.line(done: done, total: total, seconds: elapsed / .seconds(1), width: Self.width), &state)
+        }
+    }
+
+    /// Shows a line of other words, at once and whatever it says; nothing where there is no terminal.
+    func show(_ line: String) {
+        guard Terminal.showsProgress else { return }
+        state.withLock { write(cut(line, Self.width, .now), &$0) }
+    }
+
+    /// Leaves the line where it is: what is printed next stands below it.
+    func leave() {
+        state.withLock { state in
+            guard state.columns > 0 else { return }
+            state.columns = 0
+            _ = StandardStreams.write([0x0a], to: STDERR_FILENO)
         }
     }
 
@@ -60,6 +96,8 @@ final class ProgressLine: Sendable {
             write("", &state)
         }
     }
+
+    private static var width: Int { (StandardStreams.columns(STDERR_FILENO) ?? 80) - 1 }
 
     private func write(_ line: String, _ state: inout State) {
         let taken = columns(line)

@@ -52,19 +52,16 @@ struct Rebuild: AsyncParsableCommand {
     }
 
     private func rebuild(_ log: SQLiteEventLog, _ directory: String) async throws -> UInt64 {
-        ProgressLine.shared.begin(ProgressText("rebuild", .events))
-        defer { ProgressLine.shared.hide() }
-        return try await Interruption.guarding(
-            stands: {
-                let (done, total) = ProgressLine.shared.position ?? (0, 0)
-                return "rebuild stopped after \(grouped(done)) of \(grouped(total)) events: "
+        try await showingProgress(
+            ProgressText("rebuild", .events),
+            stands: { done, total in
+                "rebuild stopped after \(grouped(done)) of \(grouped(total)) events: "
                     + Projector.standing(in: directory)
             },
             cleanUp: { Projector.removeDraft(in: directory) },
-            {
+            { progress in
                 try await Projector.rebuild(
-                    log: log, identity: log.logIdentity, into: directory, now: { wallClock() },
-                    progress: { done, total in ProgressLine.shared.show(done, of: total) })
+                    log: log, identity: log.logIdentity, into: directory, now: { wallClock() }, progress: progress)
             })
     }
 

@@ -1,7 +1,6 @@
 // What `tidings send` says on standard error while it sends: verdicts line by line, a count of the rest, progress.
 
 import Daemon
-import Foundation
 import Synchronization
 import TidingsClient
 
@@ -13,8 +12,6 @@ final class SendReport: Sendable {
         var notes: UInt64 = 0
         /// What was printed of a simulated fleet, once each.
         var texts: Set<String> = []
-        /// Whether the cursor stands behind a line of progress.
-        var isInLine = false
         /// The totals as they were told last.
         var totals = SendTotals()
     }
@@ -24,7 +21,6 @@ final class SendReport: Sendable {
 
     private let state = Mutex(State())
     private let areLinesNumbered: Bool
-    private let showsProgress = Terminal.showsProgress
 
     /// - Parameter areLinesNumbered: whether what is sent comes from lines of input.
     init(areLinesNumbered: Bool) { self.areLinesNumbered = areLinesNumbered }
@@ -34,7 +30,7 @@ final class SendReport: Sendable {
         observer.progress = { totals in self.progress(totals) }
         observer.verdict = { verdict in self.tell(verdict) }
         observer.clock = { wallClock() }
-        observer.hint = { text in self.state.withLock { self.printLine("tidings: \(text)", &$0) } }
+        observer.hint = { text in printError("tidings: \(text)") }
         return observer
     }
 
@@ -44,24 +40,19 @@ final class SendReport: Sendable {
             guard state.printed.values.reduce(0, +) < Self.limit else { return }
             if areLinesNumbered {
                 let place = verdict.number > 0 ? "line \(verdict.number)" : "a line"
-                printLine("\(place): \(verdict)", &state)
+                printError("\(place): \(verdict)")
             } else {
                 // A simulated event has no line, and thousands share what is wrong with them.
                 guard state.texts.insert(verdict.description).inserted else { return }
-                printLine("an event: \(verdict)", &state)
+                printError("an event: \(verdict)")
             }
             state.printed[verdict.outcome, default: 0] += 1
         }
     }
 
     private func progress(_ totals: SendTotals) {
-        state.withLock { state in
-            state.totals = totals
-            guard showsProgress else { return }
-            let text = "\r\u{1b}[Ksent \(totals.sent)  acked \(totals.acked)  retried \(totals.retried) "
-            try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
-            state.isInLine = true
-        }
+        state.withLock { $0.totals = totals }
+        ProgressLine.shared.show("sent \(totals.sent)  acked \(totals.acked)  retried \(totals.retried) ")
     }
 
     /// What stands when the command is interrupted.
@@ -86,20 +77,15 @@ final class SendReport: Sendable {
             let sum = rest.reduce(0) { $0 + $1.1 }
             if sum > 0 {
                 let parts = rest.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
-                printLine(state.printed.isEmpty ? parts : "and \(sum) more: \(parts)", &state)
+                printError(state.printed.isEmpty ? parts : "and \(sum) more: \(parts)")
             }
             if totals.stale > 0 {
-                printLine(
+                printError(
                     "\(totals.stale) stale: not stored, for their numbers lie below all that the daemon remembers of "
                         + "their devices; if they were not sent before, the numbers have begun anew: send an `epoch`, "
-                        + "any number that differs at each start of the device", &state)
+                        + "any number that differs at each start of the device")
             }
-            if state.isInLine { printLine("", &state) }
+            ProgressLine.shared.leave()
         }
-    }
-
-    private func printLine(_ text: String, _ state: inout State) {
-        printError(state.isInLine && !text.isEmpty ? "\r\u{1b}[K" + text : text)
-        state.isInLine = false
     }
 }
