@@ -3,6 +3,7 @@
 package import Events
 import Foundation
 import Log
+import Presentation
 package import SQLiteLog
 import ServiceLifecycle
 import Synchronization
@@ -33,7 +34,7 @@ package final class ScrubNotes: Sendable {
             var status = ScrubStatus()
             status.segments = found.segments
             status.damages = found.damages.filter { $0.key >= start }.values.reduce(0, +)
-            status.last = found.last.map(time)
+            status.last = found.last.map(rfc3339)
             return status
         }
     }

@@ -61,7 +61,7 @@ struct StatusReporter: Sendable {
                 version: tidingsVersion, pid: getpid(), uptimeSeconds: uptime, tcp: describe(listeners.tcpAddress),
                 udp: describe(listeners.udpAddress), exposed: listeners.exposed, head: head.rawValue,
                 projected: projected.rawValue, start: start.rawValue, chainHead: chainHead,
-                lastEvent: storage.lastArrival.value.map(time), unreadable: unreadable, retentionSegments: dropped.0,
+                lastEvent: storage.lastArrival.value.map(rfc3339), unreadable: unreadable, retentionSegments: dropped.0,
                 retentionEvents: dropped.1, diskFreeBytes: disk.free, diskHoursLeft: disk.hours,
                 scrub: storage.scrub.status(from: start), connections: connections.open,
                 connectionsEnded: DaemonStatus.ended(connections), pauses: connections.pauses, storage: health,
@@ -124,9 +124,6 @@ package func hoursLeft(free: UInt64, grown: Int, seconds: Double) -> Double? {
     guard seconds >= 60, grown > 0 else { return nil }
     return ((Double(free) / (Double(grown) / seconds) / 3_600) * 10).rounded() / 10
 }
-
-/// As it is shown to people and programs.
-func time(_ timestamp: Timestamp) -> String { rfc3339(timestamp) }
 
 /// CPU time that the calling thread has used, as the kernel's scheduler counts it.
 func cpuTimeOfThisThread() -> Duration {

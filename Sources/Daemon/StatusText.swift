@@ -65,7 +65,8 @@ private func entry(_ name: String, _ values: [String], _ style: TableStyle) -> [
         for word in value.split(separator: " ") {
             var word = String(word)
             while columns(word) > room {
-                let head = prefix(of: word, room)
+                // A character at least, however narrow it is.
+                let head = String(word.prefix(max(1, beginning(of: word, room).count)))
                 add(head)
                 word.removeFirst(head.count)
             }
@@ -77,16 +78,6 @@ private func entry(_ name: String, _ values: [String], _ style: TableStyle) -> [
         let label = index == 0 ? name : ""
         return label + String(repeating: " ", count: indent - label.count) + text
     }
-}
-
-/// What of a text takes up to so many columns; at least one character.
-private func prefix(of text: String, _ width: Int) -> String {
-    var kept = ""
-    for character in text {
-        if !kept.isEmpty, columns(kept) + columns(String(character)) > width { break }
-        kept.append(character)
-    }
-    return kept
 }
 
 private func exposed(_ status: DaemonStatus) -> [String] {
@@ -159,17 +150,12 @@ private func padded(_ text: String, _ width: Int) -> String {
 }
 
 private func counts(_ status: DaemonStatus, _ style: TableStyle) -> [String] {
-    var table = [["transport", "outcome", "reason", "events"]]
-    for (name, counts) in status.transports.sorted(by: { $0.key < $1.key }) {
-        table += rows(counts).map { [name, $0.outcome, $0.reason, "\($0.events)"] }
-    }
-    var widths = (0..<4).map { column in table.map { columns($0[column]) }.max() ?? 0 }
     // Where there is no room the reason gives way; the count is whole.
-    widths[2] = max(4, min(widths[2], style.width - widths[0] - widths[1] - widths[3] - 6))
-    return table.map { row in
-        row.indices.map { $0 < 3 ? padded(cut(row[$0], widths[$0], style), widths[$0]) : row[$0] }
-            .joined(separator: "  ")
+    var table = TextTable([.init("transport"), .init("outcome"), .init("reason", least: 6), .init("events")])
+    for (name, counts) in status.transports.sorted(by: { $0.key < $1.key }) {
+        for row in rows(counts) { table.add([name, row.outcome, row.reason, "\(row.events)"]) }
     }
+    return table.lines(style, indent: 0)
 }
 
 private func rows(_ counts: DaemonStatus.Transport) -> [(outcome: String, reason: String, events: UInt64)] {

@@ -103,16 +103,16 @@ private func columns(_ scalar: Unicode.Scalar) -> Int {
 package func cut(_ text: String, _ width: Int, _ style: TableStyle) -> String {
     guard columns(text) > width else { return text }
     let ellipsis = columns(style.ellipsis) <= width ? style.ellipsis : ""
-    let room = max(0, width - columns(ellipsis))
-    var kept = ""
+    return beginning(of: text, max(0, width - columns(ellipsis))) + ellipsis
+}
+
+/// What of a text takes up to so many columns.
+package func beginning(of text: String, _ width: Int) -> Substring {
     var used = 0
-    for character in text {
-        let size = columns(String(character))
-        if used + size > room { break }
-        kept.append(character)
-        used += size
+    return text.prefix { character in
+        used += columns(String(character))
+        return used <= width
     }
-    return kept + ellipsis
 }
 
 /// Parts in as few lines as the terminal has room for, broken between parts; a part that is too long is cut.
