@@ -15,15 +15,9 @@ import Wire
 
     /// The code that a line which exceeds the limit is answered with.
     private func code(_ line: String) -> UInt16 {
-        let line = bytes(line)
-        var vocabulary = Vocabulary()
-        var batch = EventBatch()
-        do throws(Refusal) {
-            try readEventLine(
-                line.span, arrival: Timestamp(rawValue: 1_800_000_000_000), vocabulary: &vocabulary, into: &batch)
-            return Verdict.quarantined(batch.events[0].quarantine).code
-        } catch {
-            return error.rawValue
+        switch judged(bytes(line)) {
+        case .success(let event): Verdict.quarantined(event.quarantine).code
+        case .failure(let refusal): refusal.rawValue
         }
     }
 

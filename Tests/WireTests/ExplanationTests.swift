@@ -4,20 +4,28 @@ import Events
 import Testing
 import Wire
 
-/// What is told of a line: the name of its verdict, and the text.
-private func told(_ line: String) -> (name: String, text: String) {
-    let line = bytes(line)
+/// What becomes of a line.
+func judged(_ line: [UInt8]) -> Result<Event, Refusal> {
     var vocabulary = Vocabulary()
     var batch = EventBatch()
     do throws(Refusal) {
         try readEventLine(
             line.span, arrival: Timestamp(rawValue: 1_800_000_000_000), vocabulary: &vocabulary, into: &batch)
-        let event = batch.events[0]
+        return .success(batch.events[0])
+    } catch {
+        return .failure(error)
+    }
+}
+
+/// What is told of a line: the name of its verdict, and the text.
+private func told(_ line: String) -> (name: String, text: String) {
+    let line = bytes(line)
+    switch judged(line) {
+    case .success(let event):
         guard event.quarantine != .none else { return ("stored", "") }
         let verdict = Verdict.quarantined(event.quarantine)
         return ("\(verdict.name)", explanation(of: verdict, event, line: line.span))
-    } catch {
-        return ("\(error.name)", explanation(of: error, line: line.span))
+    case .failure(let refusal): return ("\(refusal.name)", explanation(of: refusal, line: line.span))
     }
 }
 
