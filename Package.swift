@@ -204,7 +204,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: ["Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting"],
             swiftSettings: strict),
-        .testTarget(name: "TidyTests", swiftSettings: strict),
+        .testTarget(name: "TidyTests", dependencies: ["Events", "Admission", "Daemon"], swiftSettings: strict),
     ]
 )
 

@@ -64,7 +64,7 @@ func readConnection(_ input: [UInt8]) {
 
 private func events(of reads: [ArraySlice<UInt8>]) -> EventBatch {
     let intake = FuzzIntake()
-    let reception = Reception(intake: intake, settings: TransportSettings())
+    let ingest = IngestContext(intake: intake, settings: TransportSettings())
     let peer = FuzzPeer()
     var session = TCPSession()
     var tail: [UInt8] = []
@@ -73,7 +73,7 @@ private func events(of reads: [ArraySlice<UInt8>]) -> EventBatch {
         tail += read
         let given = tail
         let progress = session.receive(
-            given.span, isEnd: index == reads.count - 1, at: reception, as: peer, output: &output)
+            given.span, isEnd: index == reads.count - 1, in: ingest, as: peer, output: &output)
         precondition(progress.consumed <= given.count)
         tail.removeFirst(progress.consumed)
         session.committed(through: intake.commit(), output: &output)
@@ -86,10 +86,9 @@ private func events(of reads: [ArraySlice<UInt8>]) -> EventBatch {
 /// What a datagram is answered with is never longer than the datagram.
 func answerDatagram(_ input: [UInt8]) {
     let intake = FuzzIntake()
-    let reception = Reception(intake: intake, settings: TransportSettings())
-    var session = DatagramSession(settings: TransportSettings())
+    let ingest = IngestContext(intake: intake, settings: TransportSettings())
+    var session = UDPSession(settings: TransportSettings())
     var output: [UInt8] = []
-    let outcome = session.receive(input.span, at: reception, as: FuzzPeer(), output: &output)
-    if case .receipt(let receipt) = outcome { receipt.write(into: &output) }
+    _ = session.receive(input.span, in: ingest, as: FuzzPeer(), output: &output)
     precondition(output.count <= input.count)
 }

@@ -9,22 +9,11 @@ import Yams
 
 /// All settings of the daemon, valid.
 package struct DaemonConfiguration: Sendable, Equatable {
-    /// Where a listener binds.
-    package struct Address: Sendable, Equatable {
-        package var host: String
-        package var port: Int
-
-        package init(host: String, port: Int) {
-            self.host = host
-            self.port = port
-        }
-    }
-
     package var dataDirectory: String
     /// The group that may read the summaries; nil when there is none.
     package var dataGroup: UInt32?
-    package var tcp: Address
-    package var udp: Address
+    /// One for each kind that there is.
+    package var listeners: [Listener]
     package var maxConnections: Int
     package var idleTimeout: Duration
     package var firstByteTimeout: Duration
@@ -101,6 +90,11 @@ extension DaemonConfiguration {
             InMemoryProvider(name: "defaults", values: provided(defaults)),
         ])
         var configuration = try make(reader, layers: layers)
+        guard configuration.listeners.contains(where: { $0.port != nil }) else {
+            throw ConfigurationError(
+                description: "configuration: every listener is off, so that nothing could come in; set one of "
+                    + ListenerKind.all.map(\.portKey).joined(separator: ", "))
+        }
         configuration.warnings = variables.warnings
         return configuration
     }
@@ -126,8 +120,11 @@ extension DaemonConfiguration {
         return DaemonConfiguration(
             dataDirectory: try text("data_dir"),
             dataGroup: try text("data_group") == "none" ? nil : FileAccess.groupNumber(of: try text("data_group")),
-            tcp: Address(host: try text("listen.tcp.host"), port: try number("listen.tcp.port")),
-            udp: Address(host: try text("listen.udp.host"), port: try number("listen.udp.port")),
+            listeners: try ListenerKind.all.map { kind in
+                Listener(
+                    name: kind.name, host: try text(kind.hostKey), port: Int(try text(kind.portKey)),
+                    isPortConfigured: layers.contains { $0.values[kind.portKey] != nil })
+            },
             maxConnections: try number("listen.max_connections"),
             idleTimeout: .seconds(try number("listen.idle_timeout_seconds")),
             firstByteTimeout: .seconds(try number("listen.first_byte_timeout_seconds")),
@@ -164,6 +161,10 @@ extension DaemonConfiguration {
         switch key.kind {
         case .number(let range):
             fault = Int(value).map(range.contains) == true ? nil : "must be a whole number from \(key.allowed)"
+        case .port:
+            fault =
+                value == "off" || Int(value).map((0...65_535).contains) == true
+                ? nil : "must be a port from 0 to 65535, or off"
         case .choice(let choices): fault = choices.contains(value) ? nil : "must be one of \(key.allowed)"
         case .text: fault = value.isEmpty ? "must not be empty" : nil
         case .group:

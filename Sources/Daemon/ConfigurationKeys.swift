@@ -8,6 +8,8 @@ package struct ConfigurationKey: Sendable {
     /// What a value may be.
     package enum Kind: Sendable, Equatable {
         case number(ClosedRange<Int>)
+        /// A port of this machine, 0 for any that is free, or `off`.
+        case port
         case text
         /// The name of a group of the system, or `none`.
         case group
@@ -30,6 +32,7 @@ package struct ConfigurationKey: Sendable {
     package var allowed: String {
         switch kind {
         case .number(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .port: "0 to 65535, or off"
         case .text: "text"
         case .group: "a group of this system, or none"
         case .choice(let choices): choices.joined(separator: ", ")
@@ -43,59 +46,73 @@ package struct ConfigurationKey: Sendable {
         self.meaning = meaning
     }
 
-    package static let all: [ConfigurationKey] = [
-        .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
-        .init("data_group", .group, "none", "The group that may read summaries.sqlite besides the daemon's user."),
-        .init("listen.tcp.host", .text, "127.0.0.1", "Address of the TCP door; loopback until devices have keys."),
-        .init("listen.tcp.port", .number(0...65_535), "7411", "TCP port for native frames and JSON lines; 0 = any."),
-        .init("listen.udp.host", .text, "127.0.0.1", "Address of the UDP door."),
-        .init("listen.udp.port", .number(0...65_535), "7411", "UDP port for native and JSON datagrams; 0 = any."),
-        .init("listen.max_connections", .number(1...100_000), "10000", "TCP connections at once; more are refused."),
-        .init("listen.idle_timeout_seconds", .number(1...86_400), "300", "A silent connection is closed after this."),
-        .init(
-            "listen.first_byte_timeout_seconds", .number(1...86_400), "10",
-            "A connection that has never sent anything is closed after this."),
-        .init(
-            "listen.frame_timeout_seconds", .number(1...86_400), "10", "A frame or line must be whole after this."),
-        .init(
-            "quota.device_events_per_second", .number(0...1_000_000_000), "0", "Events of one device; 0 = no quota."),
-        .init(
-            "quota.address_events_per_second", .number(0...1_000_000_000), "0", "Events from one address; 0 = no quota."
-        ),
-        .init(
-            "quota.burst_seconds", .number(1...86_400), "10",
-            "How many seconds' worth may come at once after a silence."),
-        .init(
-            "quota.connections_per_address", .number(0...100_000), "64", "TCP connections of one address; 0 = no quota."
-        ),
-        .init(
-            "quota.new_names_per_minute_per_address", .number(0...1_000_000_000), "10000",
-            "Names that the log does not have yet, from one address; 0 = no quota."),
-        .init(
-            "quota.loopback", .choice(["exempt", "counted"]), "exempt",
-            "Whether the quotas of an address hold for this machine's own."),
-        .init(
-            "log.segment_max_bytes", .number(1_048_576...1_099_511_627_776), "1073741824", "A segment is sealed here."),
-        .init("log.segment_max_age_hours", .number(1...8_760), "24", "A segment is sealed at this age."),
-        .init(
-            "log.retention_days", .number(0...36_500), "0", "Sealed segments older than this are dropped; 0 = never."),
-        .init(
-            "log.retention_bytes", .number(0...1_125_899_906_842_624), "0",
-            "The oldest sealed segments go while the log is larger; 0 = never."),
-        .init("log.block_max_events", .number(1...16_384), "16384", "Events in one block of the log."),
-        .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
-        .init(
-            "log.scrub_interval_minutes", .number(0...525_600), "60",
-            "How often one sealed segment is read and checked; 0 = never."),
-        .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),
-        .init("limits.table_bytes", .number(1_024...67_108_864), "65536", "Bytes of one connection's string table."),
-        .init(
-            "identity.emails", .choice(["warn", "refuse", "accept"]), "warn",
-            "What is done about new names of devices and customers with an @ in them."),
-        .init("logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
-        .init(
-            "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."),
-    ]
+    package static let all: [ConfigurationKey] =
+        [
+            .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
+            .init("data_group", .group, "none", "The group that may read summaries.sqlite besides the daemon's user."),
+        ]
+        + ListenerKind.all.flatMap { kind -> [ConfigurationKey] in
+            [
+                .init(kind.hostKey, .text, "127.0.0.1", "Address to listen on for \(kind.speaks)."),
+                .init(kind.portKey, .port, kind.defaultPort, "Port for \(kind.speaks); 0 = any, off = none."),
+            ]
+        } + [
+            .init(
+                "listen.max_connections", .number(1...100_000), "10000", "TCP connections at once; more are refused."),
+            .init(
+                "listen.idle_timeout_seconds", .number(1...86_400), "300", "A silent connection is closed after this."),
+            .init(
+                "listen.first_byte_timeout_seconds", .number(1...86_400), "10",
+                "A connection that has never sent anything is closed after this."),
+            .init(
+                "listen.frame_timeout_seconds", .number(1...86_400), "10", "A frame or line must be whole after this."),
+            .init(
+                "quota.device_events_per_second", .number(0...1_000_000_000), "0", "Events of one device; 0 = no quota."
+            ),
+            .init(
+                "quota.address_events_per_second", .number(0...1_000_000_000), "0",
+                "Events from one address; 0 = no quota."
+            ),
+            .init(
+                "quota.burst_seconds", .number(1...86_400), "10",
+                "How many seconds' worth may come at once after a silence."),
+            .init(
+                "quota.connections_per_address", .number(0...100_000), "64",
+                "TCP connections of one address; 0 = no quota."
+            ),
+            .init(
+                "quota.new_names_per_minute_per_address", .number(0...1_000_000_000), "10000",
+                "Names that the log does not have yet, from one address; 0 = no quota."),
+            .init(
+                "quota.loopback", .choice(["exempt", "counted"]), "exempt",
+                "Whether the quotas of an address hold for this machine's own."),
+            .init(
+                "log.segment_max_bytes", .number(1_048_576...1_099_511_627_776), "1073741824",
+                "A segment is sealed here."),
+            .init("log.segment_max_age_hours", .number(1...8_760), "24", "A segment is sealed at this age."),
+            .init(
+                "log.retention_days", .number(0...36_500), "0",
+                "Sealed segments older than this are dropped; 0 = never."),
+            .init(
+                "log.retention_bytes", .number(0...1_125_899_906_842_624), "0",
+                "The oldest sealed segments go while the log is larger; 0 = never."),
+            .init("log.block_max_events", .number(1...16_384), "16384", "Events in one block of the log."),
+            .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
+            .init(
+                "log.scrub_interval_minutes", .number(0...525_600), "60",
+                "How often one sealed segment is read and checked; 0 = never."),
+            .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),
+            .init(
+                "limits.table_bytes", .number(1_024...67_108_864), "65536", "Bytes of one connection's string table."),
+            .init(
+                "identity.emails", .choice(["warn", "refuse", "accept"]), "warn",
+                "What is done about new names of devices and customers with an @ in them."),
+            .init(
+                "logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
+            .init(
+                "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."
+            ),
+        ]
 
     /// The known key that is nearest to a misspelt one, if any is near.
     package static func nearest(to name: String) -> String? {

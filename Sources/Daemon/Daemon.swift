@@ -1,4 +1,4 @@
-// The composition root: opens the log, catches up, opens the doors, and takes all of it down in order.
+// The composition root: opens the log, catches up, opens the listeners, and takes all of it down in order.
 
 import Admission
 import Events
@@ -28,10 +28,10 @@ package struct Daemon: Sendable {
 
     /// Serves until SIGTERM or SIGINT; returns when everything that was read is stored, acknowledged and summarised.
     ///
-    /// - Parameter whenListening: called once with the addresses, when devices can connect.
+    /// - Parameter whenListening: called once with the port of each listener by its name, when devices can connect.
     /// - Throws: `LogError`, `ListenError` or an error of the summaries, each one line.
     package func run(
-        whenListening: @escaping @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }
+        whenListening: @escaping @Sendable (_ ports: [String: Int]) async -> Void = { _ in }
     ) async throws {
         let started = ContinuousClock.now
         signal(SIGPIPE, SIG_IGN)
@@ -76,17 +76,18 @@ package struct Daemon: Sendable {
     /// Says where devices can connect. Called when the signals are already handled, so that whoever waits for this
     /// line may stop the daemon at once.
     private func announce(
-        _ ingest: IngestLoop, _ storage: Storage, _ whenListening: @Sendable (_ tcp: Int, _ udp: Int) async -> Void
+        _ ingest: IngestLoop, _ storage: Storage, _ whenListening: @Sendable (_ ports: [String: Int]) async -> Void
     ) async {
-        let (tcp, udp) = (ingest.listeners.tcpAddress, ingest.listeners.udpAddress)
-        events.logger.notice(
-            "listening",
-            metadata: [
-                "tcp": "\(describe(tcp))", "udp": "\(describe(udp))", "data": "\(configuration.dataDirectory)",
-                "pid": "\(getpid())", "events": "\(storage.head.rawValue)", "version": "\(tidingsVersion)",
-            ])
+        let listeners = ingest.listeners.all
+        var metadata: Logger.Metadata = [
+            "data": "\(configuration.dataDirectory)", "pid": "\(getpid())", "events": "\(storage.head.rawValue)",
+            "version": "\(tidingsVersion)",
+        ]
+        for listener in listeners { metadata[listener.name] = "\(describe(listener.address))" }
+        for warning in ingest.listeners.warnings { events.remark(warning) }
+        events.logger.notice("listening", metadata: metadata)
         if !ingest.listeners.exposed.isEmpty { events.exposed(ingest.listeners.exposed) }
-        await whenListening(tcp.port ?? 0, udp.port ?? 0)
+        await whenListening(Dictionary(uniqueKeysWithValues: listeners.map { ($0.name, $0.address.port ?? 0) }))
     }
 
     private func open(on eventLoop: any EventLoop) async throws -> (Storage, IngestLoop) {
@@ -128,9 +129,7 @@ package struct Daemon: Sendable {
         transport.tableEntries = configuration.tableEntries
         transport.tableBytes = configuration.tableBytes
         let listeners = try await Listeners.open(
-            tcp: (configuration.tcp.host, configuration.tcp.port),
-            udp: (configuration.udp.host, configuration.udp.port),
-            settings: transport, intake: intake, on: eventLoop)
+            configuration.specifications, settings: transport, intake: intake, on: eventLoop)
         return IngestLoop(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
     }
 }
@@ -142,9 +141,9 @@ func describe(_ address: SocketAddress) -> String {
 }
 
 extension Listeners {
-    /// The doors that other machines can reach, as `tcp 0.0.0.0:7411`.
+    /// Those that other machines can reach, as `tcp 0.0.0.0:7411`.
     var exposed: [String] {
-        [("tcp", tcpAddress), ("udp", udpAddress)].filter { !isLoopback($0.1) }.map { "\($0) \(describe($1))" }
+        all.filter { !isLoopback($0.address) }.map { "\($0.name) \(describe($0.address))" }
     }
 }
 

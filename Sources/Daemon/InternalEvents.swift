@@ -101,13 +101,13 @@ package final class InternalEvents: Sendable {
     }
 
     /// Said once, at start.
-    package func exposed(_ doors: [String]) {
+    package func exposed(_ listeners: [String]) {
         logger.warning(
             """
-            open to the network: whoever reaches these doors can write events, there are no keys yet; listen on an \
-            address that only trusted senders reach (listen.tcp.host, listen.udp.host)
+            open to the network: whoever reaches these listeners can write events, there are no keys yet; listen \
+            on an address that only trusted senders reach (listen.NAME.host)
             """,
-            metadata: ["doors": "\(doors.joined(separator: ", "))"])
+            metadata: ["listeners": "\(listeners.joined(separator: ", "))"])
     }
 
     /// Said once in a run, and without the name.

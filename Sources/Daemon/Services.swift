@@ -18,7 +18,7 @@ extension NamedService {
     var description: String { String(describing: Self.self) }
 }
 
-/// Holds the doors open; on shutdown closes them and drains what was read.
+/// Holds the listeners open; on shutdown closes them and drains what was read.
 struct IngestService: NamedService {
     let ingest: IngestLoop
     let events: InternalEvents
@@ -48,18 +48,17 @@ struct IngestService: NamedService {
     /// drops (/proc/net/udp), and connections that are closed because they are silent or too slow.
     private func watch() async {
         var closed: UInt64 = 0
-        let port = ingest.listeners.udpAddress.port ?? 0
-        var seen: UInt64 = 0
+        var seen = [UInt64](repeating: 0, count: ingest.listeners.all.count)
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            let drops = ["/proc/net/udp", "/proc/net/udp6"].reduce(into: UInt64(0)) { sum, path in
-                guard let table = FileManager.default.contents(atPath: path) else { return }
-                sum += kernelDrops([UInt8](table).span, port: port)
-            }
-            if drops > seen {
-                let new = drops - seen
-                seen = drops
+            let tables = ["/proc/net/udp", "/proc/net/udp6"].compactMap { FileManager.default.contents(atPath: $0) }
+            for (index, listener) in ingest.listeners.all.enumerated() {
+                guard let kind = listener.droppedDatagrams, let port = listener.address.port else { continue }
+                let drops = tables.reduce(into: UInt64(0)) { $0 += kernelDrops([UInt8]($1).span, port: port) }
+                guard drops > seen[index] else { continue }
+                let new = drops - seen[index]
+                seen[index] = drops
                 events.kernelDropped(new)
-                try? await ingest.onLoop { $0.drop(.kernel, events: new, transport: .udp) }
+                try? await ingest.onLoop { $0.drop(.kernel, events: new, transport: kind) }
             }
             let connections = await ingest.listeners.connectionCounts()
             if connections.closedSilent + connections.closedSlow > closed {

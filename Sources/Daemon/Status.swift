@@ -40,9 +40,9 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var version: String
     package var pid: Int32
     package var uptimeSeconds: Double
-    package var tcp: String
-    package var udp: String
-    /// The doors that others than this machine can reach, by name.
+    /// Where each listener that is open can be reached, by its name: `HOST:PORT`.
+    package var listening: [String: String]
+    /// The listeners that others than this machine can reach, as `tcp 0.0.0.0:7411`.
     package var exposed: [String]
     /// The offset that the next event will get.
     package var head: UInt64
@@ -87,7 +87,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var isHealthy: Bool { storage == "good" && projection == "good" && scrub.damages == 0 }
 
     enum CodingKeys: String, CodingKey {
-        case version, pid, tcp, udp, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
+        case version, pid, listening, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
         case projection, devices, customers, transports
         case uptimeSeconds = "uptime_seconds"
         case chainHead = "chain_head"

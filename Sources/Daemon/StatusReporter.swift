@@ -47,7 +47,7 @@ struct StatusReporter: Sendable {
         let (storage, listeners) = (storage, ingest.listeners)
         return try await ingest.onLoop { pipeline in
             var transports: [String: DaemonStatus.Transport] = [:]
-            // What the daemon itself has made came through no door, and is told only when there is any.
+            // What the daemon itself has made came by no transport, and is told only when there is any.
             for kind in TransportKind.allCases
             where kind != .daemon || pipeline.admission.counts[Int(kind.rawValue)].received > 0 {
                 transports["\(kind.name)"] = .init(pipeline.admission.counts[Int(kind.rawValue)])
@@ -58,8 +58,9 @@ struct StatusReporter: Sendable {
                 case .failing(let message): message
                 }
             return DaemonStatus(
-                version: tidingsVersion, pid: getpid(), uptimeSeconds: uptime, tcp: describe(listeners.tcpAddress),
-                udp: describe(listeners.udpAddress), exposed: listeners.exposed, head: head.rawValue,
+                version: tidingsVersion, pid: getpid(), uptimeSeconds: uptime,
+                listening: Dictionary(uniqueKeysWithValues: listeners.all.map { ($0.name, describe($0.address)) }),
+                exposed: listeners.exposed, head: head.rawValue,
                 projected: projected.rawValue, start: start.rawValue, chainHead: chainHead,
                 lastEvent: storage.lastArrival.value.map(rfc3339), unreadable: unreadable, retentionSegments: dropped.0,
                 retentionEvents: dropped.1, diskFreeBytes: disk.free, diskHoursLeft: disk.hours,

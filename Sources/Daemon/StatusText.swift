@@ -8,7 +8,8 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
     var lines = [
         "tidings \(status.version), pid \(status.pid), up \(duration(seconds: status.uptimeSeconds))"
     ]
-    lines += entry("listening", ["tcp \(status.tcp)", "udp \(status.udp)", "\(status.connections) connections"], style)
+    let listening = status.listening.sorted { $0.key < $1.key }.map { "\($0) \($1)" }
+    lines += entry("listening", listening + ["\(status.connections) connections"], style)
     if !status.exposed.isEmpty { lines += entry("exposed", exposed(status), style) }
     lines += entry("closed", ended(status) + ["\(status.pauses) pauses of senders over their quota"], style)
     lines += entry(

@@ -1,85 +1,100 @@
 // The sockets that the daemon listens on, all on one event loop, from binding to draining.
 
-import Events
+package import Admission
+package import Events
 package import NIOCore
 import NIOPosix
 
 /// Why a socket could not be opened: cause and remedy in one line.
 package struct ListenError: Error, CustomStringConvertible, Sendable {
     package var description: String
+    /// Whether another process has the address.
+    var isInUse = false
 }
 
-/// The TCP and UDP listeners of the ingest event loop.
+/// The listeners of the ingest event loop.
 package final class Listeners: Sendable {
-    /// Where the daemon is reachable; the port is the one that the kernel gave when 0 was asked for.
-    package let tcpAddress: SocketAddress
-    package let udpAddress: SocketAddress
+    /// A listener that is open.
+    package struct Listener: Sendable {
+        package let name: String
+        /// Where it is reachable; the port is the one that the kernel gave when 0 was asked for.
+        package let address: SocketAddress
+        /// Which counters datagrams belong to that the kernel drops; nil for streams, of which it drops nothing.
+        package let droppedDatagrams: TransportKind?
+        fileprivate let channel: any Channel
+    }
+
+    /// In the order of the specifications.
+    package let all: [Listener]
+    /// What could not be opened and is done without, a line each.
+    package let warnings: [String]
 
     private let eventLoop: any EventLoop
-    private let tcp: any Channel
-    private let udp: any Channel
     private let inside: NIOLoopBound<Inside>
 
     /// What lives on the event loop.
-    private final class Inside {
-        let door: TCPDoor
-        let datagrams: DatagramHandler
+    fileprivate final class Inside {
+        let table: ConnectionTable
+        var ports: [DatagramHandler] = []
         var sweeper: RepeatedTask?
 
-        init(door: TCPDoor, datagrams: DatagramHandler) {
-            self.door = door
-            self.datagrams = datagrams
-        }
+        init(table: ConnectionTable) { self.table = table }
     }
 
-    private init(eventLoop: any EventLoop, tcp: any Channel, udp: any Channel, inside: NIOLoopBound<Inside>) throws {
-        guard let tcpAddress = tcp.localAddress, let udpAddress = udp.localAddress else {
-            throw ListenError(description: "the kernel closed a listening socket at once; see its log")
-        }
-        self.tcpAddress = tcpAddress
-        self.udpAddress = udpAddress
+    private init(
+        eventLoop: any EventLoop, all: [Listener], warnings: [String], inside: NIOLoopBound<Inside>
+    ) {
         self.eventLoop = eventLoop
-        self.tcp = tcp
-        self.udp = udp
+        self.all = all
+        self.warnings = warnings
         self.inside = inside
     }
 
-    /// Opens both sockets; reading starts at once.
+    /// Opens all sockets; reading starts at once.
     ///
     /// - Parameter intake: made on `eventLoop`, which all sockets and the intake share.
-    /// - Throws: `ListenError`.
+    /// - Throws: `ListenError`; nothing is open then.
     package static func open(
-        tcp: (host: String, port: Int), udp: (host: String, port: Int), settings: TransportSettings,
-        intake: NIOLoopBound<any Intake>, on eventLoop: any EventLoop
+        _ specifications: [ListenerSpecification], settings: TransportSettings, intake: NIOLoopBound<any Intake>,
+        on eventLoop: any EventLoop
     ) async throws -> Listeners {
         let inside = try await eventLoop.submit {
-            let reception = Reception(intake: intake.value, settings: settings)
-            let door = TCPDoor(reception: reception, eventLoop: eventLoop)
-            let datagrams = DatagramHandler(reception: reception, turnEnds: { door.turnEnds() })
-            return NIOLoopBound(Inside(door: door, datagrams: datagrams), eventLoop: eventLoop)
+            let ingest = IngestContext(intake: intake.value, settings: settings)
+            return NIOLoopBound(
+                Inside(table: ConnectionTable(ingest: ingest, eventLoop: eventLoop)), eventLoop: eventLoop)
         }.get()
-        let tcpChannel = try await bindTCP(tcp.host, tcp.port, inside, eventLoop)
+        var all: [Listener] = []
+        var warnings: [String] = []
         do {
-            let udpChannel = try await bindUDP(udp.host, udp.port, inside, eventLoop)
-            let listeners = try Listeners(eventLoop: eventLoop, tcp: tcpChannel, udp: udpChannel, inside: inside)
-            try await eventLoop.submit {
-                inside.value.sweeper = eventLoop.scheduleRepeatedTask(
-                    initialDelay: .seconds(1), delay: .seconds(1)
-                ) { _ in
-                    inside.value.door.sweep()
-                    inside.value.datagrams.sweep(now: .now())
+            for specification in specifications {
+                do {
+                    all.append(try await bind(specification, inside, eventLoop))
+                } catch let error as ListenError where error.isInUse && !specification.isPortConfigured {
+                    guard specifications.count > warnings.count + 1 else { throw error }
+                    warnings.append(error.description)
                 }
-            }.get()
-            return listeners
+            }
         } catch {
-            try? await tcpChannel.close()
+            for listener in all { try? await listener.channel.close() }
             throw error
         }
+        try await eventLoop.submit {
+            inside.value.sweeper = eventLoop.scheduleRepeatedTask(
+                initialDelay: .seconds(1), delay: .seconds(1)
+            ) { _ in
+                inside.value.table.sweep()
+                for port in inside.value.ports { port.sweep(now: .now()) }
+            }
+        }.get()
+        return Listeners(eventLoop: eventLoop, all: all, warnings: warnings, inside: inside)
     }
+
+    /// Where a listener is reachable; nil when there is none of that name.
+    package func address(of name: String) -> SocketAddress? { all.first { $0.name == name }?.address }
 
     /// Accepts no more connections; those that are open are served on.
     package func stopAccepting() async {
-        try? await tcp.close()
+        for listener in all where listener.droppedDatagrams == nil { try? await listener.channel.close() }
     }
 
     /// Reads no more; returns when everything that was read has been committed and acknowledged, or after
@@ -89,9 +104,8 @@ package final class Listeners: Sendable {
         try? await eventLoop.flatSubmit {
             let limit = eventLoop.makePromise(of: Void.self)
             let timer = eventLoop.scheduleTask(in: .seconds(TransportLimits.drainSeconds)) { limit.succeed(()) }
-            let streams = inside.value.door.drain()
-            let all = inside.value.datagrams.drain()?.and(streams).map { _ in } ?? streams
-            all.whenComplete { _ in
+            let drained = inside.value.ports.compactMap { $0.drain() } + [inside.value.table.drain()]
+            EventLoopFuture.andAllComplete(drained, on: eventLoop).whenComplete { _ in
                 timer.cancel()
                 limit.succeed(())
             }
@@ -104,22 +118,57 @@ package final class Listeners: Sendable {
         let inside = inside
         try? await eventLoop.submit {
             inside.value.sweeper?.cancel()
-            inside.value.door.closeAll()
+            inside.value.table.closeAll()
         }.get()
-        try? await tcp.close()
-        try? await udp.close()
+        for listener in all { try? await listener.channel.close() }
     }
 
     /// What became of connections so far.
     package func connectionCounts() async -> ConnectionCounts {
         let inside = inside
-        return (try? await eventLoop.submit { inside.value.door.counts }.get()) ?? ConnectionCounts()
+        return (try? await eventLoop.submit { inside.value.table.counts }.get()) ?? ConnectionCounts()
     }
 
-    private static func bindTCP(
-        _ host: String, _ port: Int, _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop
+    /// Sends a message to a device that is connected by a protocol that can carry it.
+    ///
+    /// - Returns: whether it is on its way; nothing is kept of it when it is not.
+    package func push(_ message: [UInt8], to device: DeviceID) async -> Bool {
+        let inside = inside
+        return (try? await eventLoop.submit { inside.value.table.push(message.span, to: device) }.get()) ?? false
+    }
+}
+
+// MARK: Binding
+
+extension Listeners {
+    private static func bind(
+        _ specification: ListenerSpecification, _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop
+    ) async throws -> Listener {
+        let channel: any Channel
+        var dropped: TransportKind?
+        do {
+            switch specification.service {
+            case .stream(let makeSession):
+                channel = try await bindStream(specification, makeSession, inside, eventLoop)
+            case .datagrams(let kind, let makeSession):
+                dropped = kind
+                channel = try await bindDatagrams(specification, makeSession, inside, eventLoop)
+            }
+        } catch {
+            throw explain(error, specification)
+        }
+        guard let address = channel.localAddress else {
+            throw ListenError(description: "the kernel closed a listening socket at once; see its log")
+        }
+        return Listener(name: specification.name, address: address, droppedDatagrams: dropped, channel: channel)
+    }
+
+    private static func bindStream(
+        _ specification: ListenerSpecification,
+        _ makeSession: @escaping @Sendable (TransportSettings) -> any StreamSession,
+        _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop
     ) async throws -> any Channel {
-        let bootstrap = ServerBootstrap(group: eventLoop)
+        try await ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: TransportLimits.acceptBacklog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -135,46 +184,48 @@ package final class Listeners: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let door = inside.value.door
-                    let handler = TCPHandler(reception: door.reception, door: door)
+                    let table = inside.value.table
+                    let handler = StreamHandler(
+                        makeSession(table.ingest.settings), ingest: table.ingest, table: table)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-        do {
-            return try await bootstrap.bind(host: host, port: port).get()
-        } catch {
-            throw explain(error, "\(host):\(port)/tcp", key: "listen.tcp")
-        }
+            .bind(host: specification.host, port: specification.port).get()
     }
 
-    private static func bindUDP(
-        _ host: String, _ port: Int, _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop
+    private static func bindDatagrams(
+        _ specification: ListenerSpecification,
+        _ makeSession: @escaping @Sendable (TransportSettings) -> any DatagramSession,
+        _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop
     ) async throws -> any Channel {
         // One byte more than is accepted, so that a datagram which is too big can be told from one that fits.
         let datagramBytes = Limits.datagramBytes + 1
-        let bootstrap = DatagramBootstrap(group: eventLoop)
+        let address = try SocketAddress.makeAddressResolvingHost(specification.host, port: specification.port)
+        let socket = try DatagramSocket.open(at: address)
+        let isWildcard = ["0.0.0.0", "::", "::ffff:0.0.0.0"].contains(address.ipAddress)
+        return try await DatagramBootstrap(group: eventLoop)
             .channelOption(.socketOption(.so_rcvbuf), value: TransportLimits.datagramReceiveBuffer)
             .channelOption(.datagramVectorReadMessageCount, value: TransportLimits.datagramsPerRead)
             .channelOption(
                 .recvAllocator,
                 value: FixedSizeRecvByteBufferAllocator(capacity: datagramBytes * TransportLimits.datagramsPerRead)
             )
-        do {
-            let address = try SocketAddress.makeAddressResolvingHost(host, port: port)
-            let socket = try DatagramSocket.open(at: address)
-            let isWildcard = ["0.0.0.0", "::", "::ffff:0.0.0.0"].contains(address.ipAddress)
-            return try await bootstrap.channelInitializer { channel in
+            .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    inside.value.datagrams.use(socket, isWildcard: isWildcard)
-                    try channel.pipeline.syncOperations.addHandler(inside.value.datagrams)
+                    let table = inside.value.table
+                    let handler = DatagramHandler(
+                        makeSession(table.ingest.settings), socket: socket, isWildcard: isWildcard,
+                        ingest: table.ingest, turnEnds: { table.turnEnds() })
+                    inside.value.ports.append(handler)
+                    try channel.pipeline.syncOperations.addHandler(handler)
                 }
-            }.withBoundSocket(socket.descriptor).get()
-        } catch {
-            throw explain(error, "\(host):\(port)/udp", key: "listen.udp")
-        }
+            }
+            .withBoundSocket(socket.descriptor).get()
     }
 
-    private static func explain(_ error: any Error, _ address: String, key: String) -> ListenError {
+    private static func explain(_ error: any Error, _ specification: ListenerSpecification) -> ListenError {
+        let key = "listen.\(specification.name)"
+        let address = "\(specification.host):\(specification.port)/\(specification.transportName)"
         guard let error = error as? IOError else {
             return ListenError(description: "cannot listen on \(address): \(error); check \(key).host")
         }
@@ -189,6 +240,7 @@ package final class Listeners: Sendable {
             remedy = "this machine does not have that address; set \(key).host"
         default: remedy = "\(error); check \(key)"
         }
-        return ListenError(description: "cannot listen on \(address): \(remedy)")
+        return ListenError(
+            description: "cannot listen on \(address): \(remedy)", isInUse: inUse.contains(error.errnoCode))
     }
 }

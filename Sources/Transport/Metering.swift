@@ -3,7 +3,7 @@
 import Admission
 import Events
 
-extension Reception {
+extension IngestContext {
     /// Until when nothing may be read from the sender at hand; nil when it may go on.
     ///
     /// - Parameter due: what `charge` has returned for the units before.

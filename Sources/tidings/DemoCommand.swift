@@ -45,18 +45,16 @@ struct Demo: AsyncParsableCommand {
             throw Failure(error)
         }
         printError("a daemon on free ports, \(devices) simulated devices, \(seconds) s over UDP and TCP ...")
-        let (ports, listening) = AsyncStream.makeStream(of: (tcp: Int, udp: Int).self)
+        let (ports, listening) = AsyncStream.makeStream(of: [String: Int].self)
         // Printed when the daemon has stopped and the folder is gone, for printing may end the process.
         var answer = ""
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                try await serve(configuration) { tcp, udp in
-                    listening.yield((tcp, udp))
-                }
+                try await serve(configuration) { listening.yield($0) }
                 listening.finish()
             }
             for await port in ports {
-                let (overTCP, overUDP) = try await sendAll(port.tcp, port.udp)
+                let (overTCP, overUDP) = try await sendAll(port["tcp"] ?? 0, port["udp"] ?? 0)
                 printError("over TCP: \(line(overTCP))")
                 printError("over UDP: \(line(overUDP))")
                 _ = try? await ControlClient.ask(.checkpoint, dataDirectory: folder)

@@ -24,11 +24,11 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "The address to listen on, for TCP and UDP.")
     var host: String?
 
-    @Option(help: "The TCP port; 0 = any free one.")
-    var tcpPort: Int?
+    @Option(help: "The TCP port; 0 = any free one, off = none.")
+    var tcpPort: String?
 
-    @Option(help: "The UDP port; 0 = any free one.")
-    var udpPort: Int?
+    @Option(help: "The UDP port; 0 = any free one, off = none.")
+    var udpPort: String?
 
     @Option(help: "debug, info, notice, warning or error.")
     var logLevel: String?
@@ -40,8 +40,8 @@ struct Serve: AsyncParsableCommand {
         var flags: [String: String] = [:]
         flags["listen.tcp.host"] = host
         flags["listen.udp.host"] = host
-        flags["listen.tcp.port"] = tcpPort.map(String.init)
-        flags["listen.udp.port"] = udpPort.map(String.init)
+        flags["listen.tcp.port"] = tcpPort
+        flags["listen.udp.port"] = udpPort
         flags["logging.level"] = logLevel
         flags["logging.format"] = logFormat
         try await serve(try await data.load(flags))
@@ -51,7 +51,7 @@ struct Serve: AsyncParsableCommand {
 /// Runs a daemon and turns its failures into this program's.
 func serve(
     _ configuration: DaemonConfiguration,
-    whenListening: @escaping @Sendable (_ tcp: Int, _ udp: Int) async -> Void = { _, _ in }
+    whenListening: @escaping @Sendable (_ ports: [String: Int]) async -> Void = { _ in }
 ) async throws {
     let format: LineLogHandler.Format =
         switch configuration.logFormat {

@@ -29,7 +29,11 @@ import Testing
 
     @Test func defaultsHold() async throws {
         let configuration = try await load("")
-        #expect(configuration.tcp == .init(host: "127.0.0.1", port: 7411))
+        #expect(
+            configuration.listeners == [
+                .init(name: "tcp", host: "127.0.0.1", port: 7411, isPortConfigured: false),
+                .init(name: "udp", host: "127.0.0.1", port: 7411, isPortConfigured: false),
+            ])
         #expect(configuration.blockMaxEvents == 16_384)
         #expect(configuration.effective.allSatisfy { $0.source == "default" })
         #expect(configuration.effective.count == ConfigurationKey.all.count)
@@ -40,8 +44,8 @@ import Testing
         let configuration = try await load(
             yaml, flags: ["listen.tcp.port": "11"],
             environment: ["TIDINGS_LISTEN_TCP_PORT": "12", "TIDINGS_LISTEN_UDP_PORT": "22", "HOME": "/"])
-        #expect(configuration.tcp.port == 11)
-        #expect(configuration.udp.port == 22)
+        #expect(configuration.listeners.map(\.port) == [11, 22])
+        #expect(configuration.listeners.map(\.isPortConfigured) == [true, true])
         #expect(configuration.blockMaxEvents == 3)
         let sources = configuration.effective.filter { $0.source != "default" }.map { [$0.name, $0.value] }
         #expect(sources == [["listen.tcp.port", "11"], ["listen.udp.port", "22"], ["log.block_max_events", "3"]])
@@ -83,7 +87,7 @@ import Testing
     @Test func valuesAreCheckedWithTheirPlace() async {
         #expect(
             await fault("listen:\n  tcp:\n    port: 70000\n")
-                == "configuration: listen.tcp.port = 70000 (F line 3) must be a whole number from 0 to 65535")
+                == "configuration: listen.tcp.port = 70000 (F line 3) must be a port from 0 to 65535, or off")
         #expect(await fault("log:\n  block_max_events: many\n").hasSuffix("must be a whole number from 1 to 16384"))
         #expect(
             await fault("logging:\n  level: loud\n").hasSuffix("must be one of debug, info, notice, warning, error"))
@@ -93,6 +97,17 @@ import Testing
         #expect(await fault("- a\n").hasSuffix("the file must be a mapping of keys to values"))
         #expect(await fault("listen: [1\n").contains("is not YAML"))
         #expect(await fault("listen:\n  tcp: 5\n").hasSuffix("listen.tcp must be a mapping of keys to values"))
+    }
+
+    @Test func aListenerCanBeOffButNotAll() async throws {
+        let configuration = try await load("listen:\n  tcp:\n    port: off\n")
+        #expect(configuration.listeners.map(\.port) == [nil, 7411])
+        #expect(configuration.listeners.map(\.isPortConfigured) == [true, false])
+        #expect(await fault("listen: {tcp: {port: -1}}").hasSuffix("must be a port from 0 to 65535, or off"))
+        #expect(
+            await fault("listen: {tcp: {port: off}, udp: {port: \"off\"}}")
+                == "configuration: every listener is off, so that nothing could come in; "
+                + "set one of listen.tcp.port, listen.udp.port")
     }
 
     @Test func aMissingFileThatWasNamedIsAnError() async {

@@ -35,7 +35,7 @@ import Testing
         let configuration = try await load(Self.links)
         #expect(configuration.warnings.isEmpty, "\(configuration.warnings)")
         #expect(configuration.effective.allSatisfy { $0.source == "default" })
-        #expect(configuration.tcp.port == 7411)
+        #expect(configuration.listeners[0].port == 7411)
     }
 
     @Test func variablesOfOurToolsAreSilent() async throws {
@@ -74,7 +74,7 @@ import Testing
                 "environment variable TIDINGS_LISTEN_TCP_PROT names no key and has no effect; "
                     + "did you mean TIDINGS_LISTEN_TCP_PORT?",
             ])
-        #expect(configuration.udp.port == 5)
+        #expect(configuration.listeners[1].port == 5)
     }
 
     @Test(arguments: [

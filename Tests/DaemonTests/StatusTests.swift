@@ -16,8 +16,9 @@ import Testing
 
     private func status(_ change: (inout [String: Any]) -> Void = { _ in }) throws -> DaemonStatus {
         var fields: [String: Any] = [
-            "version": "0.1.0", "pid": 4_711, "uptime_seconds": 93_784.0, "tcp": "[2001:db8::1]:7411",
-            "udp": "0.0.0.0:7411", "exposed": ["tcp [2001:db8::1]:7411", "udp 0.0.0.0:7411"], "head": 123_456_789,
+            "version": "0.1.0", "pid": 4_711, "uptime_seconds": 93_784.0,
+            "listening": ["tcp": "[2001:db8::1]:7411", "udp": "0.0.0.0:7411"],
+            "exposed": ["tcp [2001:db8::1]:7411", "udp 0.0.0.0:7411"], "head": 123_456_789,
             "projected": 123_456_000, "start": 17, "chain_head": "123456789:" + String(repeating: "a5", count: 32),
             "last_event": "2026-11-29T12:00:00.000Z", "unreadable": 3, "retention_segments": 2,
             "retention_events": 17, "disk_free_bytes": 82_166_771_712, "disk_hours_left": 11.5,

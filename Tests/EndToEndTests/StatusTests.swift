@@ -151,7 +151,7 @@ import Testing
     @Test func addressesOfBothFamiliesAreWrittenAsTheyAreUsed() async throws {
         let folder = TemporaryFolder()
         guard let daemon = try? await DaemonProcess(data: folder.path, "--host", "::1") else { return }
-        #expect((try await status(daemon)["tcp"] as? String)?.hasPrefix("[::1]:") == true)
+        #expect(((try await status(daemon)["listening"] as? [String: String])?["tcp"])?.hasPrefix("[::1]:") == true)
         #expect(await daemon.stop() == 0)
         folder.remove()
     }

@@ -417,7 +417,7 @@ def forms_of_others(bench):
     expect(rows.get("data_dir") == 'a"b,c\\d', done.stdout[:300])
     settings = {"listen.udp.host": '"::1"', "listen.tcp.host": '"::1"'}
     bench.daemon(settings)
-    expect(status(bench)["tcp"].startswith("[::1]:"), str(status(bench)["tcp"]))
+    expect(status(bench)["listening"]["tcp"].startswith("[::1]:"), str(status(bench)["listening"]))
     return "CSV by RFC 4180; IPv6 addresses in brackets"
 
 

@@ -53,17 +53,17 @@ final class SimulatedDaemon: Intake {
         vocabulary = disk.vocabulary()
         group = GroupCommit(
             dedupe: mutation == .forgetsDedupe ? DedupeTable() : projector.state.dedupe, settings: Self.settings)
-        datagrams = SimulatedDatagramPort(reception: reception(), world: world)
+        datagrams = SimulatedDatagramPort(ingest: ingest(), world: world)
     }
 
-    private func reception() -> Reception { Reception(intake: self, settings: TransportSettings()) }
+    private func ingest() -> IngestContext { IngestContext(intake: self, settings: TransportSettings()) }
 
     // MARK: The world outside
 
     /// Takes a connection; nil when the daemon is dead.
     func accept(_ link: SimulatedLink) -> SimulatedConnection? {
         guard isAlive else { return nil }
-        let connection = SimulatedConnection(link: link, reception: reception(), daemon: self)
+        let connection = SimulatedConnection(link: link, ingest: ingest(), daemon: self)
         connections.append(connection)
         return connection
     }

@@ -72,7 +72,7 @@ final class SimulatedLink {
 final class SimulatedConnection: Acknowledged {
     private var session = TCPSession()
     private let link: SimulatedLink
-    private let reception: Reception
+    private let ingest: IngestContext
     private weak var daemon: SimulatedDaemon?
     private var tail: [UInt8] = []
     private var isInputClosed = false
@@ -80,9 +80,9 @@ final class SimulatedConnection: Acknowledged {
     private var isSettling = false
     private var isClosed = false
 
-    init(link: SimulatedLink, reception: Reception, daemon: SimulatedDaemon) {
+    init(link: SimulatedLink, ingest: IngestContext, daemon: SimulatedDaemon) {
         self.link = link
-        self.reception = reception
+        self.ingest = ingest
         self.daemon = daemon
     }
 
@@ -102,7 +102,7 @@ final class SimulatedConnection: Acknowledged {
 
     func committed(through ticket: UInt64) {
         guard !isClosed else { return }
-        session.committed(through: ticket, output: &reception.output)
+        session.committed(through: ticket, output: &ingest.output)
         finishTurn()
     }
 
@@ -124,7 +124,7 @@ final class SimulatedConnection: Acknowledged {
         guard !awaitsRoom else { return }
         let bytes = tail
         let progress = session.receive(
-            bytes.span, isEnd: isInputClosed, at: reception, as: self, output: &reception.output)
+            bytes.span, isEnd: isInputClosed, in: ingest, as: self, output: &ingest.output)
         tail.removeFirst(progress.consumed)
         switch progress.next {
         // The simulated daemon has no quotas, so nobody ever needs time.
@@ -138,9 +138,9 @@ final class SimulatedConnection: Acknowledged {
     }
 
     private func finishTurn() {
-        if !reception.output.isEmpty {
-            link.answer(reception.output)
-            reception.output = []
+        if !ingest.output.isEmpty {
+            link.answer(ingest.output)
+            ingest.output = []
         }
         if isSettling, session.isSettled { die() }
     }
@@ -149,7 +149,8 @@ final class SimulatedConnection: Acknowledged {
 /// The daemon's datagram socket: what the handler does around the real session.
 final class SimulatedDatagramPort: Acknowledged {
     private struct Waiting {
-        var receipt: DatagramReceipt
+        var ticket: UInt64
+        var bytes: [UInt8]
         var answer: ([UInt8]) -> Void
     }
     private struct Held {
@@ -157,17 +158,17 @@ final class SimulatedDatagramPort: Acknowledged {
         var answer: ([UInt8]) -> Void
     }
 
-    private var session: DatagramSession
-    private let reception: Reception
+    private var session: UDPSession
+    private let ingest: IngestContext
     private let world: World
     private var waiting: [Waiting] = []
     private var held: [Held] = []
     private var isClosed = false
 
-    init(reception: Reception, world: World) {
-        self.reception = reception
+    init(ingest: IngestContext, world: World) {
+        self.ingest = ingest
         self.world = world
-        session = DatagramSession(settings: reception.settings)
+        session = UDPSession(settings: ingest.settings)
     }
 
     func die() {
@@ -177,25 +178,24 @@ final class SimulatedDatagramPort: Acknowledged {
 
     func take(_ bytes: [UInt8], answer: @escaping ([UInt8]) -> Void) {
         guard !isClosed else { return }
-        guard held.isEmpty, reception.intake.hasRoom() else {
+        guard held.isEmpty, ingest.intake.hasRoom() else {
             if world.chance(3) {
-                let outcome = session.refuse(.busy, bytes.span, at: reception, output: &reception.output)
+                let outcome = session.refuse(.busy, bytes.span, in: ingest, output: &ingest.output)
                 if case .answer = outcome { send(answer) }
             } else {
                 held.append(Held(bytes: bytes, answer: answer))
-                reception.intake.awaitRoom(self)
+                ingest.intake.awaitRoom(self)
             }
             return
         }
         receive(bytes, answer)
-        reception.intake.readComplete()
+        ingest.intake.readComplete()
     }
 
     func committed(through ticket: UInt64) {
-        while let first = waiting.first, first.receipt.ticket <= ticket {
+        while let first = waiting.first, first.ticket <= ticket {
             waiting.removeFirst()
-            first.receipt.write(into: &reception.output)
-            send(first.answer)
+            first.answer(first.bytes)
         }
     }
 
@@ -203,9 +203,9 @@ final class SimulatedDatagramPort: Acknowledged {
         let resumed = held
         held = []
         for (index, one) in resumed.enumerated() {
-            guard reception.intake.hasRoom() else {
+            guard ingest.intake.hasRoom() else {
                 held = Array(resumed[index...])
-                reception.intake.awaitRoom(self)
+                ingest.intake.awaitRoom(self)
                 return
             }
             receive(one.bytes, one.answer)
@@ -213,19 +213,19 @@ final class SimulatedDatagramPort: Acknowledged {
     }
 
     private func receive(_ bytes: [UInt8], _ answer: @escaping ([UInt8]) -> Void) {
-        switch session.receive(bytes.span, at: reception, as: self, output: &reception.output) {
-        case .silence: reception.output = []
+        switch session.receive(bytes.span, in: ingest, as: self, output: &ingest.output) {
+        case .silence: ingest.output = []
         case .answer: send(answer)
-        case .receipt(let receipt):
-            send(answer)
-            waiting.append(Waiting(receipt: receipt, answer: answer))
+        case .answerWhenDurable(let ticket):
+            waiting.append(Waiting(ticket: ticket, bytes: ingest.output, answer: answer))
+            ingest.output = []
         }
     }
 
     private func send(_ answer: ([UInt8]) -> Void) {
-        guard !reception.output.isEmpty else { return }
-        let bytes = reception.output
-        reception.output = []
+        guard !ingest.output.isEmpty else { return }
+        let bytes = ingest.output
+        ingest.output = []
         answer(bytes)
     }
 }

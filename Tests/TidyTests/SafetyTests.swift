@@ -8,7 +8,7 @@ import Testing
         "Sources/Events/Prefetch.swift", "Sources/Log/Deflater.swift", "Sources/Projection/FileSwap.swift",
         "Sources/SQLiteRows/FileAccess.swift", "Sources/SQLiteRows/RowInserter.swift",
         "Sources/SQLiteLog/Files.swift", "Sources/Transport/Descriptors.swift",
-        "Sources/Transport/PeerAddress.swift", "Sources/Transport/UDP/DatagramSocket.swift",
+        "Sources/Transport/PeerAddress.swift", "Sources/Transport/DatagramSocket.swift",
         "Sources/Wire/Deflate.swift",
         // The width of the terminal, writing whose failure is an answer, and reading what a pipe holds now.
         "Sources/tidings/StandardStreams.swift", "Sources/tidings/StandardInput.swift",

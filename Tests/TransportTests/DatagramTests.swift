@@ -28,24 +28,23 @@ private func datagram(
     return bytes
 }
 
-@Suite struct DatagramSessionTests {
+@Suite struct UDPSessionTests {
     private let intake = StubIntake()
     private let peer = StubPeer()
-    private let reception: Reception
+    private let ingest: IngestContext
 
-    init() { reception = Reception(intake: intake, settings: TransportSettings()) }
+    init() { ingest = IngestContext(intake: intake, settings: TransportSettings()) }
 
-    private func receive(_ bytes: [UInt8]) -> (DatagramSession.Outcome, [UInt8]) {
-        var session = DatagramSession(settings: TransportSettings())
+    private func receive(_ bytes: [UInt8]) -> (DatagramOutcome, [UInt8]) {
+        var session = UDPSession(settings: TransportSettings())
         var output: [UInt8] = []
-        let outcome = session.receive(bytes.span, at: reception, as: peer, output: &output)
+        let outcome = session.receive(bytes.span, in: ingest, as: peer, output: &output)
         return (outcome, output)
     }
 
     private func ack(_ bytes: [UInt8]) throws -> (DatagramHeader, Ack)? {
-        guard case .receipt(let receipt) = receive(bytes).0 else { return nil }
-        var output: [UInt8] = []
-        receipt.write(into: &output)
+        let (outcome, output) = receive(bytes)
+        guard case .answerWhenDurable = outcome else { return nil }
         #expect(output.count <= bytes.count)
         let header = try DatagramHeader.read(output.span)
         return (header, try Ack(decoding: output.span.extracting(DatagramHeader.body(count: output.count))))
@@ -109,7 +108,7 @@ private func datagram(
         var bytes: [UInt8] = []
         DatagramHeader(type: .batch, counter: 77).write(body: body.span, into: &bytes)
         let (outcome, output) = receive(bytes)
-        if case .receipt = outcome { Issue.record("no device was named, and yet it was taken") }
+        if case .answerWhenDurable = outcome { Issue.record("no device was named, and yet it was taken") }
         #expect(output.count <= bytes.count)
         #expect(intake.refusals == [.noDevice])
     }
@@ -117,12 +116,8 @@ private func datagram(
     @Test func jsonIsTakenToo() throws {
         let text =
             #"{"product":"kettle","device":"k-1","type":"preference.set","aspect":"temperature","value":92}"# + "\n"
-        guard case .receipt(let receipt) = receive(Array(text.utf8)).0 else {
-            Issue.record("not taken")
-            return
-        }
-        var output: [UInt8] = []
-        receipt.write(into: &output)
+        let (outcome, output) = receive(Array(text.utf8))
+        #expect(outcome == .answerWhenDurable(intake.ticket))
         #expect(String(decoding: output, as: UTF8.self) == "{\"ack\":1}\n")
         #expect(intake.filling.count == 1)
     }
@@ -138,10 +133,10 @@ private func datagram(
     }
 
     @Test func busyIsTold() throws {
-        let session = DatagramSession(settings: TransportSettings())
+        let session = UDPSession(settings: TransportSettings())
         let bytes = datagram(seqs: [1], counter: 4, text: String(repeating: "x", count: 80))
         var output: [UInt8] = []
-        let outcome = session.refuse(.busy, bytes.span, at: reception, output: &output)
+        let outcome = session.refuse(.busy, bytes.span, in: ingest, output: &output)
         if case .answer = outcome {} else { Issue.record("not answered") }
         let header = try DatagramHeader.read(output.span)
         #expect(header.type == .error)

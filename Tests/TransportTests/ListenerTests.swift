@@ -8,18 +8,28 @@ import Testing
 import Transport
 import Wire
 
+extension [ListenerSpecification] {
+    /// Both of the daemon's, on free ports.
+    static var onLoopback: [ListenerSpecification] {
+        [
+            ListenerSpecification(name: "tcp", host: "127.0.0.1", port: 0, service: .tcp),
+            ListenerSpecification(name: "udp", host: "127.0.0.1", port: 0, service: .udp),
+        ]
+    }
+}
+
 /// Listeners on free ports with a stub intake behind them.
-private struct Station {
+struct Station {
     let group: MultiThreadedEventLoopGroup
     let intake: NIOLoopBound<StubIntake>
     let listeners: Listeners
 
-    var port: Int { listeners.tcpAddress.port ?? 0 }
-    var udpPort: Int { listeners.udpAddress.port ?? 0 }
+    var port: Int { listeners.address(of: "tcp")?.port ?? 0 }
+    var udpPort: Int { listeners.address(of: "udp")?.port ?? 0 }
 
     static func with<Result: Sendable>(
         settings: TransportSettings = TransportSettings(), commitsAtOnce: Bool = true,
-        _ body: (Station) async throws -> Result
+        _ specifications: [ListenerSpecification] = .onLoopback, _ body: (Station) async throws -> Result
     ) async throws -> Result {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
@@ -30,7 +40,7 @@ private struct Station {
         }.get()
         let erased = try await loop.submit { NIOLoopBound(intake.value as any Intake, eventLoop: loop) }.get()
         let listeners = try await Listeners.open(
-            tcp: ("127.0.0.1", 0), udp: ("127.0.0.1", 0), settings: settings, intake: erased, on: loop)
+            specifications, settings: settings, intake: erased, on: loop)
         let station = Station(group: group, intake: intake, listeners: listeners)
         do {
             let result = try await body(station)
@@ -277,9 +287,10 @@ private func line(_ seq: Int) -> String {
             let intake = station.intake
             let erased = try await loop.submit { NIOLoopBound(intake.value as any Intake, eventLoop: loop) }.get()
             await #expect {
+                var specifications = [ListenerSpecification].onLoopback
+                specifications[0].port = station.port
                 _ = try await Listeners.open(
-                    tcp: ("127.0.0.1", station.port), udp: ("127.0.0.1", 0), settings: TransportSettings(),
-                    intake: erased, on: loop)
+                    specifications, settings: TransportSettings(), intake: erased, on: loop)
             } throws: { error in
                 "\(error)"
                     == "cannot listen on 127.0.0.1:\(station.port)/tcp: the address is in use; "
@@ -307,9 +318,10 @@ private func line(_ seq: Int) -> String {
                             wrappingChannelSynchronously: channel)
                     }
                 }
+            let address = try SocketAddress(ipAddress: "127.0.0.1", port: station.udpPort)
             let answer = try await socket.executeThenClose { inbound, outbound -> ByteBuffer? in
                 try await outbound.write(
-                    AddressedEnvelope(remoteAddress: station.listeners.udpAddress, data: ByteBuffer(bytes: bytes)))
+                    AddressedEnvelope(remoteAddress: address, data: ByteBuffer(bytes: bytes)))
                 for try await envelope in inbound { return envelope.data }
                 return nil
             }

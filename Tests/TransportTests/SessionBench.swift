@@ -9,14 +9,14 @@ import Wire
 final class Bench {
     let intake = StubIntake()
     let peer = StubPeer()
-    let reception: Reception
+    let ingest: IngestContext
     var session = TCPSession()
     var tail: [UInt8] = []
     var output: [UInt8] = []
     var last = Progress.Next.needsMore
 
     init(settings: TransportSettings = TransportSettings()) {
-        reception = Reception(intake: intake, settings: settings)
+        ingest = IngestContext(intake: intake, settings: settings)
     }
 
     /// Gives bytes, in pieces of `size`.
@@ -28,7 +28,7 @@ final class Bench {
             at = end
             let given = tail
             let progress = session.receive(
-                given.span, isEnd: isEnd && at == bytes.count, at: reception, as: peer, output: &output)
+                given.span, isEnd: isEnd && at == bytes.count, in: ingest, as: peer, output: &output)
             tail.removeFirst(progress.consumed)
             last = progress.next
         } while at < bytes.count && last != .ends

@@ -18,8 +18,9 @@ import Transport
             return NIOLoopBound(intake as any Intake, eventLoop: loop)
         }.get()
         let listeners = try await Listeners.open(
-            tcp: ("127.0.0.1", 0), udp: (host, 0), settings: TransportSettings(), intake: intake, on: loop)
-        do { try await body(listeners.udpAddress.port ?? 0) } catch {
+            [ListenerSpecification(name: "udp", host: host, port: 0, service: .udp)], settings: TransportSettings(),
+            intake: intake, on: loop)
+        do { try await body(listeners.all[0].address.port ?? 0) } catch {
             await listeners.close()
             try await group.shutdownGracefully()
             throw error

@@ -141,17 +141,15 @@ private func use(_ seq: Int, _ keys: String = "") -> String {
 @Suite struct DatagramsAreToldTests {
     private let intake = StubIntake()
     private let peer = StubPeer()
-    private let reception: Reception
+    private let ingest: IngestContext
 
-    init() { reception = Reception(intake: intake, settings: TransportSettings()) }
+    init() { ingest = IngestContext(intake: intake, settings: TransportSettings()) }
 
     /// Everything that a datagram is answered with, in the end.
     private func answer(_ bytes: [UInt8]) -> String {
-        var session = DatagramSession(settings: TransportSettings())
+        var session = UDPSession(settings: TransportSettings())
         var output: [UInt8] = []
-        if case .receipt(let receipt) = session.receive(bytes.span, at: reception, as: peer, output: &output) {
-            receipt.write(into: &output)
-        }
+        _ = session.receive(bytes.span, in: ingest, as: peer, output: &output)
         #expect(output.count <= bytes.count, "an answer is longer than its question")
         return String(decoding: output, as: UTF8.self)
     }
@@ -201,11 +199,10 @@ private func use(_ seq: Int, _ keys: String = "") -> String {
             return bytes
         }
         func ack(_ bytes: [UInt8]) throws -> Ack {
-            var session = DatagramSession(settings: TransportSettings())
+            var session = UDPSession(settings: TransportSettings())
             var output: [UInt8] = []
-            let outcome = session.receive(bytes.span, at: reception, as: peer, output: &output)
-            guard case .receipt(let receipt) = outcome else { throw Refusal.malformedBody }
-            receipt.write(into: &output)
+            let outcome = session.receive(bytes.span, in: ingest, as: peer, output: &output)
+            guard case .answerWhenDurable = outcome else { throw Refusal.malformedBody }
             #expect(output.count <= bytes.count)
             return try Ack(decoding: output.span.extracting(DatagramHeader.body(count: output.count)))
         }

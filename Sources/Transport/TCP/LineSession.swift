@@ -32,7 +32,7 @@ struct LineSession: Sendable {
 
     /// Those of the events of the run at hand.
     private var origins: [Origin] = []
-    /// Those of the entries of the reception's window.
+    /// Those of the entries of the ingest's window.
     private var windowOrigins: [Origin] = []
     /// From when on the sender is within its quotas again.
     private var due: Uptime = 0
@@ -48,7 +48,7 @@ struct LineSession: Sendable {
     var isSettled: Bool { pending.isEmpty }
 
     mutating func receive(
-        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged,
         output: inout [UInt8]
     ) -> Progress {
         var at = start
@@ -57,15 +57,15 @@ struct LineSession: Sendable {
             writeMore(refused - TransportLimits.answersPerRead, "error", into: &output)
         }
         while true {
-            guard reception.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
-            if let until = reception.pause(due) { return Progress(consumed: at, next: .needsTime(until)) }
+            guard ingest.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
+            if let until = ingest.pause(due) { return Progress(consumed: at, next: .needsTime(until)) }
             let before = lines
             let next = receiveRun(
-                bytes, at: &at, isEnd: isEnd, reception: reception, refused: &refused, output: &output)
+                bytes, at: &at, isEnd: isEnd, ingest: ingest, refused: &refused, output: &output)
             if lines > before {
-                due = max(due, reception.charge(events: origins.count, units: Int(lines - before)))
-                admitRun(bytes, reception, output: &output)
-                settle(lines, ticket: reception.intake.enlist(peer))
+                due = max(due, ingest.charge(events: origins.count, units: Int(lines - before)))
+                admitRun(bytes, ingest, output: &output)
+                settle(lines, ticket: ingest.intake.enlist(peer))
             }
             if let next { return Progress(consumed: at, next: next) }
         }
@@ -83,18 +83,23 @@ struct LineSession: Sendable {
     ///
     /// - Returns: how the read ends; nil when there may be more lines.
     private mutating func receiveRun(
-        _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, reception: Reception, refused: inout Int,
+        _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, ingest: IngestContext, refused: inout Int,
         output: inout [UInt8]
     ) -> Progress.Next? {
-        let arrival = reception.intake.now
+        let arrival = ingest.intake.now
         var left = 256
         while left > 0 {
-            let next = gather(bytes, at: &at, isEnd: isEnd, &left, reception)
-            takeWindow(bytes, arrival: arrival, reception, &refused, output: &output)
+            let next = gather(bytes, at: &at, isEnd: isEnd, &left, ingest)
+            if let forbidden = takeWindow(bytes, arrival: arrival, ingest, &refused, output: &output) {
+                // Nothing behind that line is looked at.
+                lines = forbidden
+                at = bytes.count
+                return .ends
+            }
             guard let next else { continue }
             if next == .tooLong {
                 lines += 1
-                refuse(.tooBig, line: lines, Span(), reception, &refused, output: &output)
+                refuse(.tooBig, line: lines, Span(), ingest, &refused, output: &output)
                 at = bytes.count
             }
             return next == .needsMore ? .needsMore : .ends
@@ -113,9 +118,9 @@ struct LineSession: Sendable {
     ///
     /// - Returns: why no more of them follow; nil when there may be more.
     private mutating func gather(
-        _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, _ left: inout Int, _ reception: Reception
+        _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, _ left: inout Int, _ ingest: IngestContext
     ) -> GatherEnd? {
-        while left > 0, reception.window.count < EventLineWindow.capacity {
+        while left > 0, ingest.window.count < EventLineWindow.capacity {
             let end = bytes.first(0x0a, from: at + searched)
             if end - at > Limits.jsonEventBytes { return .tooLong }
             let isLast = end == bytes.count
@@ -131,7 +136,7 @@ struct LineSession: Sendable {
             left -= 1
             let last = lineEnd(bytes, in: at..<end)
             if last > at {
-                reception.window.add(bytes, at..<last)
+                ingest.window.add(bytes, at..<last)
                 windowOrigins.append(Origin(line: lines, start: at))
             }
             at = isLast ? end : end + 1
@@ -140,35 +145,41 @@ struct LineSession: Sendable {
     }
 
     /// Makes events of the lines in the window, and empties it.
+    ///
+    /// - Returns: the number of the line after which the sender is not listened to any more; nil when there is none.
     private mutating func takeWindow(
-        _ bytes: Span<UInt8>, arrival: Timestamp, _ reception: Reception, _ refused: inout Int,
+        _ bytes: Span<UInt8>, arrival: Timestamp, _ ingest: IngestContext, _ refused: inout Int,
         output: inout [UInt8]
-    ) {
-        let intake = reception.intake
-        reception.window.search(bytes, &intake.vocabulary)
-        for index in 0..<reception.window.count {
+    ) -> UInt64? {
+        let intake = ingest.intake
+        var last: UInt64?
+        ingest.window.search(bytes, &intake.vocabulary)
+        for index in 0..<ingest.window.count where last == nil {
             do throws(Refusal) {
-                let form = try reception.window.append(
+                let form = try ingest.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
+                try ingest.authorize(last: 1)
                 origins.append(windowOrigins[index])
                 if form != 0, form != lastForm { tellUnknownKeys(form, windowOrigins[index], bytes, output: &output) }
             } catch {
                 let origin = windowOrigins[index]
                 let line = bytes.extracting(origin.range(in: bytes))
-                refuse(error, line: origin.line, line, reception, &refused, output: &output)
+                refuse(error, line: origin.line, line, ingest, &refused, output: &output)
+                if error.closesConnection { last = origin.line }
             }
         }
-        reception.window.removeAll()
+        ingest.window.removeAll()
         windowOrigins.removeAll(keepingCapacity: true)
+        return last
     }
 
     @inline(never)
     private func refuse(
-        _ refusal: Refusal, line number: UInt64, _ line: Span<UInt8>, _ reception: Reception, _ refused: inout Int,
+        _ refusal: Refusal, line number: UInt64, _ line: Span<UInt8>, _ ingest: IngestContext, _ refused: inout Int,
         output: inout [UInt8]
     ) {
-        let reason = reception.reason(refusal)
-        reception.intake.refuse(reason, events: 1, transport: .tcpLines)
+        let reason = ingest.reason(refusal)
+        ingest.intake.refuse(reason, events: 1, transport: .tcpLines)
         refused += 1
         guard refused <= TransportLimits.answersPerRead else { return }
         writeLineVerdict(
@@ -189,9 +200,9 @@ struct LineSession: Sendable {
         }
     }
 
-    private mutating func admitRun(_ bytes: Span<UInt8>, _ reception: Reception, output: inout [UInt8]) {
+    private mutating func admitRun(_ bytes: Span<UInt8>, _ ingest: IngestContext, output: inout [UInt8]) {
         guard !origins.isEmpty else { return }
-        let result = reception.intake.admit(.tcpLines)
+        let result = ingest.intake.admit(.tcpLines)
         var (quarantined, stale) = (result.quarantined, result.stale)
         for one in result.named where one.index < origins.count {
             let origin = origins[one.index]

@@ -44,28 +44,28 @@ struct NativeSession: Sendable {
     var isSettled: Bool { pending.isEmpty && welcome == nil }
 
     mutating func receive(
-        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged,
         output: inout [UInt8]
     ) -> Progress {
         var at = start
         while true {
-            guard reception.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
-            if let until = reception.pause(due, device: numbered ?? source) {
+            guard ingest.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
+            if let until = ingest.pause(due, device: numbered ?? source) {
                 return Progress(consumed: at, next: .needsTime(until))
             }
             do throws(Refusal) {
                 guard let frame = try readFrame(bytes, at: at) else { break }
                 at = frame.end
-                try take(frame, bytes.extracting(frame.body), at: reception, as: peer, output: &output)
+                try take(frame, bytes.extracting(frame.body), in: ingest, as: peer, output: &output)
             } catch {
-                due = max(due, reception.charge(events: 0, units: 1))
-                refuse(error, events: 1, at: reception, output: &output)
+                due = max(due, ingest.charge(events: 0, units: 1))
+                refuse(error, events: 1, in: ingest, output: &output)
                 if error.closesConnection { return Progress(consumed: at, next: .ends) }
             }
             if hasLeft { return Progress(consumed: bytes.count, next: .ends) }
         }
         guard isEnd else { return Progress(consumed: at, next: .needsMore) }
-        if at < bytes.count { refuse(.truncated, events: 1, at: reception, output: &output) }
+        if at < bytes.count { refuse(.truncated, events: 1, in: ingest, output: &output) }
         return Progress(consumed: bytes.count, next: .ends)
     }
 
@@ -90,36 +90,40 @@ struct NativeSession: Sendable {
         pending.removeFirst(due)
     }
 
+    static func push(_ message: Span<UInt8>, into output: inout [UInt8]) {
+        writeFrame(.push, body: message, into: &output)
+    }
+
     static func writeError(_ reason: Refusal, seq: UInt64, into output: inout [UInt8]) {
         let reject = Reject(seq: seq, code: UInt32(reason.rawValue), text: reason.explanation.description)
         writeFrame(.error, body: reject.encode().span, into: &output)
     }
 
-    private func refuse(_ refusal: Refusal, events: Int, at reception: Reception, output: inout [UInt8]) {
-        let reason = reception.reason(refusal)
-        reception.intake.refuse(reason, events: events, transport: .tcp)
+    private func refuse(_ refusal: Refusal, events: Int, in ingest: IngestContext, output: inout [UInt8]) {
+        let reason = ingest.reason(refusal)
+        ingest.intake.refuse(reason, events: events, transport: .tcp)
         Self.writeError(reason, seq: through.map { $0 + 1 } ?? 0, into: &output)
     }
 
     private mutating func take(
-        _ frame: Frame, _ body: Span<UInt8>, at reception: Reception, as peer: any Acknowledged,
+        _ frame: Frame, _ body: Span<UInt8>, in ingest: IngestContext, as peer: any Acknowledged,
         output: inout [UInt8]
     ) throws(Refusal) {
         switch frame.type {
         case .batch:
             if frame.flags.contains(.deflated) {
-                reception.inflated.removeAll(keepingCapacity: true)
-                try inflate(body, limit: Limits.frameBytes, into: &reception.inflated)
-                let inflated = reception.inflated
-                try takeBatch(inflated.span, at: reception, as: peer)
+                ingest.inflated.removeAll(keepingCapacity: true)
+                try inflate(body, limit: Limits.frameBytes, into: &ingest.inflated)
+                let inflated = ingest.inflated
+                try takeBatch(inflated.span, in: ingest, as: peer)
             } else {
-                try takeBatch(body, at: reception, as: peer)
+                try takeBatch(body, in: ingest, as: peer)
             }
         case .hello:
             guard !hasGreeted, through == nil, frame.flags.isEmpty, body.count <= TransportLimits.helloBytes else {
                 throw .malformedFrame
             }
-            try greet(body, at: reception, as: peer, output: &output)
+            try greet(body, in: ingest, as: peer, output: &output)
         case .ping:
             guard frame.flags.isEmpty, body.count <= TransportLimits.pingBytes else { throw .malformedFrame }
             writeFrame(.pong, body: body, into: &output)
@@ -130,13 +134,16 @@ struct NativeSession: Sendable {
     }
 
     private mutating func greet(
-        _ body: Span<UInt8>, at reception: Reception, as peer: any Acknowledged, output: inout [UInt8]
+        _ body: Span<UInt8>, in ingest: IngestContext, as peer: any Acknowledged, output: inout [UInt8]
     ) throws(Refusal) {
         let hello = try Hello(decoding: body)
         guard hello.version <= 1 else { throw .malformedBody }
-        let intake = reception.intake
+        let intake = ingest.intake
         if !hello.source.isEmpty {
-            source = try readDevice(hello.source.span, vocabulary: &intake.vocabulary)
+            let named = try readDevice(hello.source.span, vocabulary: &intake.vocabulary)
+            try ingest.authorize(named)
+            source = named
+            ingest.device = named
         }
         hasGreeted = true
         greetedEpoch = hello.epoch
@@ -155,9 +162,9 @@ struct NativeSession: Sendable {
     }
 
     private mutating func takeBatch(
-        _ body: Span<UInt8>, at reception: Reception, as peer: any Acknowledged
+        _ body: Span<UInt8>, in ingest: IngestContext, as peer: any Acknowledged
     ) throws(Refusal) {
-        let intake = reception.intake
+        let intake = ingest.intake
         let eventsBefore = intake.filling.events.count
         let textBefore = intake.filling.text.count
         let header: BatchHeader
@@ -174,8 +181,9 @@ struct NativeSession: Sendable {
             hold(from: header.firstSeq)
             throw .badIdentity
         }
+        try ingest.authorize(last: header.count)
         numbered = header.device
-        due = max(due, reception.charge(events: header.count, units: header.count))
+        due = max(due, ingest.charge(events: header.count, units: header.count))
         if !follows(header) {
             intake.filling.truncate(events: eventsBefore, text: textBefore)
             intake.refuse(.unknownReference, events: max(header.count, 1), transport: .tcp)

@@ -4,8 +4,8 @@ package import Admission
 package import Events
 import Wire
 
-/// The state machine of a connection. Bytes in, answers out; the handler owns the socket.
-package struct TCPSession: Sendable {
+/// The state machine of a connection to the TCP port.
+package struct TCPSession: StreamSession, Sendable {
     /// The session of the language that is spoken, each in a place of its own: a session that is changed within an
     /// enumeration is copied out of it and back for every frame. Neither while it cannot be told.
     private var native: NativeSession?
@@ -19,58 +19,50 @@ package struct TCPSession: Sendable {
 
     package init() {}
 
-    /// Which counters the connection belongs to.
     package var transport: TransportKind {
         native != nil ? .tcp : .tcpLines
     }
 
-    /// Whether everything that was admitted has been acknowledged.
     package var isSettled: Bool {
         native?.isSettled ?? lines?.isSettled ?? true
     }
 
-    /// Deals with as many whole units as there are in `bytes`, and appends the answers to `output`.
-    ///
-    /// - Parameter isEnd: whether the peer will send nothing more.
-    /// - Parameter peer: whom the intake is to tell when the events are durable, or when there is room.
     package mutating func receive(
-        _ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged,
         output: inout [UInt8]
     ) -> Progress {
-        reception.grantNames()
-        defer { reception.settleNames() }
+        ingest.grantNames()
+        defer { ingest.settleNames() }
         var start = 0
         if native == nil, lines == nil, !isRefused {
-            start = identify(bytes, isEnd: isEnd, at: reception)
+            start = identify(bytes, isEnd: isEnd, in: ingest)
             if native == nil, lines == nil, !isRefused {
                 return Progress(consumed: start, next: isEnd ? .ends : .needsMore)
             }
         }
         if let progress = native?.receive(
-            bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
+            bytes, from: start, isEnd: isEnd, in: ingest, as: peer, output: &output)
         {
             return progress
         }
         if let progress = lines?.receive(
-            bytes, from: start, isEnd: isEnd, at: reception, as: peer, output: &output)
+            bytes, from: start, isEnd: isEnd, in: ingest, as: peer, output: &output)
         {
             return progress
         }
         guard isRefused else { return Progress(consumed: start, next: .needsMore) }
-        reception.intake.refuse(.badMagic, events: 1, transport: .tcpLines)
+        ingest.intake.refuse(.badMagic, events: 1, transport: .tcpLines)
         writeLineVerdict(
             .refused(.badMagic), line: 0,
             text: explanation(of: .badMagic, line: bytes.extracting(start..<bytes.count)), into: &output)
         return Progress(consumed: bytes.count, next: .ends)
     }
 
-    /// Everything up to `ticket` is durable: appends the acks that this makes due to `output`.
     package mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
         native?.committed(through: ticket, output: &output)
         lines?.committed(through: ticket, output: &output)
     }
 
-    /// Appends what tells the peer that the daemon closes the connection for `reason`.
     package func writeFarewell(_ reason: Refusal, into output: inout [UInt8]) {
         if native != nil {
             NativeSession.writeError(reason, seq: 0, into: &output)
@@ -79,13 +71,20 @@ package struct TCPSession: Sendable {
         }
     }
 
+    /// Only native devices are sent anything so far.
+    package mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
+        guard native != nil else { return false }
+        NativeSession.push(message, into: &output)
+        return true
+    }
+
     /// Decides the language by the first bytes, if that can be done.
     ///
     /// - Returns: the bytes that are done with: a magic, a byte order mark, blank lines.
-    private mutating func identify(_ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception) -> Int {
+    private mutating func identify(_ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext) -> Int {
         guard bytes.count > 0 else { return 0 }
         if !hasBegun, bytes[0] == streamMagic[0] {
-            return identifyNative(bytes, isEnd: isEnd, at: reception)
+            return identifyNative(bytes, isEnd: isEnd, in: ingest)
         }
         var index = 0
         if !hasBegun, bytes[0] == byteOrderMark[0] {
@@ -104,7 +103,7 @@ package struct TCPSession: Sendable {
         return index
     }
 
-    private mutating func identifyNative(_ bytes: Span<UInt8>, isEnd: Bool, at reception: Reception) -> Int {
+    private mutating func identifyNative(_ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext) -> Int {
         for index in 0..<min(bytes.count, streamMagic.count) where bytes[index] != streamMagic[index] {
             isRefused = true
             return 0
@@ -113,7 +112,7 @@ package struct TCPSession: Sendable {
             isRefused = isEnd
             return 0
         }
-        native = NativeSession(settings: reception.settings)
+        native = NativeSession(settings: ingest.settings)
         return streamMagic.count
     }
 }

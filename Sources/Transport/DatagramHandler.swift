@@ -1,4 +1,5 @@
-// The datagram socket around a `DatagramSession`: reads many at once, answers each when it is durable.
+// A datagram socket around a `DatagramSession`, whatever protocol that speaks: reads many at once, answers each when it
+// is durable.
 
 import Admission
 import Events
@@ -15,13 +16,13 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         var acks: DatagramOutbox
     }
 
-    private let reception: Reception
+    private let ingest: IngestContext
     private let turnEnds: () -> Void
-    private var session: DatagramSession
+    private var session: any DatagramSession
     private var context: ChannelHandlerContext?
     private var socket: DatagramSocket?
     /// Whether several of our addresses may be asked.
-    private var isWildcard = false
+    private let isWildcard: Bool
     private var canCut = DatagramSocket.cuts
     /// Answers that wait for nothing.
     private var answers = DatagramOutbox()
@@ -41,16 +42,17 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     private var isDraining = false
     private var drained: EventLoopPromise<Void>?
 
-    init(reception: Reception, turnEnds: @escaping () -> Void) {
-        self.reception = reception
-        self.turnEnds = turnEnds
-        session = DatagramSession(settings: reception.settings)
-    }
-
-    /// Called once, before the channel is active.
-    ///
     /// - Parameter isWildcard: whether the socket is bound to all addresses of the machine.
-    func use(_ socket: DatagramSocket, isWildcard: Bool) { (self.socket, self.isWildcard) = (socket, isWildcard) }
+    init(
+        _ session: any DatagramSession, socket: DatagramSocket, isWildcard: Bool, ingest: IngestContext,
+        turnEnds: @escaping () -> Void
+    ) {
+        self.session = session
+        self.socket = socket
+        self.isWildcard = isWildcard
+        self.ingest = ingest
+        self.turnEnds = turnEnds
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         // Only then the channel knows of what family its socket is; nothing has been read so far.
@@ -101,15 +103,14 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         let envelopes = held
         held = []
         for envelope in envelopes {
-            if awaitsRoomSince == nil, reception.intake.hasRoom() { take(envelope) } else { hold(envelope) }
+            if awaitsRoomSince == nil, ingest.intake.hasRoom() { take(envelope) } else { hold(envelope) }
         }
         if awaitsRoomSince == nil { setReading(true) }
         sendAnswers()
         turnEnds()
     }
 
-    /// Called about once a second. When there has been no room for so long, senders are told instead of being left
-    /// to the kernel's buffer.
+    /// When there has been no room for a second, senders are told instead of being left to the kernel's buffer.
     func sweep(now: NIODeadline) {
         guard let since = awaitsRoomSince, now - since >= .seconds(1) else { return }
         for envelope in held { refuseBusy(envelope) }
@@ -133,10 +134,10 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     /// Deals with what has been read: the names of all are looked for together.
     private func takeRead() {
         guard !read.isEmpty else { return }
-        for envelope in read { session.expect(envelope.data.readableBytesUInt8Span, at: reception) }
-        session.findNames(at: reception)
+        for envelope in read { session.expect(envelope.data.readableBytesUInt8Span, in: ingest) }
+        session.prepare(in: ingest)
         for number in read.indices {
-            if awaitsRoomSince == nil, reception.intake.hasRoom() {
+            if awaitsRoomSince == nil, ingest.intake.hasRoom() {
                 take(read[number], expected: number)
             } else {
                 hold(read[number])
@@ -147,18 +148,20 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     }
 
     private func take(_ envelope: AddressedEnvelope<ByteBuffer>, expected number: Int? = nil) {
-        if reception.quotas != nil { reception.sender = SenderAddress(envelope.remoteAddress) }
+        if ingest.quotas != nil { ingest.sender = SenderAddress(envelope.remoteAddress) }
         let outcome = session.receive(
-            envelope.data.readableBytesUInt8Span, expected: number, at: reception, as: self,
-            output: &reception.output)
+            envelope.data.readableBytesUInt8Span, expected: number, in: ingest, as: self,
+            output: &ingest.output)
+        if ingest.principal.isKnown { ingest.principal = .anybody }
         switch outcome {
-        case .silence: reception.output.removeAll(keepingCapacity: true)
+        case .silence: ingest.output.removeAll(keepingCapacity: true)
         case .answer: answer(envelope)
-        case .receipt(let receipt):
-            answer(envelope)
-            guard waitingCount < TransportLimits.datagramsAwaitingAck else { return }
-            receipt.write(into: &reception.output)
-            hold(receipt.ticket, envelope)
+        case .answerWhenDurable(let ticket):
+            if waitingCount < TransportLimits.datagramsAwaitingAck {
+                hold(ticket, envelope)
+            } else {
+                ingest.output.removeAll(keepingCapacity: true)
+            }
         }
     }
 
@@ -166,7 +169,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         if awaitsRoomSince == nil {
             awaitsRoomSince = .now()
             setReading(false)
-            reception.intake.awaitRoom(self)
+            ingest.intake.awaitRoom(self)
         }
         if held.count < TransportLimits.datagramsHeld {
             held.append(envelope)
@@ -177,15 +180,15 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
 
     private func refuseBusy(_ envelope: AddressedEnvelope<ByteBuffer>) {
         let outcome = session.refuse(
-            .busy, envelope.data.readableBytesUInt8Span, at: reception, output: &reception.output)
+            .busy, envelope.data.readableBytesUInt8Span, in: ingest, output: &ingest.output)
         if case .answer = outcome { answer(envelope) }
     }
 
     /// What is in `output`, if anything, goes out at the end of the turn.
     private func answer(_ envelope: AddressedEnvelope<ByteBuffer>) {
-        guard !reception.output.isEmpty else { return }
-        answers.add(reception.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
-        reception.output.removeAll(keepingCapacity: true)
+        guard !ingest.output.isEmpty else { return }
+        answers.add(ingest.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
+        ingest.output.removeAll(keepingCapacity: true)
     }
 
     /// What is in `output` goes out when its block is durable.
@@ -196,9 +199,9 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         }
         let last = waiting.count - 1
         let before = waiting[last].acks.count
-        waiting[last].acks.add(reception.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
+        waiting[last].acks.add(ingest.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
         waitingCount += waiting[last].acks.count - before
-        reception.output.removeAll(keepingCapacity: true)
+        ingest.output.removeAll(keepingCapacity: true)
     }
 
     private func sendAnswers() {
@@ -257,7 +260,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         waitingCount = 0
         unsent.removeAll()
         held = []
-        reception.intake.forget(self)
+        ingest.intake.forget(self)
         finishDraining()
     }
 }

@@ -1,13 +1,15 @@
-// A TCP connection: the socket around a `TCPSession`.
+// A connection: the socket around a `StreamSession`, whatever protocol that speaks.
 
 import Admission
 import Events
 import NIOCore
 
-/// Reads whole chunks, lets the session deal with every unit in them in one call, and writes the answers in one go.
+/// Reads whole chunks, lets the session deal with every unit in them in one call, and writes the answers in one go. The
+/// session is called through its protocol some four times a read. A handler that is generic over its session costs
+/// more: NIO knows handlers only by their protocol, and what is called by that is not specialised.
 ///
 /// Confined to the ingest event loop.
-final class TCPHandler: ChannelInboundHandler, Acknowledged {
+final class StreamHandler: ChannelInboundHandler, Acknowledged {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -20,9 +22,13 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
         case closed
     }
 
-    private let reception: Reception
-    private let door: TCPDoor
-    private var session = TCPSession()
+    private let ingest: IngestContext
+    private let table: ConnectionTable
+    private var session: any StreamSession
+    /// The device at the other end, as the table knows it.
+    private(set) var device = DeviceID.none
+    /// On whose behalf the peer speaks.
+    private var principal = Principal.anybody
     private var context: ChannelHandlerContext?
     private var phase = Phase.open
     /// What has been read and not dealt with: at most one unfinished unit, unless the intake is full.
@@ -33,14 +39,14 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     private var pause: Scheduled<Void>?
     private var patience = Patience(since: .now())
     private var lingersSince = NIODeadline.now()
-    /// The peer's address.
     private(set) var sender: SenderAddress?
-    /// Whether the door counts this connection against its address.
+    /// Whether the table counts this connection against its address.
     var isCountedForAddress = false
 
-    init(reception: Reception, door: TCPDoor) {
-        self.reception = reception
-        self.door = door
+    init(_ session: any StreamSession, ingest: IngestContext, table: ConnectionTable) {
+        self.session = session
+        self.ingest = ingest
+        self.table = table
     }
 
     // MARK: From the socket
@@ -48,14 +54,14 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
         sender = SenderAddress(context.remoteAddress)
-        guard door.enter(self) else {
+        guard table.enter(self) else {
             // Only so many can be told at one time; a flood of connections is simply closed.
-            if door.isCrowded {
+            if table.isCrowded {
                 close()
                 return
             }
-            reception.intake.refuse(.tooManyConnections, events: 0, transport: .tcp)
-            session.writeFarewell(.tooManyConnections, into: &reception.output)
+            ingest.intake.refuse(.tooManyConnections, events: 0, transport: session.transport)
+            session.writeFarewell(.tooManyConnections, into: &ingest.output)
             phase = .settling
             finishTurn()
             return
@@ -83,7 +89,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        door.turnEnds()
+        table.turnEnds()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -93,12 +99,12 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
         }
         isInputClosed = true
         if phase == .open { receive() } else { finishTurn() }
-        door.turnEnds()
+        table.turnEnds()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if !context.channel.isWritable, phase != .closed {
-            door.counts.closedUnread += 1
+            table.counts.closedUnread += 1
             close()
         }
     }
@@ -111,7 +117,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
 
     func committed(through ticket: UInt64) {
         guard phase != .closed else { return }
-        session.committed(through: ticket, output: &reception.output)
+        session.committed(through: ticket, output: &ingest.output)
         finishTurn()
     }
 
@@ -132,12 +138,12 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
         patience.resumed(at: .now())
         receive()
         if isReading { setReading(true) }
-        door.turnEnds()
+        table.turnEnds()
     }
 
     private var isReading: Bool { !awaitsRoom && pause == nil }
 
-    // MARK: From the door
+    // MARK: From the table
 
     /// Whether nothing has ever come.
     var isSilent: Bool { phase == .open && !patience.hasSpoken }
@@ -147,16 +153,16 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
         switch phase {
         case .open:
             guard isReading else { return }
-            switch patience.verdict(at: now, reception.settings, awaitsAck: !session.isSettled) {
+            switch patience.verdict(at: now, ingest.settings, awaitsAck: !session.isSettled) {
             case .noFirstByte:
-                door.counts.closedSilent += 1
+                table.counts.closedSilent += 1
                 close()
             case .unfinished:
-                door.counts.closedSlow += 1
-                reception.intake.refuse(.tooSlow, events: 1, transport: session.transport)
+                table.counts.closedSlow += 1
+                ingest.intake.refuse(.tooSlow, events: 1, transport: session.transport)
                 settle(.tooSlow)
             case .idle:
-                door.counts.closedIdle += 1
+                table.counts.closedIdle += 1
                 close()
             case nil: break
             }
@@ -164,6 +170,13 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
             if now - lingersSince > .seconds(TransportLimits.lingerSeconds) { close() }
         case .settling, .closed: break
         }
+    }
+
+    /// Sends a message to the device; false when the protocol cannot carry it now.
+    func push(_ message: Span<UInt8>) -> Bool {
+        guard phase == .open, session.push(message, into: &ingest.output) else { return false }
+        finishTurn()
+        return true
     }
 
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
@@ -177,10 +190,11 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     private func settle(_ reason: Refusal) {
         phase = .settling
         tail = nil
-        session.writeFarewell(reason, into: &reception.output)
+        session.writeFarewell(reason, into: &ingest.output)
         finishTurn()
     }
 
+    /// Whether it has not begun to close, or everything that was read before has been acknowledged.
     var isSettled: Bool { phase != .settling || session.isSettled }
 
     func close() {
@@ -194,10 +208,20 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
 
     private func receive() {
         guard isReading else { return }
-        reception.sender = sender
+        ingest.sender = sender
+        if principal.isKnown { ingest.principal = principal }
         let buffer = tail ?? ByteBuffer()
         let progress = session.receive(
-            buffer.readableBytesUInt8Span, isEnd: isInputClosed, at: reception, as: self, output: &reception.output)
+            buffer.readableBytesUInt8Span, isEnd: isInputClosed, in: ingest, as: self, output: &ingest.output)
+        if ingest.principal.isKnown {
+            principal = ingest.principal
+            ingest.principal = .anybody
+        }
+        if ingest.device != .none {
+            table.know(self, as: ingest.device)
+            device = ingest.device
+            ingest.device = .none
+        }
         keep(buffer, from: progress.consumed)
         patience.dealt(consumed: progress.consumed, rest: tail?.readableBytes ?? 0, at: .now())
         switch progress.next {
@@ -205,12 +229,12 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
         case .needsRoom:
             awaitsRoom = true
             setReading(false)
-            reception.intake.awaitRoom(self)
+            ingest.intake.awaitRoom(self)
         case .needsTime(let until):
-            door.counts.pauses += 1
+            table.counts.pauses += 1
             setReading(false)
-            let handler = NIOLoopBound(self, eventLoop: door.eventLoop)
-            pause = door.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
+            let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
+            pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
         case .ends:
             phase = .settling
             tail = nil
@@ -237,12 +261,12 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
     /// Writes what the turn has put into `output`, and closes when the last word is said.
     private func finishTurn() {
         guard let context else {
-            reception.output.removeAll(keepingCapacity: true)
+            ingest.output.removeAll(keepingCapacity: true)
             return
         }
-        if !reception.output.isEmpty {
-            let answer = context.channel.allocator.buffer(bytes: reception.output)
-            reception.output.removeAll(keepingCapacity: true)
+        if !ingest.output.isEmpty {
+            let answer = context.channel.allocator.buffer(bytes: ingest.output)
+            ingest.output.removeAll(keepingCapacity: true)
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
         guard phase == .settling, session.isSettled else {
@@ -256,7 +280,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
             lingersSince = .now()
             setReading(true)
             context.close(mode: .output, promise: nil)
-            door.finishDraining()
+            table.finishDraining()
         }
     }
 
@@ -271,7 +295,7 @@ final class TCPHandler: ChannelInboundHandler, Acknowledged {
         tail = nil
         pause?.cancel()
         pause = nil
-        reception.intake.forget(self)
-        door.leave(self)
+        ingest.intake.forget(self)
+        table.leave(self)
     }
 }

@@ -5,21 +5,19 @@ package import Events
 import Wire
 
 /// What a datagram is answered with once it is durable.
-package struct DatagramReceipt: Sendable {
+private struct DatagramReceipt {
     enum Answer: Sendable {
         case native(DatagramHeader, Standing?, AckVerdicts)
         /// The number of the last line that is not blank, and what became of lines that were not simply stored.
         case lines(UInt64, DatagramVerdicts)
     }
 
-    /// The block that it waits for.
-    package var ticket: UInt64
     var answer: Answer
     /// An answer is never longer than what it answers, so that nobody can use the daemon to amplify.
     var limit: Int
 
     /// Appends the ack to `output`; nothing when even the shortest is longer than the datagram was.
-    package func write(into output: inout [UInt8]) {
+    func write(into output: inout [UInt8]) {
         let start = output.count
         switch answer {
         case .lines(let count, let verdicts):
@@ -57,7 +55,7 @@ package struct DatagramReceipt: Sendable {
 }
 
 /// The reader of datagrams. Keeps nothing from one to the next but memory.
-package struct DatagramSession: Sendable {
+package struct UDPSession: DatagramSession, Sendable {
     private var table: StringTable
     /// Of the datagrams that are going to be received, in their order.
     private var names: [BatchNames] = []
@@ -68,67 +66,52 @@ package struct DatagramSession: Sendable {
         table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
     }
 
-    /// What is to be done about a datagram.
-    package enum Outcome: Sendable {
-        /// Nothing: what cannot be trusted is not answered.
-        case silence
-        /// Send what has been put into `output`.
-        case answer
-        /// Send what `DatagramReceipt.write` gives when its ticket is committed; the events are in the filling block.
-        case receipt(DatagramReceipt)
-    }
-
     // MARK: Names of many datagrams
 
-    /// Takes note of a datagram that is going to be received, and begins to look for its names. Until then it is not
-    /// trusted, and changes nothing.
-    package mutating func expect(_ bytes: Span<UInt8>, at reception: Reception) {
+    /// Begins to look for its names.
+    package mutating func expect(_ bytes: Span<UInt8>, in ingest: IngestContext) {
         names.append(BatchNames())
         guard bytes.count > DatagramHeader.headerBytes + DatagramHeader.trailerBytes,
             bytes.count <= Limits.datagramBytes, bytes[0] == DatagramHeader.magic,
             bytes[1] == FrameType.batch.rawValue
         else { return }
         names[names.count - 1] = BatchNames(
-            bytes.extracting(DatagramHeader.body(count: bytes.count)), &reception.intake.vocabulary)
+            bytes.extracting(DatagramHeader.body(count: bytes.count)), &ingest.intake.vocabulary)
     }
 
-    /// Goes on with the names of all that are expected: once, before the first of them is received.
-    package mutating func findNames(at reception: Reception) {
-        let intake = reception.intake
+    /// Goes on with the names of all.
+    package mutating func prepare(in ingest: IngestContext) {
+        let intake = ingest.intake
         for index in names.indices { names[index].meet(&intake.vocabulary) }
         for index in names.indices { intake.expect(names[index].approach(&intake.vocabulary)) }
     }
 
-    /// Forgets what is expected.
     package mutating func expectNothing() { names.removeAll(keepingCapacity: true) }
 
     // MARK: One datagram
 
-    /// Deals with one datagram. The intake must have room.
-    ///
-    /// - Parameter number: which of the expected datagrams this is; nil when it was not expected.
     package mutating func receive(
-        _ bytes: Span<UInt8>, expected number: Int? = nil, at reception: Reception, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, expected number: Int? = nil, in ingest: IngestContext, as peer: any Acknowledged,
         output: inout [UInt8]
-    ) -> Outcome {
+    ) -> DatagramOutcome {
         guard bytes.count > 0 else { return .silence }
         if bytes.count > Limits.datagramBytes {
-            reception.intake.refuse(.tooBig, events: 1, transport: bytes[0] == DatagramHeader.magic ? .udp : .udpLines)
+            ingest.intake.refuse(.tooBig, events: 1, transport: bytes[0] == DatagramHeader.magic ? .udp : .udpLines)
             return .silence
         }
         guard let start = contentStart(bytes) else { return .silence }
-        if reception.pause(0) != nil { return refuse(.overQuota, bytes, at: reception, output: &output) }
-        reception.grantNames()
-        defer { reception.settleNames() }
+        if ingest.pause(0) != nil { return refuse(.overQuota, bytes, in: ingest, output: &output) }
+        ingest.grantNames()
+        defer { ingest.settleNames() }
         if bytes[0] == DatagramHeader.magic {
             let names = number.map { self.names[$0] } ?? BatchNames()
-            return receiveNative(bytes, names, at: reception, as: peer, output: &output)
+            return receiveNative(bytes, names, in: ingest, as: peer, output: &output)
         }
         guard bytes[start] == UInt8(ascii: "{") else {
-            reception.intake.refuse(.badMagic, events: 1, transport: .udp)
+            ingest.intake.refuse(.badMagic, events: 1, transport: .udp)
             return .silence
         }
-        return receiveLines(bytes, from: start, at: reception, as: peer, output: &output)
+        return receiveLines(bytes, from: start, in: ingest, as: peer, output: &output)
     }
 
     /// Where a datagram's content begins: behind a byte order mark and blank lines, of which a native one has none; nil
@@ -144,22 +127,21 @@ package struct DatagramSession: Sendable {
         return start < bytes.count ? start : nil
     }
 
-    /// Turns a datagram away unread, and tells the sender if that can be told in no more bytes than it sent.
     package func refuse(
-        _ reason: Refusal, _ bytes: Span<UInt8>, at reception: Reception, output: inout [UInt8]
-    ) -> Outcome {
+        _ reason: Refusal, _ bytes: Span<UInt8>, in ingest: IngestContext, output: inout [UInt8]
+    ) -> DatagramOutcome {
         guard bytes.count > 0 else { return .silence }
         let isNative = bytes[0] == DatagramHeader.magic
-        reception.intake.refuse(reason, events: 1, transport: isNative ? .udp : .udpLines)
+        ingest.intake.refuse(reason, events: 1, transport: isNative ? .udp : .udpLines)
         guard isNative, let header = try? DatagramHeader.read(bytes) else { return .silence }
         return answerError(reason, header, limit: bytes.count, output: &output)
     }
 
     private mutating func receiveNative(
-        _ bytes: Span<UInt8>, _ names: BatchNames, at reception: Reception, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, _ names: BatchNames, in ingest: IngestContext, as peer: any Acknowledged,
         output: inout [UInt8]
-    ) -> Outcome {
-        let intake = reception.intake
+    ) -> DatagramOutcome {
+        let intake = ingest.intake
         let request: DatagramHeader
         do throws(Refusal) {
             request = try DatagramHeader.read(bytes)
@@ -174,31 +156,31 @@ package struct DatagramSession: Sendable {
             let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
             let header: BatchHeader
             if request.flags.contains(.deflated) {
-                reception.inflated.removeAll(keepingCapacity: true)
-                try inflate(body, limit: Limits.frameBytes, into: &reception.inflated)
-                let inflated = reception.inflated
+                ingest.inflated.removeAll(keepingCapacity: true)
+                try inflate(body, limit: Limits.frameBytes, into: &ingest.inflated)
+                let inflated = ingest.inflated
                 header = try read(inflated.span, request, BatchNames(), intake)
             } else {
                 header = try read(body, request, names, intake)
             }
-            guard !reception.isOverQuota(events: header.count) else {
+            refusedEvents = max(header.count, 1)
+            try ingest.authorize(last: header.count)
+            guard !ingest.isOverQuota(events: header.count) else {
                 intake.filling.truncate(events: eventsBefore, text: textBefore)
-                refusedEvents = max(header.count, 1)
                 throw .overQuota
             }
-            _ = reception.charge(events: header.count, units: max(header.count, 1))
+            _ = ingest.charge(events: header.count, units: max(header.count, 1))
             if header.oldest > 0, header.device != .none {
                 intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
             }
             let result = intake.admit(.udp)
             var standing = header.device == .none ? nil : intake.standing(of: header.device)
             if standing?.epoch != header.epoch { standing = nil }
-            return .receipt(
-                DatagramReceipt(
-                    ticket: intake.enlist(peer),
-                    answer: .native(request, standing, AckVerdicts(result, header)), limit: bytes.count))
+            DatagramReceipt(answer: .native(request, standing, AckVerdicts(result, header)), limit: bytes.count)
+                .write(into: &output)
+            return .answerWhenDurable(intake.enlist(peer))
         } catch {
-            let reason = reception.reason(error)
+            let reason = ingest.reason(error)
             intake.refuse(reason, events: refusedEvents, transport: .udp)
             return answerError(reason, request, limit: bytes.count, output: &output)
         }
@@ -217,7 +199,7 @@ package struct DatagramSession: Sendable {
     /// An ERROR datagram, its text cut away when there is no room for it.
     private func answerError(
         _ reason: Refusal, _ request: DatagramHeader, limit: Int, output: inout [UInt8]
-    ) -> Outcome {
+    ) -> DatagramOutcome {
         let header = DatagramHeader(
             type: .error, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
         let start = output.count
@@ -231,10 +213,10 @@ package struct DatagramSession: Sendable {
     }
 
     private mutating func receiveLines(
-        _ bytes: Span<UInt8>, from start: Int, at reception: Reception, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, from start: Int, in ingest: IngestContext, as peer: any Acknowledged,
         output: inout [UInt8]
-    ) -> Outcome {
-        let intake = reception.intake
+    ) -> DatagramOutcome {
+        let intake = ingest.intake
         let (eventsBefore, textBefore) = (intake.filling.events.count, intake.filling.text.count)
         var verdicts = DatagramVerdicts()
         var lines = DatagramLines(bytes, from: start)
@@ -244,22 +226,23 @@ package struct DatagramSession: Sendable {
             do throws(Refusal) {
                 try readEventLine(
                     bytes.extracting(range), arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
+                try ingest.authorize(last: 1)
                 origins.append((lines.number, range))
             } catch {
-                let reason = reception.reason(error)
+                let reason = ingest.reason(error)
                 intake.refuse(reason, events: 1, transport: .udpLines)
                 verdicts.add(.refused(reason), line: lines.number) {
                     explanation(of: reason, line: bytes.extracting(range))
                 }
             }
         }
-        if reception.isOverQuota(events: origins.count) {
+        if ingest.isOverQuota(events: origins.count) {
             intake.filling.truncate(events: eventsBefore, text: textBefore)
             intake.refuse(.overQuota, events: origins.count, transport: .udpLines)
             verdicts.add(.refused(.overQuota), line: 0) { Refusal.overQuota.explanation.description }
             origins.removeAll(keepingCapacity: true)
         } else {
-            _ = reception.charge(events: origins.count, units: lines.count)
+            _ = ingest.charge(events: origins.count, units: lines.count)
         }
         guard !origins.isEmpty else {
             verdicts.write(limit: bytes.count, into: &output)
@@ -272,9 +255,8 @@ package struct DatagramSession: Sendable {
             }
         }
         // What was stored is acknowledged, whatever else was in the datagram; the verdicts say which lines were not.
-        return .receipt(
-            DatagramReceipt(
-                ticket: intake.enlist(peer), answer: .lines(lines.number, verdicts), limit: bytes.count))
+        DatagramReceipt(answer: .lines(lines.number, verdicts), limit: bytes.count).write(into: &output)
+        return .answerWhenDurable(intake.enlist(peer))
     }
 }
 

@@ -1,0 +1,159 @@
+// All connections of the ingest loop: how many there may be, when they are seen to, and which leads to which device.
+
+import Admission
+import Events
+import NIOCore
+
+/// What became of connections since the start, and how many there are now.
+package struct ConnectionCounts: Sendable, Hashable {
+    package var open = 0
+    package var accepted: UInt64 = 0
+    /// Told that there are too many, and closed.
+    package var refused: UInt64 = 0
+    package var closedIdle: UInt64 = 0
+    /// Closed because the peer did not read its answers.
+    package var closedUnread: UInt64 = 0
+    /// Closed because nothing ever came, in time or before others had need of the place.
+    package var closedSilent: UInt64 = 0
+    /// Closed because a frame or a line that had begun did not end in time.
+    package var closedSlow: UInt64 = 0
+    /// How often a connection was not read for a while because its sender was over its quota.
+    package var pauses: UInt64 = 0
+
+    package init() {}
+}
+
+/// Confined to the ingest event loop.
+final class ConnectionTable {
+    var counts = ConnectionCounts()
+    let ingest: IngestContext
+    let eventLoop: any EventLoop
+    private var connections: [ObjectIdentifier: StreamHandler] = [:]
+    /// The connection on which a device has last said who it is; an older one of the same device is not sent to.
+    private var byDevice: [DeviceID: StreamHandler] = [:]
+    /// Connections that had sent nothing when they were last looked at, oldest first.
+    private var silent = CircularBuffer<StreamHandler>()
+    /// Connections of each address.
+    private var perAddress: [SenderAddress: Int] = [:]
+    private var isTurnEnding = false
+    private var drained: EventLoopPromise<Void>?
+
+    init(ingest: IngestContext, eventLoop: any EventLoop) {
+        self.ingest = ingest
+        self.eventLoop = eventLoop
+    }
+
+    /// - Returns: whether there was room for the connection.
+    func enter(_ connection: StreamHandler) -> Bool {
+        connections[ObjectIdentifier(connection)] = connection
+        guard mayCount(connection), connections.count <= ingest.settings.maxConnections || closeOldestSilent() else {
+            counts.refused += 1
+            return false
+        }
+        if let address = connection.sender, limitsConnections(of: address) {
+            perAddress[address, default: 0] += 1
+            connection.isCountedForAddress = true
+        }
+        silent.append(connection)
+        counts.accepted += 1
+        counts.open = connections.count
+        return true
+    }
+
+    /// Whether even those who are told that there is no room are too many.
+    var isCrowded: Bool { connections.count > ingest.settings.maxConnections + ingest.settings.refusedAtOnce }
+
+    private func limitsConnections(of address: SenderAddress) -> Bool {
+        let quotas = ingest.settings.quotas
+        return quotas.connectionsPerAddress > 0 && quotas.apply(to: address)
+    }
+
+    /// Whether the connection's address may have one more.
+    private func mayCount(_ connection: StreamHandler) -> Bool {
+        guard let address = connection.sender, limitsConnections(of: address) else { return true }
+        return perAddress[address, default: 0] < ingest.settings.quotas.connectionsPerAddress
+    }
+
+    /// Makes a place by closing the connection that has been open for the longest time without a byte, if there is one.
+    private func closeOldestSilent() -> Bool {
+        while let connection = silent.popFirst() {
+            guard connection.isSilent else { continue }
+            counts.closedSilent += 1
+            connection.close()
+            return true
+        }
+        return false
+    }
+
+    func leave(_ connection: StreamHandler) {
+        connections[ObjectIdentifier(connection)] = nil
+        forget(connection)
+        if connection.isCountedForAddress, let address = connection.sender {
+            connection.isCountedForAddress = false
+            let left = perAddress[address, default: 1] - 1
+            perAddress[address] = left > 0 ? left : nil
+        }
+        counts.open = connections.count
+        finishDraining()
+    }
+
+    // MARK: By device
+
+    /// The device at the other end of the connection has said who it is.
+    func know(_ connection: StreamHandler, as device: DeviceID) {
+        forget(connection)
+        byDevice[device] = connection
+    }
+
+    private func forget(_ connection: StreamHandler) {
+        let device = connection.device
+        if device != .none, byDevice[device] === connection { byDevice[device] = nil }
+    }
+
+    /// Sends a message to a device, if it is connected by a protocol that can carry it.
+    ///
+    /// - Returns: whether it is on its way; what the device makes of it, it says itself.
+    func push(_ message: Span<UInt8>, to device: DeviceID) -> Bool {
+        byDevice[device]?.push(message) ?? false
+    }
+
+    // MARK: Together
+
+    /// Tells the intake once, after all sockets that were readable in this turn of the loop have been read, so that
+    /// many small reads become one block.
+    func turnEnds() {
+        guard !isTurnEnding else { return }
+        isTurnEnding = true
+        let table = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute {
+            table.value.isTurnEnding = false
+            table.value.ingest.intake.readComplete()
+        }
+    }
+
+    func sweep() {
+        let now = NIODeadline.now()
+        for connection in Array(connections.values) { connection.sweep(now: now) }
+        silent.removeAll { !$0.isSilent }
+    }
+
+    /// Reads no more from any connection; succeeds when all that was read has been acknowledged.
+    func drain() -> EventLoopFuture<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        drained = promise
+        for connection in Array(connections.values) { connection.drain() }
+        turnEnds()
+        finishDraining()
+        return promise.futureResult
+    }
+
+    func closeAll() {
+        for connection in Array(connections.values) { connection.close() }
+    }
+
+    func finishDraining() {
+        guard let drained, connections.values.allSatisfy(\.isSettled) else { return }
+        self.drained = nil
+        drained.succeed(())
+    }
+}

@@ -1,0 +1,71 @@
+// What all connections and datagram sockets of the ingest loop share, and whose bytes are being read.
+
+package import Admission
+package import Events
+import NIOCore
+package import Wire
+
+/// The intake, the settings and the scratch memory of one ingest event loop. Confined to that loop.
+package final class IngestContext {
+    package let intake: any Intake
+    package let settings: TransportSettings
+    /// The body of the deflated frame that is being read.
+    package var inflated: [UInt8] = []
+    /// The answers of the read that is being dealt with.
+    package var output: [UInt8] = []
+    /// The JSON lines that are being decoded.
+    package var window = EventLineWindow()
+    /// From where the bytes come that are being read; nil when nobody knows, and then no quota of an address holds.
+    package var sender: SenderAddress?
+    /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
+    /// its connection, or for its datagram. `anybody` between two reads.
+    package var principal = Principal.anybody
+    /// The device at the other end of a connection, once its session knows: it says so here, once, and what is meant
+    /// for the device can be sent on the connection. A gateway, which speaks for many, has none. `.none` between two
+    /// reads.
+    package var device = DeviceID.none
+    /// Nil when there is none.
+    package var quotas: Quotas?
+    let limitsEvents: Bool
+    let limitsNames: Bool
+    /// The new names that the sender at hand was granted; nil when it is not limited.
+    var grantedNames: Int?
+    /// The clock of the quotas; tests set their own.
+    package var uptime: () -> Uptime = { NIODeadline.now().uptimeNanoseconds }
+
+    package init(intake: any Intake, settings: TransportSettings) {
+        self.intake = intake
+        self.settings = settings
+        limitsEvents = settings.quotas.limitsEvents
+        limitsNames = settings.quotas.limitsNames
+        quotas = limitsEvents || limitsNames ? Quotas(settings.quotas) : nil
+    }
+
+    /// Checks that the principal may send the last `count` events of the filling batch; takes all of them back when it
+    /// may not.
+    ///
+    /// - Throws: `Refusal.forbidden`.
+    @inline(__always)
+    package func authorize(last count: Int) throws(Refusal) {
+        if principal.isKnown { try authorizeEach(count) }
+    }
+
+    private func authorizeEach(_ count: Int) throws(Refusal) {
+        let events = intake.filling.events.suffix(count)
+        if events.allSatisfy({ maySend($0.device) }) { return }
+        let text = events.first { $0.textLength > 0 }.map { Int($0.textStart) } ?? intake.filling.text.count
+        intake.filling.truncate(events: intake.filling.events.count - count, text: text)
+        throw .forbidden
+    }
+
+    /// Checks that the principal may speak for a device.
+    ///
+    /// - Throws: `Refusal.forbidden`.
+    package func authorize(_ device: DeviceID) throws(Refusal) {
+        guard !principal.isKnown || maySend(device) else { throw .forbidden }
+    }
+
+    private func maySend(_ device: DeviceID) -> Bool {
+        principal.maySend(device, of: intake.vocabulary.product(of: device))
+    }
+}

@@ -1,0 +1,46 @@
+// A listener as a value: where it listens, and what it speaks there.
+
+package import Admission
+
+/// One socket that is to be opened, and the protocol behind it.
+package struct ListenerSpecification: Sendable {
+    /// What it speaks: makes a session for each connection, or one for the datagram socket, on the ingest event loop.
+    package enum Service: Sendable {
+        case stream(@Sendable (TransportSettings) -> any StreamSession)
+        /// The kind is that of the counters to which datagrams belong that the kernel drops.
+        case datagrams(TransportKind, @Sendable (TransportSettings) -> any DatagramSession)
+    }
+
+    /// What the log, the status and the keys of the configuration (`listen.NAME.port`) call it.
+    package var name: String
+    package var host: String
+    /// 0 for any that is free.
+    package var port: Int
+    /// Whether somebody has asked for this port. When one that is only the default is taken, the daemon does without
+    /// it, as long as another listener is open.
+    package var isPortConfigured: Bool
+    package var service: Service
+
+    package init(name: String, host: String, port: Int, isPortConfigured: Bool = true, service: Service) {
+        self.name = name
+        self.host = host
+        self.port = port
+        self.isPortConfigured = isPortConfigured
+        self.service = service
+    }
+
+    /// The transport below, as in `127.0.0.1:7411/tcp`.
+    var transportName: String {
+        switch service {
+        case .stream: "tcp"
+        case .datagrams: "udp"
+        }
+    }
+}
+
+extension ListenerSpecification.Service {
+    /// Native frames and JSON lines over TCP.
+    package static var tcp: Self { .stream { _ in TCPSession() } }
+    /// Native and JSON datagrams.
+    package static var udp: Self { .datagrams(.udp) { UDPSession(settings: $0) } }
+}
