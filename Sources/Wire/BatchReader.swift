@@ -226,17 +226,10 @@ private func fill(
         guard id != StringTable.invalid else { throw .badIdentity }
         event.customer.rawValue = id
     }
-    switch fields.kind {
-    case 1: event.kind = .preferenceSet
-    case 2: event.kind = .ratingGiven
-    case 3: event.kind = .featureUsed
-    case 4: event.kind = .feedbackText
-    case 5: event.kind = .faultSeen
-    case 6: event.kind = .stateReported
-    case 8: event.kind = .consentGiven
-    case 9: event.kind = .consentWithdrawn
-    case 10: event.kind = .receipt
-    default: try setUnknownType(&event, fields, &table, &vocabulary)
+    if let kind = UInt8(exactly: fields.kind).flatMap(EventKind.init(rawValue:)), kind.isUplink {
+        event.kind = kind
+    } else {
+        try setUnknownType(&event, fields, &table, &vocabulary)
     }
 }
 
@@ -288,7 +281,7 @@ private func setUnknownType(
     if fields.type != 0 {
         let id = try table.id(.type, fields.type, &vocabulary)
         if id != StringTable.invalid { event.type = SymbolID(rawValue: id) }
-    } else if fields.kind != 0, fields.kind <= 255, let kind = EventKind(rawValue: UInt8(fields.kind)) {
+    } else if let kind = UInt8(exactly: fields.kind).flatMap(EventKind.init(rawValue:)), kind != .custom {
         let word = Array(kind.name.description.utf8)
         guard let id = vocabulary.symbol(.type, word.span) else { throw .vocabularyFull }
         event.type = id

@@ -97,7 +97,9 @@ private func missingValue(_ event: Event) -> String {
     case .feedbackText: "feedback.text needs text, the customer's words; add text"
     case .ratingGiven: "rating.given needs a rating; add value (or ratingValue), a number on the scale"
     case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add value, the word for it"
-    default: "\(event.kind.name) needs a value; add value: a string, a number, true or false"
+    case .preferenceSet, .stateReported, .custom, .featureUsed, .faultSeen, .stateDesired, .receipt, .gap, .reply,
+        .notice, .question, .settings:
+        "\(event.kind.name) needs a value; add value: a string, a number, true or false"
     }
 }
 
