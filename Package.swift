@@ -188,10 +188,13 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteLog", "Transport", "Ingest", "Daemon", "TidingsTesting",
+                "Events", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "Ingest", "TidingsClient",
+                "Daemon", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -4,14 +4,13 @@ import Admission
 import Events
 import Foundation
 import Ingest
-import Log
+package import Log
 package import Logging
 package import NIOCore
 import NIOPosix
 import Projection
-import SQLiteLog
 import ServiceLifecycle
-import Transport
+package import Transport
 import UnixSignals
 
 /// One daemon on one data folder.
@@ -46,12 +45,8 @@ package struct Daemon: Sendable {
             dataDirectory: configuration.dataDirectory, group: .singleton,
             answer: { await reporter.answer($0) })
         // Stopped from the last to the first: no more requests, no more input, the log, the summaries.
-        let services: [any Service] = [
-            ProjectorService(storage: storage, events: events),
-            RetentionService(
-                storage: storage, events: events, age: configuration.retentionAge,
-                bytes: configuration.retentionBytes),
-            ScrubService(storage: storage, events: events, interval: configuration.scrubInterval),
+        var services = storage.services(configuration, events: events)
+        services += [
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             ControlService(socket: control, events: events),
@@ -68,7 +63,7 @@ package struct Daemon: Sendable {
             events.stoppedEarly(after: Self.drainLimit)
         }
         await reporter.logTotals(events.logger)
-        try await storage.log.close()
+        try await storage.close()
         try await group.shutdownGracefully()
         events.logger.notice("stopped", metadata: ["events": "\(storage.head.rawValue)"])
     }
@@ -76,7 +71,8 @@ package struct Daemon: Sendable {
     /// Says where devices can connect. Called when the signals are already handled, so that whoever waits for this
     /// line may stop the daemon at once.
     private func announce(
-        _ ingest: IngestLoop, _ storage: Storage, _ whenListening: @Sendable (_ ports: [String: Int]) async -> Void
+        _ ingest: IngestLoop<some EventLog>, _ storage: Storage<some EventLog>,
+        _ whenListening: @Sendable (_ ports: [String: Int]) async -> Void
     ) async {
         let listeners = ingest.listeners.all
         var metadata: Logger.Metadata = [
@@ -90,14 +86,15 @@ package struct Daemon: Sendable {
         await whenListening(Dictionary(uniqueKeysWithValues: listeners.map { ($0.name, $0.address.port ?? 0) }))
     }
 
-    private func open(on eventLoop: any EventLoop) async throws -> (Storage, IngestLoop) {
-        let (storage, known) = try await Storage.open(configuration, events: events)
-        return (storage, try await openIngest(storage, known, on: eventLoop))
+    private func open(on eventLoop: any EventLoop) async throws -> (Storage<DaemonEngine>, IngestLoop<DaemonEngine>) {
+        let (storage, start) = try await Storage.open(configuration, events: events)
+        return (storage, try await openIngest(storage, start, on: eventLoop))
     }
 
-    private func openIngest(
-        _ storage: Storage, _ known: Storage.Known, on eventLoop: any EventLoop
-    ) async throws -> IngestLoop {
+    /// Makes the ingest loop of a storage, and opens its sockets. Nothing is stored before `AppenderService` runs.
+    package func openIngest<Engine: EventLog>(
+        _ storage: Storage<Engine>, _ start: StartState, on eventLoop: any EventLoop
+    ) async throws -> IngestLoop<Engine> {
         var pipelineSettings = Pipeline.Settings()
         pipelineSettings.groupCommit.blockMaxEvents = configuration.blockMaxEvents
         pipelineSettings.groupCommit.blockMaxDelay = Uptime(TimeAmount(configuration.blockMaxDelay).nanoseconds)
@@ -108,7 +105,7 @@ package struct Daemon: Sendable {
         let (pool, feed) = (storage.pool, storage.feed)
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
-                vocabulary: known.vocabulary, dedupe: known.dedupe, settings: settings, eventLoop: eventLoop,
+                vocabulary: start.vocabulary, dedupe: start.dedupe, settings: settings, eventLoop: eventLoop,
                 events: events, pool: pool, isWorthWaiting: { feed.isWorthWaiting() }, submit: { appender.submit($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
@@ -154,11 +151,11 @@ package func isLoopback(_ address: SocketAddress) -> Bool {
 }
 
 /// What lives on the ingest event loop, and the appender to which it leads.
-struct IngestLoop: Sendable {
+package struct IngestLoop<Engine: EventLog>: Sendable {
     let pipeline: NIOLoopBound<Pipeline>
     let eventLoop: any EventLoop
-    let listeners: Listeners
-    let appender: Appender<SQLiteEventLog>
+    package let listeners: Listeners
+    let appender: Appender<Engine>
 
     /// Runs on the event loop and returns what it returned.
     func onLoop<Result: Sendable>(_ body: @escaping @Sendable (Pipeline) throws -> Result) async throws -> Result {

@@ -4,7 +4,6 @@ package import Admission
 package import Events
 package import Log
 package import Logging
-package import SQLiteLog
 import Synchronization
 
 /// Writes the daemon's log: one line per thing worth acting on, at most one a second for each reason, never a name.

@@ -2,42 +2,68 @@
 
 import Events
 import Foundation
-import Log
-import Projection
-import SQLiteLog
+package import Log
+package import Projection
 import ServiceLifecycle
 
 /// Looks now and then whether segments are due, and drops them.
-struct RetentionService: NamedService {
-    let storage: Storage
-    let events: InternalEvents
-    /// Nil keeps everything.
-    let age: Duration?
-    let bytes: Int?
-    /// How often it looks.
-    private static let interval: Duration = .seconds(5)
+package struct RetentionService: NamedService {
+    /// What the configuration wants to be kept; nil stands for everything.
+    package struct Keeps: Sendable {
+        package var age: Duration?
+        package var bytes: Int?
 
-    func run() async throws {
+        package init(age: Duration? = nil, bytes: Int? = nil) {
+            self.age = age
+            self.bytes = bytes
+        }
+
+        var isEverything: Bool { age == nil && bytes == nil }
+    }
+
+    private let log: any RetainingLog
+    private let projector: Projector
+    private let keeps: Keeps
+    private let dropped: RetentionCount
+    private let events: InternalEvents
+    private let interval: Duration
+
+    /// - Parameters:
+    ///   - dropped: counts what goes.
+    ///   - interval: how often it looks.
+    package init(
+        log: any RetainingLog, projector: Projector, keeps: Keeps, dropped: RetentionCount, events: InternalEvents,
+        interval: Duration = .seconds(5)
+    ) {
+        self.log = log
+        self.projector = projector
+        self.keeps = keeps
+        self.dropped = dropped
+        self.events = events
+        self.interval = interval
+    }
+
+    package func run() async throws {
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            if age != nil || bytes != nil {
+            if !keeps.isEverything {
                 do { try await dropDue() } catch { events.retentionFailed("\(error)") }
             }
-            do { try await Task.sleepUnlessShuttingDown(for: Self.interval) } catch { break }
+            do { try await Task.sleepUnlessShuttingDown(for: interval) } catch { break }
         }
         try await gracefulShutdown()
     }
 
     /// First the snapshot, durably; then the segments that it covers.
     private func dropDue() async throws {
-        let before = age.map { Timestamp(rawValue: wallClock().rawValue - $0.components.seconds * 1_000) }
-        let due = try await storage.log.droppable(Retention(arrivedBefore: before, bytes: bytes))
-        guard due > (await storage.log.start) else { return }
-        try await storage.projector.cover(due)
+        let before = keeps.age.map { Timestamp(rawValue: wallClock().rawValue - $0.components.seconds * 1_000) }
+        let due = try await log.droppable(Retention(arrivedBefore: before, bytes: keeps.bytes))
+        guard due > (await log.start) else { return }
+        try await projector.cover(due)
         // The projector lags, or a checkpoint must first pass what readers have seen: the next look finds it done.
-        guard await storage.projector.snapshotOffset >= due else { return }
-        let dropped = try await storage.log.drop(before: due)
+        guard await projector.snapshotOffset >= due else { return }
+        let dropped = try await log.drop(before: due)
         guard dropped.segments > 0 else { return }
-        storage.retention.add(dropped)
+        self.dropped.add(dropped)
         events.dropped(dropped)
     }
 }

@@ -2,9 +2,8 @@
 
 package import Events
 import Foundation
-import Log
+package import Log
 import Presentation
-package import SQLiteLog
 import ServiceLifecycle
 import Synchronization
 
@@ -20,7 +19,7 @@ package final class ScrubNotes: Sendable {
 
     package init() {}
 
-    package func note(_ step: Scrub.Step, at time: Timestamp) {
+    package func note(_ step: ScrubStep, at time: Timestamp) {
         found.withLock { found in
             found.segments += 1
             found.damages[step.segment] = step.damages.count
@@ -42,17 +41,17 @@ package final class ScrubNotes: Sendable {
 
 /// Checks one segment each time, on a thread that gives way to all others.
 struct ScrubService: NamedService {
-    let storage: Storage
+    let scrub: any LogScrub
+    let notes: ScrubNotes
     let events: InternalEvents
     /// Nil: nothing is checked.
     let interval: Duration?
 
     func run() async throws {
-        let scrub = Scrub(storage.log)
         while let interval, !Task.isShuttingDownGracefully, !Task.isCancelled {
             do { try await Task.sleepUnlessShuttingDown(for: interval) } catch { break }
             guard let step = await cancelWhenGracefulShutdown({ await checkNext(scrub) }) else { continue }
-            storage.scrub.note(step, at: wallClock())
+            notes.note(step, at: wallClock())
             for damage in step.damages { events.scrubbed(damage) }
         }
         try await gracefulShutdown()
@@ -61,8 +60,8 @@ struct ScrubService: NamedService {
 
 /// Checks the next segment on a thread of its own, of the lowest priority, with a rest after every few blocks. Returns
 /// nil when there is none, or when the task is cancelled; the thread then ends by itself.
-package func checkNext(_ scrub: Scrub) async -> Scrub.Step? {
-    let (steps, reports) = AsyncStream.makeStream(of: Scrub.Step?.self)
+package func checkNext(_ scrub: any LogScrub) async -> ScrubStep? {
+    let (steps, reports) = AsyncStream.makeStream(of: ScrubStep?.self)
     let thread = Thread {
         #if os(Linux)
             // There, it holds for the calling thread alone.

@@ -4,30 +4,38 @@ import Admission
 import Events
 import Foundation
 import Ingest
-import Log
+package import Log
 import Logging
 import NIOCore
-import ServiceLifecycle
+package import ServiceLifecycle
 import Transport
 
 /// A service that is called by its type. The library that runs the services describes them for its own log; without
 /// this it would print all that they hold, every name among it, and take seconds for it at each start.
-protocol NamedService: Service, CustomStringConvertible {}
+package protocol NamedService: Service, CustomStringConvertible {}
 
 extension NamedService {
-    var description: String { String(describing: Self.self) }
+    package var description: String { String(describing: Self.self) }
 }
 
 /// Holds the listeners open; on shutdown closes them and drains what was read.
-struct IngestService: NamedService {
-    let ingest: IngestLoop
-    let events: InternalEvents
-    /// Called once, when the service runs.
-    let announce: @Sendable () async -> Void
+package struct IngestService<Engine: EventLog>: NamedService {
+    private let ingest: IngestLoop<Engine>
+    private let events: InternalEvents
+    private let announce: @Sendable () async -> Void
     /// How often the counters are read of what happens unnoticed.
-    private static let watchInterval: Duration = .seconds(1)
+    private static var watchInterval: Duration { .seconds(1) }
 
-    func run() async throws {
+    /// - Parameter announce: called once, when the service runs.
+    package init(
+        ingest: IngestLoop<Engine>, events: InternalEvents, announce: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.ingest = ingest
+        self.events = events
+        self.announce = announce
+    }
+
+    package func run() async throws {
         await announce()
         await watch()
         await ingest.listeners.stopAccepting()
@@ -79,12 +87,18 @@ extension Task where Success == Never, Failure == Never {
 }
 
 /// Stores the blocks and tells the ingest loop and the projector.
-struct AppenderService: NamedService {
-    let storage: Storage
-    let ingest: IngestLoop
-    let events: InternalEvents
+package struct AppenderService<Engine: EventLog>: NamedService {
+    private let storage: Storage<Engine>
+    private let ingest: IngestLoop<Engine>
+    private let events: InternalEvents
 
-    func run() async throws {
+    package init(storage: Storage<Engine>, ingest: IngestLoop<Engine>, events: InternalEvents) {
+        self.storage = storage
+        self.ingest = ingest
+        self.events = events
+    }
+
+    package func run() async throws {
         let (pipeline, eventLoop, feed, events) = (ingest.pipeline, ingest.eventLoop, storage.feed, events)
         let lastArrival = storage.lastArrival
         await ingest.appender.run { outcome in

@@ -4,22 +4,22 @@ import Admission
 import Events
 import Foundation
 import Ingest
+import Log
 import Logging
 import NIOCore
 import Presentation
 import Projection
-import SQLiteLog
 import Transport
 
+/// The answer when something could not be done.
+struct RequestFailure: Encodable, Sendable { var error: String }
+
 /// Answers the control socket.
-struct StatusReporter: Sendable {
-    let ingest: IngestLoop
-    let storage: Storage
+struct StatusReporter<Engine: EventLog>: Sendable {
+    let ingest: IngestLoop<Engine>
+    let storage: Storage<Engine>
     let started: ContinuousClock.Instant
     let dataDirectory: String
-
-    /// The answer when something could not be done.
-    struct Refusal: Encodable, Sendable { var error: String }
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -32,7 +32,7 @@ struct StatusReporter: Sendable {
                     projection: storage.projection.line)
             }
         } catch {
-            return Refusal(error: "\(error)")
+            return RequestFailure(error: "\(error)")
         }
     }
 

@@ -1,24 +1,24 @@
 // The log and its summaries, opened together.
 
-import Admission
-import Events
-import Log
+package import Admission
+package import Events
+package import Log
 import Logging
-import Projection
-import SQLiteLog
-import SQLiteRows
+package import Projection
 import ServiceLifecycle
 import Synchronization
 
 /// What retention has dropped since the daemon started.
-final class RetentionCount: Sendable {
+package final class RetentionCount: Sendable {
     private let count = Mutex((segments: 0, events: UInt64(0), bytes: 0))
 
-    var segments: Int { count.withLock { $0.segments } }
-    var events: UInt64 { count.withLock { $0.events } }
-    var bytes: Int { count.withLock { $0.bytes } }
+    package init() {}
 
-    func add(_ dropped: Dropped) {
+    package var segments: Int { count.withLock { $0.segments } }
+    package var events: UInt64 { count.withLock { $0.events } }
+    package var bytes: Int { count.withLock { $0.bytes } }
+
+    package func add(_ dropped: Dropped) {
         count.withLock {
             $0.segments += dropped.segments
             $0.bytes += dropped.bytes
@@ -27,14 +27,21 @@ final class RetentionCount: Sendable {
     }
 }
 
-/// The data folder, open for writing.
-struct Storage: Sendable {
-    let log: SQLiteEventLog
-    let projector: Projector
+/// What the ingest starts with: every name, and what has been taken from whom.
+package struct StartState: Sendable {
+    package var vocabulary: Vocabulary
+    package var dedupe: DedupeTable
+}
+
+/// A log, open for writing, and its summaries, on any engine. The engine is a parameter and no existential, so that
+/// what a block meets on its way to it is compiled for the one that is used.
+package struct Storage<Engine: EventLog>: Sendable {
+    package let log: Engine
+    package let projector: Projector
     let feed: ProjectionFeed
     let pool = BatchPool()
     let stages = StageTimes()
-    let retention = RetentionCount()
+    package let retention = RetentionCount()
     let projection = ProjectionHealth()
     let lastArrival = LastArrival()
     let scrub = ScrubNotes()
@@ -42,50 +49,40 @@ struct Storage: Sendable {
     let bytesAtStart: Int
     private let start: Offset
 
-    /// What the ingest starts with: every name, and what has been taken from whom.
-    struct Known: Sendable {
-        var vocabulary: Vocabulary
-        var dedupe: DedupeTable
-    }
-
-    /// Opens the log and the summaries, and reads what must be known before the first event is taken. The state of the
+    /// Opens the summaries of a log, and reads what must be known before the first event is taken. The state of the
     /// summaries is not part of it: `ProjectorService` reads that while events already come in.
     ///
+    /// - Parameters:
+    ///   - log: open for writing; `close` closes it.
+    ///   - directory: the data folder, in which the summaries are.
+    ///   - group: a group that may read the summaries.
     /// - Throws: `LogError`, `ProjectionError`.
-    static func open(
-        _ configuration: DaemonConfiguration, events: InternalEvents
-    ) async throws -> (storage: Storage, known: Known) {
-        var limits = SegmentLimits()
-        limits.bytes = configuration.segmentMaxBytes
-        limits.ageMilliseconds = configuration.segmentMaxAge.components.seconds * 1_000
-        let access = DataFolder.secure(
-            configuration.dataDirectory, sharing: Projector.fileName, with: configuration.dataGroup)
-        if access.narrowed > 0 { events.narrowed(access.narrowed, in: configuration.dataDirectory) }
-        for line in access.refused { events.accessRefused(line) }
-        let log = try SQLiteEventLog(directory: configuration.dataDirectory, readOnly: false, limits: limits)
+    package static func open(
+        on log: Engine, in directory: String, group: UInt32? = nil, events: InternalEvents
+    ) async throws -> (storage: Storage, start: StartState) {
         let head = await log.head
-        let summaries = configuration.dataDirectory + "/" + Projector.fileName
+        let summaries = directory + "/" + Projector.fileName
         if let counted = try? SummaryReader(path: summaries).position().offset, counted > head {
             events.logIsShorter(than: counted, head: head)
         }
         let projector = try Projector(
-            directory: configuration.dataDirectory, identity: log.logIdentity, start: await log.start, head: head,
-            group: configuration.dataGroup, isLoading: false, now: wallClock)
+            directory: directory, identity: log.logIdentity, start: await log.start, head: head, group: group,
+            isLoading: false, now: wallClock)
         let behind = head.rawValue - min(head.rawValue, await projector.offset.rawValue)
         if behind > 0 { events.logger.info("summaries catch up", metadata: ["events": "\(behind)"]) }
         for damage in log.openingDamages { events.damaged(damage) }
-        let known = Known(vocabulary: try await log.vocabulary(), dedupe: try await projector.dedupe(with: log))
+        let state = StartState(vocabulary: try await log.vocabulary(), dedupe: try await projector.dedupe(with: log))
         let storage = Storage(
             log: log, projector: projector, feed: ProjectionFeed(head: head), bytesAtStart: log.bytes, start: head)
         storage.lastArrival.value = await log.lastArrival
-        return (storage, known)
+        return (storage, state)
     }
 
     /// The offset that the next event will get, as far as the projector has been told.
-    var head: Offset { feed.head }
+    package var head: Offset { feed.head }
 
     /// The offset up to which summaries.sqlite counts: what readers see.
-    var projected: Offset { get async { await projector.checkpointOffset } }
+    package var projected: Offset { get async { await projector.checkpointOffset } }
 
     /// Events stored since the daemon started.
     var eventsThisRun: UInt64 { head.rawValue - start.rawValue }
@@ -100,51 +97,29 @@ struct Storage: Sendable {
         projection.worked(await projector.checkpointOffset)
     }
 
+    /// Leaves the log at rest. To be called when all services have ended; the projector closes the summaries itself.
+    package func close() async throws(LogError) { try await log.close() }
+
     /// How long who asks for fresh summaries waits for the projector: less than a command waits for the daemon.
-    private static let patience: Duration = .seconds(5)
+    private static var patience: Duration { .seconds(5) }
 }
 
-/// Folds committed blocks and writes checkpoints, until the feed ends.
-struct ProjectorService: NamedService {
-    let storage: Storage
-    let events: InternalEvents
-    /// How long it waits for a block before it looks whether a checkpoint is due.
-    private static let idle: Duration = .milliseconds(50)
-
-    func run() async throws {
-        try await storage.projector.load()
-        while !Task.isCancelled {
-            var (blocks, head, isFinished) = storage.feed.take()
-            let isIdle = blocks.isEmpty
-            // The last one is the first to go, so that nothing but the pool refers to a block once it is folded.
-            blocks.reverse()
-            do {
-                while let block = blocks.popLast() {
-                    if block.firstOffset > (await storage.projector.offset) { break }
-                    let start = ContinuousClock.now
-                    await storage.projector.apply(block)
-                    storage.stages.add("project", since: start)
-                    storage.feed.projected(block.endOffset)
-                    storage.pool.give(block.batch)
-                    try await storage.projector.checkpointIfDue(at: .now, isBusy: true)
-                }
-                if await storage.projector.offset < head, storage.feed.isEmpty {
-                    try await storage.projector.catchUp(
-                        with: storage.log, progress: { storage.feed.projected($0) }, damaged: { events.damaged($0) })
-                }
-                try await storage.projector.checkpointIfDue(at: .now, isBusy: !storage.feed.isEmpty)
-                storage.feed.projectorWorks(true)
-                if storage.projection.worked(await storage.projected) { events.projectionRecovered() }
-            } catch {
-                storage.feed.projectorWorks(false)
-                storage.projection.failed("\(error)", at: await storage.projector.offset)
-                events.projectionFailed("\(error)")
-                try await Task.sleep(for: .seconds(1))
-            }
-            if isFinished, await storage.projector.offset >= head { break }
-            if isIdle { await storage.feed.wait(atMost: Self.idle) }
+extension Storage {
+    /// What runs behind the appender: the projector, and what the engine can do for its log. It is asked here, once.
+    func services(_ configuration: DaemonConfiguration, events: InternalEvents) -> [any Service] {
+        var services: [any Service] = [ProjectorService(storage: self, events: events)]
+        let keeps = RetentionService.Keeps(age: configuration.retentionAge, bytes: configuration.retentionBytes)
+        if let log = log as? any RetainingLog {
+            services.append(
+                RetentionService(log: log, projector: projector, keeps: keeps, dropped: retention, events: events))
+        } else if !keeps.isEverything {
+            events.remark("log.retention_days and log.retention_bytes: this log cannot drop anything and keeps it all")
         }
-        do { try await storage.projector.stop() } catch { events.projectionFailed("\(error)") }
-        try await gracefulShutdown()
+        if let log = log as? any ScrubbingLog {
+            services.append(
+                ScrubService(
+                    scrub: log.makeScrub(), notes: scrub, events: events, interval: configuration.scrubInterval))
+        }
+        return services
     }
 }

@@ -4,9 +4,43 @@ package import Events
 
 /// An append-only sequence of events, numbered from 0 without gaps, stored in blocks.
 ///
-/// One writer, any number of readers; all calls may come from any thread. An engine exists when it passes
-/// `EventLogConformance`.
+/// One writer, any number of readers. Every call may come from any thread or task; an engine keeps its own state
+/// together. An async call does its work on threads of the engine: it suspends its task and blocks no thread of the
+/// caller's. What is not async never waits for the writer.
+///
+/// This holds what the daemon and the commands need of every engine. What only some can do is a protocol of its own
+/// (`RetainingLog`, `ScrubbingLog`), for which who needs it asks once, at start: `log as? any RetainingLog`. How a log
+/// is opened is each engine's own affair: that is what names it.
+///
+/// An engine exists when it passes `EventLogConformance`.
 package protocol EventLog: Sendable {
+    /// Which log this is, as 32 hex digits, given once when it is made and kept over every reopening and copy. What is
+    /// derived from the log (the summaries) notes it, so as not to be taken for that of another. Empty for a log that
+    /// was opened for reading only.
+    var logIdentity: String { get }
+
+    /// What was found damaged while the log was opened, each place once, in log order. Only what an opening has to read
+    /// is looked at (the end of the log, the words), so an empty list is no `verify`. Never changes.
+    ///
+    /// Opening goes on over damage: the offsets in it are not given out again.
+    var openingDamages: [Damage] { get }
+
+    /// The offset that the next event will get. Never goes back.
+    var head: Offset { get async }
+
+    /// The offset of the first retained event; equal to `head` when there is none. Never goes back.
+    var start: Offset { get async }
+
+    /// The head and the hash chain there, as `OFFSET:HASH`: it stands for everything before the offset, and
+    /// `ChainClaim` takes it. The hash is empty when damage hides it. Never waits for the disk.
+    var chainHead: String { get }
+
+    /// How much the log takes where it is stored, in bytes. May ask the file system, so not for every event.
+    var bytes: Int { get }
+
+    /// When the last event arrived that is stored and can be read; nil when there is none.
+    var lastArrival: Timestamp? { get async }
+
     /// Stores a batch as one block, and tells when it is durable. Returns at once.
     ///
     /// Names of devices and customers in `definitions` are committed before the block that uses them. Calls must
@@ -14,31 +48,46 @@ package protocol EventLog: Sendable {
     /// - Parameters:
     ///   - definitions: every name first used by this batch, or by an earlier batch whose append failed.
     ///   - report: called once, on a thread of the engine that must not be blocked, with the offset of the batch's
-    ///     first event; with the head when the batch is empty.
+    ///     first event; with the head when the batch is empty. Or with the reason: `full` and `io` when the operator
+    ///     has to look after the disk (the same call succeeds once there is room again), `refused` when the batch
+    ///     breaks the format, which is a defect of the program, and `closed`.
     func append(
         _ batch: EventBatch, defining definitions: Definitions,
         report: @escaping @Sendable (Result<Offset, LogError>) -> Void)
 
-    /// The offset that the next event will get.
-    var head: Offset { get async }
-
-    /// The offset of the first retained event; equal to `head` when there is none.
-    var start: Offset { get async }
-
     /// Up to `blocks` whole blocks in order; the first is the one that contains `offset`. Empty at the head.
     ///
     /// At a damaged block the reading ends before it; a call that starts in it throws `LogError.corrupt` with the
-    /// offsets to step over, and blocks behind it come with `isIdentityCertain == false` until that is known again.
+    /// offsets to step over, and blocks behind it come with `isIdentityCertain == false` until that is known again (at
+    /// the next segment at the latest). `PassingFollower` does all that.
+    /// - Throws: `outOfRange` before `start` and behind `head`; then the caller has to begin within `retained`.
+    ///   `corrupt` as said: restoring the file from a copy is what helps. `io` when the disk cannot be read.
+    ///   `closed` after `close`.
     func read(from offset: Offset, limit blocks: Int) async throws(LogError) -> [Block]
 
-    /// All words and names, as of now.
+    /// All words and names, as of now: also those of segments that were dropped.
     func vocabulary() async throws(LogError) -> Vocabulary
 
-    /// Recomputes every checksum, every block and the chain over them. Damage is reported, not thrown.
-    func verify() async throws(LogError) -> VerifyReport
+    /// Recomputes every checksum, every block and the chain over them, from the stored bytes. Damage is reported, not
+    /// thrown. Takes as long as the log is; events may be appended meanwhile.
+    ///
+    /// - Parameters:
+    ///   - claim: a chain value that was written down earlier, to be looked for.
+    ///   - progress: called with the events that were looked at and those there are, after some blocks each, on a
+    ///     thread of the engine.
+    func verify(
+        claim: ChainClaim?, progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void
+    ) async throws(LogError) -> VerifyReport
 
     /// What `log stat` shows.
     func statistics() async throws(LogError) -> LogStatistics
+
+    /// Ends the use of this object, and leaves the log at rest: complete, readable by others, to be opened anew. Waits
+    /// for an append that is under way. Calls that come later throw `closed`; closing once more does nothing.
+    ///
+    /// - Throws: when not all could be put at rest. The object is closed all the same and nothing that was acknowledged
+    ///   is lost: the next opening finds it.
+    func close() async throws(LogError)
 }
 
 extension EventLog {
@@ -51,140 +100,9 @@ extension EventLog {
         }
         return try result.get()
     }
-}
 
-/// One file of the log, as counted from its rows.
-package struct SegmentStatistics: Hashable, Sendable {
-    /// The file's name within the log folder.
-    package var file: String
-    package var offsets: Range<Offset>
-    package var blocks: Int
-    /// The size of the file, and of its write-ahead log, in bytes.
-    package var bytes: Int
-    /// The earliest and latest event times; nil without events.
-    package var times: ClosedRange<Timestamp>?
-    /// The earliest and latest arrivals; nil without events.
-    package var arrivals: ClosedRange<Timestamp>?
-    package var isSealed: Bool
-    /// SHA-256 over everything up to the last block of this file, 64 hex digits.
-    package var chainHead: String
-    /// False when SQLite cannot read the file; the other figures are then empty.
-    package var isReadable = true
-
-    package init(
-        file: String, offsets: Range<Offset>, blocks: Int, bytes: Int, times: ClosedRange<Timestamp>?,
-        arrivals: ClosedRange<Timestamp>?, isSealed: Bool, chainHead: String
-    ) {
-        self.file = file
-        self.offsets = offsets
-        self.blocks = blocks
-        self.bytes = bytes
-        self.times = times
-        self.arrivals = arrivals
-        self.isSealed = isSealed
-        self.chainHead = chainHead
+    /// Checks the whole log, and looks for a chain value if one is given. See the call that tells its progress.
+    package func verify(claim: ChainClaim? = nil) async throws(LogError) -> VerifyReport {
+        try await verify(claim: claim, progress: { _, _ in })
     }
-
-    package var events: Int { Int(offsets.upperBound.rawValue - offsets.lowerBound.rawValue) }
-    package var bytesPerEvent: Double { events == 0 ? 0 : Double(bytes) / Double(events) }
-}
-
-/// The log in figures.
-package struct LogStatistics: Hashable, Sendable {
-    /// Oldest first.
-    package var segments: [SegmentStatistics]
-
-    package init(segments: [SegmentStatistics]) { self.segments = segments }
-
-    package var events: Int { segments.reduce(0) { $0 + $1.events } }
-    package var blocks: Int { segments.reduce(0) { $0 + $1.blocks } }
-    /// Bytes of all files.
-    package var bytes: Int { segments.reduce(0) { $0 + $1.bytes } }
-    package var chainHead: String { segments.last?.chainHead ?? "" }
-    /// The first retained offset, and the one after the last event: `chainHead` stands for all events before it.
-    package var start: Offset { segments.first?.offsets.lowerBound ?? .zero }
-    package var head: Offset { segments.last?.offsets.upperBound ?? .zero }
-}
-
-/// One damaged place.
-package struct Damage: Hashable, Sendable {
-    /// The file's name within the log folder.
-    package var segment: String
-    /// The events that cannot be trusted, which begin with a block; empty when no event is concerned.
-    package var offsets: Range<Offset>
-    /// What is wrong, in a few words.
-    package var cause: String
-
-    package init(segment: String, offsets: Range<Offset>, cause: String) {
-        self.segment = segment
-        self.offsets = offsets
-        self.cause = cause
-    }
-
-    /// Events that cannot be trusted.
-    package var events: UInt64 { offsets.upperBound.rawValue - offsets.lowerBound.rawValue }
-}
-
-/// The result of checking a whole log.
-package struct VerifyReport: Hashable, Sendable {
-    /// How many damaged places are kept with their details.
-    package static let damageLimit = 100
-
-    package var segments = 0
-    package var blocks = 0
-    /// Events in the blocks that are there, damaged ones included.
-    package var events = 0
-    /// Events that a salvage left out, and said so in the chain.
-    package var leftOut: UInt64 = 0
-    /// The first damaged places, in log order, at most `damageLimit`.
-    package private(set) var damages: [Damage] = []
-    /// How many damaged places there are.
-    package private(set) var damageCount = 0
-    /// SHA-256 over the whole log, 64 hex digits.
-    package var chainHead = ""
-    /// The first retained offset, and the one that `chainHead` stands for: everything before it.
-    package var start = Offset.zero
-    package var head = Offset.zero
-    /// What became of the chain value that was looked for.
-    package var claim: ChainClaim?
-
-    package init() {}
-
-    package var isClean: Bool { damageCount == 0 }
-
-    /// Notes a damaged place.
-    package mutating func note(_ damage: Damage) {
-        damageCount += 1
-        if damages.count < Self.damageLimit { damages.append(damage) }
-    }
-}
-
-/// A chain value that somebody wrote down earlier: is it still there, and is everything before it as it was?
-package struct ChainClaim: Hashable, Sendable {
-    /// What was written down.
-    package var chain: Chain
-    /// The offset that was written down with it; nil when it was not.
-    package var offset: Offset?
-    /// The offset that the value stands for; nil when no block has it.
-    package var found: Offset?
-    /// Whether the log was found damaged before that offset.
-    package var isBehindDamage = false
-
-    package init(chain: Chain, offset: Offset? = nil) {
-        self.chain = chain
-        self.offset = offset
-    }
-
-    /// `HASH` or `OFFSET:HASH`, as `log stat` prints it; nil for other texts.
-    package init?(_ text: String) {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let last = parts.last, let chain = Chain(hex: last) else { return nil }
-        self.init(chain: chain)
-        guard parts.count == 2 else { return }
-        guard let number = UInt64(parts[0]) else { return nil }
-        offset = Offset(rawValue: number)
-    }
-
-    /// Nothing before the value has changed: it is there, where it was, and no damage was found before it.
-    package var isProven: Bool { found != nil && (offset == nil || offset == found) && !isBehindDamage }
 }

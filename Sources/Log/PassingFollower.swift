@@ -49,24 +49,15 @@ package struct PassingFollower: Sendable {
     }
 
     private mutating func passOver(_ error: LogError) throws(LogError) {
-        guard case .corrupt(let segment, let offsets, let cause) = error, offsets.upperBound > follower.position
-        else { throw error }
-        leaveOut(Damage(segment: segment, offsets: follower.position..<offsets.upperBound, cause: cause))
-        follower.skip(to: offsets.upperBound)
+        guard let damage = error.damage(from: follower.position) else { throw error }
+        leaveOut(damage)
+        follower.skip(to: damage.offsets.upperBound)
     }
 
     private mutating func certain(_ blocks: [Block]) -> [Block] {
-        var kept: [Block] = []
-        var doubtful: Range<Offset>?
-        for block in blocks {
-            if block.isIdentityCertain {
-                kept.append(block)
-            } else {
-                doubtful = (doubtful?.lowerBound ?? block.firstOffset)..<block.endOffset
-            }
-        }
-        if let doubtful { leaveOut(Damage(segment: "", offsets: doubtful, cause: Damage.doubtful)) }
-        return kept
+        guard let doubtful = Damage(doubtfulIn: blocks) else { return blocks }
+        leaveOut(doubtful)
+        return blocks.filter(\.isIdentityCertain)
     }
 
     private mutating func leaveOut(_ damage: Damage) {
@@ -75,10 +66,25 @@ package struct PassingFollower: Sendable {
     }
 }
 
+extension LogError {
+    /// What has to be stepped over for reading to go on from `offset`; nil when stepping over does not help.
+    package func damage(from offset: Offset) -> Damage? {
+        guard case .corrupt(let segment, let offsets, let cause) = self, offsets.upperBound > offset else { return nil }
+        return Damage(segment: segment, offsets: offset..<offsets.upperBound, cause: cause)
+    }
+}
+
 extension Damage {
-    /// Why events that can be decoded are left out all the same.
-    package static let doubtful =
-        "behind a damaged block, products and customers are not certain before the next keyframe"
+    /// From the first to the last of the blocks that can be decoded and are left out all the same, because their
+    /// products and customers are not certain; nil when all are.
+    package init?(doubtfulIn blocks: [Block]) {
+        guard let first = blocks.first(where: { !$0.isIdentityCertain }),
+            let last = blocks.last(where: { !$0.isIdentityCertain })
+        else { return nil }
+        self.init(
+            segment: "", offsets: first.firstOffset..<last.endOffset,
+            cause: "behind a damaged block, products and customers are not certain before the next keyframe")
+    }
 
     /// One line without the remedy: the file, the block and the events, the cause.
     package var line: String {

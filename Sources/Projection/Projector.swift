@@ -180,9 +180,7 @@ package actor Projector {
             let piece = try await Self.read(log, from: state.offset)
             if let damage = piece.damage { damaged(damage) }
             if piece.end == state.offset || Task.isCancelled { return }
-            if let doubtful = Self.doubtful(piece.blocks) {
-                damaged(Damage(segment: "", offsets: doubtful, cause: Damage.doubtful))
-            }
+            if let doubtful = Damage(doubtfulIn: piece.blocks) { damaged(doubtful) }
             for block in piece.blocks {
                 state.apply(block)
                 pace.applied(block.count)
@@ -198,22 +196,13 @@ package actor Projector {
     private typealias Piece = (blocks: [Block], end: Offset, damage: Damage?)
 
     private static func read(_ log: some EventLog, from offset: Offset) async throws(ProjectionError) -> Piece {
-        do {
+        do throws(LogError) {
             let blocks = try await log.read(from: offset, limit: 8)
             return (blocks, blocks.last?.endOffset ?? offset, nil)
-        } catch LogError.corrupt(let segment, let offsets, let cause) where offsets.upperBound > offset {
-            let damage = Damage(segment: segment, offsets: offset..<offsets.upperBound, cause: cause)
-            return ([], offsets.upperBound, damage)
         } catch {
-            throw .log("\(error)")
+            guard let damage = error.damage(from: offset) else { throw .log("\(error)") }
+            return ([], damage.offsets.upperBound, damage)
         }
-    }
-
-    /// From the first to the last of the blocks that are not folded because their products are not certain.
-    private static func doubtful(_ blocks: [Block]) -> Range<Offset>? {
-        let doubtful = blocks.filter { !$0.isIdentityCertain }
-        guard let first = doubtful.first, let last = doubtful.last else { return nil }
-        return first.firstOffset..<last.endOffset
     }
 
     /// Events of the log that are in no summary, because they could not be read.

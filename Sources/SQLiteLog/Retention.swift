@@ -1,35 +1,14 @@
-// Dropping the oldest segments: whole files, only sealed ones, only what the summaries will never need again.
+// Dropping the oldest segments: whole files, only sealed ones.
 
 package import Events
 import GRDB
 package import Log
 import Synchronization
 
-/// What the log keeps. Nothing is dropped by default.
-package struct Retention: Sendable, Equatable {
-    /// A segment goes when its last event arrived before this; nil: never.
-    package var arrivedBefore: Timestamp?
-    /// The oldest segment goes while all files together have more bytes; nil: never.
-    package var bytes: Int?
-
-    package init(arrivedBefore: Timestamp? = nil, bytes: Int? = nil) {
-        self.arrivedBefore = arrivedBefore
-        self.bytes = bytes
-    }
-}
-
-/// What a call of `drop` did.
-package struct Dropped: Sendable, Equatable {
-    package var segments = 0
-    package var bytes = 0
-    /// The events that are gone; empty when none are.
-    package var offsets: Range<Offset>
-}
-
-extension SQLiteEventLog {
-    /// Up to where the log would be dropped; equal to its start when nothing is due. Never the growing segment.
+extension SQLiteEventLog: RetainingLog {
     package func droppable(_ retention: Retention) async throws(LogError) -> Offset {
         try await run(on: readerQueue) { () throws(LogError) in
+            try self.expectOpen()
             let segments = self.extent.withLock { $0.segments }
             guard let start = segments.first else { return .zero }
             var total = segments.reduce(0) { $0 + self.size(of: $1) }
@@ -63,17 +42,11 @@ extension SQLiteEventLog {
         return Files.size(path) + Files.size(path + "-wal")
     }
 
-    /// Removes the segments before `end`, oldest first; each is gone for good before the next one goes.
-    ///
-    /// Words that only these segments have are taken along: they are recorded with the next block, and until that is
-    /// stored nothing is removed; so the call is to be repeated now and then.
-    /// - Parameter end: the first offset that is kept, the start of a segment. What is derived from the log must not
-    ///   need anything before it.
     package func drop(before end: Offset) async throws(LogError) -> Dropped {
         try await run(on: writerQueue) { () throws(LogError) in
             let result = self.writer.withLock { writer -> Result<Dropped, LogError> in
                 do throws(LogError) {
-                    guard writer != nil else { throw .closed("opened for reading only") }
+                    guard writer != nil else { throw self.notWritable }
                     let dropped = try writer?.drop(before: end, letGo: self.letGo) ?? Dropped(offsets: end..<end)
                     if let left = writer.map({ Extent($0) }) { self.extent.withLock { $0 = left } }
                     return .success(dropped)
@@ -88,12 +61,13 @@ extension SQLiteEventLog {
 }
 
 extension SegmentWriter {
-    /// See `SQLiteEventLog.drop`.
+    /// See `RetainingLog.drop`.
     mutating func drop(before end: Offset, letGo: (Offset) -> Void) throws(LogError) -> Dropped {
         let start = segments.first ?? head
         var dropped = Dropped(offsets: start..<start)
-        let going = segments.dropLast().filter { $0 < end }
-        guard let kept = segments.first(where: { $0 >= end }), !going.isEmpty else { return dropped }
+        // A segment ends where the next one begins.
+        let going = zip(segments, segments.dropFirst()).prefix { $0.1 <= end }.map(\.0)
+        guard !going.isEmpty else { return dropped }
         carried = wordsOnly(in: going)
         guard carried.isEmpty else { return dropped }
         for first in going {
@@ -109,7 +83,7 @@ extension SegmentWriter {
             try Files.syncFolder(folder)
             segments.removeAll { $0 == first }
             dropped.segments += 1
-            dropped.offsets = start..<(segments.first ?? kept)
+            dropped.offsets = start..<(segments.first ?? head)
         }
         return dropped
     }

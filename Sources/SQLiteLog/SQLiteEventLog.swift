@@ -15,11 +15,12 @@ package final class SQLiteEventLog: EventLog {
     private let lock: Mutex<FolderLock?>
     let writer: Mutex<SegmentWriter?>
     private let readers = Mutex<[SegmentReader]>([])
+    private let isClosed = Mutex(false)
     let extent: Mutex<Extent>
     let writerQueue = DispatchQueue(label: "tidings.log.write", qos: .userInitiated)
     let readerQueue = DispatchQueue(label: "tidings.log.read", qos: .userInitiated)
     package let isReadOnly: Bool
-    /// What was found damaged when the log was opened for writing, or for reading only what the chain proves.
+    /// Of a log that is open for reading, only if it serves what the chain proves.
     package let openingDamages: [Damage]
     /// Set when only what the chain proves is served.
     let proof: LogProof?
@@ -79,17 +80,9 @@ package final class SQLiteEventLog: EventLog {
         }
     }
 
-    /// The head and the chain there, as `OFFSET:HASH`: everything before the offset. Any thread; never waits for the
-    /// disk.
-    package var chainHead: String {
-        let extent = extent.withLock { $0 }
-        return "\(extent.head.rawValue):\(extent.chain?.description ?? "")"
-    }
-
     /// The first offsets of all segments, oldest first.
     var segments: [Offset] { extent.withLock { $0.segments } }
 
-    /// Which log this is, as 32 hex digits: what is derived from it names it. Empty for a log opened for reading only.
     package var logIdentity: String {
         let digits = Array("0123456789abcdef")
         return String((writer.withLock { $0?.logID } ?? []).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
@@ -107,7 +100,7 @@ package final class SQLiteEventLog: EventLog {
     private func appendNow(_ batch: EventBatch, _ definitions: Definitions) -> Result<Offset, LogError> {
         writer.withLock { writer -> Result<Offset, LogError> in
             do throws(LogError) {
-                guard writer != nil else { throw isReadOnly ? .closed("opened for reading only") : .closed("closed") }
+                guard writer != nil else { throw notWritable }
                 let offset = try writer?.append(batch, definitions, beforeSealing: letGo) ?? .zero
                 if let grown = writer.map({ Extent($0) }) { extent.withLock { $0 = grown } }
                 return .success(offset)
@@ -134,6 +127,7 @@ package final class SQLiteEventLog: EventLog {
 
     package func vocabulary() async throws(LogError) -> Vocabulary {
         try await run(on: readerQueue) { () throws(LogError) in
+            try self.expectOpen()
             var vocabulary = Vocabulary()
             if let words = self.writer.withLock({ $0?.vocabulary }) {
                 vocabulary = words
@@ -150,68 +144,22 @@ package final class SQLiteEventLog: EventLog {
         }
     }
 
-    package func statistics() async throws(LogError) -> LogStatistics {
-        try await run(on: readerQueue) { () throws(LogError) in
-            if self.isReadOnly { try self.refresh() }
-            let extent = self.extent.withLock { $0 }
-            var statistics = LogStatistics(segments: [])
-            for (index, first) in extent.segments.enumerated() {
-                let end = index + 1 < extent.segments.count ? extent.segments[index + 1] : extent.head
-                statistics.segments.append(
-                    try self.statistics(of: first, end: end, isLast: first == extent.segments.last))
-            }
-            return statistics
-        }
-    }
-
-    private func statistics(of first: Offset, end: Offset, isLast: Bool) throws(LogError) -> SegmentStatistics {
-        do {
-            let reader = try SegmentReader(folder: folder, first: first)
-            defer { reader.close() }
-            return try reader.statistics(folder: folder, isSealed: !isLast)
-        } catch .corrupt {
-            let file = Segment.file(first)
-            var empty = SegmentStatistics(
-                file: file, offsets: first..<max(first, end), blocks: 0, bytes: Files.size(folder + "/" + file),
-                times: nil, arrivals: nil, isSealed: !isLast, chainHead: "")
-            empty.isReadable = false
-            return empty
-        }
-    }
-
-    package func verify() async throws(LogError) -> VerifyReport { try await verify(claim: nil) }
-
-    /// As `verify`, and looks for a chain value that was written down earlier.
-    ///
-    /// - Parameter progress: called with the events that were looked at and those there are, after some blocks each.
-    package func verify(
-        claim: ChainClaim?, progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
-    ) async throws(LogError) -> VerifyReport {
-        try await run(on: readerQueue) { () throws(LogError) in
-            if self.isReadOnly { try self.refresh() }
-            let extent = self.extent.withLock { $0 }
-            var verification = Verification(
-                folder: self.folder, head: extent.head, claim: claim, progress: progress)
-            for (index, first) in extent.segments.enumerated() {
-                // The oldest segments may have been dropped since the list was made.
-                if index == 0 || verification.report.segments == 0,
-                    !Files.isThere(self.folder + "/" + Segment.file(first))
-                {
-                    continue
-                }
-                let following = index + 1 < extent.segments.count ? extent.segments[index + 1] : nil
-                verification.check(first, following: following)
-            }
-            return verification.report
-        }
-    }
-
-    /// Copies everything into the files and closes them; the log is of no use afterwards.
     package func close() async throws(LogError) {
-        readers.withLock { readers in
-            for reader in readers { reader.close() }
-            readers = []
+        // What reads takes its turn on this queue: nothing is opened behind this.
+        let wasOpen = await withCheckedContinuation { continuation in
+            readerQueue.async {
+                self.readers.withLock { readers in
+                    for reader in readers { reader.close() }
+                    readers = []
+                }
+                let wasOpen = self.isClosed.withLock { isClosed in
+                    defer { isClosed = true }
+                    return !isClosed
+                }
+                continuation.resume(returning: wasOpen)
+            }
         }
+        guard wasOpen else { return }
         try await run(on: writerQueue) { () throws(LogError) in
             let result = self.writer.withLock { writer -> Result<Void, LogError> in
                 do throws(LogError) {
@@ -229,10 +177,20 @@ package final class SQLiteEventLog: EventLog {
         }
     }
 
+    /// For what reads, on the readers' queue.
+    func expectOpen() throws(LogError) {
+        if isClosed.withLock({ $0 }) { throw Self.closed }
+    }
+
+    /// Why nothing can be appended or dropped.
+    var notWritable: LogError { isReadOnly ? .closed("opened for reading only") : Self.closed }
+
+    private static var closed: LogError { .closed("it was used after its end") }
+
     // MARK: Reading
 
     /// Looks at the files again, for a log that another process writes.
-    private func refresh() throws(LogError) {
+    func refresh() throws(LogError) {
         var extent = Extent()
         try extent.look(at: folder)
         let found = extent
@@ -256,6 +214,7 @@ package final class SQLiteEventLog: EventLog {
     }
 
     private func readNow(_ offset: Offset, _ limit: Int) throws(LogError) -> [Block] {
+        try expectOpen()
         if isReadOnly, offset >= extent.withLock({ $0.head }) { try refresh() }
         let extent = extent.withLock { $0 }
         let start = extent.segments.first ?? extent.head

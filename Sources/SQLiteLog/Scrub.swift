@@ -1,14 +1,13 @@
 // Reading sealed segments before somebody asks for them: one at a time, in turn, as `log verify` does.
 
-package import Events
+import Events
 package import Log
 import Synchronization
 
-/// The rounds of a check through the sealed segments of a log that is open for writing. Any thread.
+/// The rounds of a check through the sealed segments of a log that is open for writing. See `LogScrub`.
 ///
-/// Segments are checked in order, each as a continuation of the one before. The first one is chosen at random, so that
-/// all have their turn however often the daemon starts anew.
-package final class Scrub: Sendable {
+/// Each segment is checked as a continuation of the one before, on a connection of its own.
+final class Scrub: LogScrub {
     private let log: SQLiteEventLog
     private let state: Mutex<State>
 
@@ -19,22 +18,12 @@ package final class Scrub: Sendable {
         var next: Offset?
     }
 
-    /// One segment that was checked.
-    package struct Step: Sendable, Equatable {
-        package var segment: Offset
-        package var damages: [Damage]
-    }
-
-    package init(_ log: SQLiteEventLog) {
+    init(_ log: SQLiteEventLog) {
         self.log = log
         state = Mutex(State())
     }
 
-    /// Checks the next segment; nil when none is sealed. Blocks for as long as it takes to read a segment, on a
-    /// connection of its own; nobody else waits for it.
-    ///
-    /// - Parameter pause: called after every few blocks.
-    package func step(pause: () -> Void) -> Step? {
+    func step(pause: () -> Void) -> ScrubStep? {
         let segments = log.segments
         guard segments.count > 1 else { return nil }
         return state.withLock { state in
@@ -50,32 +39,11 @@ package final class Scrub: Sendable {
             state.verification = verification
             // Retention may have dropped it meanwhile.
             let isThere = Files.isThere(log.folder + "/" + Segment.file(sealed[index]))
-            return Step(segment: sealed[index], damages: isThere ? damages : [])
+            return ScrubStep(segment: sealed[index], damages: isThere ? damages : [])
         }
     }
 }
 
-extension SQLiteEventLog {
-    /// The size of all segments, with what is not in the files yet.
-    package var bytes: Int {
-        segments.reduce(0) { sum, first in
-            let path = folder + "/" + Segment.file(first)
-            return sum + Files.size(path) + Files.size(path + "-wal")
-        }
-    }
-
-    /// When the last event arrived that is stored and can be read; nil when there is none.
-    package var lastArrival: Timestamp? {
-        get async {
-            let found = try? await run(on: readerQueue) { () throws(LogError) -> Timestamp? in
-                for first in self.segments.reversed() {
-                    guard let reader = try? SegmentReader(folder: self.folder, first: first) else { continue }
-                    defer { reader.close() }
-                    if let row = reader.lastRow() { return row.block.arrivals.upperBound }
-                }
-                return nil
-            }
-            return found ?? nil
-        }
-    }
+extension SQLiteEventLog: ScrubbingLog {
+    package func makeScrub() -> any LogScrub { Scrub(self) }
 }

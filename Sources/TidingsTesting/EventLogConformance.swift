@@ -1,30 +1,41 @@
 // What every engine of the log must do, as named checks that run over each of them.
 
-import Events
+package import Events
 package import Log
 
 /// How a check gets at the engine under test: an empty log at first, and the same log again after `close`.
 package struct LogFixture: Sendable {
+    /// What the engine says that it can do beside what each must; the checks hold it to that.
+    package enum Capability: Sendable { case retention, scrubbing }
+
     package var open: @Sendable () async throws -> any EventLog
-    package var close: @Sendable (any EventLog) async throws -> Void
+    /// Ruins the stored bytes of the block that holds an offset, beyond repair, while the log is closed. What would
+    /// spare an opening from reading that block goes too. Without it the checks of damage have nothing to look at.
+    package var damage: (@Sendable (Offset) async throws -> Void)?
+    package var capabilities: Set<Capability>
 
     package init(
-        open: @escaping @Sendable () async throws -> any EventLog,
-        close: @escaping @Sendable (any EventLog) async throws -> Void
+        capabilities: Set<Capability>, open: @escaping @Sendable () async throws -> any EventLog,
+        damage: (@Sendable (Offset) async throws -> Void)? = nil
     ) {
+        self.capabilities = capabilities
         self.open = open
-        self.close = close
+        self.damage = damage
     }
 }
 
 /// What an engine did wrong.
 package struct ConformanceFailure: Error, CustomStringConvertible {
     package var description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// The suite. The fixture's log must seal its segments after at most 40 blocks of 50 events.
 package struct EventLogConformance: Sendable, CustomStringConvertible {
     package var name: String
+    /// Whether the log is damaged when the check is over.
+    package var leavesDamage = false
     package var run: @Sendable (LogFixture) async throws -> Void
 
     package var description: String { name }
@@ -41,16 +52,29 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         .init(name: "the log survives reopening", run: checkReopen),
         .init(name: "verify and statistics agree with the content", run: checkReports),
         .init(name: "a follower catches up and waits", run: checkFollower),
+        .init(name: "the identity stays", run: checkIdentity),
+        .init(name: "the chain head is that of the reports, and is proven later", run: checkChainHead),
+        .init(name: "bytes and the last arrival", run: checkFigures),
+        .init(name: "a closed log refuses and is opened again", run: checkClose),
+        .init(name: "a second writer is refused", run: checkSecondWriter),
+        .init(name: "readers beside the writer see a prefix", run: checkConcurrentReaders),
+        .init(name: "retention drops what is due", run: checkRetention),
+        .init(name: "retention keeps words and chain", run: checkRetainedProof),
+        .init(name: "retention goes no further than it is told", run: checkRetentionBounds),
+        .init(name: "retention by age", run: checkRetentionByAge),
+        .init(name: "damage is stepped over", leavesDamage: true, run: checkDamage),
+        .init(name: "damage at the end is told when opening", leavesDamage: true, run: checkDamageAtEnd),
+        .init(name: "a scrub finds damage, segment by segment", leavesDamage: true, run: checkScrub),
     ]
 
-    private static func expect(
+    static func expect(
         _ condition: Bool, _ what: @autoclosure () -> String
     ) throws(ConformanceFailure) {
         if !condition { throw ConformanceFailure(description: what()) }
     }
 
     /// Appends `blocks` batches of 50 events; returns them back to back.
-    private static func fill(
+    static func fill(
         _ log: any EventLog, _ samples: inout SampleEvents, blocks: Int
     ) async throws -> EventBatch {
         var all = EventBatch()
@@ -65,7 +89,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
     }
 
     /// Reads everything from an offset on.
-    private static func readAll(
+    static func readAll(
         _ log: any EventLog, from start: Offset = .zero, limit: Int = 7
     ) async throws -> [Block] {
         var follower = Follower(log, from: start, wakeup: .poll(every: .milliseconds(1)))
@@ -78,7 +102,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         }
     }
 
-    private static func joined(_ blocks: [Block]) -> EventBatch {
+    static func joined(_ blocks: [Block]) -> EventBatch {
         var all = EventBatch()
         for block in blocks { all.add(block.batch) }
         return all
@@ -95,7 +119,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         try expect(offset == .zero, "an empty batch got \(offset)")
         let report = try await log.verify()
         try expect(report.isClean && report.events == 0, "\(report)")
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkOffsets(_ fixture: LogFixture) async throws {
@@ -109,7 +133,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         }
         let head = await log.head
         try expect(next == head && head.rawValue == 5_000, "read up to \(next), head \(head)")
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkContent(_ fixture: LogFixture) async throws {
@@ -119,7 +143,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         let blocks = try await readAll(log)
         try expect(joined(blocks) == written, "the events differ")
         try expect(blocks.allSatisfy(\.isIdentityCertain), "a block is uncertain")
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkMiddle(_ fixture: LogFixture) async throws {
@@ -133,7 +157,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
             let same = zip(events, written.events[Int(offset)...]).allSatisfy { $0.isLike($1) }
             try expect(events.count == 4_500 - Int(offset) && same, "the events from \(offset) on differ")
         }
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkRange(_ fixture: LogFixture) async throws {
@@ -148,7 +172,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         } catch let error as LogError {
             guard case .outOfRange = error else { throw error }
         }
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkRefusal(_ fixture: LogFixture) async throws {
@@ -175,7 +199,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         try expect(joined(try await readAll(log)) == written, "the events differ")
         let report = try await log.verify()
         try expect(report.isClean, "\(report)")
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkSymbols(_ fixture: LogFixture) async throws {
@@ -199,14 +223,14 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
                 }
             }
         }
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkVocabulary(_ fixture: LogFixture) async throws {
         var log = try await fixture.open()
         var samples = SampleEvents(seed: 7)
         _ = try await fill(log, &samples, blocks: 60)
-        try await fixture.close(log)
+        try await log.close()
         log = try await fixture.open()
         let found = try await log.vocabulary()
         let right = samples.vocabulary
@@ -227,7 +251,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
             let customer = CustomerID(rawValue: id)
             try expect(found.name(of: customer) == right.name(of: customer), "the name of customer \(id)")
         }
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkReopen(_ fixture: LogFixture) async throws {
@@ -239,7 +263,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
             try expect(Int(head.rawValue) == written.count, "head \(head) in round \(round)")
             written.add(try await fill(log, &samples, blocks: 17))
             try expect(joined(try await readAll(log)) == written, "the events differ in round \(round)")
-            try await fixture.close(log)
+            try await log.close()
         }
     }
 
@@ -261,7 +285,7 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
         try expect(first == written.events.map(\.time).min() && last == written.events.map(\.time).max(), "times")
         let sealed = statistics.segments.map(\.isSealed)
         try expect(sealed.dropLast().allSatisfy { $0 } && sealed.last == false, "sealed: \(sealed)")
-        try await fixture.close(log)
+        try await log.close()
     }
 
     private static func checkFollower(_ fixture: LogFixture) async throws {
@@ -292,13 +316,13 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
             return written
         }
         try expect(written.count == 3_000, "\(written.count) events")
-        try await fixture.close(log)
+        try await log.close()
     }
 }
 
 extension EventBatch {
     /// Appends another batch's events and texts.
-    fileprivate mutating func add(_ other: EventBatch) {
+    mutating func add(_ other: EventBatch) {
         let base = UInt32(text.count)
         for var event in other.events {
             if event.textLength > 0 { event.textStart += base }
@@ -315,7 +339,7 @@ extension EventBatch {
 
 extension Event {
     /// Equal but for the place of the text.
-    fileprivate func isLike(_ other: Event) -> Bool {
+    func isLike(_ other: Event) -> Bool {
         var moved = self
         moved.textStart = other.textStart
         return moved == other

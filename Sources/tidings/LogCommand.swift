@@ -6,7 +6,6 @@ import Events
 import Foundation
 import Log
 import Presentation
-import SQLiteLog
 import Synchronization
 import Wire
 
@@ -18,15 +17,6 @@ struct Log: AsyncParsableCommand {
             LogTail.self, LogStat.self, LogVerify.self, LogExport.self, LogBackup.self, LogRestore.self,
             LogSalvage.self,
         ])
-}
-
-/// Opens the log of a data folder for reading.
-///
-/// - Parameter proving: serve only what the hash chain proves.
-func openLog(_ directory: String, proving: Bool = false) throws -> SQLiteEventLog {
-    do { return try SQLiteEventLog(directory: directory, readOnly: true, proving: proving) } catch {
-        throw Failure(error)
-    }
 }
 
 /// Turns events into lines of the form that was asked for.
@@ -144,7 +134,7 @@ struct LogTail: AsyncParsableCommand {
 
     /// The last `count` events that are wanted, oldest first; goes back through the log until it has them.
     private func newest(
-        _ log: SQLiteEventLog, _ head: Offset, _ vocabulary: Vocabulary, _ lines: DamageLines
+        _ log: some EventLog, _ head: Offset, _ vocabulary: Vocabulary, _ lines: DamageLines
     ) async throws(LogError) -> [(Event, EventBatch, Offset)] {
         let start = await log.start
         var end = head
@@ -232,7 +222,7 @@ struct LogVerify: AsyncParsableCommand {
         guard report.isClean, report.claim?.isProven ?? true else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
     }
 
-    private func verify(_ log: SQLiteEventLog) async throws -> VerifyReport {
+    private func verify(_ log: some EventLog) async throws -> VerifyReport {
         try await showingProgress(
             ProgressText("verify", .events),
             stands: { done, total in
@@ -289,7 +279,7 @@ struct LogExport: AsyncParsableCommand {
     /// - Parameter wrote: called with the offset behind what has been written.
     /// - Returns: whether nothing was left out.
     private func export(
-        _ log: SQLiteEventLog, wrote: (Offset) -> Void, _ progress: (_ done: UInt64, _ total: UInt64) -> Void
+        _ log: some EventLog, wrote: (Offset) -> Void, _ progress: (_ done: UInt64, _ total: UInt64) -> Void
     ) async throws(LogError) -> Bool {
         let first = if let from { Offset(rawValue: from) } else { await log.start }
         let head = await log.head

@@ -1,4 +1,4 @@
-// tidings log backup, restore, salvage: copies of a log.
+// tidings log backup, restore, salvage: copies of a log of the embedded engine (see Engine.swift).
 
 import ArgumentParser
 import Events

@@ -6,7 +6,6 @@ import Events
 import Log
 import Presentation
 import Projection
-import SQLiteLog
 
 struct Rebuild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,7 +28,7 @@ struct Rebuild: AsyncParsableCommand {
         let start = ContinuousClock.now
         let events: UInt64
         do {
-            let log = try SQLiteEventLog(directory: directory, readOnly: false)
+            let log = try openLogForWriting(directory)
             events = try await rebuild(log, directory)
             try await log.close()
         } catch let error as LogError {
@@ -51,7 +50,7 @@ struct Rebuild: AsyncParsableCommand {
         }
     }
 
-    private func rebuild(_ log: SQLiteEventLog, _ directory: String) async throws -> UInt64 {
+    private func rebuild(_ log: some EventLog, _ directory: String) async throws -> UInt64 {
         try await showingProgress(
             ProgressText("rebuild", .events),
             stands: { done, total in

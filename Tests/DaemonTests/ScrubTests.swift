@@ -28,7 +28,7 @@ import TidingsTesting
             .filter { $0.hasSuffix(".tidings") }.sorted()
         #expect(names.count >= 4)
         let notes = ScrubNotes()
-        let scrub = Scrub(log)
+        let scrub = log.makeScrub()
         // Twice around: whole, and continuing each other.
         var seen: Set<Offset> = []
         for _ in 0..<2 * (names.count - 1) {
@@ -71,12 +71,12 @@ import TidingsTesting
         let folder = NSTemporaryDirectory() + "tidings-scrub-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let log = try SQLiteEventLog(directory: folder, readOnly: false)
-        #expect(await checkNext(Scrub(log)) == nil)
+        #expect(await checkNext(log.makeScrub()) == nil)
         #expect(await log.lastArrival == nil && log.bytes == 0)
         var samples = SampleEvents(seed: 8)
         let (batch, definitions) = samples.batch(50)
         _ = try await log.append(batch, defining: definitions)
-        #expect(await checkNext(Scrub(log)) == nil)
+        #expect(await checkNext(log.makeScrub()) == nil)
         #expect(await log.lastArrival == batch.events.map(\.arrival).max() && log.bytes > 0)
         try await log.close()
     }

@@ -6,10 +6,15 @@ import Testing
 import TidingsTesting
 
 struct InMemoryConformanceTests {
-    @Test(arguments: EventLogConformance.checks)
+    @Test(.timeLimit(.minutes(1)), arguments: EventLogConformance.checks)
     func conforms(_ check: EventLogConformance) async throws {
-        let log = try InMemoryEventLog(blocksPerSegment: 30)
-        try await check.run(LogFixture(open: { log }, close: { _ in }))
+        let store = InMemoryStore()
+        let fixture = LogFixture(
+            capabilities: [.retention, .scrubbing],
+            open: { try InMemoryEventLog(in: store, blocksPerSegment: 30) }, damage: { store.damage($0) })
+        try await check.run(fixture)
+        let log = try InMemoryEventLog(in: store)
+        #expect(try await log.verify().isClean != check.leavesDamage)
     }
 
     @Test func failuresAreRetried() async throws {

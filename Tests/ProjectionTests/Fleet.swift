@@ -135,8 +135,16 @@ struct ListLog: EventLog {
         Array(blocks.drop { $0.endOffset <= offset }.prefix(limit))
     }
     func vocabulary() async throws(LogError) -> Vocabulary { Vocabulary() }
-    func verify() async throws(LogError) -> VerifyReport { VerifyReport() }
+    func verify(
+        claim: ChainClaim?, progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void
+    ) async throws(LogError) -> VerifyReport { VerifyReport() }
     func statistics() async throws(LogError) -> LogStatistics { LogStatistics(segments: []) }
+    func close() async throws(LogError) {}
+    var logIdentity: String { "log" }
+    var openingDamages: [Damage] { [] }
+    var chainHead: String { "" }
+    var bytes: Int { 0 }
+    var lastArrival: Timestamp? { get async { blocks.last?.batch.events.last?.arrival } }
 }
 
 /// Cuts a batch into blocks of random sizes; all names stand with the first.

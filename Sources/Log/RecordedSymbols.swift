@@ -1,15 +1,17 @@
 // Which words the growing segment has recorded already.
 
-import Events
+package import Events
 
-/// Which words a segment has recorded: a bit for each, by kind.
-struct RecordedSymbols {
+/// Which words a segment has recorded: a bit for each, by kind. A plain value; the same for every engine.
+package struct RecordedSymbols: Sendable {
     private var products = Bits()
     private var aspects = Bits()
     private var values = Bits()
     private var units = Bits()
     private var languages = Bits()
     private var types = Bits()
+
+    package init() {}
 
     private struct Bits {
         private var words: [UInt64] = []
@@ -30,8 +32,9 @@ struct RecordedSymbols {
         }
     }
 
+    /// Notes a word; returns whether it is a new one.
     @discardableResult
-    mutating func insert(_ kind: SymbolKind, _ id: SymbolID) -> Bool {
+    package mutating func insert(_ kind: SymbolKind, _ id: SymbolID) -> Bool {
         switch kind {
         case .product: products.insert(id)
         case .aspect: aspects.insert(id)
@@ -43,7 +46,7 @@ struct RecordedSymbols {
     }
 
     /// Notes the words of a batch; returns the new ones.
-    mutating func add(_ batch: EventBatch) -> [(SymbolKind, SymbolID)] {
+    package mutating func add(_ batch: EventBatch) -> [(SymbolKind, SymbolID)] {
         var fresh: [(SymbolKind, SymbolID)] = []
         let events = batch.events.span
         for index in events.indices {
