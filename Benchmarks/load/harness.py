@@ -56,9 +56,12 @@ def build(binary=None):
 class Data:
     """The standard work of so many events; files are made when they are first asked for."""
 
-    def __init__(self, events, seed=1, part=1):
-        self.events, self.seed, self.part = events, seed, part
-        self.folder = f"{HERE}/.data/{events}-{seed}" + (f"-{part}" if part > 1 else "")
+    def __init__(self, events, seed=1, part=1, devices=None, gateways=None):
+        self.events = events
+        more = {"part": part if part > 1 else None, "devices": devices, "gateways": gateways}
+        more = {name: value for name, value in more.items() if value}
+        self.options = ["--events", events, "--seed", seed] + [x for name in more for x in (f"--{name}", more[name])]
+        self.folder = f"{HERE}/.data/{events}-{seed}" + "".join(f"-{name}-{more[name]}" for name in more)
         self.generator = f"{HERE}/.build/release/generate"
 
     def path(self, kind):
@@ -77,8 +80,8 @@ class Data:
             return
         note(f"generating {', '.join(kinds)}: {self.events:,} events")
         unfinished = f"{self.folder}.part"
-        subprocess.run([self.generator, "--out", unfinished, "--events", str(self.events), "--seed", str(self.seed),
-                        "--part", str(self.part), *kinds], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([self.generator, "--out", unfinished, *map(str, self.options), *kinds], check=True,
+                       stdout=subprocess.DEVNULL)
         os.makedirs(self.folder, exist_ok=True)
         for kind in kinds:
             os.replace(f"{unfinished}/{os.path.basename(self.path(kind))}", self.path(kind))
@@ -343,7 +346,7 @@ def ingest(binary, data, load, mode, window, folder, *more, **settings):
         at_last_ack = cpu_seconds(server.pid)
         used = settle(server.pid) - before
         minor, major = (now - then for now, then in zip(page_faults(server.pid), faults))
-        memory = memory_mb(server.pid)
+        memory, resident = memory_mb(server.pid), memory_mb(server.pid, "VmRSS")
         life = server.stop()
     finally:
         server.kill()
@@ -354,7 +357,7 @@ def ingest(binary, data, load, mode, window, folder, *more, **settings):
             "cpu_s_per_M_whole_life": life / millions, "events_per_s": sent["events_per_s"],
             "events_per_answer": data.events / sent["answers"], "minor_faults_per_k": minor / millions / 1e3,
             "major_faults_per_k": major / millions / 1e3, "sender_cpu_s_per_M": sent["sender_cpu_s"] / millions,
-            "memory_mb": memory, "resent": sent["resent"], "busy": sent["busy"],
+            "memory_mb": memory, "resident_mb": resident, "resent": sent["resent"], "busy": sent["busy"],
             "stages": server.stages()}
 
 
