@@ -48,7 +48,7 @@ def build(binary=None):
         return os.path.abspath(binary)
     note("building tidings (the first build takes some minutes)")
     command = ["swift", "build", "-c", "release", "--package-path", ROOT]
-    same = ["--explicit-target-dependency-import-check", "error"]       # as scripts/test, or much is compiled again
+    same = ["--explicit-target-dependency-import-check", "error"]       # as scripts/test
     subprocess.run(command + same + ["--product", "tidings"], check=True, stdout=subprocess.DEVNULL)
     folder = subprocess.run(command + ["--show-bin-path"], check=True, capture_output=True, text=True).stdout.strip()
     return f"{folder}/tidings"
