@@ -1,5 +1,6 @@
 """What the benchmarks share: data, the daemon under test, the sender, and how the kernel's figures are read."""
 import fcntl, glob, json, os, resource, shutil, signal, socket, sqlite3, statistics, subprocess, sys, tempfile, time
+from typing import NamedTuple
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(HERE)
@@ -35,7 +36,7 @@ def build(binary=None):
     """Builds everything that is needed; returns the path of the daemon."""
     be_alone()
     os.makedirs(BIN, exist_ok=True)
-    for name, flags in (("loadsend", ["-lz"]), ("commit4k", ["-lsqlite3"])):
+    for name, flags in (("loadsend", ["-lz"]), ("floor", ["-lz"]), ("commit4k", ["-lsqlite3"])):
         subprocess.run(["gcc", "-O2", "-o", f"{BIN}/{name}", f"{HERE}/load/{name}.c"] + flags, check=True)
     for name in ("read_clock", "valgrind_shim"):
         command = ["gcc", "-O2", "-shared", "-fPIC", "-o", f"{BIN}/{name}.so", f"{HERE}/load/{name}.c"]
@@ -47,7 +48,8 @@ def build(binary=None):
         return os.path.abspath(binary)
     note("building tidings (the first build takes some minutes)")
     command = ["swift", "build", "-c", "release", "--package-path", ROOT]
-    subprocess.run(command + ["--product", "tidings"], check=True, stdout=subprocess.DEVNULL)
+    same = ["--explicit-target-dependency-import-check", "error"]       # as scripts/test
+    subprocess.run(command + same + ["--product", "tidings"], check=True, stdout=subprocess.DEVNULL)
     folder = subprocess.run(command + ["--show-bin-path"], check=True, capture_output=True, text=True).stdout.strip()
     return f"{folder}/tidings"
 
@@ -55,9 +57,12 @@ def build(binary=None):
 class Data:
     """The standard work of so many events; files are made when they are first asked for."""
 
-    def __init__(self, events, seed=1, part=1):
-        self.events, self.seed, self.part = events, seed, part
-        self.folder = f"{HERE}/.data/{events}-{seed}" + (f"-{part}" if part > 1 else "")
+    def __init__(self, events, seed=1, part=1, devices=None, gateways=None):
+        self.events = events
+        more = {"part": part if part > 1 else None, "devices": devices, "gateways": gateways}
+        more = {name: value for name, value in more.items() if value}
+        self.options = ["--events", events, "--seed", seed] + [x for name in more for x in (f"--{name}", more[name])]
+        self.folder = f"{HERE}/.data/{events}-{seed}" + "".join(f"-{name}-{more[name]}" for name in more)
         self.generator = f"{HERE}/.build/release/generate"
 
     def path(self, kind):
@@ -76,8 +81,8 @@ class Data:
             return
         note(f"generating {', '.join(kinds)}: {self.events:,} events")
         unfinished = f"{self.folder}.part"
-        subprocess.run([self.generator, "--out", unfinished, "--events", str(self.events), "--seed", str(self.seed),
-                        "--part", str(self.part), *kinds], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([self.generator, "--out", unfinished, *map(str, self.options), *kinds], check=True,
+                       stdout=subprocess.DEVNULL)
         os.makedirs(self.folder, exist_ok=True)
         for kind in kinds:
             os.replace(f"{unfinished}/{os.path.basename(self.path(kind))}", self.path(kind))
@@ -114,6 +119,20 @@ def cpu_seconds(pid):
             continue
         total += sum(map(int, fields[11:15] if member == pid else fields[11:13]))
     return total / TICKS
+
+
+def page_faults(pid):
+    """Minor and major page faults of a process and what it has waited for, with its children: /proc/PID/stat."""
+    minor = major = 0
+    for member in tree(pid):
+        try:
+            fields = open(f"/proc/{member}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        own = list(map(int, fields[7:11]))
+        minor += own[0] + (own[1] if member == pid else 0)
+        major += own[2] + (own[3] if member == pid else 0)
+    return minor, major
 
 
 def memory_mb(pid, key="VmHWM"):
@@ -222,8 +241,17 @@ class Server:
         return [line for line in self.log if line.get("message") == "counts"]
 
 
+class Ran(NamedTuple):
+    """What a command that has ended took."""
+    wall_ms: float
+    cpu_s: float
+    minor_faults: int
+    major_faults: int
+    text: str
+
+
 def command(binary, *arguments, folder=None, **more):
-    """Runs one command of the program on the server's core; returns wall milliseconds, CPU seconds and its output."""
+    """Runs one command of the program on the server's core."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
     if folder:
         environment["TIDINGS_DATA_DIR"] = folder
@@ -239,7 +267,7 @@ def command(binary, *arguments, folder=None, **more):
         text = out.read().decode(errors="replace")
     if process.returncode:
         raise Wrong(f"{' '.join(arguments)} ended with {process.returncode}: {text[-1000:]}")
-    return wall, usage.ru_utime + usage.ru_stime, text
+    return Ran(wall, usage.ru_utime + usage.ru_stime, usage.ru_minflt, usage.ru_majflt, text)
 
 
 def send(mode, port, load, window, *more):
@@ -306,17 +334,20 @@ def check_counts(server, data, resent=0):
     return total
 
 
-def ingest(binary, data, load, mode, window, folder, **settings):
-    """One run on a fresh folder, from first byte to clean stop, checked; returns its figures."""
+def ingest(binary, data, load, mode, window, folder, *more, **settings):
+    """One run on a fresh folder, from first byte to clean stop, checked; returns its figures. `more` goes to the
+    sender."""
     path = data.file(load)
     server = Server(binary, folder, **settings)
     try:
         server.wait_until_listening().close()
         before = settle(server.pid, quiet=0.3)
-        sent = send(mode, server.port, path, window)
+        faults = page_faults(server.pid)
+        sent = send(mode, server.port, path, window, *more)
         at_last_ack = cpu_seconds(server.pid)
         used = settle(server.pid) - before
-        memory = memory_mb(server.pid)
+        minor, major = (now - then for now, then in zip(page_faults(server.pid), faults))
+        memory, resident = memory_mb(server.pid), memory_mb(server.pid, "VmRSS")
         life = server.stop()
     finally:
         server.kill()
@@ -325,8 +356,29 @@ def ingest(binary, data, load, mode, window, folder, **settings):
     millions = data.events / 1e6
     return {"cpu_s_per_M": used / millions, "cpu_s_per_M_to_last_ack": (at_last_ack - before) / millions,
             "cpu_s_per_M_whole_life": life / millions, "events_per_s": sent["events_per_s"],
-            "sender_cpu_s_per_M": sent["sender_cpu_s"] / millions, "memory_mb": memory,
-            "resent": sent["resent"], "busy": sent["busy"], "stages": server.stages()}
+            "events_per_answer": data.events / sent["answers"], "minor_faults_per_k": minor / millions / 1e3,
+            "major_faults_per_k": major / millions / 1e3, "sender_cpu_s_per_M": sent["sender_cpu_s"] / millions,
+            "memory_mb": memory, "resident_mb": resident, "resent": sent["resent"], "busy": sent["busy"],
+            "stages": server.stages()}
+
+
+def floor(data, load, mode, window, per_answer, *more):
+    """The same load against load/floor.c, which only reads and answers, as often as the daemon: the kernel's price."""
+    path, port = data.file(load), free_port()
+    often = [f"{per_answer:.3f}"] if mode == "tcp" else []
+    server = subprocess.Popen(on(SERVER_CORE, [f"{BIN}/floor", mode, str(port), *often]), stdout=subprocess.PIPE,
+                              text=True)
+    try:
+        if server.stdout.readline() != "ready\n":
+            raise Wrong("load/floor.c does not listen")
+        before = cpu_seconds(server.pid)
+        sent = send(mode, port, path, window, *more)
+        used = cpu_seconds(server.pid) - before
+    finally:
+        server.kill()
+        server.wait()
+    return {"cpu_s_per_M": used / data.events * 1e6, "events_per_s": sent["events_per_s"],
+            "events_per_answer": data.events / sent["answers"], "resent": sent["resent"]}
 
 
 def median(runs, key):

@@ -1,10 +1,11 @@
 // Plays a load file against a daemon and counts what it acknowledges. Build: gcc -O2 -o loadsend loadsend.c -lz
 //
-//   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency]
+//   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency] [--turns]
 //   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND]
 //   loadsend idle HOST PORT FILE --connections N     (greets, says "ready", holds on until stdin ends)
 //
-// Records leave in the order of the file, each in a write of its own. --window bounds what a connection (UDP: the
+// Records leave in the order of the file, each in a write of its own; with --turns each connection in its turn, so that
+// with a window of 1 all connections wait for an answer at once. --window bounds what a connection (UDP: the
 // sender) has outstanding. Time runs from the first write to the last acknowledgement. One JSON object on stdout.
 // The format of the file is described in Sources/Workload/Recorder.swift.
 #define _GNU_SOURCE
@@ -28,7 +29,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { FRAMES = 1, LINES = 2, DATAGRAMS = 3, REDIS = 4 };
+enum { FRAMES = 1, LINES = 2, DATAGRAMS = 3, REDIS = 4, MQTT = 5 };
 enum { WELCOME = 2, ACK = 4, ERROR = 5, PUSH = 6, PING = 8, PONG = 9, BYE = 10 };
 enum { RX = 1 << 16, STALL_SECONDS = 30, RESEND_MS = 250, TRIES = 12, BURST = 64 };
 
@@ -54,14 +55,16 @@ typedef struct {
 } peer;
 
 static struct {
-    uint64_t events, records, acked, errors, rejects, resent, lost, uncovered, busy;
+    uint64_t events, records, acked, answers, answer_bytes, errors, rejects, resent, lost, uncovered, busy;
 } total;
 
 static long window = 16, connections = 0;
 static double rate = 0;
-static bool latency = false;
+static bool latency = false, in_turns = false;
 static double *samples;
 static size_t sample_count, sample_room;
+static record *turns;            // with --turns: all records, in the order in which they leave
+static size_t turn_count, next_turn;
 
 static double now(void) {
     struct timespec t;
@@ -117,11 +120,40 @@ static load open_load(const char *path) {
     return l;
 }
 
-static bool next_record(load *l, record *r) {
+static bool next_in_file(load *l, record *r) {
     if (l->end - l->at < 12) return false;
     *r = (record){little(l->at), little(l->at + 4), little(l->at + 8), l->at + 12};
     if ((size_t)(l->end - r->bytes) < r->size || r->connection >= l->connections) fail("the load file is damaged");
     l->at = r->bytes + r->size;
+    return true;
+}
+
+// All records in an order in which the connections take turns: first the first record of each, then the second of each.
+static void take_turns(load *l) {
+    size_t *own = calloc(l->connections, sizeof *own), *starts = 0, rounds = 0;
+    const uint8_t *begin = l->at;
+    record r;
+    for (int pass = 0; pass < 2; pass++) {
+        while (next_in_file(l, &r)) {
+            size_t turn = own[r.connection]++;
+            if (pass) turns[starts[turn]++] = r;
+            else if (turn == rounds) starts = realloc(starts, ++rounds * sizeof *starts), starts[turn] = 1;
+            else starts[turn]++;
+        }
+        if (pass) break;
+        for (size_t i = 0, n; i < rounds; i++) n = starts[i], starts[i] = turn_count, turn_count += n;
+        turns = malloc(turn_count * sizeof *turns);
+        memset(own, 0, l->connections * sizeof *own);
+        l->at = begin;
+    }
+    free(own);
+    free(starts);
+}
+
+static bool next_record(load *l, record *r) {
+    if (!turns) return next_in_file(l, r);
+    if (next_turn == turn_count) return false;
+    *r = turns[next_turn++];
     return true;
 }
 
@@ -152,6 +184,11 @@ static void acknowledge(peer *p, uint64_t durable) {
         p->head++;
         p->count--;
     }
+}
+
+static void count_answers(uint64_t answers, uint64_t bytes) {
+    total.answers += answers;
+    total.answer_bytes += bytes;
 }
 
 // Reads an Ack: field 1 = durable, field 2 = packed ranges (gap, length), field 5 = rejects.
@@ -206,6 +243,7 @@ static size_t read_frames(peer *p) {
         case ACK:
             if (*b >> 4 || !read_ack(body, body + size, &durable, &rejects, 0)) fail("cannot read an ACK");
             total.rejects += rejects;
+            count_answers(1, 1 + n + size + 4);
             acknowledge(p, durable);
             break;
         case ERROR: complain("ERROR frame", body, size); break;
@@ -230,8 +268,12 @@ static size_t read_lines(peer *p) {
         *end = 0;
         const char *line = (const char *)p->rx + at;
         unsigned long long n;
-        if (sscanf(line, "{\"ack\":%llu", &n) == 1) acknowledge(p, n);
-        else complain("line", p->rx + at, end - p->rx - at);
+        if (sscanf(line, "{\"ack\":%llu", &n) == 1) {
+            count_answers(1, end + 1 - p->rx - at);
+            acknowledge(p, n);
+        } else {
+            complain("line", p->rx + at, end - p->rx - at);
+        }
         at = end + 1 - p->rx;
     }
     return at;
@@ -243,8 +285,21 @@ static size_t read_replies(peer *p) {
         replies += p->rx[i] == '$';                                  // "$15\r\n1767225600000-0\r\n"
         if (p->rx[i] == '-' && i + 3 < p->held && !memcmp(p->rx + i, "-ERR", 4)) complain("redis", p->rx + i, p->held - i);
     }
+    count_answers(replies, p->held);
     acknowledge(p, p->acked + replies);
     return p->held;
+}
+
+// MQTT 3.1.1: a CONNACK, then a PUBACK for each message; a server that has no subscribers sends nothing else.
+static size_t read_packets(peer *p) {
+    size_t at = 0;
+    for (; p->held - at >= 4; at += 4) {
+        const uint8_t *b = p->rx + at;
+        if (b[0] == 0x20 && b[1] == 2 && b[3] == 0) p->welcomed = true;
+        else if (b[0] != 0x40 || b[1] != 2) fail("an unexpected MQTT packet of type %d", b[0] >> 4);
+        else count_answers(1, 4), acknowledge(p, p->acked + 1);
+    }
+    return at;
 }
 
 static void receive(peer *p, uint32_t kind) {
@@ -256,7 +311,8 @@ static void receive(peer *p, uint32_t kind) {
         fail("read: %s", strerror(errno));
     }
     p->held += n;
-    size_t used = kind == FRAMES ? read_frames(p) : kind == LINES ? read_lines(p) : read_replies(p);
+    size_t used = kind == FRAMES ? read_frames(p) : kind == LINES ? read_lines(p)
+                : kind == MQTT ? read_packets(p) : read_replies(p);
     memmove(p->rx, p->rx + used, p->held - used);
     p->held -= used;
     if (p->held == RX) fail("an answer is longer than %d bytes", RX);
@@ -310,9 +366,9 @@ static peer *connect_all(struct sockaddr_in to, const load *l, long count, int p
         epoll_ctl(poller, EPOLL_CTL_ADD, p->fd, &e);
         put(p, l->prelude, l->prelude_size, poller, l->kind);
         double limit = now() + STALL_SECONDS;
-        while (l->kind == FRAMES && !p->welcomed) {
+        while ((l->kind == FRAMES || l->kind == MQTT) && !p->welcomed) {
             serve(poller, l->kind, 100);
-            if (total.errors || now() > limit) fail("no WELCOME on connection %ld", i + 1);
+            if (total.errors || now() > limit) fail("no welcome on connection %ld", i + 1);
         }
     }
     return peers;
@@ -382,6 +438,7 @@ static void take_datagram(const uint8_t *b, size_t size, datagram *all, uint32_t
         return;
     }
     total.rejects += rejects;
+    count_answers(1, size);
     total.acked += d->events;
     d->done = true;
     --*open_;
@@ -486,12 +543,14 @@ static void report(double seconds) {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     double cpu = u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
-    printf("{\"events\":%llu,\"records\":%llu,\"acked\":%llu,\"errors\":%llu,\"rejects\":%llu,\"resent\":%llu,"
-           "\"lost\":%llu,\"uncovered\":%llu,\"busy\":%llu,\"seconds\":%.6f,\"events_per_s\":%.0f,\"sender_cpu_s\":%.3f",
-           (unsigned long long)total.events, (unsigned long long)total.records, (unsigned long long)total.acked,
-           (unsigned long long)total.errors, (unsigned long long)total.rejects, (unsigned long long)total.resent,
-           (unsigned long long)total.lost, (unsigned long long)total.uncovered, (unsigned long long)total.busy, seconds,
-           total.events / seconds, cpu);
+    const struct { const char *name; uint64_t value; } counts[] = {
+        {"events", total.events}, {"records", total.records}, {"acked", total.acked}, {"answers", total.answers},
+        {"answer_bytes", total.answer_bytes}, {"errors", total.errors}, {"rejects", total.rejects},
+        {"resent", total.resent}, {"lost", total.lost}, {"uncovered", total.uncovered}, {"busy", total.busy}};
+    putchar('{');
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        printf("\"%s\":%llu,", counts[i].name, (unsigned long long)counts[i].value);
+    printf("\"seconds\":%.6f,\"events_per_s\":%.0f,\"sender_cpu_s\":%.3f", seconds, total.events / seconds, cpu);
     if (sample_count) {
         qsort(samples, sample_count, sizeof *samples, compare);
         printf(",\"lat_us_p50\":%.1f,\"lat_us_p99\":%.1f", samples[sample_count / 2] * 1e6,
@@ -510,9 +569,12 @@ static void hold_idle(struct sockaddr_in to, load *l) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 5) fail("usage: loadsend tcp|udp|idle HOST PORT FILE [--window N] [--latency] [--rate N] [--connections N]");
+    if (argc < 5)
+        fail("usage: loadsend tcp|udp|idle HOST PORT FILE [--window N] [--latency] [--turns] [--rate N]"
+             " [--connections N]");
     for (int i = 5; i < argc; i++) {
         if (!strcmp(argv[i], "--latency")) latency = true;
+        else if (!strcmp(argv[i], "--turns")) in_turns = true;
         else if (!strcmp(argv[i], "--window") && i + 1 < argc) window = atol(argv[++i]);
         else if (!strcmp(argv[i], "--rate") && i + 1 < argc) rate = atof(argv[++i]);
         else if (!strcmp(argv[i], "--connections") && i + 1 < argc) connections = atol(argv[++i]);
@@ -520,6 +582,7 @@ int main(int argc, char **argv) {
     }
     if (window < 1) fail("--window must be at least 1");
     load l = open_load(argv[4]);
+    if (in_turns) take_turns(&l);
     struct sockaddr_in to = address(argv[2], argv[3]);
     if (!strcmp(argv[1], "idle")) return hold_idle(to, &l), 0;
     bool udp = !strcmp(argv[1], "udp");

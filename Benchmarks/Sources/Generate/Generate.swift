@@ -6,10 +6,10 @@ import Workload
 @main
 enum Generate {
     static let usage = """
-        usage: generate --out FOLDER [--events N] [--seed S] [--gateways K] [--part P] FILE...
+        usage: generate --out FOLDER [--events N] [--seed S] [--gateways K] [--part P] [--devices D] FILE...
         files: ndjson csv answers tcp-256 tcp-256-one tcp-1 tcp-latency json udp-1 udp-1200
-        --part 20: a twentieth of the standard fleet, for short runs.
-        Same events, seed, gateways and part: the same bytes.
+        --part 20: a twentieth of the standard fleet, for short runs. --devices: so many instead of 100,000.
+        Same events and options: the same bytes.
         """
 
     struct Options {
@@ -18,6 +18,7 @@ enum Generate {
         var seed: UInt64 = 1
         var gateways = 128
         var part = 1
+        var devices: Int?
         var files: [String] = []
     }
 
@@ -26,7 +27,7 @@ enum Generate {
             FileHandle.standardError.write(Data((usage + "\n").utf8))
             exit(64)
         }
-        let fleet = Fleet(seed: options.seed, part: options.part)
+        let fleet = Fleet(seed: options.seed, part: options.part, devices: options.devices)
         var recorders: [any Recorder] = []
         for file in options.files where file != "answers" {
             guard let recorder = recorder(file, fleet, options) else {
@@ -62,6 +63,9 @@ enum Generate {
             case "--part":
                 guard let number = Int(value), (1...1_000).contains(number) else { return nil }
                 options.part = number
+            case "--devices":
+                guard let number = Int(value), (1...10_000_000).contains(number) else { return nil }
+                options.devices = number
             default: return nil
             }
         }

@@ -33,12 +33,14 @@ package struct Fleet: Sendable {
     package let firstChoiceName: Int32
     package let firstCodeName: Int32
 
-    /// - Parameter part: one part in so many of the standard fleet. A short run with a part of the fleet costs as much
-    ///   per event as the standard work, of which it has the repetition: events a device, devices and rows a product.
-    package init(seed: UInt64, part: Int = 1) {
+    /// - Parameters:
+    ///   - part: one part in so many of the standard fleet. A short run with a part of the fleet costs as much
+    ///     per event as the standard work, of which it has the repetition: events a device, devices and rows a product.
+    ///   - devices: another number of devices, with as many customers a device, of the same products.
+    package init(seed: UInt64, part: Int = 1, devices wanted: Int? = nil) {
         productCount = max(1, 1_000 / part)
-        deviceCount = max(1, 100_000 / part)
-        customerCount = max(1, 60_000 / part)
+        deviceCount = wanted ?? max(1, 100_000 / part)
+        customerCount = wanted.map { max(1, $0 * 3 / 5) } ?? max(1, 60_000 / part)
         let (productCount, deviceCount, customerCount) = (productCount, deviceCount, customerCount)
         var random = SplitMix64(seed: seed)
         let categories = Fleet.categories.map { (name: $0.name, aspects: $0.aspects.split(separator: " ")) }
