@@ -58,6 +58,8 @@ package enum FileAccess {
 
     /// Makes an empty file for SQLite to fill, if none is there: it never has wider permissions, whatever the umask.
     package static func prepare(_ path: String, mode: UInt32 = fileMode, group: UInt32? = nil) {
+        // What SQLite calls a database that is in no file.
+        if path == ":memory:" { return }
         // SAFETY: as above; the descriptor is closed once. If it fails, opening the file says so.
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode))
         guard descriptor >= 0 else { return }

@@ -54,4 +54,9 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["file"])
         try FileManager.default.removeItem(atPath: folder)
     }
+
+    @Test func aDatabaseInMemoryLeavesNoFile() {
+        FileAccess.prepare(":memory:")
+        #expect(FileAccess.look(at: ":memory:") == .missing)
+    }
 }
