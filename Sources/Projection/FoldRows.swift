@@ -10,12 +10,12 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
 
     static let places = 0..<6
     /// What is counted at each place; also the names of the columns.
-    static let names = ["preferences", "ratings", "uses", "texts", "faults", "others"]
+    package static let names = ["preferences", "ratings", "uses", "texts", "faults", "others"]
 
     package init() {}
 
     /// - Parameter count: gives the count at a place.
-    init(_ count: (Int) throws -> Int) rethrows {
+    init(count: (Int) throws -> Int) rethrows {
         for place in Self.places { counts[place] = UInt64(try count(place)) }
     }
 
@@ -234,8 +234,8 @@ struct AspectToday: Sendable, BitwiseCopyable {
 /// One aspect of one product, from the log's beginning to its last settling.
 struct AspectRow: Sendable, BitwiseCopyable {
     static let none = UInt32.max
-    /// The first bytes, up to `stintRow`.
-    static let stintBytes = 96
+    /// The first bytes, up to `stintRow` (`RowLayout`).
+    static let stintBytes = 92
 
     var unit: UInt32 = 0
     var maxSeverity: UInt8 = 0
@@ -281,7 +281,7 @@ struct AspectRow: Sendable, BitwiseCopyable {
 
 /// One aspect of one product on one day.
 struct AspectDayRow: Sendable, BitwiseCopyable {
-    /// The first bytes, up to `words`; and up to `numbers`.
+    /// The first bytes, up to `words`; and up to `numbers` (`RowLayout`).
     static let wordsBytes = 16
     static let countsBytes = 144
 
@@ -303,7 +303,7 @@ struct AspectDayRow: Sendable, BitwiseCopyable {
 
 /// One product, from the log's beginning to now. Its number in the log is its index in the table.
 struct ProductRow: Sendable, BitwiseCopyable {
-    /// The first bytes, up to `dayRow`: all that most events need.
+    /// The first bytes, up to `dayRow` (`RowLayout`): all that most events need.
     static let dayBytes = 16
 
     var isKnown = false

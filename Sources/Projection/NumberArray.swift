@@ -1,26 +1,50 @@
 // The arrays of numbers in the columns of summaries.sqlite, read back. `JSONNumbers` writes them.
 
-/// A JSON array of numbers and arrays, as `JSONNumbers` writes it.
+/// The places of an array in a column: the cases, in the order in which they are written.
+///
+/// As with `TableColumn`, whoever writes an array goes through all of them, and whoever reads one names the case.
+protocol ArrayPlace: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
+    /// What SQL calls such an array.
+    static var array: String { get }
+}
+
+extension ArrayPlace {
+    static var array: String { "e" }
+
+    /// What stands there, in SQL.
+    var sql: String { "json_extract(\(Self.array).value, '$[\(rawValue)]')" }
+}
+
+/// A JSON array of numbers and arrays, as `JSONNumbers` writes it. In an array with arrays among its places these come
+/// last, and are counted apart.
 struct NumberArray {
     private(set) var numbers: [Double] = []
     private(set) var arrays: [NumberArray] = []
 
     /// A number; 0 when it is not there.
-    func number(_ place: Int) -> Double { place < numbers.count ? numbers[place] : 0 }
+    func number(at place: Int) -> Double { place < numbers.count ? numbers[place] : 0 }
+    func number(_ place: some ArrayPlace) -> Double { number(at: place.rawValue) }
 
     /// A number that counts something.
-    func count(_ place: Int) throws -> Int { try plausible(Int(exactly: number(place)) ?? -1) }
+    func count(at place: Int) throws -> Int { try plausible(Int(exactly: number(at: place)) ?? -1) }
+    func count(_ place: some ArrayPlace) throws -> Int { try count(at: place.rawValue) }
 
     /// A sum of any size; 0 when it is none.
-    func total(_ place: Int) -> Int { number(place) < 0x1p63 ? Int(exactly: max(0, number(place))) ?? 0 : .max }
+    func total(_ place: some ArrayPlace) -> Int {
+        let number = number(place)
+        return number < 0x1p63 ? Int(exactly: max(0, number)) ?? 0 : .max
+    }
 
     /// The number of a word.
-    func word(_ place: Int) throws -> UInt32 { try UInt32(clamping: count(place)) }
+    func word(_ place: some ArrayPlace) throws -> UInt32 { try UInt32(clamping: count(place)) }
 
-    func counts() throws -> [Int] { try numbers.indices.map(count) }
+    /// An array that stands behind all numbers; nil when it is not there.
+    func array(_ place: some ArrayPlace) -> NumberArray? {
+        let index = place.rawValue - numbers.count
+        return arrays.indices.contains(index) ? arrays[index] : nil
+    }
 
-    /// Events by kind, from the first six numbers.
-    func kinds() throws -> KindCounts { try KindCounts(count) }
+    func counts() throws -> [Int] { try numbers.indices.map(count(at:)) }
 
     /// How deep arrays stand in each other at most.
     private static let depth = 4

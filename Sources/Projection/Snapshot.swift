@@ -48,7 +48,7 @@ extension SummaryState {
     func write(_ part: SnapshotPart, page: Int, to writer: inout ByteWriter) {
         switch part {
         case .header:
-            writer.write(UInt64(ProjectionLimits.version))
+            writer.write(UInt64(SummaryTables.version))
             writer.write(offset.rawValue)
             writer.write(skipped)
         case .dedupe: writer.write(raw: dedupe(page).page(0))
@@ -107,7 +107,7 @@ extension SummaryState {
         var reader = ByteReader(bytes)
         switch part {
         case .header:
-            guard reader.read() == UInt64(ProjectionLimits.version) else { return false }
+            guard reader.read() == UInt64(SummaryTables.version) else { return false }
             restore(offset: Offset(rawValue: reader.read()))
             skipped = reader.read()
         case .dedupe: return restoredDedupe.restore(bytes.span)
