@@ -52,20 +52,27 @@ extension SummaryState {
 
     /// The last pass: what the events say.
     mutating func countValues(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
+        // Ratings and faults touch other tables than preferences: they come after all of these, in their own order.
+        var others = Places()
         var next = 0
         while true {
-            next = Self.countPreferences(events, &work, next..<count, &todays, &choices, &bins)
-            guard next < count else { return }
-            countOther(events[Int(work[next].event)], work[next])
+            next = Self.countPreferences(events, &work, next..<count, &others, &todays, &choices, &bins)
+            guard next < count else { break }
+            applyPreference(events[Int(work[next].event)], work[next])
             next += 1
+        }
+        for index in 0..<others.count {
+            let item = work[others[index]]
+            countOther(events[Int(item.event)], item)
         }
     }
 
-    /// Counts preferences, except those that are the first of their choice or number on a day.
-    /// - Returns: the place in `work` of the first event that is to be counted otherwise.
+    /// Counts preferences, except those that are the first of their choice or number on a day. Notes ratings and
+    /// faults.
+    /// - Returns: the place in `work` of the first preference that is to be counted otherwise.
     private static func countPreferences(
-        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ todays: inout [AspectToday],
-        _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
+        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ others: inout Places,
+        _ todays: inout [AspectToday], _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
     ) -> Int {
         var todays = todays.mutableSpan
         var choices = choices.mutableSpan
@@ -75,7 +82,9 @@ extension SummaryState {
             let event = Int(item.event)
             switch events[event].kind {
             case .preferenceSet: break
-            case .ratingGiven, .faultSeen: return index
+            case .ratingGiven, .faultSeen:
+                others.add(index, if: true)
+                continue
             default: continue
             }
             let slot = Int(item.slot)
@@ -102,10 +111,8 @@ extension SummaryState {
         return range.upperBound
     }
 
-    /// Counts any event, whatever it needs.
     private mutating func countOther(_ event: borrowing Event, _ item: Work) {
         switch event.kind {
-        case .preferenceSet: applyPreference(event, item)
         case .ratingGiven: applyRating(event, item)
         case .faultSeen: applyFault(event, item)
         default: break

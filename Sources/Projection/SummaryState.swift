@@ -56,10 +56,6 @@ package struct SummaryState: Sendable {
     /// Room for what the passes over a window of events tell each other (Folding.swift).
     var work = [Work](repeating: Work(), count: Self.windowEvents)
     var found = [Found](repeating: Found(), count: Self.windowEvents)
-    /// A bit for each kind that devices send.
-    static let uplink = EventKind.allCases.reduce(into: 0 as UInt32) {
-        $0 |= $1.isUplink ? 1 << UInt32($1.rawValue) : 0
-    }
     /// Members for the sets of products' days, until they are settled.
     var dayDevices = DayMembers()
     var dayCustomers = DayMembers()
