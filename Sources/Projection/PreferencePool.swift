@@ -146,12 +146,22 @@ struct PreferencePool: Sendable {
         }
     }
 
-    /// The preferences of a piece, in the order of their aspects.
-    func entries(_ piece: PreferencePiece) -> [Preference] {
-        (0..<piece.count).map { Self.get(Int(piece.start) + $0, halves.span) }
+    /// Appends the preferences of devices, each one's in the order of their aspects.
+    func append(_ devices: [DeviceRow], _ range: Range<Int>, to bytes: inout [UInt8]) {
+        let count = devices[range].reduce(0) { $0 + $1.preferences.count }
+        let (devices, halves) = (devices.span, halves.span)
+        bytes.append(addingCapacity: 2 * MemoryLayout<Preference>.stride * count) { bytes in
+            for device in range {
+                let piece = devices[device].preferences
+                for place in Int(piece.start)..<Int(piece.start) &+ piece.count {
+                    var preference = Self.get(place, halves)
+                    preference.code(with: &bytes)
+                }
+            }
+        }
     }
 
-    /// Puts back what `entries` gave, for the same `held`.
+    /// Puts back the preferences of a device that holds `held`, in the order of their aspects.
     mutating func restore(_ entries: [Preference], _ held: UInt64) -> PreferencePiece {
         reserve(entries.count + 1)
         return Self.restore(entries, held, &halves, &allotment)

@@ -27,7 +27,7 @@ package struct SummaryReader: Sendable {
             queue = try DatabaseQueue.openForReading(
                 path, lock: FileAccess.folder(of: path) + "/lock", configuration: configuration)
             let version = try queue.read { db in try Self.meta(db, .version) }
-            guard version == String(SummaryTables.version) else {
+            guard version == SummaryTables.version else {
                 throw ProjectionError.mismatch(
                     "version \(version ?? "unknown"), this release has \(SummaryTables.version)")
             }

@@ -43,7 +43,7 @@ package struct SummaryStore: Sendable {
                 try db.execute(sql: SummaryTables.definitions)
                 return try Self.meta(db)
             }
-            if let version = meta[MetaKey.version], version != String(SummaryTables.version) {
+            if let version = meta[MetaKey.version], version != SummaryTables.version {
                 throw ProjectionError.mismatch("version \(version), this release has \(SummaryTables.version)")
             }
             if let other = meta[MetaKey.log], other != identity {
@@ -51,7 +51,7 @@ package struct SummaryStore: Sendable {
             }
             try queue.write { db in
                 try Self.defineViews(db)
-                try Self.setMeta(db, .version, String(SummaryTables.version))
+                try Self.setMeta(db, .version, SummaryTables.version)
                 try Self.setMeta(db, .log, identity)
             }
             if group != nil {
@@ -205,11 +205,11 @@ package struct SummaryStore: Sendable {
             let count = state.pageCount(part)
             // A page is some kilobytes large: one row at a time.
             try db.insertRows(of: StateColumn.self, rowsAtOnce: 1) { columns, rows in
-                var writer = ByteWriter()
+                var body: [UInt8] = []
                 for page in 0..<count {
-                    writer.removeAll()
-                    state.write(part, page: page, to: &writer)
-                    let checksum = hashBytes(writer.bytes.span.extracting(0..<writer.count), seed: 0)
+                    body.removeAll(keepingCapacity: true)
+                    state.write(part, page: page, to: &body)
+                    let checksum = hashBytes(body.span, seed: 0)
                     if page < checksums[number].count {
                         if checksums[number][page] == checksum { continue }
                         checksums[number][page] = checksum
@@ -222,7 +222,7 @@ package struct SummaryStore: Sendable {
                         case .page: rows.add(UInt64(page))
                         case .checksum: rows.add(Int64(bitPattern: checksum))
                         case .body:
-                            rows.bytes += writer.bytes[..<writer.count]
+                            rows.bytes += body
                             rows.addBlob(from: rows.rowStart)
                         }
                     }

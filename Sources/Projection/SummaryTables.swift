@@ -10,8 +10,28 @@ import SQLiteRows
 /// them names and are the public interface. Their columns have no NOT NULL: where a row of many could be refused for
 /// it, SQLite would first copy each page that it touches (its statement journal).
 package enum SummaryTables {
-    /// Goes up with every change of what is folded or how it is stored; another number means: rebuild.
-    static let version = 6
+    /// Goes up with every change of what is folded that tables and rows do not show.
+    private static let foldVersion = 6
+
+    /// Another one means: rebuild. Its second half changes with every table, column, array and row of the fold.
+    static let version = "\(foldVersion)-\(String(digest & 0xffff_ffff, radix: 16))"
+
+    /// Of how everything is stored.
+    static let digest: UInt64 = {
+        let rows = [
+            MemoryLayout<ProductRow>.size, MemoryLayout<ProductDayRow>.size, MemoryLayout<AspectRow>.size,
+            MemoryLayout<AspectDayRow>.size, MemoryLayout<DeviceRow>.size, MemoryLayout<CustomerRow>.size,
+            MemoryLayout<RatingRow>.size, MemoryLayout<ChoiceRow>.size, MemoryLayout<FaultRow>.size,
+            MemoryLayout<BinRow>.size, MemoryLayout<DayWordRow>.size, MemoryLayout<Preference>.size,
+        ]
+        let arrays = [
+            ChoicePlace.allCases.count, FaultPlace.allCases.count, ScalePlace.allCases.count,
+            AspectDayPlace.allCases.count, DayRatingPlace.allCases.count, DayNumberPlace.allCases.count,
+            DayChoicePlace.allCases.count,
+        ]
+        let text = definitions + ([foldVersion] + rows + arrays).map { String($0) }.joined(separator: " ")
+        return hashBytes(Array(text.utf8).span, seed: 0)
+    }()
 
     /// A table without its type.
     struct Table {
@@ -36,11 +56,11 @@ package enum SummaryTables {
     package static var columns: [(table: String, column: String)] { all.flatMap(\.columns) }
 
     /// The SQL that makes those that are not there.
-    static var definitions: String {
+    static let definitions: String = {
         let columns = "\(WordColumn.kind), \(WordColumn.text)"
         let index = "CREATE INDEX IF NOT EXISTS word_text ON \(WordColumn.table) (\(columns));"
         return (all.map(\.definition) + [index]).joined(separator: "\n")
-    }
+    }()
 
     /// The condition that the upper half of a column is the query's first argument: rows of one product.
     static func isOfProduct(_ column: some TableColumn, shift: Int = 32) -> String {
