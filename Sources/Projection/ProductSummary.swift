@@ -126,6 +126,11 @@ package struct NumberSummary: Sendable, Equatable {
     package var mean = 0.0
     package var least = 0.0
     package var most = 0.0
+
+    /// What is said of the devices now, as far as it is known, by its names in JSON and CSV.
+    package var figuresNow: [(name: String, value: Double)] {
+        zip(["p5", "p25", "p50", "p75", "p95"], quantiles).map { (name: $0, value: $1) }
+    }
 }
 
 /// Ratings of one scale.
