@@ -123,6 +123,8 @@ struct AspectRow: Sendable, BitwiseCopyable {
     var dayCount: UInt32 = 0
     /// The quantiles as of the last checkpoint: 5, 25, 50, 75, 95 %.
     var quantiles = InlineArray<5, Double>(repeating: 0)
+    /// The mean of the numbers preferred then.
+    var meanNow = 0.0
 }
 
 extension AspectRow: SnapshotRow {
@@ -152,6 +154,7 @@ extension AspectRow: SnapshotRow {
         stint.code(with: &coder)
         coder.code(&stintRow)
         for place in 0..<5 { coder.code(&quantiles[place]) }
+        coder.code(&meanNow)
         coder.code(&words)
         coder.code(&wordCount)
         coder.code(&faults)

@@ -50,6 +50,7 @@ enum AspectColumn: String, TableColumn {
     case p50
     case p75
     case p95
+    case meanNow = "mean_now"
     case useTotal = "use_total"
     case faultTotal = "fault_total"
     case maxSeverity = "max_severity"
@@ -61,7 +62,7 @@ enum AspectColumn: String, TableColumn {
     var type: ColumnType {
         switch self {
         case .slot: .key
-        case .numberSum, .numberLeast, .numberMost, .p5, .p25, .p50, .p75, .p95: .real
+        case .numberSum, .numberLeast, .numberMost, .p5, .p25, .p50, .p75, .p95, .meanNow: .real
         case .choices, .codes, .scales: .text
         default: .integer
         }
@@ -127,7 +128,7 @@ extension AspectColumn {
     static let numericView = """
         SELECT \(named), \(SummarySchema.unit), \(numbering) AS devices_now, \(p5), \(p25), \(p50), \(p75), \(p95),
             \(numberCount) AS sets, \(numberSum) / \(numberCount) AS mean, \(numberLeast) AS least,
-            \(numberMost) AS most
+            \(numberMost) AS most, \(meanNow)
         FROM \(table) WHERE \(numberCount) > 0
         """
 
@@ -242,6 +243,7 @@ extension RowInserter {
         case .p50: add(row.quantiles[2], if: row.numbering > 0)
         case .p75: add(row.quantiles[3], if: row.numbering > 0)
         case .p95: add(row.quantiles[4], if: row.numbering > 0)
+        case .meanNow: add(row.meanNow, if: row.numbering > 0)
         case .useTotal: add(row.useTotal)
         case .faultTotal: add(row.faultTotal)
         case .maxSeverity: add(UInt64(row.maxSeverity))
@@ -368,7 +370,10 @@ extension SummaryReading {
         var numbers = NumberSummary()
         numbers.devices = devices
         numbers.unit = unit == 0 ? nil : try name(.unit, unit)
-        if devices > 0 { numbers.quantiles = try AspectColumn.quantiles.map { try row.value($0) } }
+        if devices > 0 {
+            numbers.quantiles = try AspectColumn.quantiles.map { try row.value($0) }
+            numbers.meanNow = try row.value(AspectColumn.meanNow)
+        }
         numbers.sets = count
         let sum: Double = try row.value(AspectColumn.numberSum)
         numbers.mean = sum / Double(count)

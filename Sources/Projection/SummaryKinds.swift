@@ -262,20 +262,25 @@ extension SummaryState {
         changes.textBytesBound = max(changes.textBytesBound, bytes.count * 2)
     }
 
-    /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %.
+    /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %; and
+    /// their mean.
     mutating func refreshQuantiles(_ slot: Int) {
         guard todays[slot].areNumbersDirty else { return }
         todays[slot].areNumbersDirty = false
         var held: [(bin: Int32, count: UInt64, value: Double)] = []
         held.reserveCapacity(Int(aspects[slot].binCount))
+        var (all, sum) = (0 as UInt64, 0.0)
         var next = aspects[slot].bins
         while next != AspectRow.none {
             let row = bins[Int(next)]
+            all += row.count
+            sum += row.sum
             if row.count > 0, row.bin != NumberBins.overflow {
                 held.append((row.bin, row.count, row.sum / Double(row.count)))
             }
             next = row.next
         }
+        if all > 0 { aspects[slot].meanNow = sum / Double(all) }
         held.sort { $0.bin < $1.bin }
         let total = held.reduce(0) { $0 + $1.count }
         guard total > 0 else { return }

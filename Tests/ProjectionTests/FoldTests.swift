@@ -254,6 +254,9 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
                 #expect(error <= 0.01 * abs(exact) + 1e-12, "seed \(seed), \(percent) %")
             }
             #expect(found.devices == now.count, "seed \(seed)")
+            let mean = sorted.reduce(0, +) / Double(sorted.count)
+            let scale = sorted.reduce(0) { $0 + abs($1) } / Double(sorted.count)
+            #expect(abs(try #require(found.meanNow) - mean) <= 1e-9 * scale, "seed \(seed)")
         }
     }
 }
