@@ -234,6 +234,7 @@ def preference(aspect):
         if numbers:
             for percent in (5, 25, 50, 75, 95):
                 result["numbers"][f"p{percent}"] = numbers[(len(numbers) - 1) * percent // 100]
+            result["numbers"]["mean_now"] = sum(numbers) / len(numbers)
         result["numbers"].update(
             sets=len(aspect.numbers), mean=sum(aspect.numbers) / len(aspect.numbers), min=min(aspect.numbers),
             max=max(aspect.numbers))
@@ -293,7 +294,7 @@ def tolerance(path):
         return 0.01
     if last == "customers" or (last == "devices" and path[0] == "days"):
         return 0.03
-    return 1e-9 if last in ("mean", "share", "top_share", "min", "max") else 0
+    return 1e-9 if last in ("mean", "mean_now", "share", "top_share", "min", "max") else 0
 
 
 def compare(wanted, found, path=()):

@@ -50,17 +50,11 @@ final class SnapshotFuzz: Sendable {
     private let path = folder + "/summaries.sqlite"
     private static let identity = "fuzz"
     /// What a first byte behind the snapshot's parts changes: table, column.
-    private static let columns = [
-        ("state", "part"), ("state", "page"), ("state", "checksum"), ("meta", "value"), ("word", "text"),
-        ("fold_product_day", "device_set"), ("fold_product_day", "customer_set"), ("fold_product_day", "id"),
-        ("fold_product", "rating_histogram"), ("fold_product", "quarantine_reasons"), ("fold_product", "devices"),
-        ("fold_aspect", "choices"), ("fold_aspect", "fault_codes"), ("fold_aspect", "rating_scales"),
-        ("fold_aspect", "number_count"), ("fold_aspect_day", "choices"), ("fold_aspect_day", "rating_histogram"),
-        ("fold_aspect_day", "use_total"), ("fold_feedback", "text"),
-    ]
+    private static let columns = SummaryTables.columns
     private static let blobs = ["device_set", "customer_set"]
     private static let texts = [
-        "value", "text", "rating_histogram", "quarantine_reasons", "choices", "fault_codes", "rating_scales",
+        "value", "text", "rating_histogram", "quarantine_reasons", "choices", "fault_codes", "rating_scales", "counts",
+        "aspects",
     ]
     private static let parts = 17
     private let whole = Mutex<[UInt8]>([])

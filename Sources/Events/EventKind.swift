@@ -46,7 +46,7 @@
     }
 
     /// Whether a device may send this kind; the others are written by the daemon or travel down to devices.
-    package var isUplink: Bool {
+    @inlinable package var isUplink: Bool {
         switch self {
         case .preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen, .stateReported, .consentGiven,
             .consentWithdrawn, .receipt:

@@ -95,9 +95,7 @@ private struct FigureLines {
         if let numbers = preference.numbers {
             if let unit = numbers.unit { add(name, "number", "unit", text: unit) }
             if let devices = numbers.devices { add(name, "number", "devices", devices) }
-            for (place, value) in zip(["p5", "p25", "p50", "p75", "p95"], numbers.quantiles) {
-                add(name, "number", place, value)
-            }
+            for figure in numbers.figuresNow { add(name, "number", figure.name, figure.value) }
             add(name, "number", "mean", numbers.mean)
             add(name, "number", "min", numbers.least)
             add(name, "number", "max", numbers.most)

@@ -99,7 +99,7 @@ private func add(_ preference: PreferenceSummary, to json: inout JSONText) {
     json.object("numbers") { json in
         json.addIfKnown("devices", numbers.devices)
         json.add("unit", numbers.unit)
-        for (name, value) in zip(["p5", "p25", "p50", "p75", "p95"], numbers.quantiles) { json.add(name, value) }
+        for (name, value) in numbers.figuresNow { json.add(name, value) }
         json.add("sets", numbers.sets)
         json.add("mean", numbers.mean)
         json.add("min", numbers.least)

@@ -1,54 +1,7 @@
-// How the rows of the fold become bytes of a snapshot, and come back.
+// Numbers in seven-bit groups, read from bytes of which nothing is believed.
 
-/// Writes integers in seven-bit groups, lowest first, into a buffer that is used again for the next page.
-struct ByteWriter {
-    /// What was written stands at `0 ..< count`.
-    var bytes = [UInt8](repeating: 0, count: 64 * 1024)
-    private(set) var count = 0
-
-    mutating func removeAll() { count = 0 }
-
-    @inline(__always) mutating func write(_ number: UInt64) {
-        if count &+ 10 > bytes.count { grow() }
-        count = Self.write(number, at: count, into: &bytes)
-    }
-
-    @inline(__always)
-    private static func write(_ number: UInt64, at start: Int, into bytes: inout [UInt8]) -> Int {
-        var bytes = bytes.mutableSpan
-        var at = start
-        var rest = number
-        while rest >= 0x80 {
-            bytes[at] = UInt8(truncatingIfNeeded: rest) | 0x80
-            at &+= 1
-            rest >>= 7
-        }
-        bytes[at] = UInt8(truncatingIfNeeded: rest)
-        return at &+ 1
-    }
-
-    @inline(__always) mutating func write(_ number: UInt32) { write(UInt64(number)) }
-    @inline(__always) mutating func write(_ number: UInt8) { write(UInt64(number)) }
-    @inline(__always) mutating func write(_ number: Int64) {
-        write(UInt64(bitPattern: (number << 1) ^ (number >> 63)))
-    }
-    @inline(__always) mutating func write(_ number: Int32) { write(Int64(number)) }
-    /// Most numbers here end in zero bits; reversed, they are short.
-    @inline(__always) mutating func write(_ number: Double) { write(number.bitPattern.byteSwapped) }
-
-    /// Takes bytes as they are.
-    mutating func write(raw: [UInt8]) {
-        while count + raw.count > bytes.count { grow() }
-        for byte in raw {
-            bytes[count] = byte
-            count += 1
-        }
-    }
-
-    private mutating func grow() { bytes += [UInt8](repeating: 0, count: bytes.count) }
-}
-
-/// Reads what `ByteWriter` wrote. Reading past the end, or a number that is too large, sets `isDamaged` and gives 0.
+/// Reads what rows wrote (`SnapshotRow`). Reading past the end, or a number that is too large, sets `isDamaged` and
+/// gives 0.
 struct ByteReader {
     private let bytes: [UInt8]
     private var at = 0

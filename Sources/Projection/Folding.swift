@@ -123,7 +123,7 @@ extension SummaryState {
         guard case .sequence = event.identity, case .none = event.quarantine, event.textLength == 0 else {
             return false
         }
-        return uplink & (1 &<< UInt32(event.kind.rawValue)) != 0
+        return event.kind.isUplink
     }
 
     /// The device of an event that counts; nil when the event is not to be counted further.
@@ -151,7 +151,7 @@ extension SummaryState {
             products[product].missing += UInt64(event.count)
             return nil
         }
-        return Self.uplink & (1 << UInt32(event.kind.rawValue)) != 0 ? device : nil
+        return event.kind.isUplink ? device : nil
     }
 
     private mutating func isNew(_ event: borrowing Event, _ device: Int) -> Bool {

@@ -121,11 +121,20 @@ package struct NumberSummary: Sendable, Equatable {
     package var unit: String?
     /// 5, 25, 50, 75 and 95 % of the devices now hold at most this, within 1 %; empty in a window.
     package var quantiles: [Double] = []
+    /// The mean of what the devices hold now; nil without any, and in a window.
+    package var meanNow: Double?
     /// Over all sets, not only the last of each device.
     package var sets = 0
     package var mean = 0.0
     package var least = 0.0
     package var most = 0.0
+
+    /// What is said of the devices now, as far as it is known, by its names in JSON and CSV.
+    package var figuresNow: [(name: String, value: Double)] {
+        var figures = zip(["p5", "p25", "p50", "p75", "p95"], quantiles).map { (name: $0, value: $1) }
+        if let meanNow { figures.append(("mean_now", meanNow)) }
+        return figures
+    }
 }
 
 /// Ratings of one scale.

@@ -2,8 +2,6 @@
 
 /// Bounds of the summaries (docs/summaries.md states them).
 package enum ProjectionLimits {
-    /// Goes up with every change of what is folded or how it is stored; another number means: rebuild.
-    package static let version = 5
     /// Aspects of one product; the events of further ones count for the product only.
     package static let aspectsPerProduct = 1_024
     /// Aspects over all products.
@@ -24,6 +22,4 @@ package enum ProjectionLimits {
     package static let highestPseudonym: UInt32 = 1 << 27
     /// The highest product number that is believed.
     package static let highestProduct: UInt32 = 1 << 20
-    /// Bytes in one page of a snapshot.
-    package static let pageBytes = 256 * 1024
 }

@@ -44,52 +44,33 @@ extension SummaryState {
         return (rows + part.pageRows - 1) / part.pageRows
     }
 
-    /// Writes a page's bytes.
-    func write(_ part: SnapshotPart, page: Int, to writer: inout ByteWriter) {
+    /// Appends a page's bytes.
+    func write(_ part: SnapshotPart, page: Int, to bytes: inout [UInt8]) {
+        let first = page * part.pageRows
+        func add(_ rows: [some SnapshotRow]) { bytes.append(rows, first..<min(rows.count, first + part.pageRows)) }
         switch part {
-        case .header:
-            writer.write(UInt64(ProjectionLimits.version))
-            writer.write(offset.rawValue)
-            writer.write(skipped)
-        case .dedupe: writer.write(raw: dedupe(page).page(0))
-        case .products: encode(products, part, page, &writer)
-        case .productDays: encode(productDays, part, page, &writer)
-        case .aspects: encode(aspects, part, page, &writer)
-        case .aspectDays: encode(aspectDays, part, page, &writer)
-        case .devices: encode(devices, part, page, &writer)
-        case .customers: encode(customers, part, page, &writer)
-        case .preferences: encodePreferences(page, &writer)
-        case .otherPreferences: encodeOtherPreferences(page, &writer)
-        case .ratings: encode(ratings, part, page, &writer)
-        case .choices: encode(choices, part, page, &writer)
-        case .faults: encode(faults, part, page, &writer)
-        case .bins: encode(bins, part, page, &writer)
-        case .dayWords: encode(dayWords, part, page, &writer)
-        case .wideDevices: encode(wideDevices.keys, part, page, &writer)
-        case .wideCustomers: encode(wideCustomers.keys, part, page, &writer)
-        }
-    }
-
-    private func encode(
-        _ rows: [some SnapshotRow], _ part: SnapshotPart, _ page: Int, _ writer: inout ByteWriter
-    ) {
-        for index in page * part.pageRows..<min(rows.count, (page + 1) * part.pageRows) {
-            rows[index].write(to: &writer)
-        }
-    }
-
-    private func encodePreferences(_ page: Int, _ writer: inout ByteWriter) {
-        let rows = SnapshotPart.preferences.pageRows
-        for device in page * rows..<min(devices.count, (page + 1) * rows) {
-            for entry in preferences.entries(devices[device].preferences) { entry.write(to: &writer) }
-        }
-    }
-
-    private func encodeOtherPreferences(_ page: Int, _ writer: inout ByteWriter) {
-        let rows = SnapshotPart.otherPreferences.pageRows
-        for index in page * rows..<min(otherPreferences.keys.count, (page + 1) * rows) {
-            otherPreferences.keys[index].write(to: &writer)
-            otherPreferences.preferences[index].write(to: &writer)
+        case .header: bytes.append([SummaryTables.digest, offset.rawValue, skipped], 0..<3)
+        case .dedupe: bytes += dedupe(page).page(0)
+        case .products: add(products)
+        case .productDays: add(productDays)
+        case .aspects: add(aspects)
+        case .aspectDays: add(aspectDays)
+        case .devices: add(devices)
+        case .customers: add(customers)
+        case .preferences:
+            preferences.append(devices, first..<min(devices.count, first + part.pageRows), to: &bytes)
+        case .otherPreferences:
+            for index in first..<min(otherPreferences.keys.count, first + part.pageRows) {
+                bytes.append(otherPreferences.keys, index..<index + 1)
+                bytes.append(otherPreferences.preferences, index..<index + 1)
+            }
+        case .ratings: add(ratings)
+        case .choices: add(choices)
+        case .faults: add(faults)
+        case .bins: add(bins)
+        case .dayWords: add(dayWords)
+        case .wideDevices: add(wideDevices.keys)
+        case .wideCustomers: add(wideCustomers.keys)
         }
     }
 
@@ -107,7 +88,7 @@ extension SummaryState {
         var reader = ByteReader(bytes)
         switch part {
         case .header:
-            guard reader.read() == UInt64(ProjectionLimits.version) else { return false }
+            guard reader.read() == SummaryTables.digest else { return false }
             restore(offset: Offset(rawValue: reader.read()))
             skipped = reader.read()
         case .dedupe: return restoredDedupe.restore(bytes.span)
@@ -117,9 +98,9 @@ extension SummaryState {
         case .aspectDays: decode(&aspectDays, &reader)
         case .devices: decode(&devices, &reader)
         case .customers: decode(&customers, &reader)
-        case .preferences: while !reader.isAtEnd { restoredPreferences.append(Preference(from: &reader)) }
+        case .preferences: while !reader.isAtEnd { restoredPreferences.append(reader.row()) }
         case .otherPreferences:
-            while !reader.isAtEnd { otherPreferences.restore(reader.read(), Preference(from: &reader)) }
+            while !reader.isAtEnd { otherPreferences.restore(reader.read(), reader.row()) }
         case .ratings: decode(&ratings, &reader)
         case .choices: decode(&choices, &reader)
         case .faults: decode(&faults, &reader)
@@ -132,7 +113,7 @@ extension SummaryState {
     }
 
     private func decode<Row: SnapshotRow>(_ rows: inout [Row], _ reader: inout ByteReader) {
-        while !reader.isAtEnd { rows.append(Row(from: &reader)) }
+        while !reader.isAtEnd { rows.append(reader.row()) }
     }
 
     /// Makes the indexes anew over restored rows. False when the rows contradict each other.
@@ -151,16 +132,24 @@ extension SummaryState {
         var lists = Lists(
             ratings: RowsLeft(count: ratings.count), choices: RowsLeft(count: choices.count),
             faults: RowsLeft(count: faults.count), bins: RowsLeft(count: bins.count),
-            words: RowsLeft(count: dayWords.count))
+            words: RowsLeft(count: dayWords.count), days: RowsLeft(count: aspectDays.count))
         for slot in aspects.indices {
             let (product, day) = (Int(aspects[slot].product), aspects[slot].stintRow)
             guard product < products.count, day == Work.none || Int(day) < aspectDays.count, reindex(slot, &lists)
             else { return false }
         }
+        for row in productDays.indices {
+            var isOwn = true
+            let isWhole = lists.days.take(productDays[row].aspects, of: aspectDays) {
+                if Int(aspectDays[$0].productDay) != row { isOwn = false }
+            }
+            guard isWhole, isOwn else { return false }
+        }
         for row in aspectDays.indices {
             let day = aspectDays[row]
-            guard Int(day.slot) < aspects.count else { return false }
-            aspectDayIndex.insert(IndexTable.key(day.slot, UInt32(bitPattern: day.day)), row)
+            guard Int(day.slot) < aspects.count, Int(day.productDay) < productDays.count else { return false }
+            let date = UInt32(bitPattern: productDays[Int(day.productDay)].day)
+            aspectDayIndex.insert(IndexTable.key(day.slot, date), row)
             let isWhole = lists.words.take(day.words, of: dayWords) {
                 dayWordIndex.insert(IndexTable.key(UInt32(row), dayWords[$0].word), $0)
             }
@@ -189,11 +178,13 @@ extension SummaryState {
         return true
     }
 
-    /// Whether the row that a preference names is there.
+    /// Whether the row that a preference names is there, and its number has a bin.
     private func isSound(_ preference: Preference) -> Bool {
         switch preference.kind {
         case .symbol: preference.row == Work.none || Int(preference.row) < choices.count
-        case .whole, .real: Int(preference.row) < bins.count
+        case .whole, .real:
+            (preference.row == Work.none || Int(preference.row) < bins.count)
+                && preference.kind.number(of: preference.bits).isFinite
         case .flag, .none: true
         }
     }
@@ -236,6 +227,7 @@ private struct Lists {
     var faults: RowsLeft
     var bins: RowsLeft
     var words: RowsLeft
+    var days: RowsLeft
 }
 
 /// How many rows of a table may still stand in lists.

@@ -1,347 +1,91 @@
-// The bytes of every row of the fold. Hints that only save time are left out.
+// How rows of the fold become bytes of a snapshot, and come back: each names its numbers once, for both directions.
 
 import Events
 
-/// A row that a snapshot keeps.
+/// A row that a snapshot keeps. Hints that only save time are left out.
 protocol SnapshotRow {
-    func write(to writer: inout ByteWriter)
-    init(from reader: inout ByteReader)
+    init()
+    /// Gives every number of the row to the coder, which writes it or puts another one in its place.
+    mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder)
 }
 
-extension KindCounts: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(preferences)
-        writer.write(ratings)
-        writer.write(uses)
-        writer.write(texts)
-        writer.write(faults)
-        writer.write(others)
-    }
-
-    init(from reader: inout ByteReader) {
-        self.init()
-        preferences = reader.read()
-        ratings = reader.read()
-        uses = reader.read()
-        texts = reader.read()
-        faults = reader.read()
-        others = reader.read()
-    }
+/// What goes through the numbers of a row, in their order.
+protocol RowCoder: ~Copyable, ~Escapable {
+    mutating func code(_ number: inout UInt64)
+    mutating func code(_ number: inout UInt32)
+    mutating func code(_ number: inout UInt8)
+    mutating func code(_ number: inout Int64)
+    mutating func code(_ number: inout Int32)
+    mutating func code(_ number: inout Double)
+    mutating func code(_ flag: inout Bool)
 }
 
-extension NumberSum: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(count)
-        writer.write(sum)
-        writer.write(least)
-        writer.write(most)
+extension OutputSpan: RowCoder where Element == UInt8 {
+    @inline(__always) mutating func code(_ number: inout UInt64) { write(number) }
+    @inline(__always) mutating func code(_ number: inout UInt32) { write(UInt64(number)) }
+    @inline(__always) mutating func code(_ number: inout UInt8) { write(UInt64(number)) }
+    @inline(__always) mutating func code(_ number: inout Int64) { write(number) }
+    @inline(__always) mutating func code(_ number: inout Int32) { write(Int64(number)) }
+    /// Most numbers here end in zero bits; reversed, they are short.
+    @inline(__always) mutating func code(_ number: inout Double) { write(number.bitPattern.byteSwapped) }
+    @inline(__always) mutating func code(_ flag: inout Bool) { write(flag ? 1 : 0 as UInt64) }
+
+    /// A number in seven-bit groups, lowest first.
+    @inline(__always) private mutating func write(_ number: UInt64) {
+        var rest = number
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest &>>= 7
+        }
+        append(UInt8(truncatingIfNeeded: rest))
     }
 
-    init(from reader: inout ByteReader) {
-        self.init()
-        count = reader.read()
-        sum = reader.readDouble()
-        least = reader.readDouble()
-        most = reader.readDouble()
-    }
-}
-
-extension RatingRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(scale)
-        writer.write(next)
-        writer.write(count)
-        writer.write(sum)
-        writer.write(top)
-        for place in 0..<11 { writer.write(histogram[place]) }
-    }
-
-    init(from reader: inout ByteReader) {
-        scale = reader.read8()
-        next = reader.read32()
-        count = reader.read()
-        sum = reader.readDouble()
-        top = reader.read()
-        for place in 0..<11 { histogram[place] = reader.read() }
+    @inline(__always) private mutating func write(_ number: Int64) {
+        write(UInt64(bitPattern: (number << 1) ^ (number >> 63)))
     }
 }
 
-extension FaultRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(word)
-        writer.write(next)
-        writer.write(events)
-        writer.write(times)
-        writer.write(severity)
-    }
+extension ByteReader: RowCoder {
+    mutating func code(_ number: inout UInt64) { number = read() }
+    mutating func code(_ number: inout UInt32) { number = read32() }
+    mutating func code(_ number: inout UInt8) { number = read8() }
+    mutating func code(_ number: inout Int64) { number = readSigned() }
+    mutating func code(_ number: inout Int32) { number = readSigned32() }
+    mutating func code(_ number: inout Double) { number = readDouble() }
+    mutating func code(_ flag: inout Bool) { flag = read8() != 0 }
 
-    init(from reader: inout ByteReader) {
-        word = reader.read32()
-        next = reader.read32()
-        events = reader.read()
-        times = reader.read()
-        severity = reader.read8()
+    mutating func row<Row: SnapshotRow>() -> Row {
+        var row = Row()
+        row.code(with: &self)
+        return row
     }
 }
 
-extension ChoiceRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(word)
-        writer.write(next)
-        writer.write(now)
-        writer.write(sets)
-    }
-
-    init(from reader: inout ByteReader) {
-        word = reader.read32()
-        next = reader.read32()
-        now = reader.read()
-        sets = reader.read()
-    }
-}
-
-extension BinRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(bin)
-        writer.write(next)
-        writer.write(count)
-        writer.write(sum)
-    }
-
-    init(from reader: inout ByteReader) {
-        bin = reader.readSigned32()
-        next = reader.read32()
-        count = reader.read()
-        sum = reader.readDouble()
-    }
-}
-
-extension DayWordRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(word)
-        writer.write(next)
-        writer.write(sets)
-    }
-
-    init(from reader: inout ByteReader) {
-        word = reader.read32()
-        next = reader.read32()
-        sets = reader.read()
-    }
-}
-
-extension AspectRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(product)
-        writer.write(aspect)
-        writer.write(ordinal)
-        writer.write(unit)
-        writer.write(maxSeverity)
-        kinds.write(to: &writer)
-        writer.write(first)
-        writer.write(last)
-        writer.write(devices)
-        writer.write(customers)
-        writer.write(choosing)
-        writer.write(flagsOn)
-        writer.write(flagsOff)
-        writer.write(numbering)
-        writer.write(otherNow)
-        writer.write(otherSets)
-        writer.write(moves)
-        writer.write(late)
-        writer.write(useTotal)
-        writer.write(faultTotal)
-        writer.write(otherFaults)
-        numbers.write(to: &writer)
-        stint.write(to: &writer)
-        writer.write(stintRow)
-        for place in 0..<5 { writer.write(quantiles[place]) }
-        writer.write(words)
-        writer.write(wordCount)
-        writer.write(faults)
-        writer.write(faultCount)
-        writer.write(bins)
-        writer.write(binCount)
-        writer.write(ratings)
-        writer.write(dayCount)
-    }
-
-    init(from reader: inout ByteReader) {
-        product = reader.read32()
-        aspect = reader.read32()
-        ordinal = reader.read32()
-        unit = reader.read32()
-        maxSeverity = reader.read8()
-        kinds = KindCounts(from: &reader)
-        first = reader.readSigned()
-        last = reader.readSigned()
-        devices = reader.read()
-        customers = reader.read()
-        choosing = reader.read()
-        flagsOn = reader.read()
-        flagsOff = reader.read()
-        numbering = reader.read()
-        otherNow = reader.read()
-        otherSets = reader.read()
-        moves = reader.read()
-        late = reader.read()
-        useTotal = reader.read()
-        faultTotal = reader.read()
-        otherFaults = reader.read()
-        numbers = NumberSum(from: &reader)
-        stint = NumberSum(from: &reader)
-        stintRow = reader.read32()
-        for place in 0..<5 { quantiles[place] = reader.readDouble() }
-        words = reader.read32()
-        wordCount = reader.read32()
-        faults = reader.read32()
-        faultCount = reader.read32()
-        bins = reader.read32()
-        binCount = reader.read32()
-        ratings = reader.read32()
-        dayCount = reader.read32()
-    }
-}
-
-extension AspectDayRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(slot)
-        writer.write(day)
-        writer.write(words)
-        kinds.write(to: &writer)
-        writer.write(ratingCount)
-        writer.write(ratingSum)
-        for place in 0..<5 { writer.write(histogram[place]) }
-        writer.write(useTotal)
-        writer.write(faultTotal)
-        writer.write(otherSets)
-        numbers.write(to: &writer)
-    }
-
-    init(from reader: inout ByteReader) {
-        slot = reader.read32()
-        day = reader.readSigned32()
-        words = reader.read32()
-        kinds = KindCounts(from: &reader)
-        ratingCount = reader.read()
-        ratingSum = reader.readDouble()
-        for place in 0..<5 { histogram[place] = reader.read() }
-        useTotal = reader.read()
-        faultTotal = reader.read()
-        otherSets = reader.read()
-        numbers = NumberSum(from: &reader)
-    }
-}
-
-extension ProductRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(UInt8(isKnown ? 1 : 0))
-        writer.write(aspectCount)
-        kinds.write(to: &writer)
-        writer.write(first)
-        writer.write(last)
-        writer.write(devices)
-        writer.write(customers)
-        writer.write(missing)
-        writer.write(duplicates)
-        writer.write(unfiled)
-        writer.write(useTotal)
-        writer.write(faultTotal)
-        writer.write(textNumber)
-        for reason in 0..<16 { writer.write(quarantined[reason]) }
-        rating.write(to: &writer)
-        writer.write(dayCount)
-    }
-
-    init(from reader: inout ByteReader) {
-        isKnown = reader.read8() != 0
-        aspectCount = reader.read32()
-        kinds = KindCounts(from: &reader)
-        first = reader.readSigned()
-        last = reader.readSigned()
-        devices = reader.read()
-        customers = reader.read()
-        missing = reader.read()
-        duplicates = reader.read()
-        unfiled = reader.read()
-        useTotal = reader.read()
-        faultTotal = reader.read()
-        textNumber = reader.read()
-        for reason in 0..<16 { quarantined[reason] = reader.read() }
-        rating = RatingRow(from: &reader)
-        dayCount = reader.read32()
-    }
-}
-
-extension ProductDayRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(product)
-        writer.write(day)
-        kinds.write(to: &writer)
-        writer.write(ratingCount)
-        writer.write(ratingSum)
-    }
-
-    init(from reader: inout ByteReader) {
-        product = reader.read32()
-        day = reader.readSigned32()
-        kinds = KindCounts(from: &reader)
-        ratingCount = reader.read()
-        ratingSum = reader.readDouble()
-    }
-}
-
-/// Without its windows, which are in the part for dedupe.
-extension DeviceRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(product)
-        writer.write(rank)
-        writer.write(aspects)
-        writer.write(preferences.held)
-    }
-
-    init(from reader: inout ByteReader) {
-        product = reader.read32()
-        rank = reader.read32()
-        aspects = reader.read()
-        preferences.held = reader.read()
-    }
-}
-
-extension CustomerRow: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(product)
-        writer.write(customer)
-        writer.write(aspects)
-    }
-
-    init(from reader: inout ByteReader) {
-        product = reader.read32()
-        customer = reader.read32()
-        aspects = reader.read()
-    }
-}
-
-extension Preference: SnapshotRow {
-    func write(to writer: inout ByteWriter) {
-        writer.write(rank)
-        writer.write(kind.rawValue)
-        writer.write(row &+ 1)
-        writer.write(seq)
-        writer.write(bits)
-    }
-
-    init(from reader: inout ByteReader) {
-        rank = reader.read32()
-        kind = .init(rawValue: reader.read8()) ?? .none
-        row = reader.read32() &- 1
-        seq = reader.read()
-        bits = reader.read()
+extension [UInt8] {
+    /// Appends what rows of a table say. There is room for all of it before it is written: no number takes more than
+    /// twice its bytes.
+    mutating func append<Row: SnapshotRow>(_ rows: [Row], _ range: Range<Int>) {
+        append(addingCapacity: 2 * MemoryLayout<Row>.stride * range.count) { bytes in
+            for index in range {
+                var row = rows[index]
+                row.code(with: &bytes)
+            }
+        }
     }
 }
 
 extension UInt64: SnapshotRow {
-    func write(to writer: inout ByteWriter) { writer.write(self) }
-    init(from reader: inout ByteReader) { self = reader.read() }
+    mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) { coder.code(&self) }
+}
+
+extension Preference: SnapshotRow {
+    mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
+        var (kindNumber, rowNumber) = (kind.rawValue, row &+ 1)
+        coder.code(&rank)
+        coder.code(&kindNumber)
+        coder.code(&rowNumber)
+        coder.code(&seq)
+        coder.code(&bits)
+        (kind, row) = (.init(rawValue: kindNumber) ?? .none, rowNumber &- 1)
+    }
 }

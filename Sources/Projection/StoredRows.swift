@@ -1,5 +1,6 @@
 // Rows as they are found in summaries.sqlite: nothing is believed of them, for any bit of the file may have changed.
 
+import Events
 import Foundation
 import GRDB
 import SQLiteRows
@@ -17,18 +18,44 @@ enum StoredText {
 
 extension Row {
     /// A value of a column. GRDB's own subscripts end the process when it is of another type.
-    func value<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: String) throws -> Value {
-        try decode(Value.self, forColumn: column)
+    func value<Value: DatabaseValueConvertible & StatementColumnConvertible>(
+        _ column: some TableColumn
+    ) throws -> Value {
+        try decode(Value.self, forColumn: column.rawValue)
     }
 
     /// A text that the query selects as `StoredText.bytes`.
     func text(_ index: Int) throws -> String { String(decoding: try decode(Data.self, atIndex: index), as: UTF8.self) }
 
     /// A count of events, devices or customers.
-    func count(_ column: String) throws -> Int { try plausible(value(column)) }
+    func count(_ column: some TableColumn) throws -> Int { try plausible(value(column)) }
 
     /// A sum of what events say of themselves; it can be of any size.
-    func total(_ column: String) throws -> Int { Swift.max(0, try value(column)) }
+    func total(_ column: some TableColumn) throws -> Int { Swift.max(0, try value(column)) }
+
+    /// The arrays of a column that is an array of arrays; none for NULL.
+    func arrays(_ column: some TableColumn) throws -> [NumberArray] {
+        let json: String? = try value(column)
+        return json.map { NumberArray($0).arrays } ?? []
+    }
+
+    /// A time in milliseconds; nil for none.
+    func time(_ column: some TableColumn) throws -> Timestamp? {
+        let milliseconds: Int64? = try value(column)
+        return milliseconds.map { Timestamp(rawValue: $0) }
+    }
+}
+
+extension KindCounts {
+    /// Events by kind, from the places of an array of which `first` is the first kind's.
+    init(_ numbers: NumberArray, from first: some ArrayPlace) throws {
+        try self.init(count: { try numbers.count(at: first.rawValue + $0) })
+    }
+
+    /// Events by kind, from the columns of these names.
+    init(_ row: Row) throws {
+        try self.init(count: { try plausible(row.decode(Int.self, forColumn: Self.names[$0])) })
+    }
 }
 
 /// A sum that stops at the largest number.

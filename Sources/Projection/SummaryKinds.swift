@@ -16,7 +16,7 @@ extension SummaryState {
             if work[index].bit == 0 { hasOthers = true }
         }
         preferences.set(events, &work, count, &devices)
-        prefetchOld(work.span, count)
+        findOld(&work, count)
         guard hasOthers else { return }
         for index in 0..<count where work[index].slot != Work.none && work[index].bit == 0 {
             let event = events[Int(work[index].event)]
@@ -26,15 +26,30 @@ extension SummaryState {
         }
     }
 
-    /// Asks for the rows of what devices preferred before.
-    private func prefetchOld(_ work: Span<Work>, _ count: Int) {
+    /// Finds the bins of the numbers that devices preferred before, and asks for all rows of what they did.
+    private func findOld(_ work: inout MutableSpan<Work>, _ count: Int) {
         for index in 0..<count where work[index].change == .moved {
             switch work[index].oldKind {
             case .symbol: choices.span.prefetch(Int(work[index].oldRow))
-            case .whole, .real: bins.span.prefetch(Int(work[index].oldRow))
+            case .whole, .real: binIndex.prefetch(oldBin(work[index]))
             case .flag, .none: break
             }
         }
+        for index in 0..<count where work[index].change == .moved {
+            guard work[index].oldKind == .whole || work[index].oldKind == .real else { continue }
+            var row = binIndex.entry(oldBin(work[index]))
+            // A number that found no room has no bin since: none is made any more.
+            if row == Work.none {
+                row = binIndex.entry(IndexTable.key(work[index].slot, UInt32(bitPattern: NumberBins.overflow)))
+            }
+            work[index].oldRow = row
+            bins.span.prefetch(Int(row))
+        }
+    }
+
+    @inline(__always) private func oldBin(_ item: Work) -> UInt64 {
+        let bin = NumberBins.bin(of: item.oldKind.number(of: item.oldBits))
+        return IndexTable.key(item.slot, UInt32(bitPattern: bin))
     }
 
     /// Finds the row of the choice or of the bin of numbers that an event names, or makes it.
@@ -52,20 +67,27 @@ extension SummaryState {
 
     /// The last pass: what the events say.
     mutating func countValues(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
+        // Ratings and faults touch other tables than preferences: they come after all of these, in their own order.
+        var others = Places()
         var next = 0
         while true {
-            next = Self.countPreferences(events, &work, next..<count, &todays, &choices, &bins)
-            guard next < count else { return }
-            countOther(events[Int(work[next].event)], work[next])
+            next = Self.countPreferences(events, &work, next..<count, &others, &todays, &choices, &bins)
+            guard next < count else { break }
+            applyPreference(events[Int(work[next].event)], work[next])
             next += 1
+        }
+        for index in 0..<others.count {
+            let item = work[others[index]]
+            countOther(events[Int(item.event)], item)
         }
     }
 
-    /// Counts preferences, except those that are the first of their choice or number on a day.
-    /// - Returns: the place in `work` of the first event that is to be counted otherwise.
+    /// Counts preferences, except those that are the first of their choice or number on a day. Notes ratings and
+    /// faults.
+    /// - Returns: the place in `work` of the first preference that is to be counted otherwise.
     private static func countPreferences(
-        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ todays: inout [AspectToday],
-        _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
+        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ others: inout Places,
+        _ todays: inout [AspectToday], _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
     ) -> Int {
         var todays = todays.mutableSpan
         var choices = choices.mutableSpan
@@ -75,7 +97,9 @@ extension SummaryState {
             let event = Int(item.event)
             switch events[event].kind {
             case .preferenceSet: break
-            case .ratingGiven, .faultSeen: return index
+            case .ratingGiven, .faultSeen:
+                others.add(index, if: true)
+                continue
             default: continue
             }
             let slot = Int(item.slot)
@@ -102,10 +126,8 @@ extension SummaryState {
         return range.upperBound
     }
 
-    /// Counts any event, whatever it needs.
     private mutating func countOther(_ event: borrowing Event, _ item: Work) {
         switch event.kind {
-        case .preferenceSet: applyPreference(event, item)
         case .ratingGiven: applyRating(event, item)
         case .faultSeen: applyFault(event, item)
         default: break
@@ -134,7 +156,7 @@ extension SummaryState {
     private mutating func countChoice(_ choice: UInt32, _ slot: Int, _ dayRow: UInt32) {
         guard choice != Work.none else {
             aspects[slot].otherSets += 1
-            if dayRow != Work.none { aspectDays[Int(dayRow)].otherSets += 1 }
+            if dayRow != Work.none { aspectDays[Int(dayRow)].otherSets.count() }
             return
         }
         let row = Int(choice)
@@ -191,9 +213,9 @@ extension SummaryState {
     }
 
     @inline(__always) private static func add(_ rating: Rating, _ row: inout AspectDayRow) {
-        row.ratingCount &+= 1
+        row.ratingCount.count()
         row.ratingSum += rating.number
-        row.histogram[min(4, max(0, rating.place))] &+= 1
+        row.histogram[min(4, max(0, rating.place))].count()
     }
 
     private mutating func applyFault(_ event: borrowing Event, _ item: Work) {
@@ -255,20 +277,25 @@ extension SummaryState {
         changes.textBytesBound = max(changes.textBytesBound, bytes.count * 2)
     }
 
-    /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %.
+    /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %; and
+    /// their mean.
     mutating func refreshQuantiles(_ slot: Int) {
         guard todays[slot].areNumbersDirty else { return }
         todays[slot].areNumbersDirty = false
         var held: [(bin: Int32, count: UInt64, value: Double)] = []
         held.reserveCapacity(Int(aspects[slot].binCount))
+        var (all, sum) = (0 as UInt64, 0.0)
         var next = aspects[slot].bins
         while next != AspectRow.none {
             let row = bins[Int(next)]
+            all += row.count
+            sum += row.sum
             if row.count > 0, row.bin != NumberBins.overflow {
                 held.append((row.bin, row.count, row.sum / Double(row.count)))
             }
             next = row.next
         }
+        if all > 0 { aspects[slot].meanNow = sum / Double(all) }
         held.sort { $0.bin < $1.bin }
         let total = held.reduce(0) { $0 + $1.count }
         guard total > 0 else { return }
@@ -314,6 +341,7 @@ private struct Held: BitwiseCopyable {
         case .whole, .real:
             today.numbering = up ? today.numbering &+ 1 : today.numbering &- 1
             today.areNumbersDirty = true
+            guard row != Work.none else { return }
             bins[Int(row)].add(number, up: up)
         case .flag where bits != 0: today.flagsOn = up ? today.flagsOn &+ 1 : today.flagsOn &- 1
         case .flag: today.flagsOff = up ? today.flagsOff &+ 1 : today.flagsOff &- 1

@@ -26,10 +26,10 @@ package struct SummaryReader: Sendable {
         do {
             queue = try DatabaseQueue.openForReading(
                 path, lock: FileAccess.folder(of: path) + "/lock", configuration: configuration)
-            let version = try queue.read { db in try Self.meta(db, "projection_version") }
-            guard version == String(ProjectionLimits.version) else {
+            let version = try queue.read { db in try Self.meta(db, .version) }
+            guard version == SummaryTables.version else {
                 throw ProjectionError.mismatch(
-                    "version \(version ?? "unknown"), this release has \(ProjectionLimits.version)")
+                    "version \(version ?? "unknown"), this release has \(SummaryTables.version)")
             }
         } catch {
             throw ProjectionError(error)
@@ -45,22 +45,13 @@ package struct SummaryReader: Sendable {
     package func products() throws(ProjectionError) -> [ProductLine] {
         try read { db in
             let names = try Self.names(db, .product)
-            let statement = try db.cachedStatement(sql: "SELECT * FROM fold_product ORDER BY events DESC, product")
+            let order = "\(ProductColumn.events) DESC, \(ProductColumn.product)"
+            let sql = "SELECT * FROM \(ProductColumn.table) ORDER BY \(order)"
             var lines: [ProductLine] = []
-            let rows = try Row.fetchCursor(statement)
+            let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
             while let row = try rows.next() {
-                let id: UInt32 = try row.value("product")
-                var line = ProductLine(product: names[id] ?? "product#\(id)")
-                line.kinds = try Self.kinds(row)
-                line.devices = try row.count("devices")
-                line.customers = try row.count("customers")
-                line.quarantined = try row.count("quarantined")
-                line.missing = try row.count("missing")
-                line.ratings = try row.count("rating_count")
-                let sum: Double = try row.value("rating_sum")
-                if line.ratings > 0 { line.ratingMean = sum / Double(line.ratings) }
-                line.last = Self.time(try row.value("last_ms"))
-                lines.append(line)
+                let id: UInt32 = try row.value(ProductColumn.product)
+                lines.append(try ProductLine(row, name: names[id] ?? "product#\(id)"))
             }
             return lines
         }
@@ -98,38 +89,37 @@ package struct SummaryReader: Sendable {
         do { return try queue.read(body) } catch { throw ProjectionError(error) }
     }
 
-    private static func meta(_ db: Database, _ key: String) throws -> String? {
-        try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = ?", arguments: [key])
+    private static func meta(_ db: Database, _ key: MetaKey) throws -> String? {
+        let sql = "SELECT \(MetaColumn.value) FROM \(MetaColumn.table) WHERE \(MetaColumn.key) = ?"
+        return try String.fetchOne(db, sql: sql, arguments: [key.rawValue])
     }
 
     private static func position(_ db: Database) throws -> SummaryPosition {
-        let offset = try meta(db, "offset").flatMap { UInt64($0) } ?? 0
-        let updated = try meta(db, "updated").flatMap { Int64($0) }.map { Timestamp(rawValue: $0) }
-        let skipped = try meta(db, "skipped").flatMap { UInt64($0) } ?? 0
+        let offset = try meta(db, .offset).flatMap { UInt64($0) } ?? 0
+        let updated = try meta(db, .updated).flatMap { Int64($0) }.map { Timestamp(rawValue: $0) }
+        let skipped = try meta(db, .skipped).flatMap { UInt64($0) } ?? 0
         return SummaryPosition(offset: Offset(rawValue: offset), updated: updated, skipped: skipped)
     }
 
     private static func id(_ db: Database, _ product: String) throws -> UInt32? {
         let sql = """
-            SELECT id FROM word WHERE kind = 1 AND text = \(StoredText.parameter)
-            AND id IN (SELECT product FROM fold_product)
+            SELECT \(WordColumn.id) FROM \(WordColumn.table)
+            WHERE \(WordColumn.kind) = \(SymbolKind.product.rawValue) AND \(WordColumn.text) = \(StoredText.parameter)
+                AND \(WordColumn.id) IN (SELECT \(ProductColumn.product) FROM \(ProductColumn.table))
             """
         return try UInt32.fetchOne(db.cachedStatement(sql: sql), arguments: [StoredText.argument(product)])
     }
 
     private static func names(_ db: Database, _ kind: SymbolKind) throws -> [UInt32: String] {
         var names: [UInt32: String] = [:]
-        let sql = "SELECT id, \(StoredText.bytes("text")) FROM word WHERE kind = \(kind.rawValue)"
+        let sql = """
+            SELECT \(WordColumn.id), \(StoredText.bytes("\(WordColumn.text)")) FROM \(WordColumn.table)
+            WHERE \(WordColumn.kind) = \(kind.rawValue)
+            """
         let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
         while let row = try rows.next() {
             names[try row.decode(UInt32.self, atIndex: 0)] = try row.text(1)
         }
         return names
     }
-
-    static func kinds(_ row: Row) throws -> KindCounts {
-        try KindCounts { try row.count(KindCounts.names[$0]) }
-    }
-
-    static func time(_ milliseconds: Int64?) -> Timestamp? { milliseconds.map { Timestamp(rawValue: $0) } }
 }

@@ -40,19 +40,19 @@ package struct SummaryStore: Sendable {
         do {
             queue = try DatabaseQueue.openForWriting(path, configuration: configuration, setUp: Self.setUp)
             let meta = try queue.write { db in
-                try db.execute(sql: SummarySchema.tables)
+                try db.execute(sql: SummaryTables.definitions)
                 return try Self.meta(db)
             }
-            if let version = meta["projection_version"], version != String(ProjectionLimits.version) {
-                throw ProjectionError.mismatch("version \(version), this release has \(ProjectionLimits.version)")
+            if let version = meta[MetaKey.version], version != SummaryTables.version {
+                throw ProjectionError.mismatch("version \(version), this release has \(SummaryTables.version)")
             }
-            if let other = meta["log_identity"], other != identity {
+            if let other = meta[MetaKey.log], other != identity {
                 throw ProjectionError.mismatch("they are of log \(other), not of \(identity)")
             }
             try queue.write { db in
                 try Self.defineViews(db)
-                try Self.setMeta(db, "projection_version", String(ProjectionLimits.version))
-                try Self.setMeta(db, "log_identity", identity)
+                try Self.setMeta(db, .version, SummaryTables.version)
+                try Self.setMeta(db, .log, identity)
             }
             if group != nil {
                 var report = FileAccess.Report()
@@ -60,8 +60,8 @@ package struct SummaryStore: Sendable {
                     FileAccess.set(path + suffix, most: FileAccess.sharedFileMode, group: group, report: &report)
                 }
             }
-            checkpointOffset = Offset(rawValue: meta["offset"].flatMap { UInt64($0) } ?? 0)
-            snapshotOffset = meta["snapshot_offset"].flatMap { UInt64($0) }.map { Offset(rawValue: $0) }
+            checkpointOffset = Offset(rawValue: meta[MetaKey.offset].flatMap { UInt64($0) } ?? 0)
+            snapshotOffset = meta[MetaKey.snapshotOffset].flatMap { UInt64($0) }.map { Offset(rawValue: $0) }
         } catch {
             throw ProjectionError(error)
         }
@@ -79,7 +79,7 @@ package struct SummaryStore: Sendable {
 
     /// Makes the views, and anew those that an earlier release has defined otherwise: their columns are only added.
     private static func defineViews(_ db: Database) throws {
-        for view in SummarySchema.viewDefinitions {
+        for view in SummarySchema.views {
             let sql = "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?"
             let known = try String.fetchOne(db, sql: sql, arguments: [view.name])
             if known == view.sql { continue }
@@ -101,9 +101,9 @@ package struct SummaryStore: Sendable {
             try setSynchronous(snapshot ? "FULL" : "NORMAL")
             try queue.write { db in
                 try CheckpointWriter(db).write(&state)
-                try Self.setMeta(db, "offset", String(state.offset.rawValue))
-                try Self.setMeta(db, "skipped", String(state.skipped))
-                try Self.setMeta(db, "updated", String(updated.rawValue))
+                try Self.setMeta(db, .offset, String(state.offset.rawValue))
+                try Self.setMeta(db, .skipped, String(state.skipped))
+                try Self.setMeta(db, .updated, String(updated.rawValue))
                 if snapshot { try Self.writeSnapshot(db, state, &checksums) }
             }
         } catch {
@@ -152,7 +152,7 @@ package struct SummaryStore: Sendable {
         var checksums = [[UInt64]](repeating: [], count: SnapshotPart.allCases.count)
         do {
             try queue.read { db in
-                let filter = "WHERE part = \(SnapshotPart.dedupe.rawValue)"
+                let filter = "WHERE \(StateColumn.part) = \(SnapshotPart.dedupe.rawValue)"
                 try Self.readPages(db, filter, &checksums) { _, body in dedupe.restore(body.span) }
             }
         } catch {
@@ -165,12 +165,12 @@ package struct SummaryStore: Sendable {
     private static func readPages(
         _ db: Database, _ filter: String, _ checksums: inout [[UInt64]], _ restore: (SnapshotPart, [UInt8]) -> Bool
     ) throws {
-        let rows = try Row.fetchCursor(db, sql: "SELECT part, page, checksum, body FROM state \(filter) ORDER BY 1, 2")
+        let order = "\(StateColumn.part), \(StateColumn.page)"
+        let rows = try Row.fetchCursor(db, sql: "SELECT * FROM \(StateColumn.table) \(filter) ORDER BY \(order)")
         while let row = try rows.next() {
-            let number = try row.decode(Int.self, atIndex: 0)
-            let page = try row.decode(Int.self, atIndex: 1)
-            let stored = try row.decode(Int64.self, atIndex: 2)
-            let body = [UInt8](try row.decode(Data.self, atIndex: 3))
+            let (number, page): (Int, Int) = (try row.value(StateColumn.part), try row.value(StateColumn.page))
+            let (stored, data): (Int64, Data) = (try row.value(StateColumn.checksum), try row.value(StateColumn.body))
+            let body = [UInt8](data)
             let checksum = hashBytes(body.span, seed: 0)
             guard let part = UInt32(exactly: number).flatMap(SnapshotPart.init(rawValue:)),
                 checksums[number].count == page, UInt64(bitPattern: stored) == checksum, restore(part, body)
@@ -182,11 +182,13 @@ package struct SummaryStore: Sendable {
     private func restoreSets(_ state: inout SummaryState) throws(ProjectionError) {
         do {
             try queue.read { db in
-                let rows = try Row.fetchCursor(db, sql: "SELECT id, device_set, customer_set FROM fold_product_day")
+                typealias Column = ProductDayColumn
+                let sql = "SELECT \(Column.id), \(Column.deviceSet), \(Column.customerSet) FROM \(Column.table)"
+                let rows = try Row.fetchCursor(db, sql: sql)
                 while let row = try rows.next() {
-                    let key = try row.decode(Int64.self, atIndex: 0)
-                    let devices = try row.decode(Data.self, atIndex: 1)
-                    let customers = try row.decode(Data.self, atIndex: 2)
+                    let key: Int64 = try row.value(Column.id)
+                    let devices: Data = try row.value(Column.deviceSet)
+                    let customers: Data = try row.value(Column.customerSet)
                     guard state.restoreSets(key, devices: [UInt8](devices), customers: [UInt8](customers)) else {
                         throw ProjectionError.damaged("the sets of row \(key)")
                     }
@@ -202,43 +204,51 @@ package struct SummaryStore: Sendable {
             let number = Int(part.rawValue)
             let count = state.pageCount(part)
             // A page is some kilobytes large: one row at a time.
-            try db.insertRows(into: "state", columns: 4, rowsAtOnce: 1) { rows in
-                var writer = ByteWriter()
+            try db.insertRows(of: StateColumn.self, rowsAtOnce: 1) { columns, rows in
+                var body: [UInt8] = []
                 for page in 0..<count {
-                    writer.removeAll()
-                    state.write(part, page: page, to: &writer)
-                    let checksum = hashBytes(writer.bytes.span.extracting(0..<writer.count), seed: 0)
+                    body.removeAll(keepingCapacity: true)
+                    state.write(part, page: page, to: &body)
+                    let checksum = hashBytes(body.span, seed: 0)
                     if page < checksums[number].count {
                         if checksums[number][page] == checksum { continue }
                         checksums[number][page] = checksum
                     } else {
                         checksums[number].append(checksum)
                     }
-                    rows.add(UInt64(number))
-                    rows.add(UInt64(page))
-                    rows.add(Int64(bitPattern: checksum))
-                    rows.bytes += writer.bytes[..<writer.count]
-                    rows.addBlob(from: rows.rowStart)
+                    for column in columns {
+                        switch column {
+                        case .part: rows.add(UInt64(number))
+                        case .page: rows.add(UInt64(page))
+                        case .checksum: rows.add(Int64(bitPattern: checksum))
+                        case .body:
+                            rows.bytes += body
+                            rows.addBlob(from: rows.rowStart)
+                        }
+                    }
                     try rows.endRow()
                 }
             }
             checksums[number].removeLast(checksums[number].count - count)
-            try db.execute(sql: "DELETE FROM state WHERE part = ? AND page >= ?", arguments: [number, count])
+            let sql = "DELETE FROM \(StateColumn.table) WHERE \(StateColumn.part) = ? AND \(StateColumn.page) >= ?"
+            try db.execute(sql: sql, arguments: [number, count])
         }
-        try setMeta(db, "snapshot_offset", String(state.offset.rawValue))
+        try setMeta(db, .snapshotOffset, String(state.offset.rawValue))
     }
 
-    private static func meta(_ db: Database) throws -> [String: String] {
-        var meta: [String: String] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT key, value FROM meta") {
-            meta[try row.decode(atIndex: 0)] = try row.decode(String.self, atIndex: 1)
+    private static func meta(_ db: Database) throws -> [MetaKey: String] {
+        var meta: [MetaKey: String] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT * FROM \(MetaColumn.table)") {
+            let (key, value): (String, String) = (try row.value(MetaColumn.key), try row.value(MetaColumn.value))
+            if let key = MetaKey(rawValue: key) { meta[key] = value }
         }
         return meta
     }
 
-    private static func setMeta(_ db: Database, _ key: String, _ value: String) throws {
-        try db.cachedStatement(sql: "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")
-            .execute(arguments: [key, value])
+    private static func setMeta(_ db: Database, _ key: MetaKey, _ value: String) throws {
+        let columns = "\(MetaColumn.key), \(MetaColumn.value)"
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO \(MetaColumn.table) (\(columns)) VALUES (?, ?)")
+            .execute(arguments: [key.rawValue, value])
     }
 
     /// Empties the write-ahead log into the file and closes it, so that the file stands alone and can be read where
@@ -268,7 +278,7 @@ package struct SummaryStore: Sendable {
         do {
             return try queue.read { db in
                 var lines: [String] = []
-                for view in SummarySchema.views {
+                for (view, _) in SummarySchema.views {
                     let columns = try db.columns(in: view).count
                     let order = (1...columns).map(String.init).joined(separator: ", ")
                     let rows = try Row.fetchCursor(db, sql: "SELECT * FROM \(view) ORDER BY \(order)")

@@ -7,7 +7,7 @@ import GRDB
 extension SummaryReading {
     /// A window of days: sums of the days' rows, and merged sets.
     mutating func window(_ window: DayWindow) throws -> ProductSummary? {
-        guard let product = try fetch("SELECT * FROM fold_product WHERE product = ?").first else { return nil }
+        guard let product = try product() else { return nil }
         summary.window = window
         try readApart(product)
         leaveOutApart()
@@ -35,41 +35,43 @@ extension SummaryReading {
     }
 
     private mutating func mergeSets(_ window: ClosedRange<Day>, _ product: Row) throws {
-        let sql = "SELECT device_set, customer_set FROM fold_product_day WHERE id BETWEEN ? AND ?"
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(sql: sql),
-            arguments: [dayKey(window.lowerBound), dayKey(window.upperBound)])
+        typealias Column = ProductDayColumn
+        let sql = """
+            SELECT \(Column.deviceSet), \(Column.customerSet) FROM \(Column.table) WHERE \(Column.id) BETWEEN ? AND ?
+            """
+        let rows = try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: keys(of: window))
         var devices = DistinctCount()
         var customers = DistinctCount()
         while let row = try rows.next() {
-            let deviceSet = [UInt8](try row.decode(Data.self, atIndex: 0))
-            let customerSet = [UInt8](try row.decode(Data.self, atIndex: 1))
-            if let day = DistinctCount(encoded: deviceSet.span) { devices.formUnion(day) }
-            if let day = DistinctCount(encoded: customerSet.span) { customers.formUnion(day) }
+            let (deviceSet, customerSet): (Data, Data) = (
+                try row.value(Column.deviceSet), try row.value(Column.customerSet)
+            )
+            if let day = DistinctCount(encoded: [UInt8](deviceSet).span) { devices.formUnion(day) }
+            if let day = DistinctCount(encoded: [UInt8](customerSet).span) { customers.formUnion(day) }
         }
         // An estimate may exceed the exact count of the whole time; a window cannot.
-        summary.devices = min(devices.count, try product.count("devices"))
-        summary.customers = min(customers.count, try product.count("customers"))
+        summary.devices = min(devices.count, try product.count(ProductColumn.devices))
+        summary.customers = min(customers.count, try product.count(ProductColumn.customers))
         summary.isExact = devices.isExact && customers.isExact
     }
 
     private mutating func sumAspects(_ window: ClosedRange<Day>) throws {
+        var sums = try aspectRows().map { try WindowSum($0) }
+        var places: [UInt32: Int] = [:]
+        for (place, sum) in sums.enumerated() { places[sum.aspect] = place }
+        typealias Column = ProductDayColumn
         let sql = """
-            SELECT d.*, a.*
-            FROM fold_slot AS s CROSS JOIN fold_aspect AS a USING (slot) CROSS JOIN fold_product_day AS p
-            CROSS JOIN fold_aspect_day AS d ON d.id = (p.day << 32) + a.slot
-            WHERE s.id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 AND p.id BETWEEN ?2 AND ?3
-            ORDER BY s.id, p.id
+            SELECT \(Column.aspects) FROM \(Column.table) WHERE \(Column.id) BETWEEN ? AND ? ORDER BY \(Column.id)
             """
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(sql: sql),
-            arguments: [id, dayKey(window.lowerBound), dayKey(window.upperBound)])
-        var sums: [WindowSum] = []
+        let rows = try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: keys(of: window))
         while let row = try rows.next() {
-            let slot: UInt32 = try row.value("slot")
-            if sums.last?.slot != slot { sums.append(try WindowSum(slot, row)) }
-            try sums[sums.count - 1].add(row)
+            for day in try row.arrays(Column.aspects) {
+                // A day of an aspect that is not there is damage that hides nothing.
+                guard let place = places[try day.word(AspectDayPlace.aspect)] else { continue }
+                try sums[place].add(day)
+            }
         }
+        sums.removeAll { !$0.hasDays }
         var overall = WindowSum()
         for sum in sums { overall.addRatings(of: sum) }
         summary.rating = overall.rating(overall: nil, isTopKnown: true)
@@ -141,8 +143,9 @@ extension SummaryReading {
     /// The product's rating: which share of it is 4 or 5, days know only where no rating lies just below 4.
     private mutating func readRating(_ product: Row) throws {
         guard summary.rating != nil else { return }
-        let histogram = try NumberArray(try product.value("rating_histogram")).counts()
-        guard histogram.count == 5, histogram[3] + histogram[4] != (try product.count("rating_top")) else { return }
+        let histogram = try NumberArray(try product.value(ProductColumn.histogram)).counts()
+        let top = try product.count(ProductColumn.ratingTop)
+        guard histogram.count == 5, histogram[3] + histogram[4] != top else { return }
         summary.rating?.leaveOutTop()
         summary.gaps.insert(.topShare)
     }
@@ -153,14 +156,14 @@ extension SummaryReading {
         guard summary.texts.count < SummaryReader.texts,
             UInt64(summary.texts.count) < summary.kinds.texts + summary.kinds.ratings
         else { return }
-        let sql = "SELECT max(number) AS number FROM fold_feedback WHERE id BETWEEN ?1 << 8 AND (?1 << 8) + 255"
-        let latest: Int? = try fetch(sql).first?.value("number")
-        if let latest, latest >= ProjectionLimits.textsPerProduct { summary.gaps.insert(.olderTexts) }
+        let latest = try latestText() ?? 0
+        if latest >= ProjectionLimits.textsPerProduct { summary.gaps.insert(.olderTexts) }
     }
 
     private mutating func lookForFurtherDays() throws {
-        let sql = "SELECT count(*) AS days FROM fold_product_day WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295"
-        let days: Int = try fetch(sql).first?.value("days") ?? 0
+        let isOfProduct = SummaryTables.isOfProduct(ProductDayColumn.id)
+        let sql = "SELECT count(*) FROM \(ProductDayColumn.table) WHERE \(isOfProduct)"
+        let days = try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [id]) ?? 0
         if days >= ProjectionLimits.days { summary.gaps.insert(.furtherDays) }
     }
 }
@@ -187,7 +190,7 @@ private struct WindowSum {
         var isTopOfRatingsKnown = true
     }
 
-    private(set) var slot: UInt32 = 0
+    private(set) var hasDays = false
     private(set) var aspect: UInt32 = 0
     private(set) var unit: UInt32 = 0
     private(set) var whole = Whole()
@@ -206,42 +209,43 @@ private struct WindowSum {
 
     init() {}
 
-    init(_ slot: UInt32, _ row: Row) throws {
-        self.slot = slot
-        aspect = try row.value("aspect")
-        unit = try row.value("unit")
-        whole.moves = try row.count("moves")
-        whole.maxSeverity = try row.total("max_severity")
-        let codes = NumberArray(try row.value("fault_codes")).arrays
-        let others = try row.total("other_faults")
+    init(_ row: Row) throws {
+        aspect = try row.value(AspectColumn.aspect)
+        unit = try row.value(AspectColumn.unit)
+        let counts = NumberArray(try row.value(AspectColumn.counts))
+        whole.moves = try counts.count(AspectPlace.moves)
+        whole.maxSeverity = counts.total(AspectPlace.maxSeverity)
+        let codes = try row.arrays(AspectColumn.codes)
+        let others = counts.total(AspectPlace.otherFaults)
         whole.hasCodes = !codes.isEmpty || others > 0
-        for scale in NumberArray(try row.value("rating_scales")).arrays where try scale.count(0) == 0 {
+        for scale in try row.arrays(AspectColumn.scales) where try scale.count(ScalePlace.scale) == 0 {
             let histogram = try scale.arrays.first?.counts() ?? []
-            whole.isTopOfRatingsKnown = histogram.count == 5 && Double(histogram[3] + histogram[4]) == scale.number(3)
+            let top = scale.number(ScalePlace.top)
+            whole.isTopOfRatingsKnown = histogram.count == 5 && Double(histogram[3] + histogram[4]) == top
         }
     }
 
-    mutating func add(_ row: Row) throws {
-        let counts = NumberArray(try row.value("counts"))
-        kinds.add(try counts.kinds())
-        useTotal = plus(useTotal, counts.total(6))
-        faultTotal = plus(faultTotal, counts.total(7))
-        otherSets += try counts.count(8)
-        // The first of the two columns of this name: the day's.
-        for choice in NumberArray(try row.decode(String?.self, forColumn: "choices") ?? "[]").arrays {
-            choices[try choice.word(0), default: 0] += try choice.count(1)
+    mutating func add(_ counts: NumberArray) throws {
+        hasDays = true
+        kinds.add(try KindCounts(counts, from: AspectDayPlace.preferences))
+        useTotal = plus(useTotal, counts.total(AspectDayPlace.useTotal))
+        faultTotal = plus(faultTotal, counts.total(AspectDayPlace.faultTotal))
+        otherSets += try counts.count(AspectDayPlace.otherSets)
+        for choice in counts.array(AspectDayPlace.choices)?.arrays ?? [] {
+            choices[try choice.word(DayChoicePlace.word), default: 0] += try choice.count(DayChoicePlace.sets)
         }
-        if let ratings = counts.arrays.first {
-            ratingCount += try ratings.count(0)
-            ratingSum += ratings.number(1)
-            for place in 0..<5 { histogram[place] += try ratings.count(2 + place) }
+        if let ratings = counts.array(AspectDayPlace.rating) {
+            ratingCount += try ratings.count(DayRatingPlace.count)
+            ratingSum += ratings.number(DayRatingPlace.sum)
+            for (step, place) in DayRatingPlace.histogram.enumerated() {
+                histogram[step] += try ratings.count(at: place)
+            }
         }
-        if counts.arrays.count > 1 {
-            let numbers = counts.arrays[1]
-            numberCount += try numbers.count(0)
-            numberSum += numbers.number(1)
-            least = min(least, numbers.number(2))
-            most = max(most, numbers.number(3))
+        if let numbers = counts.array(AspectDayPlace.numbers), !numbers.numbers.isEmpty {
+            numberCount += try numbers.count(DayNumberPlace.count)
+            numberSum += numbers.number(DayNumberPlace.sum)
+            least = min(least, numbers.number(DayNumberPlace.least))
+            most = max(most, numbers.number(DayNumberPlace.most))
         }
     }
 

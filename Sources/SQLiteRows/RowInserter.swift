@@ -83,6 +83,13 @@ extension Database {
     @inlinable package mutating func add(_ number: UInt32) { add(Int64(number)) }
     @inlinable package mutating func add(_ number: Double) { values.append(Value(.real, number.bitPattern)) }
     @inlinable package mutating func addNull() { values.append(Value(.null)) }
+    /// A number; NULL when it is not known.
+    @inlinable package mutating func add(_ number: Int64, if isKnown: Bool) {
+        if isKnown { add(number) } else { addNull() }
+    }
+    @inlinable package mutating func add(_ number: Double, if isKnown: Bool) {
+        if isKnown { add(number) } else { addNull() }
+    }
 
     /// The bytes written to `bytes` since `start` are the next column, a text in UTF-8.
     package mutating func addText(from start: Int) { add(.text, start) }
@@ -94,11 +101,12 @@ extension Database {
         values.append(Value(kind, UInt64(start), count: Int32(clamping: bytes.count - start)))
     }
 
-    /// Ends a row, all of whose columns have been added.
+    /// Ends a row, all of whose columns have been added: a row with one more or less would be taken for the next one's.
     /// - Throws: SQLite's error, of this row or of one before it.
     package mutating func endRow() throws {
         rowStart = bytes.count
         rowCount += 1
+        precondition(values.count == rowCount &* columns, "a row has not as many values as its table has columns")
         if rowCount == rowsAtOnce { try flush() }
     }
 

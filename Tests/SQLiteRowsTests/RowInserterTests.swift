@@ -88,6 +88,32 @@ import Testing
         #expect(try queue.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM t") } == 0)
     }
 
+    /// Two rows, of which the first has a value more and the second one less, would come out even and be wrong.
+    @Test func aRowWithAnotherNumberOfValuesIsNeverWritten() async {
+        await #expect(processExitsWith: .failure) {
+            let queue = try DatabaseQueue()
+            try queue.write { db in
+                try db.execute(sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER) STRICT")
+                try db.insertRows(into: "t", columns: 2) { rows in
+                    for number in [1, 2, 3] as [UInt32] { rows.add(number) }
+                    try rows.endRow()
+                    rows.add(4 as UInt32)
+                    try rows.endRow()
+                }
+            }
+        }
+        await #expect(processExitsWith: .success) {
+            let queue = try DatabaseQueue()
+            try queue.write { db in
+                try db.execute(sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER) STRICT")
+                try db.insertRows(into: "t", columns: 2) { rows in
+                    for number in [1, 2] as [UInt32] { rows.add(number) }
+                    try rows.endRow()
+                }
+            }
+        }
+    }
+
     /// Texts and blobs are given to SQLite where they lie; a later call must not find them gone.
     @Test func statementsAreUsedAgain() throws {
         let queue = try database()

@@ -1,0 +1,325 @@
+// The table of aspects: its columns, what stands in them, the views of it, and how it is read back.
+
+import Events
+import GRDB
+import SQLiteRows
+
+/// The columns of `fold_aspect`, a row for each aspect of a product. What is counted stands in one array: a column
+/// costs more than a number within one.
+enum AspectColumn: String, TableColumn {
+    static let table = "fold_aspect"
+
+    case id
+    case product
+    case aspect
+    case unit
+    case first = "first_ms"
+    case last = "last_ms"
+    case counts
+    case numberSum = "number_sum"
+    case numberLeast = "number_min"
+    case numberMost = "number_max"
+    case p5
+    case p25
+    case p50
+    case p75
+    case p95
+    case meanNow = "mean_now"
+    /// An array for each; NULL for none. The next two likewise.
+    case choices
+    case codes = "fault_codes"
+    case scales = "rating_scales"
+
+    var type: ColumnType {
+        switch self {
+        case .id: .key
+        case .product, .aspect, .unit, .first, .last: .integer
+        case .numberSum, .numberLeast, .numberMost, .p5, .p25, .p50, .p75, .p95, .meanNow: .real
+        case .counts, .choices, .codes, .scales: .text
+        }
+    }
+
+    static let quantiles = [p5, p25, p50, p75, p95]
+}
+
+/// The array of `AspectColumn.counts`.
+enum AspectPlace: Int, ArrayPlace {
+    case preferences
+    case ratings
+    case uses
+    case texts
+    case faults
+    case others
+    case devices
+    case customers
+    case choosing
+    case flagsOn
+    case flagsOff
+    case numbering
+    case otherNow
+    case otherSets
+    case moves
+    case late
+    case numberCount
+    case useTotal
+    case faultTotal
+    case maxSeverity
+    case otherFaults
+
+    static let column = "\(AspectColumn.table).\(AspectColumn.counts)"
+}
+
+extension AspectColumn {
+    private static let named = "\(SummarySchema.product), \(SummarySchema.aspect)"
+    private static let now = [AspectPlace.choosing, .flagsOn, .flagsOff, .numbering].map(\.sql).joined(separator: " + ")
+    private static let share = "nullif(\(now), 0) AS share"
+
+    static let summaryView = """
+        SELECT \(named), \(SummarySchema.events(AspectPlace.preferences)), \(AspectPlace.devices.named("devices")),
+            \(AspectPlace.customers.named("customers")), \(SummarySchema.time(first)) AS first_time,
+            \(SummarySchema.time(last)) AS last_time, \(now) AS devices_with_preference,
+            \(AspectPlace.moves.named("moves")), \(AspectPlace.late.named("late")),
+            \(AspectPlace.useTotal.named("use_total")), \(AspectPlace.faultTotal.named("fault_total")),
+            \(AspectPlace.maxSeverity.named("max_severity"))
+        FROM \(table)
+        """
+
+    static let preferenceView = """
+        SELECT \(named), \(SummarySchema.name(.value, ChoicePlace.word.sql)) AS value,
+            \(ChoicePlace.devices.named("devices_now")), 1.0 * \(ChoicePlace.devices.sql) / \(share),
+            \(ChoicePlace.sets.named("sets"))
+        FROM \(table), json_each(\(choices)) AS \(ChoicePlace.array)
+        UNION ALL
+        SELECT \(named), '__other__', \(AspectPlace.otherNow.sql), 1.0 * \(AspectPlace.otherNow.sql) / \(share),
+            \(AspectPlace.otherSets.sql)
+        FROM \(table) WHERE \(AspectPlace.otherNow.sql) + \(AspectPlace.otherSets.sql) > 0
+        UNION ALL
+        SELECT \(named), 'true', \(AspectPlace.flagsOn.sql), 1.0 * \(AspectPlace.flagsOn.sql) / \(share), NULL
+        FROM \(table) WHERE \(AspectPlace.flagsOn.sql) > 0
+        UNION ALL
+        SELECT \(named), 'false', \(AspectPlace.flagsOff.sql), 1.0 * \(AspectPlace.flagsOff.sql) / \(share), NULL
+        FROM \(table) WHERE \(AspectPlace.flagsOff.sql) > 0
+        """
+
+    static let numericView = """
+        SELECT \(named), \(SummarySchema.unit), \(AspectPlace.numbering.named("devices_now")), \(p5), \(p25), \(p50),
+            \(p75), \(p95), \(AspectPlace.numberCount.named("sets")),
+            \(numberSum) / \(AspectPlace.numberCount.sql) AS mean, \(numberLeast) AS least, \(numberMost) AS most,
+            \(meanNow)
+        FROM \(table) WHERE \(AspectPlace.numberCount.sql) > 0
+        """
+
+    static let ratingView = """
+        SELECT product, aspect, \(SummarySchema.scale) AS "scale", ratings, 1.0 * sum / ratings AS mean,
+            CASE "scale" WHEN 0 THEN (sum + \(ProjectionLimits.priorRatings) * product_mean)
+                / (ratings + \(ProjectionLimits.priorRatings)) END AS adjusted_mean,
+            1.0 * top / ratings AS top_share, top_low, top_high, histogram
+        FROM (
+            SELECT \(SummarySchema.name(.product, "a.product")) AS product,
+                \(SummarySchema.name(.aspect, "a.aspect")) AS aspect, \(ScalePlace.scale.sql) AS "scale",
+                \(ScalePlace.count.sql) AS ratings, \(ScalePlace.sum.sql) AS sum, \(ScalePlace.top.sql) AS top,
+                \(ScalePlace.topLow.sql) AS top_low, \(ScalePlace.topHigh.sql) AS top_high,
+                \(ScalePlace.histogram.sql) AS histogram,
+                p.\(ProductColumn.ratingSum) / nullif(p.\(ProductColumn.ratingCount), 0) AS product_mean
+            FROM \(table) AS a JOIN \(ProductColumn.table) AS p USING (product),
+                json_each(a.\(scales)) AS \(ScalePlace.array)
+        )
+        """
+
+    static let usageView = """
+        SELECT \(named), \(AspectPlace.uses.named("events")), \(AspectPlace.useTotal.named("total"))
+        FROM \(table) WHERE \(AspectPlace.uses.sql) > 0
+        """
+
+    static let faultView = """
+        SELECT \(named), \(SummarySchema.name(.value, FaultPlace.word.sql, label: "code")) AS code,
+            \(FaultPlace.events.sql) AS events, \(FaultPlace.total.sql) AS total,
+            \(FaultPlace.maxSeverity.sql) AS max_severity
+        FROM \(table), json_each(\(codes)) AS \(FaultPlace.array)
+        UNION ALL
+        SELECT \(named), '__other__', NULL, \(AspectPlace.otherFaults.sql), NULL
+        FROM \(table) WHERE \(AspectPlace.otherFaults.sql) > 0
+        """
+}
+
+extension CheckpointWriter {
+    func writeAspects(_ state: inout SummaryState) throws {
+        var keys = state.changes.aspects.map { slot in
+            SortKey(key: SummarySchema.aspectKey(state.aspects[Int(slot)]), row: slot)
+        }
+        keys.sortByKey()
+        try db.insertRows(of: AspectColumn.self) { columns, rows in
+            try Self.addAspects(keys, &state, columns, to: &rows)
+        }
+    }
+
+    private static func addAspects(
+        _ keys: [SortKey], _ state: inout SummaryState, _ columns: [AspectColumn], to rows: inout RowInserter
+    ) throws {
+        for (place, key) in keys.enumerated() {
+            if place % Chains.capacity == 0 {
+                state.prefetchToWrite(keys[place..<min(keys.count, place + Chains.capacity)])
+            }
+            let slot = Int(key.row)
+            state.refreshQuantiles(slot)
+            let row = state.aspects[slot]
+            let numbers = row.numbers.with(row.stint)
+            for column in columns { rows.add(column, of: key.key, row, numbers, state) }
+            try rows.endRow()
+        }
+    }
+}
+
+extension RowInserter {
+    @inline(__always)
+    fileprivate mutating func add(
+        _ column: AspectColumn, of key: Int64, _ row: AspectRow, _ numbers: NumberSum,
+        _ state: borrowing SummaryState
+    ) {
+        switch column {
+        case .id: add(key)
+        case .product: add(row.product)
+        case .aspect: add(row.aspect)
+        case .unit: add(row.unit)
+        case .first: add(row.first, if: row.first <= row.last)
+        case .last: add(row.last, if: row.first <= row.last)
+        case .counts: addCounts(row, numbers)
+        case .numberSum: add(numbers.sum, if: numbers.count > 0)
+        case .numberLeast: add(numbers.least, if: numbers.count > 0)
+        case .numberMost: add(numbers.most, if: numbers.count > 0)
+        case .p5: add(row.quantiles[0], if: row.numbering > 0)
+        case .p25: add(row.quantiles[1], if: row.numbering > 0)
+        case .p50: add(row.quantiles[2], if: row.numbering > 0)
+        case .p75: add(row.quantiles[3], if: row.numbering > 0)
+        case .p95: add(row.quantiles[4], if: row.numbering > 0)
+        case .meanNow: add(row.meanNow, if: row.numbering > 0)
+        case .choices: if row.words == AspectRow.none { addNull() } else { addChoices(state, row) }
+        case .codes: if row.faults == AspectRow.none { addNull() } else { addFaults(state, row) }
+        case .scales: if row.ratings == AspectRow.none { addNull() } else { addRatings(state, row) }
+        }
+    }
+
+    private mutating func addCounts(_ row: AspectRow, _ numbers: NumberSum) {
+        addArray(AspectPlace.self) { place, json in
+            switch place {
+            case .preferences: json.addNumber(row.kinds.preferences)
+            case .ratings: json.addNumber(row.kinds.ratings)
+            case .uses: json.addNumber(row.kinds.uses)
+            case .texts: json.addNumber(row.kinds.texts)
+            case .faults: json.addNumber(row.kinds.faults)
+            case .others: json.addNumber(row.kinds.others)
+            case .devices: json.addNumber(row.devices)
+            case .customers: json.addNumber(row.customers)
+            case .choosing: json.addNumber(row.choosing)
+            case .flagsOn: json.addNumber(row.flagsOn)
+            case .flagsOff: json.addNumber(row.flagsOff)
+            case .numbering: json.addNumber(row.numbering)
+            case .otherNow: json.addNumber(row.otherNow)
+            case .otherSets: json.addNumber(row.otherSets)
+            case .moves: json.addNumber(row.moves)
+            case .late: json.addNumber(row.late)
+            case .numberCount: json.addNumber(numbers.count)
+            // SQLite's numbers end here.
+            case .useTotal: json.addNumber(min(row.useTotal, UInt64(Int64.max)))
+            case .faultTotal: json.addNumber(min(row.faultTotal, UInt64(Int64.max)))
+            case .maxSeverity: json.addNumber(UInt64(row.maxSeverity))
+            case .otherFaults: json.addNumber(min(row.otherFaults, UInt64(Int64.max)))
+            }
+        }
+    }
+}
+
+extension SummaryReading {
+    mutating func readAspects() throws {
+        for row in try aspectRows() { summary.aspects.append(try aspect(row)) }
+        sortAspects()
+    }
+
+    /// The rows of the product's aspects, in the order of their numbers.
+    func aspectRows() throws -> [Row] {
+        let isOfProduct = SummaryTables.isOfProduct(AspectColumn.id)
+        return try fetch("SELECT * FROM \(AspectColumn.table) WHERE \(isOfProduct) ORDER BY \(AspectColumn.id)")
+    }
+
+    private mutating func aspect(_ row: Row) throws -> AspectSummary {
+        var aspect = AspectSummary(aspect: try name(.aspect, try row.value(AspectColumn.aspect)))
+        let counts = NumberArray(try row.value(AspectColumn.counts))
+        aspect.kinds = try KindCounts(counts, from: AspectPlace.preferences)
+        aspect.devices = try counts.count(AspectPlace.devices)
+        aspect.customers = try counts.count(AspectPlace.customers)
+        aspect.first = try row.time(AspectColumn.first)
+        aspect.last = try row.time(AspectColumn.last)
+        aspect.useTotal = counts.total(AspectPlace.useTotal)
+        aspect.faultTotal = counts.total(AspectPlace.faultTotal)
+        aspect.maxSeverity = counts.total(AspectPlace.maxSeverity)
+        if aspect.kinds.preferences > 0 { aspect.preference = try preference(row, counts) }
+        for scale in try row.arrays(AspectColumn.scales) {
+            aspect.ratings.append(try rating(scale))
+        }
+        aspect.ratings.sort { $0.count > $1.count }
+        var faults: [FaultSummary] = []
+        for code in try row.arrays(AspectColumn.codes) {
+            faults.append(
+                FaultSummary(
+                    code: try name(.value, try code.word(FaultPlace.word)), events: try code.count(FaultPlace.events),
+                    total: code.total(FaultPlace.total), maxSeverity: try code.count(FaultPlace.maxSeverity)))
+        }
+        let others = counts.total(AspectPlace.otherFaults)
+        if others > 0 {
+            faults.append(FaultSummary(code: "__other__", events: nil, total: others, maxSeverity: nil))
+        }
+        faults.sort { ($1.total, $0.code) < ($0.total, $1.code) }
+        aspect.faults = faults
+        return aspect
+    }
+
+    private mutating func preference(_ row: Row, _ counts: NumberArray) throws -> PreferenceSummary {
+        var preference = PreferenceSummary()
+        preference.sets = try counts.count(AspectPlace.preferences)
+        preference.moves = try counts.count(AspectPlace.moves)
+        let (on, off) = (try counts.count(AspectPlace.flagsOn), try counts.count(AspectPlace.flagsOff))
+        let devices = try counts.count(AspectPlace.choosing) + counts.count(AspectPlace.numbering) + on + off
+        preference.devices = devices
+        let whole = Double(max(1, devices))
+        func add(_ value: String, _ devices: Int, _ sets: Int?) {
+            preference.choices.append(
+                ChoiceSummary(value: value, devices: devices, share: Double(devices) / whole, sets: sets))
+        }
+        for choice in try row.arrays(AspectColumn.choices) {
+            let word = try name(.value, try choice.word(ChoicePlace.word))
+            add(word, try choice.count(ChoicePlace.devices), try choice.count(ChoicePlace.sets))
+        }
+        if on + off > 0 {
+            add("true", on, nil)
+            add("false", off, nil)
+        }
+        let (otherNow, otherSets) = (try counts.count(AspectPlace.otherNow), try counts.count(AspectPlace.otherSets))
+        if otherNow + otherSets > 0 { add("__other__", otherNow, otherSets) }
+        preference.choices.sort {
+            ($1.devices ?? 0, $1.sets ?? 0, $0.value) < ($0.devices ?? 0, $0.sets ?? 0, $1.value)
+        }
+        preference.numbers = try numbers(row, counts)
+        return preference
+    }
+
+    private mutating func numbers(_ row: Row, _ counts: NumberArray) throws -> NumberSummary? {
+        let count = try counts.count(AspectPlace.numberCount)
+        guard count > 0 else { return nil }
+        let (unit, devices): (UInt32, Int) = (
+            try row.value(AspectColumn.unit), try counts.count(AspectPlace.numbering)
+        )
+        var numbers = NumberSummary()
+        numbers.devices = devices
+        numbers.unit = unit == 0 ? nil : try name(.unit, unit)
+        if devices > 0 {
+            numbers.quantiles = try AspectColumn.quantiles.map { try row.value($0) }
+            numbers.meanNow = try row.value(AspectColumn.meanNow)
+        }
+        numbers.sets = count
+        let sum: Double = try row.value(AspectColumn.numberSum)
+        numbers.mean = sum / Double(count)
+        numbers.least = try row.value(AspectColumn.numberLeast)
+        numbers.most = try row.value(AspectColumn.numberMost)
+        return numbers
+    }
+}
