@@ -100,7 +100,9 @@ extension SummaryState {
             case .ratingGiven, .faultSeen:
                 others.add(index, if: true)
                 continue
-            default: continue
+            case .custom, .featureUsed, .feedbackText, .stateReported, .stateDesired, .consentGiven, .consentWithdrawn,
+                .receipt, .gap, .reply, .notice, .question, .settings:
+                continue
             }
             let slot = Int(item.slot)
             let new = Held(events[event].valueKind, events[event].valueBits, item.row)
@@ -130,7 +132,10 @@ extension SummaryState {
         switch event.kind {
         case .ratingGiven: applyRating(event, item)
         case .faultSeen: applyFault(event, item)
-        default: break
+        // Preferences are counted before; the others say nothing but that they were there.
+        case .preferenceSet, .custom, .featureUsed, .feedbackText, .stateReported, .stateDesired, .consentGiven,
+            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
+            break
         }
     }
 
@@ -243,7 +248,9 @@ extension SummaryState {
         switch event.kind {
         case .feedbackText: rating = nil
         case .ratingGiven: rating = event.number
-        default: return
+        case .preferenceSet, .custom, .featureUsed, .faultSeen, .stateReported, .stateDesired, .consentGiven,
+            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
+            return
         }
         let start = changes.textBytes.count
         let end = Int(event.textStart) + Int(event.textLength)

@@ -196,7 +196,9 @@ struct Times: BitwiseCopyable {
         switch event.kind {
         case .featureUsed: uses = UInt64(event.count)
         case .faultSeen: faults = UInt64(event.count)
-        default: break
+        case .preferenceSet, .ratingGiven, .custom, .feedbackText, .stateReported, .stateDesired, .consentGiven,
+            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
+            break
         }
     }
 }
