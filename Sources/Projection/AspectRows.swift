@@ -166,26 +166,35 @@ extension AspectRow: SnapshotRow {
     }
 }
 
-/// One aspect of one product on one day.
+/// One aspect of one product on one day, in 128 bytes: counts stop at `UInt32.max`, which is their bound.
 struct AspectDayRow: Sendable, BitwiseCopyable {
     /// The first bytes, up to `words`; and up to `numbers` (`RowLayout`).
     static let wordsBytes = 16
-    static let countsBytes = 144
+    static let countsBytes = 88
 
     var slot: UInt32 = 0
     var day: Int32 = 0
     var isDirty = false
     var words = AspectRow.none
-    var kinds = KindCounts()
+    /// In the order of `KindCounts`.
+    var kinds = InlineArray<6, UInt32>(repeating: 0)
     /// Ratings of 1 to 5 only.
-    var ratingCount: UInt64 = 0
+    var ratingCount: UInt32 = 0
+    var histogram = InlineArray<5, UInt32>(repeating: 0)
     var ratingSum = 0.0
-    var histogram = InlineArray<5, UInt64>(repeating: 0)
     var useTotal: UInt64 = 0
     var faultTotal: UInt64 = 0
-    var otherSets: UInt64 = 0
     /// Without those of the stint, if it is of this day.
     var numbers = NumberSum()
+    var otherSets: UInt32 = 0
+}
+
+extension UInt32 {
+    /// Adds to a count; one that would not fit stays at the largest number.
+    @inline(__always) package mutating func count(_ more: UInt32 = 1) {
+        let (sum, isBeyond) = addingReportingOverflow(more)
+        self = isBeyond ? .max : sum
+    }
 }
 
 extension AspectDayRow: SnapshotRow {
@@ -193,13 +202,13 @@ extension AspectDayRow: SnapshotRow {
         coder.code(&slot)
         coder.code(&day)
         coder.code(&words)
-        kinds.code(with: &coder)
+        for place in KindCounts.places { coder.code(&kinds[place]) }
         coder.code(&ratingCount)
-        coder.code(&ratingSum)
         for place in 0..<5 { coder.code(&histogram[place]) }
+        coder.code(&ratingSum)
         coder.code(&useTotal)
         coder.code(&faultTotal)
-        coder.code(&otherSets)
         numbers.code(with: &coder)
+        coder.code(&otherSets)
     }
 }

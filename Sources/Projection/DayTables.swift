@@ -255,15 +255,15 @@ extension RowInserter {
         let more = DayRatingPlace.allCases.count + DayNumberPlace.allCases.count + 4
         addArray(AspectDayPlace.self, more: more) { place, json in
             switch place {
-            case .preferences: json.addNumber(row.kinds.preferences)
-            case .ratings: json.addNumber(row.kinds.ratings)
-            case .uses: json.addNumber(row.kinds.uses)
-            case .texts: json.addNumber(row.kinds.texts)
-            case .faults: json.addNumber(row.kinds.faults)
-            case .others: json.addNumber(row.kinds.others)
+            case .preferences: json.addNumber(UInt64(row.kinds[0]))
+            case .ratings: json.addNumber(UInt64(row.kinds[1]))
+            case .uses: json.addNumber(UInt64(row.kinds[2]))
+            case .texts: json.addNumber(UInt64(row.kinds[3]))
+            case .faults: json.addNumber(UInt64(row.kinds[4]))
+            case .others: json.addNumber(UInt64(row.kinds[5]))
             case .useTotal: json.addNumber(row.useTotal)
             case .faultTotal: json.addNumber(row.faultTotal)
-            case .otherSets: json.addNumber(row.otherSets)
+            case .otherSets: json.addNumber(UInt64(row.otherSets))
             case .rating: if row.ratingCount > 0 || numbers.count > 0 { Self.addRating(row, &json) }
             case .numbers: if numbers.count > 0 { Self.add(numbers, &json) }
             }
@@ -275,13 +275,13 @@ extension RowInserter {
         if row.ratingCount > 0 {
             for place in DayRatingPlace.allCases {
                 switch place {
-                case .count: json.addNumber(row.ratingCount)
+                case .count: json.addNumber(UInt64(row.ratingCount))
                 case .sum: json.addNumber(row.ratingSum)
-                case .ones: json.addNumber(row.histogram[0])
-                case .twos: json.addNumber(row.histogram[1])
-                case .threes: json.addNumber(row.histogram[2])
-                case .fours: json.addNumber(row.histogram[3])
-                case .fives: json.addNumber(row.histogram[4])
+                case .ones: json.addNumber(UInt64(row.histogram[0]))
+                case .twos: json.addNumber(UInt64(row.histogram[1]))
+                case .threes: json.addNumber(UInt64(row.histogram[2]))
+                case .fours: json.addNumber(UInt64(row.histogram[3]))
+                case .fives: json.addNumber(UInt64(row.histogram[4]))
                 }
             }
         }

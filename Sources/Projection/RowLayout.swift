@@ -27,6 +27,7 @@ package enum RowLayout {
                 name: "AspectToday: two lines, the second one from numbers", stated: 64,
                 found: MemoryLayout<AspectToday>.offset(of: \.numbers)),
             Fact(name: "AspectToday: two lines", stated: 128, found: MemoryLayout<AspectToday>.stride),
+            Fact(name: "AspectDayRow: 128 bytes", stated: 128, found: MemoryLayout<AspectDayRow>.stride),
             Fact(name: "DeviceRow: a line", stated: 64, found: MemoryLayout<DeviceRow>.stride),
         ]
     }

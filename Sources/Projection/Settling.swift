@@ -119,7 +119,7 @@ extension AspectRow {
 
 extension AspectDayRow {
     fileprivate mutating func add(_ today: AspectToday) {
-        kinds.add(today)
+        for place in KindCounts.places { kinds[place].count(today.kinds[place]) }
         useTotal &+= UInt64(today.uses)
         faultTotal &+= UInt64(today.faults)
     }

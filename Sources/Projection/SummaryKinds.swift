@@ -141,7 +141,7 @@ extension SummaryState {
     private mutating func countChoice(_ choice: UInt32, _ slot: Int, _ dayRow: UInt32) {
         guard choice != Work.none else {
             aspects[slot].otherSets += 1
-            if dayRow != Work.none { aspectDays[Int(dayRow)].otherSets += 1 }
+            if dayRow != Work.none { aspectDays[Int(dayRow)].otherSets.count() }
             return
         }
         let row = Int(choice)
@@ -198,9 +198,9 @@ extension SummaryState {
     }
 
     @inline(__always) private static func add(_ rating: Rating, _ row: inout AspectDayRow) {
-        row.ratingCount &+= 1
+        row.ratingCount.count()
         row.ratingSum += rating.number
-        row.histogram[min(4, max(0, rating.place))] &+= 1
+        row.histogram[min(4, max(0, rating.place))].count()
     }
 
     private mutating func applyFault(_ event: borrowing Event, _ item: Work) {

@@ -239,7 +239,7 @@ extension Totals {
 
 extension AspectDayRow {
     fileprivate mutating func add(at kind: Int, _ times: Times) {
-        kinds.add(at: kind)
+        kinds[kind].count()
         useTotal &+= times.uses
         faultTotal &+= times.faults
     }

@@ -10,6 +10,16 @@ import Testing
         #expect(fact.found == fact.stated, "\(fact.name)")
     }
 
+    @Test func aCountOfADayStopsAtItsBound() {
+        var count = UInt32.max - 3
+        count.count(2)
+        #expect(count == UInt32.max - 1)
+        count.count(2)
+        #expect(count == UInt32.max)
+        count.count()
+        #expect(count == UInt32.max)
+    }
+
     /// The file has the tables and the columns that the descriptors name, in their order.
     @Test func tablesHaveTheColumnsOfTheirDescriptors() throws {
         let folder = try Folder()
