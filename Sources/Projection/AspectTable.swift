@@ -14,7 +14,8 @@ enum SlotColumn: String, TableColumn {
     var type: ColumnType { self == .id ? .key : .integer }
 }
 
-/// The columns of `fold_aspect`, a row for each aspect of a product.
+/// The columns of `fold_aspect`, a row for each aspect of a product. What is counted stands in one array: a column
+/// costs more than a number within one.
 enum AspectColumn: String, TableColumn {
     static let table = "fold_aspect"
 
@@ -22,26 +23,9 @@ enum AspectColumn: String, TableColumn {
     case product
     case aspect
     case unit
-    case events
-    case preferences
-    case ratings
-    case uses
-    case texts
-    case faults
-    case others
     case first = "first_ms"
     case last = "last_ms"
-    case devices
-    case customers
-    case choosing
-    case flagsOn = "flags_on"
-    case flagsOff = "flags_off"
-    case numbering
-    case otherNow = "other_now"
-    case otherSets = "other_sets"
-    case moves
-    case late
-    case numberCount = "number_count"
+    case counts
     case numberSum = "number_sum"
     case numberLeast = "number_min"
     case numberMost = "number_max"
@@ -51,10 +35,7 @@ enum AspectColumn: String, TableColumn {
     case p75
     case p95
     case meanNow = "mean_now"
-    case useTotal = "use_total"
-    case faultTotal = "fault_total"
-    case maxSeverity = "max_severity"
-    case otherFaults = "other_faults"
+    /// An array for each; NULL for none. The next two likewise.
     case choices
     case codes = "fault_codes"
     case scales = "rating_scales"
@@ -62,74 +43,80 @@ enum AspectColumn: String, TableColumn {
     var type: ColumnType {
         switch self {
         case .slot: .key
+        case .product, .aspect, .unit, .first, .last: .integer
         case .numberSum, .numberLeast, .numberMost, .p5, .p25, .p50, .p75, .p95, .meanNow: .real
-        case .choices, .codes, .scales: .text
-        default: .integer
+        case .counts, .choices, .codes, .scales: .text
         }
     }
 
     static let quantiles = [p5, p25, p50, p75, p95]
 }
 
-/// An array of `AspectColumn.choices`.
-enum ChoicePlace: Int, ArrayPlace {
-    case word
+/// The array of `AspectColumn.counts`.
+enum AspectPlace: Int, ArrayPlace {
+    case preferences
+    case ratings
+    case uses
+    case texts
+    case faults
+    case others
     case devices
-    case sets
-}
-
-/// An array of `AspectColumn.codes`.
-enum FaultPlace: Int, ArrayPlace {
-    case word
-    case events
-    case total
+    case customers
+    case choosing
+    case flagsOn
+    case flagsOff
+    case numbering
+    case otherNow
+    case otherSets
+    case moves
+    case late
+    case numberCount
+    case useTotal
+    case faultTotal
     case maxSeverity
-}
+    case otherFaults
 
-/// An array of `AspectColumn.scales`.
-enum ScalePlace: Int, ArrayPlace {
-    case scale
-    case count
-    case sum
-    case top
-    case topLow
-    case topHigh
-    /// An array.
-    case histogram
+    static let column = "\(AspectColumn.table).\(AspectColumn.counts)"
 }
 
 extension AspectColumn {
     private static let named = "\(SummarySchema.product), \(SummarySchema.aspect)"
-    private static let now = "(\(choosing) + \(flagsOn) + \(flagsOff) + \(numbering))"
+    private static let now = [AspectPlace.choosing, .flagsOn, .flagsOff, .numbering].map(\.sql).joined(separator: " + ")
+    private static let share = "nullif(\(now), 0) AS share"
 
     static let summaryView = """
-        SELECT \(named), \(events), \(SummarySchema.kinds), \(devices), \(customers),
-            \(SummarySchema.time(first)) AS first_time, \(SummarySchema.time(last)) AS last_time,
-            \(now) AS devices_with_preference, \(moves), \(late), \(useTotal), \(faultTotal), \(maxSeverity)
+        SELECT \(named), \(SummarySchema.events(AspectPlace.preferences)), \(AspectPlace.devices.named("devices")),
+            \(AspectPlace.customers.named("customers")), \(SummarySchema.time(first)) AS first_time,
+            \(SummarySchema.time(last)) AS last_time, \(now) AS devices_with_preference,
+            \(AspectPlace.moves.named("moves")), \(AspectPlace.late.named("late")),
+            \(AspectPlace.useTotal.named("use_total")), \(AspectPlace.faultTotal.named("fault_total")),
+            \(AspectPlace.maxSeverity.named("max_severity"))
         FROM \(table)
         """
 
     static let preferenceView = """
         SELECT \(named), \(SummarySchema.name(.value, ChoicePlace.word.sql)) AS value,
-            \(ChoicePlace.devices.sql) AS devices_now,
-            1.0 * \(ChoicePlace.devices.sql) / nullif(\(now), 0) AS share, \(ChoicePlace.sets.sql) AS sets
+            \(ChoicePlace.devices.named("devices_now")), 1.0 * \(ChoicePlace.devices.sql) / \(share),
+            \(ChoicePlace.sets.named("sets"))
         FROM \(table), json_each(\(choices)) AS \(ChoicePlace.array)
         UNION ALL
-        SELECT \(named), '__other__', \(otherNow), 1.0 * \(otherNow) / nullif(\(now), 0), \(otherSets)
-        FROM \(table) WHERE \(otherNow) + \(otherSets) > 0
+        SELECT \(named), '__other__', \(AspectPlace.otherNow.sql), 1.0 * \(AspectPlace.otherNow.sql) / \(share),
+            \(AspectPlace.otherSets.sql)
+        FROM \(table) WHERE \(AspectPlace.otherNow.sql) + \(AspectPlace.otherSets.sql) > 0
         UNION ALL
-        SELECT \(named), 'true', \(flagsOn), 1.0 * \(flagsOn) / nullif(\(now), 0), NULL
-        FROM \(table) WHERE \(flagsOn) > 0
+        SELECT \(named), 'true', \(AspectPlace.flagsOn.sql), 1.0 * \(AspectPlace.flagsOn.sql) / \(share), NULL
+        FROM \(table) WHERE \(AspectPlace.flagsOn.sql) > 0
         UNION ALL
-        SELECT \(named), 'false', \(flagsOff), 1.0 * \(flagsOff) / nullif(\(now), 0), NULL
-        FROM \(table) WHERE \(flagsOff) > 0
+        SELECT \(named), 'false', \(AspectPlace.flagsOff.sql), 1.0 * \(AspectPlace.flagsOff.sql) / \(share), NULL
+        FROM \(table) WHERE \(AspectPlace.flagsOff.sql) > 0
         """
 
     static let numericView = """
-        SELECT \(named), \(SummarySchema.unit), \(numbering) AS devices_now, \(p5), \(p25), \(p50), \(p75), \(p95),
-            \(numberCount) AS sets, \(numberSum) / \(numberCount) AS mean, \(numberLeast) AS least,
-            \(numberMost) AS most, \(meanNow)
-        FROM \(table) WHERE \(numberCount) > 0
+        SELECT \(named), \(SummarySchema.unit), \(AspectPlace.numbering.named("devices_now")), \(p5), \(p25), \(p50),
+            \(p75), \(p95), \(AspectPlace.numberCount.named("sets")),
+            \(numberSum) / \(AspectPlace.numberCount.sql) AS mean, \(numberLeast) AS least, \(numberMost) AS most,
+            \(meanNow)
+        FROM \(table) WHERE \(AspectPlace.numberCount.sql) > 0
         """
 
     static let ratingView = """
@@ -150,7 +137,8 @@ extension AspectColumn {
         """
 
     static let usageView = """
-        SELECT \(named), \(uses) AS events, \(useTotal) AS total FROM \(table) WHERE \(uses) > 0
+        SELECT \(named), \(AspectPlace.uses.named("events")), \(AspectPlace.useTotal.named("total"))
+        FROM \(table) WHERE \(AspectPlace.uses.sql) > 0
         """
 
     static let faultView = """
@@ -159,7 +147,8 @@ extension AspectColumn {
             \(FaultPlace.maxSeverity.sql) AS max_severity
         FROM \(table), json_each(\(codes)) AS \(FaultPlace.array)
         UNION ALL
-        SELECT \(named), '__other__', NULL, \(otherFaults), NULL FROM \(table) WHERE \(otherFaults) > 0
+        SELECT \(named), '__other__', NULL, \(AspectPlace.otherFaults.sql), NULL
+        FROM \(table) WHERE \(AspectPlace.otherFaults.sql) > 0
         """
 }
 
@@ -207,7 +196,7 @@ extension CheckpointWriter {
 extension RowInserter {
     @inline(__always)
     fileprivate mutating func add(
-        _ column: AspectColumn, of slot: UInt32, _ row: borrowing AspectRow, _ numbers: NumberSum,
+        _ column: AspectColumn, of slot: UInt32, _ row: AspectRow, _ numbers: NumberSum,
         _ state: borrowing SummaryState
     ) {
         switch column {
@@ -215,26 +204,9 @@ extension RowInserter {
         case .product: add(row.product)
         case .aspect: add(row.aspect)
         case .unit: add(row.unit)
-        case .events: add(row.kinds.total)
-        case .preferences: add(row.kinds.preferences)
-        case .ratings: add(row.kinds.ratings)
-        case .uses: add(row.kinds.uses)
-        case .texts: add(row.kinds.texts)
-        case .faults: add(row.kinds.faults)
-        case .others: add(row.kinds.others)
         case .first: add(row.first, if: row.first <= row.last)
         case .last: add(row.last, if: row.first <= row.last)
-        case .devices: add(row.devices)
-        case .customers: add(row.customers)
-        case .choosing: add(row.choosing)
-        case .flagsOn: add(row.flagsOn)
-        case .flagsOff: add(row.flagsOff)
-        case .numbering: add(row.numbering)
-        case .otherNow: add(row.otherNow)
-        case .otherSets: add(row.otherSets)
-        case .moves: add(row.moves)
-        case .late: add(row.late)
-        case .numberCount: add(numbers.count)
+        case .counts: addCounts(row, numbers)
         case .numberSum: add(numbers.sum, if: numbers.count > 0)
         case .numberLeast: add(numbers.least, if: numbers.count > 0)
         case .numberMost: add(numbers.most, if: numbers.count > 0)
@@ -244,50 +216,37 @@ extension RowInserter {
         case .p75: add(row.quantiles[3], if: row.numbering > 0)
         case .p95: add(row.quantiles[4], if: row.numbering > 0)
         case .meanNow: add(row.meanNow, if: row.numbering > 0)
-        case .useTotal: add(row.useTotal)
-        case .faultTotal: add(row.faultTotal)
-        case .maxSeverity: add(UInt64(row.maxSeverity))
-        case .otherFaults: add(row.otherFaults)
-        case .choices: addChoices(state, row)
-        case .codes: addFaults(state, row)
-        case .scales: addRatings(state, row)
+        case .choices: if row.words == AspectRow.none { addNull() } else { addChoices(state, row) }
+        case .codes: if row.faults == AspectRow.none { addNull() } else { addFaults(state, row) }
+        case .scales: if row.ratings == AspectRow.none { addNull() } else { addRatings(state, row) }
         }
     }
 
-    private mutating func addChoices(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.words, of: state.choices, ChoicePlace.self) { choice, place, json in
+    private mutating func addCounts(_ row: AspectRow, _ numbers: NumberSum) {
+        addArray(AspectPlace.self) { place, json in
             switch place {
-            case .word: json.addNumber(UInt64(choice.word))
-            case .devices: json.addNumber(choice.now)
-            case .sets: json.addNumber(choice.sets)
-            }
-        }
-    }
-
-    private mutating func addFaults(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.faults, of: state.faults, FaultPlace.self) { fault, place, json in
-            switch place {
-            case .word: json.addNumber(UInt64(fault.word))
-            case .events: json.addNumber(fault.events)
-            case .total: json.addNumber(fault.times)
-            case .maxSeverity: json.addNumber(UInt64(fault.severity))
-            }
-        }
-    }
-
-    private mutating func addRatings(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.ratings, of: state.ratings, ScalePlace.self, more: RatingRow.places) { rating, place, json in
-            switch place {
-            case .scale: json.addNumber(UInt64(rating.scale))
-            case .count: json.addNumber(rating.count)
-            case .sum: json.addNumber(rating.sum)
-            case .top: json.addNumber(rating.top)
-            case .topLow: json.addNumber(wilsonBounds(rating.top, of: rating.count).low)
-            case .topHigh: json.addNumber(wilsonBounds(rating.top, of: rating.count).high)
-            case .histogram:
-                json.openArray()
-                for place in 0..<histogramPlaces(rating.scale) { json.addNumber(rating.histogram[place]) }
-                json.closeArray()
+            case .preferences: json.addNumber(row.kinds.preferences)
+            case .ratings: json.addNumber(row.kinds.ratings)
+            case .uses: json.addNumber(row.kinds.uses)
+            case .texts: json.addNumber(row.kinds.texts)
+            case .faults: json.addNumber(row.kinds.faults)
+            case .others: json.addNumber(row.kinds.others)
+            case .devices: json.addNumber(row.devices)
+            case .customers: json.addNumber(row.customers)
+            case .choosing: json.addNumber(row.choosing)
+            case .flagsOn: json.addNumber(row.flagsOn)
+            case .flagsOff: json.addNumber(row.flagsOff)
+            case .numbering: json.addNumber(row.numbering)
+            case .otherNow: json.addNumber(row.otherNow)
+            case .otherSets: json.addNumber(row.otherSets)
+            case .moves: json.addNumber(row.moves)
+            case .late: json.addNumber(row.late)
+            case .numberCount: json.addNumber(numbers.count)
+            // SQLite's numbers end here.
+            case .useTotal: json.addNumber(min(row.useTotal, UInt64(Int64.max)))
+            case .faultTotal: json.addNumber(min(row.faultTotal, UInt64(Int64.max)))
+            case .maxSeverity: json.addNumber(UInt64(row.maxSeverity))
+            case .otherFaults: json.addNumber(min(row.otherFaults, UInt64(Int64.max)))
             }
         }
     }
@@ -305,27 +264,28 @@ extension SummaryReading {
 
     private mutating func aspect(_ row: Row) throws -> AspectSummary {
         var aspect = AspectSummary(aspect: try name(.aspect, try row.value(AspectColumn.aspect)))
-        aspect.kinds = try KindCounts(row)
-        aspect.devices = try row.count(AspectColumn.devices)
-        aspect.customers = try row.count(AspectColumn.customers)
+        let counts = NumberArray(try row.value(AspectColumn.counts))
+        aspect.kinds = try KindCounts(counts, from: AspectPlace.preferences)
+        aspect.devices = try counts.count(AspectPlace.devices)
+        aspect.customers = try counts.count(AspectPlace.customers)
         aspect.first = try row.time(AspectColumn.first)
         aspect.last = try row.time(AspectColumn.last)
-        aspect.useTotal = try row.total(AspectColumn.useTotal)
-        aspect.faultTotal = try row.total(AspectColumn.faultTotal)
-        aspect.maxSeverity = try row.total(AspectColumn.maxSeverity)
-        if aspect.kinds.preferences > 0 { aspect.preference = try preference(row) }
-        for scale in NumberArray(try row.value(AspectColumn.scales)).arrays {
+        aspect.useTotal = counts.total(AspectPlace.useTotal)
+        aspect.faultTotal = counts.total(AspectPlace.faultTotal)
+        aspect.maxSeverity = counts.total(AspectPlace.maxSeverity)
+        if aspect.kinds.preferences > 0 { aspect.preference = try preference(row, counts) }
+        for scale in try row.arrays(AspectColumn.scales) {
             aspect.ratings.append(try rating(scale))
         }
         aspect.ratings.sort { $0.count > $1.count }
         var faults: [FaultSummary] = []
-        for code in NumberArray(try row.value(AspectColumn.codes)).arrays {
+        for code in try row.arrays(AspectColumn.codes) {
             faults.append(
                 FaultSummary(
                     code: try name(.value, try code.word(FaultPlace.word)), events: try code.count(FaultPlace.events),
                     total: code.total(FaultPlace.total), maxSeverity: try code.count(FaultPlace.maxSeverity)))
         }
-        let others = try row.total(AspectColumn.otherFaults)
+        let others = counts.total(AspectPlace.otherFaults)
         if others > 0 {
             faults.append(FaultSummary(code: "__other__", events: nil, total: others, maxSeverity: nil))
         }
@@ -334,19 +294,19 @@ extension SummaryReading {
         return aspect
     }
 
-    private mutating func preference(_ row: Row) throws -> PreferenceSummary {
+    private mutating func preference(_ row: Row, _ counts: NumberArray) throws -> PreferenceSummary {
         var preference = PreferenceSummary()
-        preference.sets = try row.count(AspectColumn.preferences)
-        preference.moves = try row.count(AspectColumn.moves)
-        let (on, off) = (try row.count(AspectColumn.flagsOn), try row.count(AspectColumn.flagsOff))
-        let devices = try row.count(AspectColumn.choosing) + row.count(AspectColumn.numbering) + on + off
+        preference.sets = try counts.count(AspectPlace.preferences)
+        preference.moves = try counts.count(AspectPlace.moves)
+        let (on, off) = (try counts.count(AspectPlace.flagsOn), try counts.count(AspectPlace.flagsOff))
+        let devices = try counts.count(AspectPlace.choosing) + counts.count(AspectPlace.numbering) + on + off
         preference.devices = devices
         let whole = Double(max(1, devices))
         func add(_ value: String, _ devices: Int, _ sets: Int?) {
             preference.choices.append(
                 ChoiceSummary(value: value, devices: devices, share: Double(devices) / whole, sets: sets))
         }
-        for choice in NumberArray(try row.value(AspectColumn.choices)).arrays {
+        for choice in try row.arrays(AspectColumn.choices) {
             let word = try name(.value, try choice.word(ChoicePlace.word))
             add(word, try choice.count(ChoicePlace.devices), try choice.count(ChoicePlace.sets))
         }
@@ -354,19 +314,21 @@ extension SummaryReading {
             add("true", on, nil)
             add("false", off, nil)
         }
-        let (otherNow, otherSets) = (try row.count(AspectColumn.otherNow), try row.count(AspectColumn.otherSets))
+        let (otherNow, otherSets) = (try counts.count(AspectPlace.otherNow), try counts.count(AspectPlace.otherSets))
         if otherNow + otherSets > 0 { add("__other__", otherNow, otherSets) }
         preference.choices.sort {
             ($1.devices ?? 0, $1.sets ?? 0, $0.value) < ($0.devices ?? 0, $0.sets ?? 0, $1.value)
         }
-        preference.numbers = try numbers(row)
+        preference.numbers = try numbers(row, counts)
         return preference
     }
 
-    private mutating func numbers(_ row: Row) throws -> NumberSummary? {
-        let count = try row.count(AspectColumn.numberCount)
+    private mutating func numbers(_ row: Row, _ counts: NumberArray) throws -> NumberSummary? {
+        let count = try counts.count(AspectPlace.numberCount)
         guard count > 0 else { return nil }
-        let (unit, devices): (UInt32, Int) = (try row.value(AspectColumn.unit), try row.count(AspectColumn.numbering))
+        let (unit, devices): (UInt32, Int) = (
+            try row.value(AspectColumn.unit), try counts.count(AspectPlace.numbering)
+        )
         var numbers = NumberSummary()
         numbers.devices = devices
         numbers.unit = unit == 0 ? nil : try name(.unit, unit)
@@ -380,20 +342,5 @@ extension SummaryReading {
         numbers.least = try row.value(AspectColumn.numberLeast)
         numbers.most = try row.value(AspectColumn.numberMost)
         return numbers
-    }
-
-    private func rating(_ scale: NumberArray) throws -> RatingSummary {
-        let (number, count) = (try scale.count(ScalePlace.scale), try scale.count(ScalePlace.count))
-        let sum = scale.number(ScalePlace.sum)
-        let whole = Double(max(1, count))
-        var adjusted: Double?
-        if number == 0, let overall = summary.rating {
-            let prior = Double(ProjectionLimits.priorRatings)
-            adjusted = (sum + prior * overall.mean) / (whole + prior)
-        }
-        return RatingSummary(
-            scale: SummarySchema.scaleName(number), count: count, mean: sum / whole, adjusted: adjusted,
-            topShare: scale.number(ScalePlace.top) / whole, topLow: scale.number(ScalePlace.topLow),
-            topHigh: scale.number(ScalePlace.topHigh), histogram: try scale.arrays.first?.counts() ?? [])
     }
 }

@@ -47,7 +47,7 @@ enum AspectDayColumn: String, TableColumn {
     static let table = "fold_aspect_day"
 
     case id
-    case counts
+    case counts = "day_counts"
     /// An array for each choice; NULL for none.
     case choices
 

@@ -4,35 +4,46 @@
 ///
 /// As with `TableColumn`, whoever writes an array goes through all of them, and whoever reads one names the case.
 protocol ArrayPlace: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
-    /// What SQL calls such an array.
+    /// What SQL calls that which walks an array of such arrays.
     static var array: String { get }
+    /// What SQL calls such an array: a column, or the value of `array`.
+    static var column: String { get }
 }
 
 extension ArrayPlace {
     static var array: String { "e" }
+    static var column: String { "\(array).value" }
 
     /// What stands there, in SQL.
-    var sql: String { "json_extract(\(Self.array).value, '$[\(rawValue)]')" }
+    var sql: String { "json_extract(\(Self.column), '$[\(rawValue)]')" }
+
+    func named(_ name: String) -> String { "\(sql) AS \(name)" }
 }
 
 /// A JSON array of numbers and arrays, as `JSONNumbers` writes it. In an array with arrays among its places these come
 /// last, and are counted apart.
 struct NumberArray {
-    private(set) var numbers: [Double] = []
+    /// A number; `whole` when it is one that fits.
+    struct Number {
+        var real: Double
+        var whole: Int?
+    }
+    private(set) var numbers: [Number] = []
     private(set) var arrays: [NumberArray] = []
 
     /// A number; 0 when it is not there.
-    func number(at place: Int) -> Double { place < numbers.count ? numbers[place] : 0 }
+    func number(at place: Int) -> Double { place < numbers.count ? numbers[place].real : 0 }
     func number(_ place: some ArrayPlace) -> Double { number(at: place.rawValue) }
 
     /// A number that counts something.
-    func count(at place: Int) throws -> Int { try plausible(Int(exactly: number(at: place)) ?? -1) }
+    func count(at place: Int) throws -> Int { try plausible(place < numbers.count ? numbers[place].whole ?? -1 : 0) }
     func count(_ place: some ArrayPlace) throws -> Int { try count(at: place.rawValue) }
 
     /// A sum of any size; 0 when it is none.
     func total(_ place: some ArrayPlace) -> Int {
-        let number = number(place)
-        return number < 0x1p63 ? Int(exactly: max(0, number)) ?? 0 : .max
+        guard place.rawValue < numbers.count else { return 0 }
+        let number = numbers[place.rawValue]
+        return max(0, number.whole ?? (number.real < 0x1p63 ? 0 : .max))
     }
 
     /// The number of a word.
@@ -70,7 +81,7 @@ struct NumberArray {
         at += 1
     }
 
-    private static func number(_ bytes: [UInt8], _ at: inout Int) -> Double {
+    private static func number(_ bytes: [UInt8], _ at: inout Int) -> Number {
         let start = at
         var whole: UInt64 = 0
         var isWhole = true
@@ -82,7 +93,8 @@ struct NumberArray {
             }
             at += 1
         }
-        if isWhole, at - start < 16 { return Double(whole) }
-        return Double(String(decoding: bytes[start..<at], as: UTF8.self)) ?? 0
+        if isWhole, at - start < 19 { return Number(real: Double(whole), whole: Int(whole)) }
+        let real = Double(String(decoding: bytes[start..<at], as: UTF8.self)) ?? 0
+        return Number(real: real, whole: Int(exactly: real))
     }
 }

@@ -33,6 +33,12 @@ extension Row {
     /// A sum of what events say of themselves; it can be of any size.
     func total(_ column: some TableColumn) throws -> Int { Swift.max(0, try value(column)) }
 
+    /// The arrays of a column that is an array of arrays; none for NULL.
+    func arrays(_ column: some TableColumn) throws -> [NumberArray] {
+        let json: String? = try value(column)
+        return json.map { NumberArray($0).arrays } ?? []
+    }
+
     /// A time in milliseconds; nil for none.
     func time(_ column: some TableColumn) throws -> Timestamp? {
         let milliseconds: Int64? = try value(column)
@@ -41,6 +47,11 @@ extension Row {
 }
 
 extension KindCounts {
+    /// Events by kind, from the places of an array of which `first` is the first kind's.
+    init(_ numbers: NumberArray, from first: some ArrayPlace) throws {
+        try self.init(count: { try numbers.count(at: first.rawValue + $0) })
+    }
+
     /// Events by kind, from the columns of these names.
     init(_ row: Row) throws {
         try self.init(count: { try plausible(row.decode(Int.self, forColumn: Self.names[$0])) })

@@ -45,6 +45,12 @@ enum SummarySchema {
     }
     static func date(_ day: String) -> String { "date(\(day) * 86400, 'unixepoch')" }
     static let kinds = KindCounts.names.joined(separator: ", ")
+    /// All events and those of each kind, from the places of an array of which `first` is the first kind's.
+    static func events<Place: ArrayPlace>(_ first: Place) -> String {
+        let kinds = KindCounts.places.map { "json_extract(\(Place.column), '$[\(first.rawValue + $0)]')" }
+        return kinds.joined(separator: " + ") + " AS events, "
+            + zip(kinds, KindCounts.names).map { "\($0) AS \($1)" }.joined(separator: ", ")
+    }
     static let product = name(.product, "product") + " AS product"
     static let aspect = "CASE WHEN aspect = 0 THEN '' ELSE \(name(.aspect, "aspect")) END AS aspect"
     static let unit = nameIfAny(.unit, "unit") + " AS unit"

@@ -6,9 +6,9 @@ import SQLiteRows
 
 /// The tables of summaries.sqlite; each is described by its columns, in a file of its own if it has rows of the fold.
 ///
-/// The `fold_` tables hold numbers, one row for each row of the fold, so that a checkpoint is cheap; the views give
-/// them names and are the public interface. Their columns have no NOT NULL: where a row of many could be refused for
-/// it, SQLite would first copy each page that it touches (its statement journal).
+/// The `fold_` tables hold numbers, many of them in one column as a JSON array, so that a checkpoint is cheap; the
+/// views give them names and are the public interface. Their columns have no NOT NULL: where a row of many could be
+/// refused for it, SQLite would first copy each page that it touches (its statement journal).
 package enum SummaryTables {
     /// Goes up with every change of what is folded that tables and rows do not show.
     private static let foldVersion = 6
@@ -25,9 +25,9 @@ package enum SummaryTables {
             MemoryLayout<BinRow>.size, MemoryLayout<DayWordRow>.size, MemoryLayout<Preference>.size,
         ]
         let arrays = [
-            ChoicePlace.allCases.count, FaultPlace.allCases.count, ScalePlace.allCases.count,
-            AspectDayPlace.allCases.count, DayRatingPlace.allCases.count, DayNumberPlace.allCases.count,
-            DayChoicePlace.allCases.count,
+            AspectPlace.allCases.count, ChoicePlace.allCases.count, FaultPlace.allCases.count,
+            ScalePlace.allCases.count, AspectDayPlace.allCases.count, DayRatingPlace.allCases.count,
+            DayNumberPlace.allCases.count, DayChoicePlace.allCases.count,
         ]
         let text = definitions + ([foldVersion] + rows + arrays).map { String($0) }.joined(separator: " ")
         return hashBytes(Array(text.utf8).span, seed: 0)

@@ -217,13 +217,13 @@ private struct WindowSum {
         self.slot = slot
         aspect = try row.value(AspectColumn.aspect)
         unit = try row.value(AspectColumn.unit)
-        whole.moves = try row.count(AspectColumn.moves)
-        whole.maxSeverity = try row.total(AspectColumn.maxSeverity)
-        let codes = NumberArray(try row.value(AspectColumn.codes)).arrays
-        let others = try row.total(AspectColumn.otherFaults)
+        let counts = NumberArray(try row.value(AspectColumn.counts))
+        whole.moves = try counts.count(AspectPlace.moves)
+        whole.maxSeverity = counts.total(AspectPlace.maxSeverity)
+        let codes = try row.arrays(AspectColumn.codes)
+        let others = counts.total(AspectPlace.otherFaults)
         whole.hasCodes = !codes.isEmpty || others > 0
-        for scale in NumberArray(try row.value(AspectColumn.scales)).arrays
-        where try scale.count(ScalePlace.scale) == 0 {
+        for scale in try row.arrays(AspectColumn.scales) where try scale.count(ScalePlace.scale) == 0 {
             let histogram = try scale.arrays.first?.counts() ?? []
             let top = scale.number(ScalePlace.top)
             whole.isTopOfRatingsKnown = histogram.count == 5 && Double(histogram[3] + histogram[4]) == top
@@ -232,7 +232,7 @@ private struct WindowSum {
 
     mutating func add(_ row: Row) throws {
         let counts = NumberArray(try row.value(AspectDayColumn.counts))
-        kinds.add(try KindCounts(count: counts.count(at:)))
+        kinds.add(try KindCounts(counts, from: AspectDayPlace.preferences))
         useTotal = plus(useTotal, counts.total(AspectDayPlace.useTotal))
         faultTotal = plus(faultTotal, counts.total(AspectDayPlace.faultTotal))
         otherSets += try counts.count(AspectDayPlace.otherSets)

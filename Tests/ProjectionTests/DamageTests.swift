@@ -65,10 +65,10 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
     @Test(arguments: [
         "UPDATE fold_product SET devices = NULL", "UPDATE fold_product SET customers = -1",
         "UPDATE fold_product SET preferences = 9223372036854775807",
-        "UPDATE fold_aspect SET choices = '[[1]]', choosing = -1",
+        "UPDATE fold_aspect SET choices = '[[1]]', counts = replace(counts, '[', '[-')",
         "UPDATE fold_aspect SET choices = '[[9e999,-1,1e30]]'",
         "UPDATE fold_aspect SET fault_codes = '[[1,-2]]'", "UPDATE fold_aspect SET rating_scales = '[[0,1e40]]'",
-        "UPDATE fold_aspect SET number_count = -1", "UPDATE fold_aspect SET devices = -1",
+        "UPDATE fold_aspect SET counts = '[1,0,0,0,0,0,-1]'", "UPDATE fold_aspect SET counts = '[1,2.5]'",
         "UPDATE fold_product SET rating_histogram = '[1e400]'",
     ]) func aReaderSaysWhatIsDamaged(_ sql: String) async throws {
         let (whole, _) = try await damaged { _ in }
@@ -94,7 +94,7 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
         arguments: [
             "UPDATE fold_aspect SET choices = replace(hex(zeroblob(50000)), '00', '[')",
             "UPDATE fold_aspect SET rating_scales = '[[3]]'",
-            "UPDATE fold_aspect_day SET counts = '[0,0,1,0,0,0,9223372036854775807]'",
+            "UPDATE fold_aspect_day SET day_counts = '[0,0,1,0,0,0,9223372036854775807]'",
         ]) func readingEnds(_ sql: String) async throws
     {
         let (folder, _) = try await damaged { db in try db.execute(sql: sql) }
