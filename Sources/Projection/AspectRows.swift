@@ -120,7 +120,6 @@ struct AspectRow: Sendable, BitwiseCopyable {
     var faultCount: UInt32 = 0
     var bins = AspectRow.none
     var binCount: UInt32 = 0
-    var dayCount: UInt32 = 0
     /// The quantiles as of the last checkpoint: 5, 25, 50, 75, 95 %.
     var quantiles = InlineArray<5, Double>(repeating: 0)
     /// The mean of the numbers preferred then.
@@ -162,7 +161,6 @@ extension AspectRow: SnapshotRow {
         coder.code(&bins)
         coder.code(&binCount)
         coder.code(&ratings)
-        coder.code(&dayCount)
     }
 }
 
@@ -173,8 +171,10 @@ struct AspectDayRow: Sendable, BitwiseCopyable {
     static let countsBytes = 88
 
     var slot: UInt32 = 0
-    var day: Int32 = 0
-    var isDirty = false
+    /// The row of the product's day.
+    var productDay: UInt32 = 0
+    /// The next aspect of the product's day.
+    var next = AspectRow.none
     var words = AspectRow.none
     /// In the order of `KindCounts`.
     var kinds = InlineArray<6, UInt32>(repeating: 0)
@@ -200,7 +200,8 @@ extension UInt32 {
 extension AspectDayRow: SnapshotRow {
     mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
         coder.code(&slot)
-        coder.code(&day)
+        coder.code(&productDay)
+        coder.code(&next)
         coder.code(&words)
         for place in KindCounts.places { coder.code(&kinds[place]) }
         coder.code(&ratingCount)

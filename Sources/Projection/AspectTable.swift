@@ -4,22 +4,12 @@ import Events
 import GRDB
 import SQLiteRows
 
-/// The columns of `fold_slot`: by (product, aspect) the row of `fold_aspect`.
-enum SlotColumn: String, TableColumn {
-    static let table = "fold_slot"
-
-    case id
-    case slot
-
-    var type: ColumnType { self == .id ? .key : .integer }
-}
-
 /// The columns of `fold_aspect`, a row for each aspect of a product. What is counted stands in one array: a column
 /// costs more than a number within one.
 enum AspectColumn: String, TableColumn {
     static let table = "fold_aspect"
 
-    case slot
+    case id
     case product
     case aspect
     case unit
@@ -42,7 +32,7 @@ enum AspectColumn: String, TableColumn {
 
     var type: ColumnType {
         switch self {
-        case .slot: .key
+        case .id: .key
         case .product, .aspect, .unit, .first, .last: .integer
         case .numberSum, .numberLeast, .numberMost, .p5, .p25, .p50, .p75, .p95, .meanNow: .real
         case .counts, .choices, .codes, .scales: .text
@@ -153,41 +143,28 @@ extension AspectColumn {
 }
 
 extension CheckpointWriter {
-    func writeSlots(_ state: borrowing SummaryState) throws {
-        try db.insertRows(of: SlotColumn.self) { columns, rows in try Self.addSlots(state, columns, to: &rows) }
-    }
-
-    private static func addSlots(
-        _ state: borrowing SummaryState, _ columns: [SlotColumn], to rows: inout RowInserter
-    ) throws {
-        for slot in state.changes.firstNewSlot..<state.aspects.count {
-            for column in columns {
-                switch column {
-                case .id: rows.add(SummarySchema.slotKey(state.aspects[slot]))
-                case .slot: rows.add(UInt64(slot))
-                }
-            }
-            try rows.endRow()
+    func writeAspects(_ state: inout SummaryState) throws {
+        var keys = state.changes.aspects.map { slot in
+            SortKey(key: SummarySchema.aspectKey(state.aspects[Int(slot)]), row: slot)
+        }
+        keys.sortByKey()
+        try db.insertRows(of: AspectColumn.self) { columns, rows in
+            try Self.addAspects(keys, &state, columns, to: &rows)
         }
     }
 
-    func writeAspects(_ state: inout SummaryState) throws {
-        try db.insertRows(of: AspectColumn.self) { columns, rows in try Self.addAspects(&state, columns, to: &rows) }
-    }
-
     private static func addAspects(
-        _ state: inout SummaryState, _ columns: [AspectColumn], to rows: inout RowInserter
+        _ keys: [SortKey], _ state: inout SummaryState, _ columns: [AspectColumn], to rows: inout RowInserter
     ) throws {
-        // In order since they were settled.
-        let slots = state.changes.aspects
-        for (place, slot) in slots.enumerated() {
+        for (place, key) in keys.enumerated() {
             if place % Chains.capacity == 0 {
-                state.prefetchToWrite(slots[place..<min(slots.count, place + Chains.capacity)])
+                state.prefetchToWrite(keys[place..<min(keys.count, place + Chains.capacity)])
             }
-            state.refreshQuantiles(Int(slot))
-            let row = state.aspects[Int(slot)]
+            let slot = Int(key.row)
+            state.refreshQuantiles(slot)
+            let row = state.aspects[slot]
             let numbers = row.numbers.with(row.stint)
-            for column in columns { rows.add(column, of: slot, row, numbers, state) }
+            for column in columns { rows.add(column, of: key.key, row, numbers, state) }
             try rows.endRow()
         }
     }
@@ -196,11 +173,11 @@ extension CheckpointWriter {
 extension RowInserter {
     @inline(__always)
     fileprivate mutating func add(
-        _ column: AspectColumn, of slot: UInt32, _ row: AspectRow, _ numbers: NumberSum,
+        _ column: AspectColumn, of key: Int64, _ row: AspectRow, _ numbers: NumberSum,
         _ state: borrowing SummaryState
     ) {
         switch column {
-        case .slot: add(slot)
+        case .id: add(key)
         case .product: add(row.product)
         case .aspect: add(row.aspect)
         case .unit: add(row.unit)
@@ -254,12 +231,14 @@ extension RowInserter {
 
 extension SummaryReading {
     mutating func readAspects() throws {
-        let sql = """
-            SELECT a.* FROM \(SlotColumn.table) AS s JOIN \(AspectColumn.table) AS a USING (\(AspectColumn.slot))
-            WHERE \(SummaryTables.isOfProduct(SlotColumn.id))
-            """
-        for row in try fetch(sql) { summary.aspects.append(try aspect(row)) }
+        for row in try aspectRows() { summary.aspects.append(try aspect(row)) }
         sortAspects()
+    }
+
+    /// The rows of the product's aspects, in the order of their numbers.
+    func aspectRows() throws -> [Row] {
+        let isOfProduct = SummaryTables.isOfProduct(AspectColumn.id)
+        return try fetch("SELECT * FROM \(AspectColumn.table) WHERE \(isOfProduct) ORDER BY \(AspectColumn.id)")
     }
 
     private mutating func aspect(_ row: Row) throws -> AspectSummary {

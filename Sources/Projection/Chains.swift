@@ -13,6 +13,7 @@ extension FaultRow: ChainedRow {}
 extension ChoiceRow: ChainedRow {}
 extension BinRow: ChainedRow {}
 extension DayWordRow: ChainedRow {}
+extension AspectDayRow: ChainedRow {}
 
 /// Where one stands in some chains of one table.
 ///
@@ -80,10 +81,12 @@ extension SummaryState {
     }
 
     /// Has brought near what is written of these aspects.
-    /// - Parameter slots: at most `Chains.capacity`.
-    func prefetchToWrite(_ slots: ArraySlice<UInt32>) {
+    /// - Parameter keys: at most `Chains.capacity`.
+    func prefetchToWrite(_ keys: ArraySlice<SortKey>) {
         var (words, codes, scales, numbers) = (Chains(), Chains(), Chains(), Chains())
-        for slot in slots {
+        for key in keys { aspects.span.prefetch(Int(key.row)) }
+        for key in keys {
+            let slot = key.row
             words.add(aspects[Int(slot)].words, in: choices.span)
             codes.add(aspects[Int(slot)].faults, in: faults.span)
             scales.add(aspects[Int(slot)].ratings, in: ratings.span)

@@ -19,6 +19,14 @@ extension RowInserter {
         addArray(of: Place.allCases.count + more) { json in for place in Place.allCases { body(place, &json) } }
     }
 
+    /// The same, not yet as a value of the row.
+    @inline(__always)
+    mutating func writeArray<Place: ArrayPlace>(
+        _ places: Place.Type, more: Int = 0, _ body: (Place, inout OutputSpan<UInt8>) -> Void
+    ) {
+        writeArray(of: Place.allCases.count + more) { json in for place in Place.allCases { body(place, &json) } }
+    }
+
     @inline(__always)
     private mutating func writeArray(of count: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
         bytes.append(addingCapacity: (count + 2) * JSONNumbers.numberBytes) { json in

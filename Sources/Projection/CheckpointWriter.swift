@@ -15,9 +15,7 @@ struct CheckpointWriter {
         try writeWords(state)
         try writeProducts(state)
         try writeProductDays(state)
-        try writeSlots(state)
         try writeAspects(&state)
-        try writeAspectDays(state)
         try writeTexts(state)
     }
 }

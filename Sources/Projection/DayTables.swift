@@ -1,10 +1,11 @@
-// The tables of days: their columns, what stands in them, the views of them, and how products' days are read back.
+// The table of days: its columns, what stands in them, the views of it, and how it is read back.
 
 import Events
 import GRDB
 import SQLiteRows
 
-/// The columns of `fold_product_day`, a row for each day of a product.
+/// The columns of `fold_product_day`, a row for each day of a product. All that is known of its aspects on that day
+/// stands in one column: a row costs far more than a number within one.
 enum ProductDayColumn: String, TableColumn {
     static let table = "fold_product_day"
 
@@ -23,12 +24,15 @@ enum ProductDayColumn: String, TableColumn {
     case customers
     case deviceSet = "device_set"
     case customerSet = "customer_set"
+    /// An array for each aspect that was heard about.
+    case aspects
 
     var type: ColumnType {
         switch self {
         case .id: .key
         case .ratingSum: .real
         case .deviceSet, .customerSet: .blob
+        case .aspects: .text
         default: .integer
         }
     }
@@ -41,21 +45,9 @@ enum ProductDayColumn: String, TableColumn {
         """
 }
 
-/// The columns of `fold_aspect_day`, a row for each day of an aspect. Many rows are written at once, and a column costs
-/// more than a number within one: so nearly all of it is arrays, without what is empty at the end.
-enum AspectDayColumn: String, TableColumn {
-    static let table = "fold_aspect_day"
-
-    case id
-    case counts = "day_counts"
-    /// An array for each choice; NULL for none.
-    case choices
-
-    var type: ColumnType { self == .id ? .key : .text }
-}
-
-/// The array of `AspectDayColumn.counts`.
+/// An array of `ProductDayColumn.aspects`, without what is empty at the end.
 enum AspectDayPlace: Int, ArrayPlace {
+    case aspect
     case preferences
     case ratings
     case uses
@@ -65,10 +57,12 @@ enum AspectDayPlace: Int, ArrayPlace {
     case useTotal
     case faultTotal
     case otherSets
-    /// An array, empty when only the next one is there.
+    /// Arrays: what is known of ratings and of numbers; an array for each choice.
     case rating
-    /// An array.
     case numbers
+    case choices
+
+    static let array = "a"
 }
 
 /// The array of `AspectDayPlace.rating`, of ratings from 1 to 5.
@@ -92,56 +86,43 @@ enum DayNumberPlace: Int, ArrayPlace {
     case most
 }
 
-/// An array of `AspectDayColumn.choices`.
+/// An array of `AspectDayPlace.choices`.
 enum DayChoicePlace: Int, ArrayPlace {
     case word
     case sets
 }
 
 extension AspectDayPlace {
-    fileprivate static func path(_ place: Self) -> String { "$[\(place.rawValue)]" }
-    fileprivate static func sql(_ path: String) -> String { "json_extract(d.\(AspectDayColumn.counts), '\(path)')" }
-    /// Like `sql`, and 0 where there is nothing.
-    fileprivate static func known(_ path: String) -> String { "coalesce(\(sql(path)), 0)" }
-}
+    /// What stands at a place of an array that stands here, in SQL.
+    private func inner(_ place: some ArrayPlace) -> String {
+        "json_extract(\(Self.column), '$[\(rawValue)][\(place.rawValue)]')"
+    }
+    /// The same, and 0 where there is nothing.
+    private func known(_ place: some ArrayPlace) -> String { "coalesce(\(inner(place)), 0)" }
 
-extension DayRatingPlace {
-    fileprivate static func path(_ place: Int) -> String { "\(AspectDayPlace.path(.rating))[\(place)]" }
-}
-
-extension DayNumberPlace {
-    fileprivate static func path(_ place: Self) -> String { "\(AspectDayPlace.path(.numbers))[\(place.rawValue)]" }
-}
-
-extension AspectDayColumn {
-    private static let days = "\(table) AS d JOIN \(AspectColumn.table) AS a ON a.slot = d.\(id) & 4294967295"
+    private static let days = "\(ProductDayColumn.table), json_each(\(ProductDayColumn.aspects)) AS \(array)"
     private static let named = """
-        \(SummarySchema.product), \(SummarySchema.aspect), \(SummarySchema.date("(d.\(id) >> 32)")) AS day
+        \(SummarySchema.product), \(SummarySchema.name(.aspect, aspect.sql)) AS aspect,
+            \(SummarySchema.date("\(ProductDayColumn.day)")) AS day
         """
-    private static let kinds = KindCounts.places.map { AspectDayPlace.sql("$[\($0)]") }
+    private static let histogram = [DayRatingPlace.ones, .twos, .threes, .fours, .fives].map { rating.known($0) }
 
     static let view = """
-        SELECT \(named), \(kinds.joined(separator: " + ")) AS events,
-            \(zip(kinds, KindCounts.names).map { "\($0) AS \($1)" }.joined(separator: ", ")),
-            \(AspectDayPlace.known(DayRatingPlace.path(DayRatingPlace.count.rawValue))) AS rating_count,
-            1.0 * \(AspectDayPlace.sql(DayRatingPlace.path(DayRatingPlace.sum.rawValue)))
-                / \(AspectDayPlace.sql(DayRatingPlace.path(DayRatingPlace.count.rawValue))) AS rating_mean,
-            json_array(\(DayRatingPlace.histogram.map { AspectDayPlace.known(DayRatingPlace.path($0)) }
-                .joined(separator: ", "))) AS rating_histogram,
-            \(AspectDayPlace.known(AspectDayPlace.path(.useTotal))) AS use_total,
-            \(AspectDayPlace.known(AspectDayPlace.path(.faultTotal))) AS fault_total,
-            \(AspectDayPlace.known(DayNumberPlace.path(.count))) AS number_count,
-            1.0 * \(AspectDayPlace.sql(DayNumberPlace.path(.sum)))
-                / \(AspectDayPlace.sql(DayNumberPlace.path(.count))) AS number_mean,
-            1.0 * \(AspectDayPlace.sql(DayNumberPlace.path(.least))) AS number_min,
-            1.0 * \(AspectDayPlace.sql(DayNumberPlace.path(.most))) AS number_max
+        SELECT \(named), \(SummarySchema.events(preferences)), \(rating.known(DayRatingPlace.count)) AS rating_count,
+            1.0 * \(rating.inner(DayRatingPlace.sum)) / \(rating.inner(DayRatingPlace.count)) AS rating_mean,
+            json_array(\(histogram.joined(separator: ", "))) AS rating_histogram,
+            \(useTotal.named("use_total")), \(faultTotal.named("fault_total")),
+            \(numbers.known(DayNumberPlace.count)) AS number_count,
+            1.0 * \(numbers.inner(DayNumberPlace.sum)) / \(numbers.inner(DayNumberPlace.count)) AS number_mean,
+            1.0 * \(numbers.inner(DayNumberPlace.least)) AS number_min,
+            1.0 * \(numbers.inner(DayNumberPlace.most)) AS number_max
         FROM \(days)
         """
 
     static let choiceView = """
         SELECT \(named), \(SummarySchema.name(.value, DayChoicePlace.word.sql)) AS value,
-            \(DayChoicePlace.sets.sql) AS sets
-        FROM \(days), json_each(d.\(choices)) AS \(DayChoicePlace.array)
+            \(DayChoicePlace.sets.named("sets"))
+        FROM \(days), json_each(\(choices.sql)) AS \(DayChoicePlace.array)
         """
 }
 
@@ -161,49 +142,35 @@ extension CheckpointWriter {
         _ keys: [SortKey], _ state: borrowing SummaryState, _ columns: [ProductDayColumn],
         to rows: inout RowInserter
     ) throws {
-        for key in keys {
+        for (place, key) in keys.enumerated() {
+            if place % 4 == 0 { prefetch(keys[place..<min(keys.count, place + 4)], state) }
             let row = state.productDays[Int(key.row)]
             for column in columns { rows.add(column, of: key, row, state) }
             try rows.endRow()
         }
     }
 
-    func writeAspectDays(_ state: borrowing SummaryState) throws {
-        var keys = state.changes.aspectDays.map { index in
-            let row = state.aspectDays[Int(index)]
-            return SortKey(key: SummarySchema.aspectDayKey(row.slot, row.day), row: index)
-        }
-        keys.sortByKey()
-        try db.insertRows(of: AspectDayColumn.self) { columns, rows in
-            try Self.addAspectDays(keys, state, columns, to: &rows)
-        }
-    }
-
-    private static func addAspectDays(
-        _ keys: [SortKey], _ state: borrowing SummaryState, _ columns: [AspectDayColumn],
-        to rows: inout RowInserter
-    ) throws {
-        for index in keys.indices {
-            if index % Chains.capacity == 0 { prefetch(keys, from: index, state) }
-            let key = keys[index]
-            let row = state.aspectDays[Int(key.row)]
-            for column in columns { rows.add(column, of: key, row, state) }
-            try rows.endRow()
-        }
-    }
-
-    /// Has the rows of the next days and their choices brought near, and asks for the rows of those behind them: days
-    /// lie in the order in which they were made.
-    private static func prefetch(_ keys: [SortKey], from start: Int, _ state: borrowing SummaryState) {
-        let aspectDays = state.aspectDays.span
-        let end = min(keys.count, start + Chains.capacity)
+    /// Has brought near what is written of the aspects of some products' days: first their rows, then their choices.
+    private static func prefetch(_ keys: ArraySlice<SortKey>, _ state: borrowing SummaryState) {
+        let (aspectDays, dayWords) = (state.aspectDays.span, state.dayWords.span)
+        var days = Chains()
+        for key in keys { days.add(state.productDays[Int(key.row)].aspects, in: aspectDays) }
+        days.prefetch(in: aspectDays)
         var words = Chains()
-        for key in keys[start..<end] {
-            state.aspects.span.prefetch(Int(aspectDays[Int(key.row)].slot), bytes: AspectRow.stintBytes)
-            words.add(aspectDays[Int(key.row)].words, in: state.dayWords.span)
+        for key in keys {
+            var next = state.productDays[Int(key.row)].aspects
+            while next != AspectRow.none {
+                let row = Int(next)
+                state.aspects.span.prefetch(Int(aspectDays[row].slot), bytes: AspectRow.stintBytes)
+                words.add(aspectDays[row].words, in: dayWords)
+                if words.count == Chains.capacity {
+                    words.prefetch(in: dayWords)
+                    words = Chains()
+                }
+                next = aspectDays[row].next
+            }
         }
-        for key in keys[end..<min(keys.count, end + Chains.capacity)] { aspectDays.prefetch(Int(key.row)) }
-        words.prefetch(in: state.dayWords.span)
+        words.prefetch(in: dayWords)
     }
 }
 
@@ -228,6 +195,7 @@ extension RowInserter {
         case .customers: add(UInt64(state.productDayCustomers[Int(key.row)].count))
         case .deviceSet: add(state.productDayDevices[Int(key.row)])
         case .customerSet: add(state.productDayCustomers[Int(key.row)])
+        case .aspects: addAspects(row, state)
         }
     }
 
@@ -237,24 +205,33 @@ extension RowInserter {
         addBlob(from: start)
     }
 
-    @inline(__always)
-    fileprivate mutating func add(
-        _ column: AspectDayColumn, of key: SortKey, _ row: AspectDayRow, _ state: borrowing SummaryState
-    ) {
-        switch column {
-        case .id: add(key.key)
-        case .counts:
-            let slot = Int(row.slot)
-            let hasStint = state.aspects[slot].stintRow == key.row
-            addCounts(row, hasStint ? row.numbers.with(state.aspects[slot].stint) : row.numbers)
-        case .choices: if row.words == AspectRow.none { addNull() } else { addChoices(row, state) }
+    private mutating func addAspects(_ day: ProductDayRow, _ state: borrowing SummaryState) {
+        let start = bytes.count
+        bytes.append(UInt8(ascii: "["))
+        var next = day.aspects
+        while next != AspectRow.none {
+            if next != day.aspects { bytes.append(UInt8(ascii: ",")) }
+            let row = state.aspectDays[Int(next)]
+            addAspect(next, row, state)
+            next = row.next
         }
+        bytes.append(UInt8(ascii: "]"))
+        addText(from: start)
     }
 
-    private mutating func addCounts(_ row: AspectDayRow, _ numbers: NumberSum) {
-        let more = DayRatingPlace.allCases.count + DayNumberPlace.allCases.count + 4
-        addArray(AspectDayPlace.self, more: more) { place, json in
+    private mutating func addAspect(_ index: UInt32, _ row: AspectDayRow, _ state: borrowing SummaryState) {
+        let slot = Int(row.slot)
+        let hasStint = state.aspects[slot].stintRow == index
+        let numbers = hasStint ? row.numbers.with(state.aspects[slot].stint) : row.numbers
+        let (hasChoices, hasNumbers) = (row.words != AspectRow.none, numbers.count > 0)
+        let aspect = state.aspects[slot].aspect
+        let words = state.dayWords
+        let choices = hasChoices ? words.count(from: row.words) : 0
+        let more = DayRatingPlace.allCases.count + DayNumberPlace.allCases.count + 8
+        let places = DayChoicePlace.allCases.count + 2
+        writeArray(AspectDayPlace.self, more: more + choices * places) { place, json in
             switch place {
+            case .aspect: json.addNumber(UInt64(aspect))
             case .preferences: json.addNumber(UInt64(row.kinds[0]))
             case .ratings: json.addNumber(UInt64(row.kinds[1]))
             case .uses: json.addNumber(UInt64(row.kinds[2]))
@@ -264,8 +241,9 @@ extension RowInserter {
             case .useTotal: json.addNumber(row.useTotal)
             case .faultTotal: json.addNumber(row.faultTotal)
             case .otherSets: json.addNumber(UInt64(row.otherSets))
-            case .rating: if row.ratingCount > 0 || numbers.count > 0 { Self.addRating(row, &json) }
-            case .numbers: if numbers.count > 0 { Self.add(numbers, &json) }
+            case .rating: if row.ratingCount > 0 || hasNumbers || hasChoices { Self.addRating(row, &json) }
+            case .numbers: if hasNumbers || hasChoices { Self.add(numbers, &json) }
+            case .choices: if hasChoices { Self.addChoices(row.words, words, &json) }
             }
         }
     }
@@ -290,31 +268,55 @@ extension RowInserter {
 
     private static func add(_ numbers: NumberSum, _ json: inout OutputSpan<UInt8>) {
         json.openArray()
-        for place in DayNumberPlace.allCases {
-            switch place {
-            case .count: json.addNumber(numbers.count)
-            case .sum: json.addNumber(numbers.sum)
-            case .least: json.addNumber(numbers.least)
-            case .most: json.addNumber(numbers.most)
+        if numbers.count > 0 {
+            for place in DayNumberPlace.allCases {
+                switch place {
+                case .count: json.addNumber(numbers.count)
+                case .sum: json.addNumber(numbers.sum)
+                case .least: json.addNumber(numbers.least)
+                case .most: json.addNumber(numbers.most)
+                }
             }
         }
         json.closeArray()
     }
 
-    private mutating func addChoices(_ row: AspectDayRow, _ state: borrowing SummaryState) {
-        addArrays(row.words, of: state.dayWords, DayChoicePlace.self) { word, place, json in
-            switch place {
-            case .word: json.addNumber(UInt64(word.word))
-            case .sets: json.addNumber(word.sets)
+    private static func addChoices(_ first: UInt32, _ words: [DayWordRow], _ json: inout OutputSpan<UInt8>) {
+        json.openArray()
+        var next = first
+        while next != AspectRow.none {
+            let word = words[Int(next)]
+            json.openArray()
+            for place in DayChoicePlace.allCases {
+                switch place {
+                case .word: json.addNumber(UInt64(word.word))
+                case .sets: json.addNumber(word.sets)
+                }
             }
+            json.closeArray()
+            next = word.next
         }
+        json.closeArray()
+    }
+}
+
+extension [DayWordRow] {
+    /// How many rows a chain has.
+    fileprivate func count(from first: UInt32) -> Int {
+        var (count, next) = (0, first)
+        while next != AspectRow.none { (count, next) = (count + 1, self[Int(next)].next) }
+        return count
     }
 }
 
 extension SummaryReading {
     mutating func readDays(_ window: ClosedRange<Day>) throws {
         typealias Column = ProductDayColumn
-        let sql = "SELECT * FROM \(Column.table) WHERE \(Column.id) BETWEEN ? AND ? ORDER BY \(Column.id)"
+        let kinds = KindCounts.names.joined(separator: ", ")
+        let sql = """
+            SELECT \(Column.day), \(kinds), \(Column.devices), \(Column.customers) FROM \(Column.table)
+            WHERE \(Column.id) BETWEEN ? AND ? ORDER BY \(Column.id)
+            """
         for row in try Row.fetchAll(db.cachedStatement(sql: sql), arguments: keys(of: window)) {
             summary.days.append(
                 DaySummary(

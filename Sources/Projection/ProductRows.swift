@@ -63,6 +63,8 @@ struct ProductDayRow: Sendable, BitwiseCopyable {
     var isDirty = false
     /// Its place among the days changed since the last checkpoint.
     var place: UInt32 = 0
+    /// The first of its aspects' days.
+    var aspects = AspectRow.none
     var kinds = KindCounts()
     var ratingCount: UInt64 = 0
     var ratingSum = 0.0
@@ -72,6 +74,7 @@ extension ProductDayRow: SnapshotRow {
     mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
         coder.code(&product)
         coder.code(&day)
+        coder.code(&aspects)
         kinds.code(with: &coder)
         coder.code(&ratingCount)
         coder.code(&ratingSum)

@@ -36,8 +36,10 @@ extension SummaryState {
     private mutating func settle(counts slot: Int) {
         let today = todays[slot]
         todays[slot].clearCounts()
+        // The day of the stint may be long past: it is written again only when the stint has grown.
+        let hasGrown = today.numbers.count != aspects[slot].stint.count || today.numbersRow != aspects[slot].stintRow
         aspects[slot].add(today)
-        if today.numbers.count > 0, today.numbersRow != Work.none { touch(aspectDay: Int(today.numbersRow)) }
+        if hasGrown, today.numbersRow != Work.none { touchDay(of: today.numbersRow) }
         guard today.hasCounts else { return }
         let product = Int(aspects[slot].product)
         products[product].addTotals(of: today)
@@ -47,7 +49,6 @@ extension SummaryState {
         }
         guard today.dayRow != Work.none else { return }
         aspectDays[Int(today.dayRow)].add(today)
-        touch(aspectDay: Int(today.dayRow))
     }
 
     mutating func touch(productDay row: UInt32) {
@@ -59,11 +60,8 @@ extension SummaryState {
         _ = changes.note(row, &productDays)
     }
 
-    mutating func touch(aspectDay row: Int) {
-        guard !aspectDays[row].isDirty else { return }
-        aspectDays[row].isDirty = true
-        changes.aspectDays.append(UInt32(truncatingIfNeeded: row))
-    }
+    /// Makes the product's day of an aspect's day part of the next checkpoint.
+    private mutating func touchDay(of aspectDay: UInt32) { touch(productDay: aspectDays[Int(aspectDay)].productDay) }
 
     /// Ends the stint: carries its numbers to the aspect and to their day.
     mutating func settle(numbers slot: Int) {
@@ -71,9 +69,9 @@ extension SummaryState {
         todays[slot].numbers = NumberSum()
         aspects[slot].numbers.add(numbers)
         guard numbers.count > 0, todays[slot].numbersRow != Work.none else { return }
-        let row = Int(todays[slot].numbersRow)
-        aspectDays[row].numbers.add(numbers)
-        touch(aspectDay: row)
+        let row = todays[slot].numbersRow
+        aspectDays[Int(row)].numbers.add(numbers)
+        touchDay(of: row)
     }
 
     /// Carries the sets of a choice to the day on which they were counted.

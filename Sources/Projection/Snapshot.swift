@@ -132,16 +132,24 @@ extension SummaryState {
         var lists = Lists(
             ratings: RowsLeft(count: ratings.count), choices: RowsLeft(count: choices.count),
             faults: RowsLeft(count: faults.count), bins: RowsLeft(count: bins.count),
-            words: RowsLeft(count: dayWords.count))
+            words: RowsLeft(count: dayWords.count), days: RowsLeft(count: aspectDays.count))
         for slot in aspects.indices {
             let (product, day) = (Int(aspects[slot].product), aspects[slot].stintRow)
             guard product < products.count, day == Work.none || Int(day) < aspectDays.count, reindex(slot, &lists)
             else { return false }
         }
+        for row in productDays.indices {
+            var isOwn = true
+            let isWhole = lists.days.take(productDays[row].aspects, of: aspectDays) {
+                if Int(aspectDays[$0].productDay) != row { isOwn = false }
+            }
+            guard isWhole, isOwn else { return false }
+        }
         for row in aspectDays.indices {
             let day = aspectDays[row]
-            guard Int(day.slot) < aspects.count else { return false }
-            aspectDayIndex.insert(IndexTable.key(day.slot, UInt32(bitPattern: day.day)), row)
+            guard Int(day.slot) < aspects.count, Int(day.productDay) < productDays.count else { return false }
+            let date = UInt32(bitPattern: productDays[Int(day.productDay)].day)
+            aspectDayIndex.insert(IndexTable.key(day.slot, date), row)
             let isWhole = lists.words.take(day.words, of: dayWords) {
                 dayWordIndex.insert(IndexTable.key(UInt32(row), dayWords[$0].word), $0)
             }
@@ -217,6 +225,7 @@ private struct Lists {
     var faults: RowsLeft
     var bins: RowsLeft
     var words: RowsLeft
+    var days: RowsLeft
 }
 
 /// How many rows of a table may still stand in lists.

@@ -62,18 +62,19 @@ extension SummaryState {
         return productDays.count - 1
     }
 
-    /// The row of an aspect's day; nil when it has too many days.
+    /// The row of an aspect's day; nil when it, or its product, has too many days.
     mutating func aspectDay(_ slot: Int, _ day: Int32) -> Int? {
         let key = IndexTable.key(UInt32(slot), UInt32(bitPattern: day))
         return aspectDayIndex.find(key) ?? makeAspectDay(slot, day, key)
     }
 
     private mutating func makeAspectDay(_ slot: Int, _ day: Int32, _ key: UInt64) -> Int? {
-        guard aspects[slot].dayCount < UInt32(ProjectionLimits.days) else { return nil }
-        aspects[slot].dayCount += 1
+        guard let productDay = productDay(Int(aspects[slot].product), day) else { return nil }
         var row = AspectDayRow()
         row.slot = UInt32(slot)
-        row.day = day
+        row.productDay = UInt32(productDay)
+        row.next = productDays[productDay].aspects
+        productDays[productDay].aspects = UInt32(aspectDays.count)
         aspectDayIndex.insert(key, aspectDays.count)
         aspectDays.appendRow(row)
         return aspectDays.count - 1

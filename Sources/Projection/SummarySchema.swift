@@ -11,7 +11,7 @@ enum SummarySchema {
         ("preference", AspectColumn.preferenceView), ("numeric", AspectColumn.numericView),
         ("rating", AspectColumn.ratingView), ("feature_usage", AspectColumn.usageView),
         ("fault", AspectColumn.faultView), ("feedback", FeedbackColumn.view), ("daily_product", ProductDayColumn.view),
-        ("daily_aspect", AspectDayColumn.view), ("daily_choice", AspectDayColumn.choiceView),
+        ("daily_aspect", AspectDayPlace.view), ("daily_choice", AspectDayPlace.choiceView),
     ].map { (name: $0.0, sql: "CREATE VIEW \($0.0) AS \($0.1)") }
 
     // Keys are integers, so that a row is found by comparing numbers and rows that are written together lie together.
@@ -20,10 +20,8 @@ enum SummarySchema {
     static func productDayKey(_ product: UInt32, _ day: Int32) -> Int64 {
         Int64(product) << 32 | (Int64(day) - Int64(Int32.min))
     }
-    /// The key of one day of an aspect: (day, slot). One day's rows are written again and again, and lie together.
-    static func aspectDayKey(_ slot: UInt32, _ day: Int32) -> Int64 { Int64(day) << 32 | Int64(slot) }
-    /// The key by which an aspect's slot is found: (product, aspect).
-    static func slotKey(_ row: borrowing AspectRow) -> Int64 { Int64(row.product) << 32 | Int64(row.aspect) }
+    /// The key of an aspect: (product, aspect).
+    static func aspectKey(_ row: borrowing AspectRow) -> Int64 { Int64(row.product) << 32 | Int64(row.aspect) }
     /// The key of a feedback text: (product, place among its latest texts).
     static func textKey(_ product: UInt32, _ place: UInt64) -> Int64 { Int64(product) << textKeyBits | Int64(place) }
     static let textKeyBits = 8

@@ -76,9 +76,6 @@ package struct SummaryState: Sendable {
         var products: [UInt32] = []
         var productDays: [UInt32] = []
         var aspects: [UInt32] = []
-        /// From this slot on, the file may not know the slots.
-        var firstNewSlot = 0
-        var aspectDays: [UInt32] = []
         var words: [Symbol] = []
         var texts: [PendingText] = []
         var textBytes: [UInt8] = []
@@ -89,7 +86,7 @@ package struct SummaryState: Sendable {
 
     /// The number of rows that a checkpoint would write now.
     package var dirtyRows: Int {
-        changes.products.count + changes.productDays.count + changes.aspects.count + changes.aspectDays.count
+        changes.products.count + changes.productDays.count + changes.aspects.count
             + changes.words.count + changes.texts.count
     }
 
@@ -122,9 +119,7 @@ package struct SummaryState: Sendable {
         for index in changes.products { products[Int(index)].isDirty = false }
         for index in changes.productDays { productDays[Int(index)].isDirty = false }
         for index in changes.aspects { todays[Int(index)].isDirty = false }
-        for index in changes.aspectDays { aspectDays[Int(index)].isDirty = false }
         changes = Changes()
-        changes.firstNewSlot = aspects.count
     }
 
     mutating func restore(offset: Offset) { self.offset = offset }

@@ -46,9 +46,8 @@ package enum SummaryTables {
 
     static var all: [Table] {
         [
-            Table(MetaColumn.self), Table(WordColumn.self), Table(ProductColumn.self), Table(SlotColumn.self),
-            Table(AspectColumn.self), Table(ProductDayColumn.self), Table(AspectDayColumn.self),
-            Table(FeedbackColumn.self), Table(StateColumn.self),
+            Table(MetaColumn.self), Table(WordColumn.self), Table(ProductColumn.self), Table(AspectColumn.self),
+            Table(ProductDayColumn.self), Table(FeedbackColumn.self), Table(StateColumn.self),
         ]
     }
 

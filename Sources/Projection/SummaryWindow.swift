@@ -56,23 +56,22 @@ extension SummaryReading {
     }
 
     private mutating func sumAspects(_ window: ClosedRange<Day>) throws {
-        let days = "\(AspectDayColumn.counts), d.\(AspectDayColumn.choices) AS \(WindowSum.choices)"
+        var sums = try aspectRows().map { try WindowSum($0) }
+        var places: [UInt32: Int] = [:]
+        for (place, sum) in sums.enumerated() { places[sum.aspect] = place }
+        typealias Column = ProductDayColumn
         let sql = """
-            SELECT \(days), a.*
-            FROM \(SlotColumn.table) AS s CROSS JOIN \(AspectColumn.table) AS a USING (\(AspectColumn.slot))
-            CROSS JOIN \(ProductDayColumn.table) AS p
-            CROSS JOIN \(AspectDayColumn.table) AS d
-                ON d.\(AspectDayColumn.id) = (p.\(ProductDayColumn.day) << 32) + a.\(AspectColumn.slot)
-            WHERE s.\(SummaryTables.isOfProduct(SlotColumn.id)) AND p.\(ProductDayColumn.id) BETWEEN ?2 AND ?3
-            ORDER BY s.\(SlotColumn.id), p.\(ProductDayColumn.id)
+            SELECT \(Column.aspects) FROM \(Column.table) WHERE \(Column.id) BETWEEN ? AND ? ORDER BY \(Column.id)
             """
-        let rows = try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: [id] + keys(of: window))
-        var sums: [WindowSum] = []
+        let rows = try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: keys(of: window))
         while let row = try rows.next() {
-            let slot: UInt32 = try row.value(AspectColumn.slot)
-            if sums.last?.slot != slot { sums.append(try WindowSum(slot, row)) }
-            try sums[sums.count - 1].add(row)
+            for day in try row.arrays(Column.aspects) {
+                // A day of an aspect that is not there is damage that hides nothing.
+                guard let place = places[try day.word(AspectDayPlace.aspect)] else { continue }
+                try sums[place].add(day)
+            }
         }
+        sums.removeAll { !$0.hasDays }
         var overall = WindowSum()
         for sum in sums { overall.addRatings(of: sum) }
         summary.rating = overall.rating(overall: nil, isTopKnown: true)
@@ -191,10 +190,7 @@ private struct WindowSum {
         var isTopOfRatingsKnown = true
     }
 
-    /// What a query calls the choices of a day.
-    static let choices = "day_choices"
-
-    private(set) var slot: UInt32 = 0
+    private(set) var hasDays = false
     private(set) var aspect: UInt32 = 0
     private(set) var unit: UInt32 = 0
     private(set) var whole = Whole()
@@ -213,8 +209,7 @@ private struct WindowSum {
 
     init() {}
 
-    init(_ slot: UInt32, _ row: Row) throws {
-        self.slot = slot
+    init(_ row: Row) throws {
         aspect = try row.value(AspectColumn.aspect)
         unit = try row.value(AspectColumn.unit)
         let counts = NumberArray(try row.value(AspectColumn.counts))
@@ -230,13 +225,13 @@ private struct WindowSum {
         }
     }
 
-    mutating func add(_ row: Row) throws {
-        let counts = NumberArray(try row.value(AspectDayColumn.counts))
+    mutating func add(_ counts: NumberArray) throws {
+        hasDays = true
         kinds.add(try KindCounts(counts, from: AspectDayPlace.preferences))
         useTotal = plus(useTotal, counts.total(AspectDayPlace.useTotal))
         faultTotal = plus(faultTotal, counts.total(AspectDayPlace.faultTotal))
         otherSets += try counts.count(AspectDayPlace.otherSets)
-        for choice in NumberArray(try row.decode(String?.self, forColumn: Self.choices) ?? "[]").arrays {
+        for choice in counts.array(AspectDayPlace.choices)?.arrays ?? [] {
             choices[try choice.word(DayChoicePlace.word), default: 0] += try choice.count(DayChoicePlace.sets)
         }
         if let ratings = counts.array(AspectDayPlace.rating) {
@@ -246,7 +241,7 @@ private struct WindowSum {
                 histogram[step] += try ratings.count(at: place)
             }
         }
-        if let numbers = counts.array(AspectDayPlace.numbers) {
+        if let numbers = counts.array(AspectDayPlace.numbers), !numbers.numbers.isEmpty {
             numberCount += try numbers.count(DayNumberPlace.count)
             numberSum += numbers.number(DayNumberPlace.sum)
             least = min(least, numbers.number(DayNumberPlace.least))

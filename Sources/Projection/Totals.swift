@@ -118,10 +118,7 @@ extension SummaryState {
         let kind = KindCounts.place(of: event.kind)
         aspects[Int(item.slot)].add(at: kind, event.time.rawValue, times)
         products[Int(item.product)].add(at: kind, event.time.rawValue, times)
-        if item.aspectDay != Work.none {
-            aspectDays[Int(item.aspectDay)].add(at: kind, times)
-            touch(aspectDay: Int(item.aspectDay))
-        }
+        if item.aspectDay != Work.none { aspectDays[Int(item.aspectDay)].add(at: kind, times) }
         countProductDay(item.productDay, kind)
     }
 

@@ -94,7 +94,7 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
         arguments: [
             "UPDATE fold_aspect SET choices = replace(hex(zeroblob(50000)), '00', '[')",
             "UPDATE fold_aspect SET rating_scales = '[[3]]'",
-            "UPDATE fold_aspect_day SET day_counts = '[0,0,1,0,0,0,9223372036854775807]'",
+            "UPDATE fold_product_day SET aspects = replace(aspects, '[[', '[[9,0,0,1,0,0,0,9223372036854775807],[')",
         ]) func readingEnds(_ sql: String) async throws
     {
         let (folder, _) = try await damaged { db in try db.execute(sql: sql) }
