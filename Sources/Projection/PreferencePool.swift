@@ -7,7 +7,8 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
     /// The highest (rank of the epoch, sequence number) applied; 0, 0 while only events without one were.
     var rank: UInt32 = 0
     var kind: Event.ValueKind = .none
-    /// The row of the choice or of the bin; none for a flag, and for a choice that counts among the others.
+    /// The row of the choice or of the bin; none for a flag, for a choice that counts among the others, and for some
+    /// numbers (`PackedPreference`).
     var row = Work.none
     var seq: UInt64 = 0
     /// The value's payload.
@@ -62,54 +63,141 @@ struct PreferencePiece: BitwiseCopyable, Sendable {
     }
 }
 
+/// A preference in sixteen bytes, four in a cache line.
+///
+/// The row of a number is kept when 32 bits say the number exactly, as they do those that people choose; the bin of
+/// any other is found anew when the device gives it up. What does not fit (a sequence number of 2^44 or more, an epoch
+/// after the first 131,071 of the device) is kept as it is in a list of its own.
+struct PackedPreference: BitwiseCopyable, Sendable {
+    /// Three bits for the form, 17 for the rank, 44 for the sequence number.
+    private var head: UInt64 = 0
+    /// What the device prefers and, if the form has room for it, the row of that in the lower half; or the place in the
+    /// list of what does not fit.
+    private var payload: UInt64 = 0
+
+    /// The forms besides the kinds of values: whole numbers and others that 32 bits say exactly; one of the list.
+    private static var smallWhole: UInt64 { 5 }
+    private static var smallReal: UInt64 { 6 }
+    private static var wide: UInt64 { 7 }
+
+    init() {}
+
+    /// Nil when it does not fit.
+    @inline(__always) init?(_ preference: Preference) {
+        guard UInt64(preference.rank) >> 17 == 0, preference.seq >> 44 == 0 else { return nil }
+        var form = UInt64(preference.kind.rawValue)
+        payload = preference.bits
+        switch preference.kind {
+        case .symbol:
+            guard preference.bits >> 32 == 0 else { return nil }
+            payload = preference.bits << 32 | UInt64(preference.row)
+        case .whole:
+            let number = Int32(truncatingIfNeeded: preference.bits)
+            if UInt64(bitPattern: Int64(number)) == preference.bits {
+                form = Self.smallWhole
+                payload = preference.bits << 32 | UInt64(preference.row)
+            }
+        case .real:
+            let number = Float(Double(bitPattern: preference.bits))
+            if Double(number).bitPattern == preference.bits {
+                form = Self.smallReal
+                payload = UInt64(number.bitPattern) << 32 | UInt64(preference.row)
+            }
+        case .flag, .none: break
+        }
+        head = preference.seq << 20 | UInt64(preference.rank) << 3 | form
+    }
+
+    /// Stands for one of the list.
+    init(at place: Int) { (head, payload) = (Self.wide, UInt64(place)) }
+
+    /// The place in the list; nil when it is not kept there.
+    @inline(__always) var place: Int? { head & 7 == Self.wide ? Int(payload) : nil }
+
+    @inline(__always) var preference: Preference {
+        var preference = Preference()
+        preference.rank = UInt32(truncatingIfNeeded: head >> 3) & 0x1_ffff
+        preference.seq = head >> 20
+        let form = head & 7
+        let high = UInt32(truncatingIfNeeded: payload >> 32)
+        switch form {
+        case Self.smallWhole:
+            (preference.kind, preference.bits) = (.whole, UInt64(bitPattern: Int64(Int32(bitPattern: high))))
+        case Self.smallReal:
+            (preference.kind, preference.bits) = (.real, Double(Float(bitPattern: high)).bitPattern)
+        default:
+            preference.kind = Event.ValueKind(rawValue: UInt8(truncatingIfNeeded: form)) ?? .none
+            guard preference.kind == .symbol else {
+                preference.bits = payload
+                return preference
+            }
+            preference.bits = UInt64(high)
+        }
+        preference.row = UInt32(truncatingIfNeeded: payload)
+        return preference
+    }
+}
+
 /// The pieces of all devices; a piece that grows takes what is free behind it, or moves to a larger one and leaves its
 /// place to others.
 ///
 /// One table for all would be searched by hash, and copied as a whole whenever it grows; a device's preferences lie
-/// together, and are found from the device's row without a search. An entry is two halves of sixteen bytes; a large
-/// array's elements begin sixteen bytes before a cache line, so one half is left out at the beginning, and no entry
-/// lies across two lines.
+/// together, and are found from the device's row without a search.
 struct PreferencePool: Sendable {
-    struct Half: BitwiseCopyable {
-        var a: UInt64 = 0
-        var b: UInt64 = 0
-    }
-    private var halves: [Half] = [Half()]
+    private var entries: [PackedPreference] = []
+    /// Those that do not fit.
+    private var wide: [Preference] = []
     private var allotment = PieceAllotment()
 
     /// Makes room, so that so many preferences can be set.
     private mutating func reserve(_ sets: Int) {
-        halves.extend(to: 2 * (allotment.end + sets * PieceAllotment.mostPlaces) + 1, repeating: Half())
+        entries.extend(to: allotment.end + sets * PieceAllotment.mostPlaces, repeating: PackedPreference())
     }
 
     /// Asks for the place of an aspect's preference; if there is none yet, for all that will make room for it.
     @inline(__always) func prefetch(_ piece: PreferencePiece, _ bit: UInt64) {
-        let halves = halves.span
+        let entries = entries.span
         let place = piece.place(bit)
-        halves.prefetch(2 &* place &+ 1)
+        entries.prefetch(place)
         guard piece.held & bit == 0 else { return }
-        var next = place &+ 1
-        while next <= Int(piece.start) &+ piece.count {
-            halves.prefetch(2 &* next &+ 1)
-            next &+= 2
+        var next = place &+ 4
+        while next < Int(piece.start) &+ piece.count &+ 4 {
+            entries.prefetch(next)
+            next &+= 4
         }
     }
 
-    @inline(__always) private static func get(_ place: Int, _ halves: Span<Half>) -> Preference {
-        let (first, second) = (halves[2 &* place &+ 1], halves[2 &* place &+ 2])
-        var preference = Preference()
-        preference.rank = UInt32(truncatingIfNeeded: first.a)
-        preference.kind = Event.ValueKind(rawValue: UInt8(truncatingIfNeeded: first.a >> 32)) ?? .none
-        preference.row = UInt32(truncatingIfNeeded: first.b)
-        (preference.seq, preference.bits) = (second.a, second.b)
-        return preference
+    @inline(__always)
+    private static func get(_ place: Int, _ entries: Span<PackedPreference>, _ wide: [Preference]) -> Preference {
+        if let place = entries[place].place { return wide[place] }
+        return entries[place].preference
     }
 
+    /// Puts a preference where there was none.
     @inline(__always)
-    private static func put(_ preference: Preference, _ place: Int, _ halves: inout MutableSpan<Half>) {
-        halves[2 &* place &+ 1] = Half(
-            a: UInt64(preference.kind.rawValue) << 32 | UInt64(preference.rank), b: UInt64(preference.row))
-        halves[2 &* place &+ 2] = Half(a: preference.seq, b: preference.bits)
+    private static func put(
+        _ preference: Preference, _ place: Int, _ entries: inout MutableSpan<PackedPreference>,
+        _ wide: inout [Preference]
+    ) {
+        if let packed = PackedPreference(preference) {
+            entries[place] = packed
+        } else {
+            entries[place] = PackedPreference(at: wide.count)
+            wide.append(preference)
+        }
+    }
+
+    /// Puts a preference in the place of another one. What is in the list once stays there.
+    @inline(__always)
+    private static func replace(
+        _ place: Int, by preference: Preference, _ entries: inout MutableSpan<PackedPreference>,
+        _ wide: inout [Preference]
+    ) {
+        if let listed = entries[place].place {
+            wide[listed] = preference
+        } else {
+            put(preference, place, &entries, &wide)
+        }
     }
 
     /// Sets the preference of each event of `work` that has a bit, unless its device has said something later; tells
@@ -118,43 +206,43 @@ struct PreferencePool: Sendable {
         _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int, _ devices: inout [DeviceRow]
     ) {
         reserve(count)
-        Self.set(events, &work, count, &devices, &halves, &allotment)
+        Self.set(events, &work, count, &devices, &entries, &wide, &allotment)
     }
 
     private static func set(
         _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int, _ devices: inout [DeviceRow],
-        _ halves: inout [Half], _ allotment: inout PieceAllotment
+        _ entries: inout [PackedPreference], _ wide: inout [Preference], _ allotment: inout PieceAllotment
     ) {
         var devices = devices.mutableSpan
-        var halves = halves.mutableSpan
+        var entries = entries.mutableSpan
         for index in 0..<count where work[index].bit != 0 {
             let event = Int(work[index].event)
             let device = Int(events[event].device.rawValue)
             let new = Preference(events[event], work[index])
             let bit = work[index].bit
             guard devices[device].preferences.held & bit != 0 else {
-                Self.insert(new, bit, &devices[device].preferences, &allotment, &halves)
+                Self.insert(new, bit, &devices[device].preferences, &allotment, &entries, &wide)
                 work[index].change = .first
                 continue
             }
             let place = devices[device].preferences.place(bit)
-            let old = Self.get(place, halves.span)
+            let old = Self.get(place, entries.span, wide)
             let (kept, change) = old.replaced(by: new, isNumbered: events[event].identity == .sequence)
             work[index].change = change
             (work[index].oldKind, work[index].oldRow, work[index].oldBits) = (old.kind, old.row, old.bits)
-            if change != .late { Self.put(kept, place, &halves) }
+            if change != .late { Self.replace(place, by: kept, &entries, &wide) }
         }
     }
 
     /// Appends the preferences of devices, each one's in the order of their aspects.
     func append(_ devices: [DeviceRow], _ range: Range<Int>, to bytes: inout [UInt8]) {
         let count = devices[range].reduce(0) { $0 + $1.preferences.count }
-        let (devices, halves) = (devices.span, halves.span)
+        let (devices, entries, wide) = (devices.span, entries.span, wide)
         bytes.append(addingCapacity: 2 * MemoryLayout<Preference>.stride * count) { bytes in
             for device in range {
                 let piece = devices[device].preferences
                 for place in Int(piece.start)..<Int(piece.start) &+ piece.count {
-                    var preference = Self.get(place, halves)
+                    var preference = Self.get(place, entries, wide)
                     preference.code(with: &bytes)
                 }
             }
@@ -164,18 +252,19 @@ struct PreferencePool: Sendable {
     /// Puts back the preferences of a device that holds `held`, in the order of their aspects.
     mutating func restore(_ entries: [Preference], _ held: UInt64) -> PreferencePiece {
         reserve(entries.count + 1)
-        return Self.restore(entries, held, &halves, &allotment)
+        return Self.restore(entries, held, &self.entries, &wide, &allotment)
     }
 
     private static func restore(
-        _ entries: [Preference], _ held: UInt64, _ halves: inout [Half], _ allotment: inout PieceAllotment
+        _ preferences: [Preference], _ held: UInt64, _ entries: inout [PackedPreference], _ wide: inout [Preference],
+        _ allotment: inout PieceAllotment
     ) -> PreferencePiece {
         var piece = PreferencePiece()
-        var halves = halves.mutableSpan
+        var entries = entries.mutableSpan
         var rest = held
-        for entry in entries where rest != 0 {
+        for preference in preferences where rest != 0 {
             let bit = rest & (~rest &+ 1)
-            Self.insert(entry, bit, &piece, &allotment, &halves)
+            Self.insert(preference, bit, &piece, &allotment, &entries, &wide)
             rest &= ~bit
         }
         return piece
@@ -184,30 +273,30 @@ struct PreferencePool: Sendable {
     @inline(__always)
     private static func insert(
         _ new: Preference, _ bit: UInt64, _ piece: inout PreferencePiece, _ allotment: inout PieceAllotment,
-        _ halves: inout MutableSpan<Half>
+        _ entries: inout MutableSpan<PackedPreference>, _ wide: inout [Preference]
     ) {
         let count = piece.count
-        if piece.isFull { grow(&piece, &allotment, &halves) }
+        if piece.isFull { grow(&piece, &allotment, &entries) }
         let place = piece.place(bit)
         var last = Int(piece.start) &+ count
         while last > place {
-            halves[2 &* last &+ 1] = halves[2 &* last &- 1]
-            halves[2 &* last &+ 2] = halves[2 &* last]
+            entries[last] = entries[last &- 1]
             last &-= 1
         }
         piece.held |= bit
-        put(new, place, &halves)
+        put(new, place, &entries, &wide)
     }
 
     private static func grow(
-        _ piece: inout PreferencePiece, _ allotment: inout PieceAllotment, _ halves: inout MutableSpan<Half>
+        _ piece: inout PreferencePiece, _ allotment: inout PieceAllotment,
+        _ entries: inout MutableSpan<PackedPreference>
     ) {
         let size = piece.count
         if allotment.extend(Int(piece.start), from: size) { return }
         let old = Int(piece.start)
         let new = allotment.take(PieceAllotment.size(above: size))
         piece.start = UInt32(truncatingIfNeeded: new)
-        for half in 1..<(2 * size + 1) { halves[2 * new + half] = halves[2 * old + half] }
+        for place in 0..<size { entries[new + place] = entries[old + place] }
         allotment.giveBack(old, size)
     }
 }

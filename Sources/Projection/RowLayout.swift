@@ -28,6 +28,7 @@ package enum RowLayout {
                 found: MemoryLayout<AspectToday>.offset(of: \.numbers)),
             Fact(name: "AspectToday: two lines", stated: 128, found: MemoryLayout<AspectToday>.stride),
             Fact(name: "AspectDayRow: 128 bytes", stated: 128, found: MemoryLayout<AspectDayRow>.stride),
+            Fact(name: "PackedPreference: four in a line", stated: 16, found: MemoryLayout<PackedPreference>.stride),
             Fact(name: "DeviceRow: a line", stated: 64, found: MemoryLayout<DeviceRow>.stride),
         ]
     }

@@ -178,11 +178,13 @@ extension SummaryState {
         return true
     }
 
-    /// Whether the row that a preference names is there.
+    /// Whether the row that a preference names is there, and its number has a bin.
     private func isSound(_ preference: Preference) -> Bool {
         switch preference.kind {
         case .symbol: preference.row == Work.none || Int(preference.row) < choices.count
-        case .whole, .real: Int(preference.row) < bins.count
+        case .whole, .real:
+            (preference.row == Work.none || Int(preference.row) < bins.count)
+                && preference.kind.number(of: preference.bits).isFinite
         case .flag, .none: true
         }
     }

@@ -16,7 +16,7 @@ extension SummaryState {
             if work[index].bit == 0 { hasOthers = true }
         }
         preferences.set(events, &work, count, &devices)
-        prefetchOld(work.span, count)
+        findOld(&work, count)
         guard hasOthers else { return }
         for index in 0..<count where work[index].slot != Work.none && work[index].bit == 0 {
             let event = events[Int(work[index].event)]
@@ -26,15 +26,38 @@ extension SummaryState {
         }
     }
 
-    /// Asks for the rows of what devices preferred before.
-    private func prefetchOld(_ work: Span<Work>, _ count: Int) {
+    /// Finds the bins of the numbers that devices preferred before, and asks for all rows of what they did.
+    private func findOld(_ work: inout MutableSpan<Work>, _ count: Int) {
+        var hasUnknown = false
         for index in 0..<count where work[index].change == .moved {
             switch work[index].oldKind {
             case .symbol: choices.span.prefetch(Int(work[index].oldRow))
-            case .whole, .real: bins.span.prefetch(Int(work[index].oldRow))
+            case .whole, .real:
+                if work[index].oldRow == Work.none {
+                    hasUnknown = true
+                    binIndex.prefetch(oldBin(work[index]))
+                } else {
+                    bins.span.prefetch(Int(work[index].oldRow))
+                }
             case .flag, .none: break
             }
         }
+        guard hasUnknown else { return }
+        for index in 0..<count where work[index].change == .moved && work[index].oldRow == Work.none {
+            guard work[index].oldKind == .whole || work[index].oldKind == .real else { continue }
+            var row = binIndex.entry(oldBin(work[index]))
+            // A number that found no room has no bin since: none is made any more.
+            if row == Work.none {
+                row = binIndex.entry(IndexTable.key(work[index].slot, UInt32(bitPattern: NumberBins.overflow)))
+            }
+            work[index].oldRow = row
+            bins.span.prefetch(Int(row))
+        }
+    }
+
+    @inline(__always) private func oldBin(_ item: Work) -> UInt64 {
+        let bin = NumberBins.bin(of: item.oldKind.number(of: item.oldBits))
+        return IndexTable.key(item.slot, UInt32(bitPattern: bin))
     }
 
     /// Finds the row of the choice or of the bin of numbers that an event names, or makes it.
@@ -326,6 +349,7 @@ private struct Held: BitwiseCopyable {
         case .whole, .real:
             today.numbering = up ? today.numbering &+ 1 : today.numbering &- 1
             today.areNumbersDirty = true
+            guard row != Work.none else { return }
             bins[Int(row)].add(number, up: up)
         case .flag where bits != 0: today.flagsOn = up ? today.flagsOn &+ 1 : today.flagsOn &- 1
         case .flag: today.flagsOff = up ? today.flagsOff &+ 1 : today.flagsOff &- 1

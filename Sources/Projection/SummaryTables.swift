@@ -23,6 +23,7 @@ package enum SummaryTables {
             MemoryLayout<AspectDayRow>.size, MemoryLayout<DeviceRow>.size, MemoryLayout<CustomerRow>.size,
             MemoryLayout<RatingRow>.size, MemoryLayout<ChoiceRow>.size, MemoryLayout<FaultRow>.size,
             MemoryLayout<BinRow>.size, MemoryLayout<DayWordRow>.size, MemoryLayout<Preference>.size,
+            MemoryLayout<PackedPreference>.size,
         ]
         let arrays = [
             AspectPlace.allCases.count, ChoicePlace.allCases.count, FaultPlace.allCases.count,

@@ -46,6 +46,31 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         #expect(aspect.preference?.moves == 0)
     }
 
+    /// A preference is packed; what does not fit is kept all the same, in its order.
+    @Test mutating func sequenceNumbersOfAnySizeKeepTheirOrder() throws {
+        let numbers: [UInt64] = [3, 1 << 43, 1 << 44, (1 << 44) + 5, (1 << 44) + 2, 1 << 60, (1 << 60) - 1]
+        var events: [Event] = []
+        for (index, seq) in numbers.enumerated() {
+            events.append(choice("v\(index)", seq: seq))
+            var number = fleet.event(.preferenceSet, product: "kettle", device: "k2")
+            (number.seq, number.epoch) = (seq, 1)
+            number.value = .real(Double(index) + 0.5)
+            events.append(number)
+        }
+        let preference = try #require(try summary(&fleet, events).aspects.first?.preference)
+        #expect(preference.choices.filter { $0.devices == 1 }.map(\.value) == ["v5"])
+        #expect(preference.numbers?.devices == 1)
+        #expect(preference.numbers?.quantiles == [5.5, 5.5, 5.5, 5.5, 5.5])
+        #expect(preference.numbers?.meanNow == 5.5)
+    }
+
+    @Test mutating func epochsOfAnyNumberKeepTheirOrder() throws {
+        let last: UInt32 = 131_080
+        var events = (1...last).map { choice($0 % 2 == 0 ? "even" : "odd", seq: 1, epoch: $0) }
+        events.append(choice("late", seq: 2, epoch: last - 1))
+        #expect(choices(try summary(&fleet, events)) == ["even": 1, "odd": 0, "late": 0])
+    }
+
     @Test mutating func aNewEpochIsNewerThanAnyNumberBefore() throws {
         let events = [
             choice("strong", seq: 500, epoch: 9), choice("mild", seq: 1, epoch: 2), choice("late", seq: 501, epoch: 9),
