@@ -7,8 +7,8 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
     /// The highest (rank of the epoch, sequence number) applied; 0, 0 while only events without one were.
     var rank: UInt32 = 0
     var kind: Event.ValueKind = .none
-    /// The row of the choice or of the bin; none for a flag, for a choice that counts among the others, and for a
-    /// number in the pool.
+    /// The row of the choice or of the bin; none for a flag, for a choice that counts among the others, and for some
+    /// numbers (`PackedPreference`).
     var row = Work.none
     var seq: UInt64 = 0
     /// The value's payload.
@@ -65,25 +65,47 @@ struct PreferencePiece: BitwiseCopyable, Sendable {
 
 /// A preference in sixteen bytes, four in a cache line.
 ///
-/// The row of a number is not kept: its bin is found anew when the device gives it up. What does not fit (a sequence
-/// number of 2^44 or more, an epoch after the first 131,071 of the device) is kept as it is in a list of its own.
+/// The row of a number is kept when 32 bits say the number exactly, as they do those that people choose; the bin of
+/// any other is found anew when the device gives it up. What does not fit (a sequence number of 2^44 or more, an epoch
+/// after the first 131,071 of the device) is kept as it is in a list of its own.
 struct PackedPreference: BitwiseCopyable, Sendable {
-    /// Three bits for the kind, 17 for the rank, 44 for the sequence number.
+    /// Three bits for the form, 17 for the rank, 44 for the sequence number.
     private var head: UInt64 = 0
-    /// The value's payload; of a choice its word and its row; or the place in the list of what does not fit.
+    /// What the device prefers and, if the form has room for it, the row of that in the lower half; or the place in the
+    /// list of what does not fit.
     private var payload: UInt64 = 0
 
+    /// The forms besides the kinds of values: whole numbers and others that 32 bits say exactly; one of the list.
+    private static var smallWhole: UInt64 { 5 }
+    private static var smallReal: UInt64 { 6 }
     private static var wide: UInt64 { 7 }
 
     init() {}
 
     /// Nil when it does not fit.
     @inline(__always) init?(_ preference: Preference) {
-        guard UInt64(preference.rank) >> 17 == 0, preference.seq >> 44 == 0,
-            preference.kind != .symbol || preference.bits >> 32 == 0
-        else { return nil }
-        head = preference.seq << 20 | UInt64(preference.rank) << 3 | UInt64(preference.kind.rawValue)
-        payload = preference.kind == .symbol ? preference.bits << 32 | UInt64(preference.row) : preference.bits
+        guard UInt64(preference.rank) >> 17 == 0, preference.seq >> 44 == 0 else { return nil }
+        var form = UInt64(preference.kind.rawValue)
+        payload = preference.bits
+        switch preference.kind {
+        case .symbol:
+            guard preference.bits >> 32 == 0 else { return nil }
+            payload = preference.bits << 32 | UInt64(preference.row)
+        case .whole:
+            let number = Int32(truncatingIfNeeded: preference.bits)
+            if UInt64(bitPattern: Int64(number)) == preference.bits {
+                form = Self.smallWhole
+                payload = preference.bits << 32 | UInt64(preference.row)
+            }
+        case .real:
+            let number = Float(Double(bitPattern: preference.bits))
+            if Double(number).bitPattern == preference.bits {
+                form = Self.smallReal
+                payload = UInt64(number.bitPattern) << 32 | UInt64(preference.row)
+            }
+        case .flag, .none: break
+        }
+        head = preference.seq << 20 | UInt64(preference.rank) << 3 | form
     }
 
     /// Stands for one of the list.
@@ -94,14 +116,24 @@ struct PackedPreference: BitwiseCopyable, Sendable {
 
     @inline(__always) var preference: Preference {
         var preference = Preference()
-        preference.kind = Event.ValueKind(rawValue: UInt8(truncatingIfNeeded: head & 7)) ?? .none
         preference.rank = UInt32(truncatingIfNeeded: head >> 3) & 0x1_ffff
         preference.seq = head >> 20
-        if preference.kind == .symbol {
-            (preference.bits, preference.row) = (payload >> 32, UInt32(truncatingIfNeeded: payload))
-        } else {
-            preference.bits = payload
+        let form = head & 7
+        let high = UInt32(truncatingIfNeeded: payload >> 32)
+        switch form {
+        case Self.smallWhole:
+            (preference.kind, preference.bits) = (.whole, UInt64(bitPattern: Int64(Int32(bitPattern: high))))
+        case Self.smallReal:
+            (preference.kind, preference.bits) = (.real, Double(Float(bitPattern: high)).bitPattern)
+        default:
+            preference.kind = Event.ValueKind(rawValue: UInt8(truncatingIfNeeded: form)) ?? .none
+            guard preference.kind == .symbol else {
+                preference.bits = payload
+                return preference
+            }
+            preference.bits = UInt64(high)
         }
+        preference.row = UInt32(truncatingIfNeeded: payload)
         return preference
     }
 }

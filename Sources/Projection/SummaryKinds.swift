@@ -28,14 +28,22 @@ extension SummaryState {
 
     /// Finds the bins of the numbers that devices preferred before, and asks for all rows of what they did.
     private func findOld(_ work: inout MutableSpan<Work>, _ count: Int) {
+        var hasUnknown = false
         for index in 0..<count where work[index].change == .moved {
             switch work[index].oldKind {
             case .symbol: choices.span.prefetch(Int(work[index].oldRow))
-            case .whole, .real: binIndex.prefetch(oldBin(work[index]))
+            case .whole, .real:
+                if work[index].oldRow == Work.none {
+                    hasUnknown = true
+                    binIndex.prefetch(oldBin(work[index]))
+                } else {
+                    bins.span.prefetch(Int(work[index].oldRow))
+                }
             case .flag, .none: break
             }
         }
-        for index in 0..<count where work[index].change == .moved {
+        guard hasUnknown else { return }
+        for index in 0..<count where work[index].change == .moved && work[index].oldRow == Work.none {
             guard work[index].oldKind == .whole || work[index].oldKind == .real else { continue }
             var row = binIndex.entry(oldBin(work[index]))
             // A number that found no room has no bin since: none is made any more.
@@ -241,47 +249,6 @@ extension SummaryState {
         row.events &+= 1
         row.times &+= UInt64(event.count)
         row.severity = max(row.severity, event.severity)
-    }
-
-    mutating func addText(_ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: [UInt8]) {
-        let rating: Double?
-        switch event.kind {
-        case .feedbackText: rating = nil
-        case .ratingGiven: rating = event.number
-        case .preferenceSet, .custom, .featureUsed, .faultSeen, .stateReported, .stateDesired, .consentGiven,
-            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
-            return
-        }
-        let start = changes.textBytes.count
-        let end = Int(event.textStart) + Int(event.textLength)
-        guard end <= text.count else { return }
-        changes.textBytes += text[Int(event.textStart)..<end]
-        changes.texts.append(
-            PendingText(
-                product: UInt32(product), number: products[product].textNumber, offset: offset,
-                aspect: event.aspect.rawValue, language: event.language.rawValue, time: event.time.rawValue,
-                rating: rating, scale: event.scale, start: start, length: Int(event.textLength)))
-        products[product].textNumber += 1
-        if changes.texts.count > changes.textBound || changes.textBytes.count > changes.textBytesBound {
-            dropOldTexts()
-        }
-    }
-
-    /// Forgets waiting texts that later ones have pushed out of the latest `ProjectionLimits.textsPerProduct`.
-    private mutating func dropOldTexts() {
-        var kept: [PendingText] = []
-        var bytes: [UInt8] = []
-        let room = UInt64(ProjectionLimits.textsPerProduct)
-        for var text in changes.texts where text.number + room >= products[Int(text.product)].textNumber {
-            let start = bytes.count
-            bytes += changes.textBytes[text.start..<text.start + text.length]
-            text.start = start
-            kept.append(text)
-        }
-        changes.texts = kept
-        changes.textBytes = bytes
-        changes.textBound = max(changes.textBound, kept.count * 2)
-        changes.textBytesBound = max(changes.textBytesBound, bytes.count * 2)
     }
 
     /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %; and

@@ -1,0 +1,47 @@
+// What customers say, in their own words: the texts that wait for the next checkpoint.
+
+import Events
+
+extension SummaryState {
+    /// Keeps the text of an event until the checkpoint; events of kinds that say nothing to read are passed over.
+    mutating func addText(_ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: [UInt8]) {
+        let rating: Double?
+        switch event.kind {
+        case .feedbackText: rating = nil
+        case .ratingGiven: rating = event.number
+        case .preferenceSet, .custom, .featureUsed, .faultSeen, .stateReported, .stateDesired, .consentGiven,
+            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
+            return
+        }
+        let start = changes.textBytes.count
+        let end = Int(event.textStart) + Int(event.textLength)
+        guard end <= text.count else { return }
+        changes.textBytes += text[Int(event.textStart)..<end]
+        changes.texts.append(
+            PendingText(
+                product: UInt32(product), number: products[product].textNumber, offset: offset,
+                aspect: event.aspect.rawValue, language: event.language.rawValue, time: event.time.rawValue,
+                rating: rating, scale: event.scale, start: start, length: Int(event.textLength)))
+        products[product].textNumber += 1
+        if changes.texts.count > changes.textBound || changes.textBytes.count > changes.textBytesBound {
+            dropOldTexts()
+        }
+    }
+
+    /// Forgets waiting texts that later ones have pushed out of the latest `ProjectionLimits.textsPerProduct`.
+    private mutating func dropOldTexts() {
+        var kept: [PendingText] = []
+        var bytes: [UInt8] = []
+        let room = UInt64(ProjectionLimits.textsPerProduct)
+        for var text in changes.texts where text.number + room >= products[Int(text.product)].textNumber {
+            let start = bytes.count
+            bytes += changes.textBytes[text.start..<text.start + text.length]
+            text.start = start
+            kept.append(text)
+        }
+        changes.texts = kept
+        changes.textBytes = bytes
+        changes.textBound = max(changes.textBound, kept.count * 2)
+        changes.textBytesBound = max(changes.textBytesBound, bytes.count * 2)
+    }
+}
