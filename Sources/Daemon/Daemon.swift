@@ -80,7 +80,7 @@ package struct Daemon: Sendable {
             "version": "\(tidingsVersion)",
         ]
         for listener in listeners { metadata[listener.name] = "\(describe(listener.address))" }
-        for warning in ingest.listeners.warnings { events.remark(warning) }
+        for warning in ingest.listeners.warnings { events.listensWithout(warning) }
         events.logger.notice("listening", metadata: metadata)
         if !ingest.listeners.exposed.isEmpty { events.exposed(ingest.listeners.exposed) }
         await whenListening(Dictionary(uniqueKeysWithValues: listeners.map { ($0.name, $0.address.port ?? 0) }))

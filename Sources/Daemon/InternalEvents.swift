@@ -118,6 +118,9 @@ package final class InternalEvents: Sendable {
             """)
     }
 
+    /// A listener that is done without, as nobody has asked for its port.
+    package func listensWithout(_ line: String) { logger.warning("\(line); until then the daemon does without it") }
+
     /// Something that stops nothing and should be looked at.
     package func remark(_ line: String) { logger.warning("configuration: \(line)") }
 

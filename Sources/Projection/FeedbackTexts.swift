@@ -5,14 +5,9 @@ import Events
 extension SummaryState {
     /// Keeps the text of an event until the checkpoint; events of kinds that say nothing to read are passed over.
     mutating func addText(_ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: [UInt8]) {
-        let rating: Double?
-        switch event.kind {
-        case .feedbackText: rating = nil
-        case .ratingGiven: rating = event.number
-        case .preferenceSet, .custom, .featureUsed, .faultSeen, .stateReported, .stateDesired, .consentGiven,
-            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
-            return
-        }
+        let kind = event.kind
+        guard kind == .feedbackText || kind == .ratingGiven else { return }
+        let rating = kind == .ratingGiven ? event.number : nil
         let start = changes.textBytes.count
         let end = Int(event.textStart) + Int(event.textLength)
         guard end <= text.count else { return }

@@ -61,8 +61,19 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
         for place in Self.places { counts[place] += UInt64(today.kinds[place]) }
     }
 
-    /// The place at which a kind is counted: the first five kinds are numbered from 1.
-    @inline(__always) static func place(of kind: EventKind) -> Int { min(Int(kind.rawValue &- 1), 5) }
+    /// The place at which a kind is counted. Here the compiler asks what a new kind is for the summaries.
+    @inline(__always) static func place(of kind: EventKind) -> Int {
+        switch kind {
+        case .preferenceSet: 0
+        case .ratingGiven: 1
+        case .featureUsed: 2
+        case .feedbackText: 3
+        case .faultSeen: 4
+        case .stateReported, .consentGiven, .consentWithdrawn, .receipt: 5
+        // No device sends these, so that they are in no summary.
+        case .custom, .stateDesired, .gap, .reply, .notice, .question, .settings: 5
+        }
+    }
 
     @inline(__always) mutating func add(at place: Int) { counts[place] &+= 1 }
 }

@@ -103,15 +103,9 @@ extension SummaryState {
         for index in range where work[index].slot != Work.none {
             let item = work[index]
             let event = Int(item.event)
-            switch events[event].kind {
-            case .preferenceSet: break
-            case .ratingGiven, .faultSeen:
-                others.add(index, if: true)
-                continue
-            case .custom, .featureUsed, .feedbackText, .stateReported, .stateDesired, .consentGiven, .consentWithdrawn,
-                .receipt, .gap, .reply, .notice, .question, .settings:
-                continue
-            }
+            let kind = events[event].kind
+            if kind == .ratingGiven || kind == .faultSeen { others.add(index, if: true) }
+            guard kind == .preferenceSet else { continue }
             let slot = Int(item.slot)
             let new = Held(events[event].valueKind, events[event].valueBits, item.row)
             let old = Held(item.oldKind, item.oldBits, item.oldRow)
@@ -137,14 +131,7 @@ extension SummaryState {
     }
 
     private mutating func countOther(_ event: borrowing Event, _ item: Work) {
-        switch event.kind {
-        case .ratingGiven: applyRating(event, item)
-        case .faultSeen: applyFault(event, item)
-        // Preferences are counted before; the others say nothing but that they were there.
-        case .preferenceSet, .custom, .featureUsed, .feedbackText, .stateReported, .stateDesired, .consentGiven,
-            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
-            break
-        }
+        if event.kind == .ratingGiven { applyRating(event, item) } else { applyFault(event, item) }
     }
 
     private mutating func applyPreference(_ event: borrowing Event, _ item: Work) {

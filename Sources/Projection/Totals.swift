@@ -193,13 +193,8 @@ struct Times: BitwiseCopyable {
     init() {}
 
     @inline(__always) init(_ event: borrowing Event) {
-        switch event.kind {
-        case .featureUsed: uses = UInt64(event.count)
-        case .faultSeen: faults = UInt64(event.count)
-        case .preferenceSet, .ratingGiven, .custom, .feedbackText, .stateReported, .stateDesired, .consentGiven,
-            .consentWithdrawn, .receipt, .gap, .reply, .notice, .question, .settings:
-            break
-        }
+        if event.kind == .featureUsed { uses = UInt64(event.count) }
+        if event.kind == .faultSeen { faults = UInt64(event.count) }
     }
 }
 
