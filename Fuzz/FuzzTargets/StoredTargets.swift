@@ -36,7 +36,8 @@ func readConfiguration(_ input: [UInt8]) {
     wait {
         do {
             let read = try await DaemonConfiguration.load(file: path, environment: [:])
-            precondition((0...65_535).contains(read.tcp.port) && !read.dataDirectory.isEmpty)
+            let ports = read.listeners.compactMap(\.port)
+            precondition(!ports.isEmpty && ports.allSatisfy((0...65_535).contains) && !read.dataDirectory.isEmpty)
         } catch {
             // One line, whatever the input: it goes to a terminal and a log.
             precondition(error is ConfigurationError, "\(error)")
