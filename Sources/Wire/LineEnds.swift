@@ -16,3 +16,13 @@ package func lineEnd(_ bytes: Span<UInt8>, in range: Range<Int>) -> Int {
     while end > range.lowerBound, isBlank(bytes[end &- 1]) { end &-= 1 }
     return end
 }
+
+/// What a line says that stands in `range`: without the blanks around it, for how far it is indented depends on the
+/// pieces in which it has come. Empty when it is blank.
+@inlinable @inline(__always)
+package func lineContent(_ bytes: Span<UInt8>, in range: Range<Int>) -> Range<Int> {
+    let end = lineEnd(bytes, in: range)
+    var start = range.lowerBound
+    while start < end, isBlank(bytes[start]) { start &+= 1 }
+    return start..<end
+}

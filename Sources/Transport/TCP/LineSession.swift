@@ -134,10 +134,10 @@ struct LineSession: Sendable {
             if isLast, at == end { return .isOver }
             lines += 1
             left -= 1
-            let last = lineEnd(bytes, in: at..<end)
-            if last > at {
-                ingest.window.add(bytes, at..<last)
-                windowOrigins.append(Origin(line: lines, start: at))
+            let content = lineContent(bytes, in: at..<end)
+            if !content.isEmpty {
+                ingest.window.add(bytes, content)
+                windowOrigins.append(Origin(line: lines, start: content.lowerBound))
             }
             at = isLast ? end : end + 1
         }

@@ -280,14 +280,14 @@ private struct DatagramLines {
         while at < bytes.count {
             let start = at
             let end = bytes.first(0x0a, from: at)
-            let last = lineEnd(bytes, in: start..<end)
+            let content = lineContent(bytes, in: start..<end)
             let line = begun
             at = end + 1
             begun += 1
-            guard last > start else { continue }
+            guard !content.isEmpty else { continue }
             number = line
             count += 1
-            return start..<last
+            return content
         }
         return nil
     }
