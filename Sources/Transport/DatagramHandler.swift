@@ -110,7 +110,8 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         turnEnds()
     }
 
-    /// When there has been no room for a second, senders are told instead of being left to the kernel's buffer.
+    /// Called about once a second. When there has been no room for so long, senders are told instead of being left
+    /// to the kernel's buffer.
     func sweep(now: NIODeadline) {
         guard let since = awaitsRoomSince, now - since >= .seconds(1) else { return }
         for envelope in held { refuseBusy(envelope) }

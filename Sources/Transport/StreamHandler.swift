@@ -39,6 +39,7 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
     private var pause: Scheduled<Void>?
     private var patience = Patience(since: .now())
     private var lingersSince = NIODeadline.now()
+    /// The peer's address.
     private(set) var sender: SenderAddress?
     /// Whether the table counts this connection against its address.
     var isCountedForAddress = false

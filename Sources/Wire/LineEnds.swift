@@ -3,6 +3,11 @@
 /// U+FEFF in UTF-8, with which some programs begin a file.
 package let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
+/// Whether bytes begin with that mark, or are the beginning of one as far as they go.
+package func beginsAsMark(_ bytes: Span<UInt8>) -> Bool {
+    (0..<min(bytes.count, byteOrderMark.count)).allSatisfy { bytes[$0] == byteOrderMark[$0] }
+}
+
 /// Whether a byte is nothing between lines and at their ends: white space, and what C strings end with.
 @inlinable @inline(__always)
 package func isBlank(_ byte: UInt8) -> Bool {

@@ -87,11 +87,10 @@ package struct TCPSession: StreamSession, Sendable {
             return identifyNative(bytes, isEnd: isEnd, in: ingest)
         }
         var index = 0
-        if !hasBegun, bytes[0] == byteOrderMark[0] {
+        if !hasBegun, beginsAsMark(bytes) {
             let length = min(bytes.count, byteOrderMark.count)
-            let isMark = (0..<length).allSatisfy { bytes[$0] == byteOrderMark[$0] }
-            if isMark, length < byteOrderMark.count, !isEnd { return 0 }
-            if isMark { index = length }
+            if length < byteOrderMark.count, !isEnd { return 0 }
+            index = length
         }
         hasBegun = true
         while index < bytes.count, isBlank(bytes[index]) {

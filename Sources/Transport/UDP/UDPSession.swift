@@ -119,10 +119,7 @@ package struct UDPSession: DatagramSession, Sendable {
     private func contentStart(_ bytes: Span<UInt8>) -> Int? {
         if bytes[0] == DatagramHeader.magic { return 0 }
         var start = 0
-        let isMarked =
-            bytes.count >= byteOrderMark.count
-            && byteOrderMark.indices.allSatisfy { bytes[$0] == byteOrderMark[$0] }
-        if isMarked { start = byteOrderMark.count }
+        if bytes.count >= byteOrderMark.count, beginsAsMark(bytes) { start = byteOrderMark.count }
         while start < bytes.count, isBlank(bytes[start]) { start += 1 }
         return start < bytes.count ? start : nil
     }
