@@ -202,12 +202,8 @@ extension RowInserter {
     private mutating func addCounts(_ row: AspectRow, _ numbers: NumberSum) {
         addArray(AspectPlace.self) { place, json in
             switch place {
-            case .preferences: json.addNumber(row.kinds.preferences)
-            case .ratings: json.addNumber(row.kinds.ratings)
-            case .uses: json.addNumber(row.kinds.uses)
-            case .texts: json.addNumber(row.kinds.texts)
-            case .faults: json.addNumber(row.kinds.faults)
-            case .others: json.addNumber(row.kinds.others)
+            case .preferences, .ratings, .uses, .texts, .faults, .others:
+                json.addNumber(row.kinds[place.after(.preferences)])
             case .devices: json.addNumber(row.devices)
             case .customers: json.addNumber(row.customers)
             case .choosing: json.addNumber(row.choosing)

@@ -232,12 +232,8 @@ extension RowInserter {
         writeArray(AspectDayPlace.self, more: more + choices * places) { place, json in
             switch place {
             case .aspect: json.addNumber(UInt64(aspect))
-            case .preferences: json.addNumber(UInt64(row.kinds[0]))
-            case .ratings: json.addNumber(UInt64(row.kinds[1]))
-            case .uses: json.addNumber(UInt64(row.kinds[2]))
-            case .texts: json.addNumber(UInt64(row.kinds[3]))
-            case .faults: json.addNumber(UInt64(row.kinds[4]))
-            case .others: json.addNumber(UInt64(row.kinds[5]))
+            case .preferences, .ratings, .uses, .texts, .faults, .others:
+                json.addNumber(UInt64(row.kinds[place.after(.preferences)]))
             case .useTotal: json.addNumber(row.useTotal)
             case .faultTotal: json.addNumber(row.faultTotal)
             case .otherSets: json.addNumber(UInt64(row.otherSets))
@@ -255,11 +251,8 @@ extension RowInserter {
                 switch place {
                 case .count: json.addNumber(UInt64(row.ratingCount))
                 case .sum: json.addNumber(row.ratingSum)
-                case .ones: json.addNumber(UInt64(row.histogram[0]))
-                case .twos: json.addNumber(UInt64(row.histogram[1]))
-                case .threes: json.addNumber(UInt64(row.histogram[2]))
-                case .fours: json.addNumber(UInt64(row.histogram[3]))
-                case .fives: json.addNumber(UInt64(row.histogram[4]))
+                case .ones, .twos, .threes, .fours, .fives:
+                    json.addNumber(UInt64(row.histogram[place.after(.ones)]))
                 }
             }
         }

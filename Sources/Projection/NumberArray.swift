@@ -17,6 +17,9 @@ extension ArrayPlace {
     /// What stands there, in SQL.
     var sql: String { "json_extract(\(Self.column), '$[\(rawValue)]')" }
 
+    /// How far behind another place of the array it stands.
+    func after(_ first: Self) -> Int { rawValue - first.rawValue }
+
     func named(_ name: String) -> String { "\(sql) AS \(name)" }
 }
 
