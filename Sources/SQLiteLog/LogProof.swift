@@ -1,6 +1,7 @@
 // What the chain proves of a log apart from its events: how segments continue each other, and what words mean.
 
 import Events
+import GRDB
 import Log
 
 /// The result of one pass over the segments, before their events are read.
@@ -98,20 +99,25 @@ struct LogProof {
         let recorded = reader.recordedWords()
         if let fault = recorded.fault { note(first, first..<first, "words cannot be read: \(fault)") }
         let start = starts[first] ?? []
-        for (offset, words) in recorded.groups.sorted(by: { $0.key < $1.key }) {
+        if recorded.isIndexWrong { note(first, first..<first, "the index of its words does not say what they say") }
+        for offset in recorded.offsets {
             let rows = (try? reader.fetch(from: offset, limit: 1)) ?? []
             let row = rows.first.flatMap { $0.first == offset && $0.fault == nil ? $0 : nil }
             let before = reader.chains(before: offset, start: start)
-            if let row, reader.link(row, words, after: before)?.isProven == true {
-                keep(words)
+            let readings = recorded.readings(at: offset)
+            let proven = row.flatMap { row in
+                readings.first { reader.link(row, $0, after: before, recorded)?.isProven == true }
+            }
+            if let proven {
+                keep(proven)
             } else {
                 doubted.append(
                     Doubt(
-                        segment: first, block: offset, words: words,
+                        segment: first, block: offset, words: recorded.words(at: offset).map(\.symbol),
                         isContradicted: !before.isEmpty && row?.isWhole == true))
             }
         }
-        previous = reader.end(start: start)
+        previous = reader.end(start: start, recorded)
     }
 
     /// Words of a block that is lost are kept, for nothing speaks against them; those that contradict a whole block are
@@ -177,27 +183,56 @@ struct ChainLink {
 
 /// The words of one segment, as far as they can be read.
 struct RecordedWords {
-    /// By the block with which they were recorded.
-    var groups: [Offset: [Symbol]] = [:]
+    /// By the block with which they were recorded, as the rows of their table say.
+    private var groups: [Offset: [Symbol]] = [:]
+    /// What their index says, where that is something else: the chain tells which of the two is right.
+    private var indexed: [Offset: [Symbol]] = [:]
     /// The numbers that are there, as `LogProof.key` makes them.
-    var numbers: Set<UInt64> = []
+    private(set) var numbers: Set<UInt64> = []
     var fault: String?
+
+    init() {}
+
+    init(_ db: Database) {
+        let stored = Segment.words(db)
+        fault = stored.fault
+        for (offset, word) in zip(stored.offsets, stored.words) {
+            groups[offset, default: []].append(word)
+            numbers.insert(LogProof.key(word.kind, word.id))
+        }
+        guard let rows = try? Segment.symbols(db, by: .index) else { return }
+        var others: [Offset: [Symbol]] = [:]
+        for row in rows { others[row.offset, default: []].append(row.symbol) }
+        for offset in Set(groups.keys).union(others.keys) where groups[offset] != others[offset] {
+            indexed[offset] = others[offset] ?? []
+        }
+    }
+
+    /// Where words were recorded, in order.
+    var offsets: [Offset] { Set(groups.keys).union(indexed.keys).sorted() }
+
+    /// Whether table and index differ though the table can be read.
+    var isIndexWrong: Bool { fault == nil && !indexed.isEmpty }
+
+    func words(at offset: Offset) -> [(offset: Offset, symbol: Symbol)] {
+        (groups[offset] ?? []).map { (offset, $0) }
+    }
+
+    /// The words of a block: what the table says first, then what the index says, if that is something else.
+    func readings(at offset: Offset) -> [[Symbol]] {
+        [groups[offset] ?? []] + (indexed[offset].map { [$0] } ?? [])
+    }
 }
 
 extension SegmentReader {
     func recordedWords() -> RecordedWords {
-        var recorded = RecordedWords()
         do throws(LogError) {
-            let stored = try query { db in Segment.words(db) }
-            recorded.fault = stored.fault
-            for (offset, word) in zip(stored.offsets, stored.words) {
-                recorded.groups[offset, default: []].append(word)
-                recorded.numbers.insert(LogProof.key(word.kind, word.id))
-            }
+            return try query { db in RecordedWords(db) }
         } catch {
-            recorded.fault = error.cause
+            var nothing = RecordedWords()
+            nothing.fault = error.cause
+            return nothing
         }
-        return recorded
     }
 
     /// The chains that may stand before a block; none when the block before it is lost.
@@ -211,17 +246,17 @@ extension SegmentReader {
         guard let row = (try? fetch(from: first, limit: 1))?.first, row.first == first, row.fault == nil else {
             return false
         }
-        let words = (try? query { db in try Segment.symbols(db, from: row.first, to: row.first + 1) }) ?? []
-        return ChainLink(row).after(chains, words.map(\.symbol))?.isStored == true
+        let link = ChainLink(row)
+        return recordedWords().readings(at: first).contains { link.after(chains, $0)?.isStored == true }
     }
 
     /// Where the segment ends, the chains that the last block may have, and whether it is proven; nil when that cannot
     /// be read.
-    func end(start: [Chain]) -> (end: Offset, chains: [Chain], isProven: Bool)? {
+    func end(start: [Chain], _ recorded: RecordedWords) -> (end: Offset, chains: [Chain], isProven: Bool)? {
         guard let row = lastRow() else { return lastReadable().map { ($0.head, [$0.chain], false) } }
-        let words = (try? query { db in try Segment.symbols(db, from: row.first, to: row.first + 1) }) ?? []
-        let found = ChainLink(row).after(chains(before: row.first, start: start), words.map(\.symbol))
-        let chains = (Chain(bytes: row.chain).map { [$0] } ?? []) + (found?.chains ?? [])
-        return (row.end, chains, found?.isStored == true)
+        let (link, before) = (ChainLink(row), chains(before: row.first, start: start))
+        let found = recorded.readings(at: row.first).compactMap { link.after(before, $0) }
+        let chains = (Chain(bytes: row.chain).map { [$0] } ?? []) + found.flatMap(\.chains)
+        return (row.end, chains, found.contains(where: \.isStored))
     }
 }

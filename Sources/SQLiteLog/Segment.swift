@@ -182,12 +182,24 @@ enum Segment {
         return (first + Int(count), chain)
     }
 
+    /// How words are looked up: two ways to the same rows, of which damage mostly touches one.
+    enum WordLookup {
+        /// Through the index by offset: quick for a few blocks.
+        case index
+        /// Row by row: what an index says is not believed.
+        case table
+
+        fileprivate var clause: String { self == .table ? "NOT INDEXED" : "" }
+    }
+
     /// Words recorded for blocks in a range of offsets, in the order in which they were recorded.
-    static func symbols(_ db: Database, from: Offset, to: Offset) throws -> [(offset: Offset, symbol: Symbol)] {
+    static func symbols(
+        _ db: Database, from: Offset = .zero, to: Offset = Offset(rawValue: .max), by lookup: WordLookup
+    ) throws -> [(offset: Offset, symbol: Symbol)] {
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol
+                SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol \(lookup.clause)
                 WHERE first_offset >= ? AND first_offset < ? ORDER BY first_offset, kind, id
                 """, arguments: [Int64(clamping: from.rawValue), Int64(clamping: to.rawValue)])
         var symbols: [(offset: Offset, symbol: Symbol)] = []
@@ -210,7 +222,7 @@ enum Segment {
     static func words(_ db: Database) -> StoredWords {
         var stored = StoredWords()
         do {
-            let rows = try symbols(db, from: .zero, to: Offset(rawValue: .max))
+            let rows = try symbols(db, by: .table)
             (stored.words, stored.offsets) = (rows.map(\.symbol), rows.map(\.offset))
             return stored
         } catch {

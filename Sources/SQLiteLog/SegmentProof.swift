@@ -31,14 +31,17 @@ extension SegmentReader {
         if let known = proof.before, known.offset == row.first {
             before += known.chains.filter { !before.contains($0) }
         }
-        guard let found = link(row, words, after: before) else {
+        guard let found = link(row, words, after: before, proof.recorded) else {
             return ("the block before it is lost, so that nothing proves this one", [])
         }
         self.proof?.before = (row.end, found.chains)
         if found.isProven { return (nil, words) }
-        if let others = proof.substitutes(words, batch), let other = link(row, others, after: before), other.isProven {
-            self.proof?.before = (row.end, other.chains)
-            return (nil, others)
+        for reading in proof.recorded.readings(at: row.first) {
+            for others in [reading, proof.substitutes(reading, batch)] where others != words {
+                guard let other = link(row, others, after: before, proof.recorded), other.isProven else { continue }
+                self.proof?.before = (row.end, other.chains)
+                return (nil, others)
+            }
         }
         return ("the hash chain does not fit: the row, its words or its chain value changed", [])
     }
@@ -46,7 +49,7 @@ extension SegmentReader {
     /// Whether the chain proves a block and its words, and the chains that it may have; nil when no chain before it is
     /// known.
     func link(
-        _ row: StoredBlock, _ words: [Symbol], after before: [Chain]
+        _ row: StoredBlock, _ words: [Symbol], after before: [Chain], _ recorded: RecordedWords
     ) -> (isProven: Bool, chains: [Chain])? {
         guard let found = ChainLink(row).after(before, words) else { return nil }
         if found.isStored { return (true, found.chains) }
@@ -54,15 +57,18 @@ extension SegmentReader {
         guard let next = (try? fetch(from: row.end, limit: 1))?.first, next.first == row.end, next.fault == nil else {
             return (false, found.chains)
         }
-        let following = ((try? self.words(recordedWith: [next])) ?? []).map(\.symbol)
-        return (ChainLink(next).after(found.chains, following)?.isStored == true, found.chains)
+        let following = ChainLink(next)
+        let isProven = recorded.readings(at: next.first).contains {
+            following.after(found.chains, $0)?.isStored == true
+        }
+        return (isProven, found.chains)
     }
 }
 
 extension SegmentProof {
     /// The words of a block with the texts that are known from elsewhere, and with those that it uses and the segment
-    /// lacks; nil when that changes nothing.
-    fileprivate func substitutes(_ words: [Symbol], _ batch: EventBatch) -> [Symbol]? {
+    /// lacks.
+    fileprivate func substitutes(_ words: [Symbol], _ batch: EventBatch) -> [Symbol] {
         var others = words.map { known[LogProof.key($0.kind, $0.id)] ?? $0 }
         let here = Set(words.map { LogProof.key($0.kind, $0.id) })
         var used = RecordedSymbols()
@@ -70,6 +76,6 @@ extension SegmentProof {
             let key = LogProof.key(kind, id)
             if !recorded.numbers.contains(key), !here.contains(key), let word = known[key] { others.append(word) }
         }
-        return others == words ? nil : others
+        return others
     }
 }

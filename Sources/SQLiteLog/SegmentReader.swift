@@ -178,7 +178,7 @@ struct SegmentReader {
             }
             var words: [Symbol] = []
             while symbol < symbols.count, symbols[symbol].offset <= stored.first {
-                if proof == nil || symbols[symbol].offset == stored.first { words.append(symbols[symbol].symbol) }
+                if symbols[symbol].offset == stored.first || proof == nil { words.append(symbols[symbol].symbol) }
                 symbol += 1
             }
             if let fault = step(stored, words, into: &blocks) {
@@ -192,10 +192,13 @@ struct SegmentReader {
 
     /// The words recorded with some blocks. A block whose words cannot be read is served without them: they may be
     /// known from elsewhere.
-    func words(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
+    private func words(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
         guard let first = blocks.first, let last = blocks.last else { return [] }
+        if let proof { return blocks.flatMap { proof.recorded.words(at: $0.first) } }
         do {
-            return try query { db in try Segment.symbols(db, from: first.first, to: max(last.end, last.first + 1)) }
+            return try query { db in
+                try Segment.symbols(db, from: first.first, to: max(last.end, last.first + 1), by: .index)
+            }
         } catch .corrupt where blocks.count == 1 {
             return []
         }
@@ -250,7 +253,11 @@ struct SegmentReader {
         var batch = EventBatch(capacity: stored.block.count)
         if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &batch) { return fault }
         let checked = check(stored, words, batch)
-        if let fault = checked.fault { return fault }
+        if let fault = checked.fault {
+            // The decoder is behind the block, though nothing was served: it must not go through it once more.
+            decoder.loseTrack()
+            return fault
+        }
         var definitions = Definitions()
         definitions.symbols = checked.words
         blocks.append(

@@ -25,7 +25,8 @@ extension SegmentReader {
         tail.keyframeBytes = keyframe?.bytes ?? 0
         restart(after: keyframe?.state ?? DevicePrediction(), at: keyframe?.offset ?? first)
         var chain = next == first ? header.previousChain : try chain(at: next)
-        let symbols = next < end ? try query { [next] db in try Segment.symbols(db, from: next, to: end) } : []
+        let symbols =
+            next < end ? try query { [next] db in try Segment.symbols(db, from: next, to: end, by: .table) } : []
         let words = Dictionary(grouping: symbols, by: \.offset)
         while next < end {
             let rows = try fetch(from: next, limit: 16, before: end)

@@ -132,6 +132,16 @@ def flip_small_fields(folder, rng):
     return path, *flip(path, rng, (at, at + 200 if rng.random() < 0.5 else at + 4096))
 
 
+def flip_index(folder, rng):
+    """A flip in what leads to the words: few pages, and nothing in them has a checksum."""
+    path = rng.choice(segments(folder))
+    with open(path, "rb") as file:
+        image = file.read()
+    at = rng.choice([at for at in range(4096, len(image), 4096) if image[at] in (2, 10)])
+    cells = int.from_bytes(image[at + 5:at + 7], "big") % 4096 or 4048
+    return path, *flip(path, rng, rng.choice([(at, at + 48), (at + cells, at + 4096), (at + cells, at + 4096)]))
+
+
 def zero_page(folder, rng):
     path = rng.choice(segments(folder))
     page = rng.randrange(path.stat().st_size // 4096)
@@ -239,7 +249,8 @@ def remove_wal(folder, _):
 # Name, the damage, its share of the tries.
 DAMAGES = [
     ("a bit of a sealed segment", flip_sealed, 45), ("a bit of the active segment", flip_active, 15),
-    ("a bit outside the bodies", flip_small_fields, 25), ("a page of zeros", zero_page, 4), ("a file cut", cut, 4),
+    ("a bit outside the bodies", flip_small_fields, 20), ("a bit of an index", flip_index, 10),
+    ("a page of zeros", zero_page, 4), ("a file cut", cut, 4),
     ("a segment removed", remove_segment, 1), ("a row deleted", delete_block, 3), ("two rows swapped", swap_blocks, 3),
     ("a word changed", change_symbol, 2), ("a word deleted", delete_symbol, 1),
     ("a bit of the write-ahead log", flip_wal, 6), ("the write-ahead log removed", remove_wal, 1),

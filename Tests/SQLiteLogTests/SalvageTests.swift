@@ -218,6 +218,35 @@ struct SalvageTests {
         #expect(outcome.report.leftOut == 100, "\(outcome.places)")
     }
 
+    // MARK: Indexes
+
+    /// What an index says of the words is not believed: any byte of it may change, and no event is lost or changed.
+    @Test(arguments: ["symbol_by_offset", "sqlite_autoindex_symbol_1"]) func aWrongIndexCostsNothing(
+        _ index: String
+    ) async throws {
+        let written = try await make(40, seed: 51)
+        let path = try folder.segments()[0]
+        let queue = try DatabaseQueue(path: path)
+        let found = try await queue.read { db in
+            try Int.fetchOne(db, sql: "SELECT rootpage FROM sqlite_schema WHERE name = ?", arguments: [index])
+        }
+        try queue.close()
+        let page = (try #require(found) - 1) * 4_096
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        let sound = try Data(contentsOf: URL(fileURLWithPath: path))
+        try #require(sound[page] == 10, "the index is one leaf")
+        let cells = Int(sound[page + 5]) << 8 | Int(sound[page + 6])
+        var random = SeededGenerator(seed: 51)
+        for _ in 0..<25 {
+            let at = page + Int.random(in: Bool.random(using: &random) ? 0..<40 : cells..<4_096, using: &random)
+            var damaged = sound
+            damaged[at] ^= 1 << UInt8(random.next() % 8)
+            try damaged.write(to: URL(fileURLWithPath: path))
+            let outcome = try await salvage(written)
+            #expect(outcome.report.leftOut == 0, "byte \(at - page) of the page: \(outcome.places)")
+        }
+    }
+
     // MARK: What SQLite no longer finds
 
     /// The pointers of a leaf lead to its rows; a row is found in its page without them too.
