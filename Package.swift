@@ -64,8 +64,24 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "Admission", dependencies: ["Events"], swiftSettings: daemon),
         .target(
+            name: "Transport",
+            dependencies: [
+                "Events", "Wire", "Admission",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: daemon),
+        .target(
             name: "Log",
             dependencies: ["Events", "Wire", "CDeflate", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: daemon),
+        .target(
+            name: "Ingest",
+            dependencies: [
+                "Events", "Admission", "Transport", "Log",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: daemon),
         .target(
             name: "SQLiteRows",
@@ -85,16 +101,6 @@ let package = Package(
             ],
             swiftSettings: daemon),
         .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: daemon),
-        .target(
-            name: "Transport",
-            dependencies: [
-                "Events", "Wire", "Admission",
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            swiftSettings: daemon),
-        .target(
-            name: "Ingest", dependencies: ["Events", "Admission", "Log", "Transport"], swiftSettings: daemon),
         .target(
             name: "TidingsClient",
             dependencies: [
@@ -123,7 +129,7 @@ let package = Package(
         .executableTarget(
             name: "tidings",
             dependencies: [
-                "CProgram", "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
+                "CProgram", "Events", "Wire", "Log", "Ingest", "SQLiteLog", "Projection", "Presentation", "Transport",
                 "TidingsClient", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -175,7 +181,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "IngestTests", dependencies: ["Events", "Admission", "Log", "Transport", "Ingest"],
+            name: "IngestTests",
+            dependencies: [
+                "Events", "Admission", "Transport", "Log", "Ingest",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TidingsClientTests",

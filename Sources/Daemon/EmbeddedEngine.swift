@@ -1,5 +1,6 @@
 // The engine that the daemon stores with. Everything else in this room is generic: only this file names it.
 
+import Ingest
 import Log
 import Projection
 import SQLiteLog

@@ -1,6 +1,7 @@
 // Keeps the summaries up with what is stored.
 
 import Events
+package import Ingest
 package import Log
 import Projection
 import ServiceLifecycle

@@ -2,6 +2,7 @@
 
 import Events
 import Foundation
+package import Ingest
 package import Log
 package import Projection
 import ServiceLifecycle

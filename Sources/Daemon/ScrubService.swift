@@ -2,6 +2,7 @@
 
 package import Events
 import Foundation
+import Ingest
 package import Log
 import Presentation
 import ServiceLifecycle

@@ -3,7 +3,7 @@
 import Admission
 import Events
 import Foundation
-import Ingest
+package import Ingest
 package import Log
 import Logging
 import NIOCore

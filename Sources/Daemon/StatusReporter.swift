@@ -69,7 +69,9 @@ struct StatusReporter<Engine: EventLog>: Sendable {
                 projection: storage.projection.line, devices: pipeline.vocabulary.deviceCount,
                 customers: pipeline.vocabulary.customerCount, emailNames: pipeline.emailNames,
                 staleEvents: transports.values.reduce(0) { $0 + $1.stale },
-                staleDevices: pipeline.staleDevices, transports: transports,
+                staleDevices: pipeline.staleDevices.map {
+                    DaemonStatus.StaleDevice(product: $0.product, device: $0.device, events: $0.events)
+                }, transports: transports,
                 isBalanced: pipeline.admission.counts.allSatisfy(\.isBalanced))
         }
     }

@@ -2,6 +2,7 @@
 
 package import Admission
 package import Events
+package import Ingest
 package import Log
 import Logging
 package import Projection

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Daemon
 import Events
+import Ingest
 import Log
 import Presentation
 import Projection

@@ -1,6 +1,7 @@
 // What `tidings send` says on standard error while it sends: verdicts line by line, a count of the rest, progress.
 
 import Daemon
+import Ingest
 import Synchronization
 import TidingsClient
 

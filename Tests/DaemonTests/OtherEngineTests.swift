@@ -3,6 +3,7 @@
 import Daemon
 import Events
 import Foundation
+import Ingest
 import Log
 import Logging
 import NIOCore

@@ -8,11 +8,11 @@ import Testing
     private static let shared: [(document: String, says: String, file: String, because: String)] = [
         (
             "docs/delivery-semantics.md", "more than 98,304 events (six blocks) behind",
-            "Sources/Daemon/ProjectionFeed.swift",
+            "Sources/Ingest/ProjectionFeed.swift",
             "(UInt64(Limits.blockEvents), 6 * UInt64(Limits.blockEvents), 4_000_000 as UInt64)"
         ),
         (
-            "docs/delivery-semantics.md", "stand still for half a second", "Sources/Daemon/ProjectionFeed.swift",
+            "docs/delivery-semantics.md", "stand still for half a second", "Sources/Ingest/ProjectionFeed.swift",
             "patience = Duration.milliseconds(500)"
         ),
         (

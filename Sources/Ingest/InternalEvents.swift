@@ -62,7 +62,7 @@ package final class InternalEvents: Sendable {
     }
 
     /// Said once, at the end.
-    func stoppedEarly(after limit: Duration) {
+    package func stoppedEarly(after limit: Duration) {
         logger.warning(
             "stopped before all was done; what is acknowledged is stored, and the next start catches up",
             metadata: ["limit_s": "\(limit.components.seconds)"])

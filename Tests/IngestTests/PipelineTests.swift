@@ -1,7 +1,6 @@
 // When a block is begun and when it is closed, and who is told that there is room again.
 
 import Admission
-import Daemon
 import Events
 import Ingest
 import Log

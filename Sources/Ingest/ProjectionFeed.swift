@@ -86,10 +86,10 @@ package final class ProjectionFeed: Sendable {
     }
 
     /// The offset after the last event that is durable.
-    var head: Offset { state.withLock(\.head) }
+    package var head: Offset { state.withLock(\.head) }
 
     /// Whether there is nothing to take.
-    var isEmpty: Bool { state.withLock(\.blocks.isEmpty) }
+    package var isEmpty: Bool { state.withLock(\.blocks.isEmpty) }
 
     /// Tells of a block that is durable.
     package func offer(_ block: Block) {
@@ -101,7 +101,7 @@ package final class ProjectionFeed: Sendable {
     }
 
     /// No more blocks will come; wakes the projector for its last checkpoint.
-    func finish() {
+    package func finish() {
         state.withLock { $0.isFinished = true }
         offered.ring()
     }
@@ -116,7 +116,7 @@ package final class ProjectionFeed: Sendable {
     }
 
     /// Returns when there is something to take, at the latest after `timeout`.
-    func wait(atMost timeout: Duration) async {
+    package func wait(atMost timeout: Duration) async {
         let seen = offered.count
         guard state.withLock({ $0.blocks.isEmpty && !$0.isFinished }) else { return }
         await withTaskGroup(of: Void.self) { group in

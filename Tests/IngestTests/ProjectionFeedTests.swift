@@ -1,7 +1,7 @@
 // When the ingest loop waits for the projector, and when it must not.
 
-import Daemon
 import Events
+import Ingest
 import Log
 import Synchronization
 import Testing

@@ -2,7 +2,6 @@
 
 package import Admission
 package import Events
-package import Ingest
 package import Log
 package import NIOCore
 package import Transport
@@ -24,7 +23,7 @@ package final class Pipeline: Intake {
 
     private var group: GroupCommit
     /// New names with an @ in them.
-    private(set) var emailNames: UInt64 = 0
+    package private(set) var emailNames: UInt64 = 0
     private let settings: Settings
     private let eventLoop: any EventLoop
     private let events: InternalEvents
@@ -37,7 +36,7 @@ package final class Pipeline: Intake {
     /// Calls of `admit` since the last small one that was timed.
     private var untimed = 0
     /// Time spent in `admit`, for the stage timings.
-    private(set) var admitTime: Duration = .zero
+    package private(set) var admitTime: Duration = .zero
 
     /// - Parameters:
     ///   - submit: hands a closed block to the appender; called on the event loop, must not block.
@@ -61,8 +60,8 @@ package final class Pipeline: Intake {
         self.isWorthWaiting = isWorthWaiting
     }
 
-    var admission: Admission { group.admission }
-    var health: StorageHealth { group.health }
+    package var admission: Admission { group.admission }
+    package var health: StorageHealth { group.health }
     private var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
 
     // MARK: Intake
@@ -139,7 +138,7 @@ package final class Pipeline: Intake {
     package func expect(_ device: DeviceID) { group.expect(device) }
 
     /// Counts what is certainly lost.
-    func drop(_ reason: Drop, events count: UInt64, transport: TransportKind) {
+    package func drop(_ reason: Drop, events count: UInt64, transport: TransportKind) {
         group.drop(reason, events: count, transport: transport)
     }
 
@@ -181,14 +180,14 @@ package final class Pipeline: Intake {
     }
 
     /// Every block up to `ticket` is durable.
-    func committed(through ticket: UInt64) {
+    package func committed(through ticket: UInt64) {
         perform(group.committed(through: ticket))
         resumeWaiting()
         perform(group.goOn(&filling, &vocabulary, at: uptime))
     }
 
     /// The appender could not store a block and will try again; nothing is acknowledged meanwhile.
-    func storageFailed(_ message: String) { group.storageFailed(message) }
+    package func storageFailed(_ message: String) { group.storageFailed(message) }
 
     /// Lets those go on that have waited longest, while there is room: nobody is passed over.
     private func resumeWaiting() {
@@ -199,7 +198,7 @@ package final class Pipeline: Intake {
     }
 
     /// Stores what is filling and succeeds when everything that was read is durable.
-    func drain() -> EventLoopFuture<Void> {
+    package func drain() -> EventLoopFuture<Void> {
         let promise = eventLoop.makePromise(of: Void.self)
         drained = promise
         perform(group.drain(&filling, &vocabulary))
@@ -207,7 +206,7 @@ package final class Pipeline: Intake {
     }
 
     /// Ends the wait for `drain`: what is not durable by now has no ack, and is sent again.
-    func giveUp() { perform(group.giveUp()) }
+    package func giveUp() { perform(group.giveUp()) }
 
     // MARK: What is told of it
 
@@ -220,12 +219,13 @@ package final class Pipeline: Intake {
     }
 
     /// The devices that most of the stale events are of, by name.
-    var staleDevices: [DaemonStatus.StaleDevice] {
+    package var staleDevices: [(product: String, device: String, events: UInt64)] {
         group.admission.staleDevices.map { device, events in
             let product = vocabulary.text(.product, vocabulary.product(of: device))
-            return DaemonStatus.StaleDevice(
-                product: String(decoding: product, as: UTF8.self),
-                device: String(decoding: vocabulary.name(of: device), as: UTF8.self), events: events)
+            return (
+                String(decoding: product, as: UTF8.self),
+                String(decoding: vocabulary.name(of: device), as: UTF8.self), events
+            )
         }
     }
 }
