@@ -22,17 +22,17 @@ private final class FuzzIntake: Intake {
         return result
     }
 
-    func enlist(_ peer: any Acknowledged) -> UInt64 { ticket }
+    func notifyOnCommit(_ peer: any CommitListener) -> UInt64 { ticket }
     func readComplete() {}
-    func awaitRoom(_ peer: any Acknowledged) {}
-    func forget(_ peer: any Acknowledged) {}
+    func awaitRoom(_ peer: any CommitListener) {}
+    func forget(_ peer: any CommitListener) {}
 
     func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
         admission.refuse(reason, events: events, transport: transport)
     }
 
-    func standing(of device: DeviceID) -> Standing? {
-        Standing(admission.dedupe.window(of: device))
+    func ackState(of device: DeviceID) -> AckState? {
+        AckState(admission.dedupe.window(of: device))
     }
 
     func expect(_ device: DeviceID) {}
@@ -50,7 +50,7 @@ private final class FuzzIntake: Intake {
     }
 }
 
-private final class FuzzPeer: Acknowledged {
+private final class FuzzPeer: CommitListener {
     func committed(through ticket: UInt64) {}
     func resume() {}
 }
@@ -79,7 +79,7 @@ private func events(of reads: [ArraySlice<UInt8>]) -> EventBatch {
         session.committed(through: intake.commit(), output: &output)
         if progress.next == .ends { break }
     }
-    precondition(session.isSettled)
+    precondition(session.isAcknowledged)
     return intake.filling
 }
 

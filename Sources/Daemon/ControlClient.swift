@@ -72,20 +72,20 @@ package struct Checkpointed: Codable, Sendable, Equatable {
 
 package enum ControlClient {
     /// How long a command waits for the daemon.
-    package static let patience: Duration = .seconds(10)
+    package static let timeout: Duration = .seconds(10)
 
     /// Sends one request and returns the answer's JSON.
     ///
     /// - Throws: `ControlError`.
     package static func ask(
-        _ command: ControlRequest.Command, dataDirectory: String, patience: Duration = patience
+        _ command: ControlRequest.Command, dataDirectory: String, timeout: Duration = timeout
     ) async throws -> Data {
-        let late = ControlError.noAnswer(dataDirectory, seconds: patience.components.seconds)
+        let late = ControlError.noAnswer(dataDirectory, seconds: timeout.components.seconds)
         do {
             let answer = try await withThrowingTaskGroup(of: Data?.self) { group in
                 group.addTask { try await exchange(command, dataDirectory) }
                 group.addTask {
-                    try await Task.sleep(for: patience)
+                    try await Task.sleep(for: timeout)
                     return nil
                 }
                 defer { group.cancelAll() }

@@ -106,10 +106,10 @@ package struct Daemon: Sendable {
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
                 vocabulary: start.vocabulary, dedupe: start.dedupe, settings: settings, eventLoop: eventLoop,
-                events: events, pool: pool, isWorthWaiting: { feed.isWorthWaiting() }, submit: { appender.submit($0) })
+                events: events, pool: pool, shouldWait: { feed.shouldWait() }, submit: { appender.submit($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
-        feed.whenNear { eventLoop.execute { pipeline.value.makeRoom() } }
+        feed.onCaughtUp { eventLoop.execute { pipeline.value.projectorCaughtUp() } }
         let intake = try await eventLoop.submit {
             NIOLoopBound(pipeline.value as any Intake, eventLoop: eventLoop)
         }.get()

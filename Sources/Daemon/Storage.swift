@@ -90,7 +90,7 @@ package struct Storage<Engine: EventLog>: Sendable {
 
     /// Has the summaries written, with everything that was stored before the call if that is folded in a while.
     func checkpointNow() async throws {
-        let (head, limit) = (head, ContinuousClock.now + Self.patience)
+        let (head, limit) = (head, ContinuousClock.now + Self.checkpointTimeout)
         while await projector.offset < head, projection.isGood, ContinuousClock.now < limit {
             try await Task.sleep(for: .milliseconds(2))
         }
@@ -102,7 +102,7 @@ package struct Storage<Engine: EventLog>: Sendable {
     package func close() async throws(LogError) { try await log.close() }
 
     /// How long who asks for fresh summaries waits for the projector: less than a command waits for the daemon.
-    private static var patience: Duration { .seconds(5) }
+    private static var checkpointTimeout: Duration { .seconds(5) }
 }
 
 extension Storage {

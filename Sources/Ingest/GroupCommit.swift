@@ -49,7 +49,7 @@ package struct GroupCommit: ~Copyable {
         /// stored.
         case commitLater(UInt64)
         /// Tell a waiter that everything up to the ticket is durable.
-        case tell(any Acknowledged, UInt64)
+        case tell(any CommitListener, UInt64)
         /// Call `timerFired` at this time; nil: not at all any more.
         case setTimer(Uptime?)
         /// Everything that was read is durable, or has been given up.
@@ -87,7 +87,7 @@ package struct GroupCommit: ~Copyable {
     private var firstEventAt: Uptime?
     private var hasTimer = false
     /// Peers that are not read until there is room, in the order in which they came.
-    private var waitingForRoom: [any Acknowledged] = []
+    private var waitingForRoom: [any CommitListener] = []
     private var isDraining = false
     private var isGivenUp = false
 
@@ -101,27 +101,27 @@ package struct GroupCommit: ~Copyable {
     /// Peers to be told of one block, each once, in the order in which they came.
     private struct Waiters {
         private var last: ObjectIdentifier?
-        private var places: [ObjectIdentifier: Int] = [:]
-        private var peers: [(any Acknowledged)?] = []
+        private var indices: [ObjectIdentifier: Int] = [:]
+        private var peers: [(any CommitListener)?] = []
 
-        var isEmpty: Bool { places.isEmpty }
+        var isEmpty: Bool { indices.isEmpty }
 
-        mutating func add(_ peer: any Acknowledged) {
+        mutating func add(_ peer: any CommitListener) {
             let id = ObjectIdentifier(peer)
             if last == id { return }
             last = id
-            guard places[id] == nil else { return }
-            places[id] = peers.count
+            guard indices[id] == nil else { return }
+            indices[id] = peers.count
             peers.append(peer)
         }
 
-        mutating func remove(_ peer: any Acknowledged) {
-            guard let place = places.removeValue(forKey: ObjectIdentifier(peer)) else { return }
-            peers[place] = nil
+        mutating func remove(_ peer: any CommitListener) {
+            guard let index = indices.removeValue(forKey: ObjectIdentifier(peer)) else { return }
+            peers[index] = nil
             last = nil
         }
 
-        var all: [any Acknowledged] { peers.compactMap(\.self) }
+        var all: [any CommitListener] { peers.compactMap(\.self) }
     }
 
     /// - Parameter newBatch: gives an empty batch each time.
@@ -174,7 +174,7 @@ package struct GroupCommit: ~Copyable {
     package mutating func unadmitted(events: Int) -> Int { events - admittedEvents }
 
     /// Appends events that the daemon itself has made: they are true by definition, and no repetition. They are durable
-    /// with the ticket that `enlist` names; must not be called between the decoding of a unit and its `admit`.
+    /// with the ticket that `notifyOnCommit` names; must not be called between the decoding of a unit and its `admit`.
     package mutating func append(own events: [Event], to filling: inout EventBatch, at now: Uptime) {
         precondition(unadmitted(events: filling.count) == 0, "events of a sender are not yet admitted")
         if firstEventAt == nil { firstEventAt = now }
@@ -185,17 +185,17 @@ package struct GroupCommit: ~Copyable {
     }
 
     /// - Returns: the ticket that the peer will be told of.
-    package mutating func enlist(_ peer: any Acknowledged) -> UInt64 {
+    package mutating func notifyOnCommit(_ peer: any CommitListener) -> UInt64 {
         waiters.add(peer)
         return ticket
     }
 
-    package mutating func awaitRoom(_ peer: any Acknowledged) {
+    package mutating func awaitRoom(_ peer: any CommitListener) {
         if !waitingForRoom.contains(where: { $0 === peer }) { waitingForRoom.append(peer) }
     }
 
     /// Takes a peer out of all lists.
-    package mutating func forget(_ peer: any Acknowledged) {
+    package mutating func remove(_ peer: any CommitListener) {
         waiters.remove(peer)
         waitingForRoom.removeAll { $0 === peer }
         for index in inFlight.indices { inFlight[index].waiters.remove(peer) }
@@ -217,9 +217,9 @@ package struct GroupCommit: ~Copyable {
             device, product: product, epoch: epoch, below: oldest, arrival: arrival, transport: transport)
     }
 
-    package func standing(of device: DeviceID) -> Standing? { Standing(admission.dedupe.window(of: device)) }
+    package func ackState(of device: DeviceID) -> AckState? { AckState(admission.dedupe.window(of: device)) }
 
-    package func expect(_ device: DeviceID) { admission.dedupe.prefetch(device) }
+    package func prefetch(_ device: DeviceID) { admission.dedupe.prefetch(device) }
 
     /// All units of one read are in: when nothing is on its way, the block goes now, or as soon as it is old enough.
     package mutating func readComplete(
@@ -293,7 +293,7 @@ package struct GroupCommit: ~Copyable {
     }
 
     /// Every block up to `ticket` is durable: counts and tells. Room may have become free for those who wait for it;
-    /// `goOn` must follow.
+    /// `continueFilling` must follow.
     package mutating func committed(through ticket: UInt64) -> [Action] {
         health = .good
         var actions: [Action] = []
@@ -307,7 +307,7 @@ package struct GroupCommit: ~Copyable {
 
     /// To be called once the actions of `committed` are carried out, and those who waited for room have been let on:
     /// closes what has come meanwhile, or ends the drain.
-    package mutating func goOn(
+    package mutating func continueFilling(
         _ filling: inout EventBatch, _ vocabulary: inout Vocabulary, at now: Uptime
     ) -> [Action] {
         guard inFlight.isEmpty else { return [] }
@@ -331,7 +331,7 @@ package struct GroupCommit: ~Copyable {
     package var hasWaiting: Bool { !waitingForRoom.isEmpty }
 
     /// The one that has waited longest, when there is `room`: nobody is passed over.
-    package mutating func takeWaiting() -> (any Acknowledged)? {
+    package mutating func takeWaiting() -> (any CommitListener)? {
         waitingForRoom.isEmpty ? nil : waitingForRoom.removeFirst()
     }
 

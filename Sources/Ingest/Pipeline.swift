@@ -28,7 +28,7 @@ package final class Pipeline: Intake {
     private let eventLoop: any EventLoop
     private let events: InternalEvents
     private let submit: (PendingBlock) -> Void
-    private let isWorthWaiting: () -> Bool
+    private let shouldWait: () -> Bool
     private var timer: Scheduled<Void>?
     /// Looks again whether the projector has to be waited for.
     private var lookAgain: Scheduled<Void>?
@@ -40,11 +40,11 @@ package final class Pipeline: Intake {
 
     /// - Parameters:
     ///   - submit: hands a closed block to the appender; called on the event loop, must not block.
-    ///   - isWorthWaiting: whether the projector is behind and will soon be less so; then no block is begun, and
-    ///     `makeRoom` is to be called when it is.
+    ///   - shouldWait: whether the projector is behind and will soon be less so; then no block is begun, and
+    ///     `projectorCaughtUp` is to be called when it is.
     package init(
         vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
-        events: InternalEvents, pool: BatchPool, isWorthWaiting: @escaping () -> Bool,
+        events: InternalEvents, pool: BatchPool, shouldWait: @escaping () -> Bool,
         submit: @escaping (PendingBlock) -> Void
     ) {
         let capacity = settings.groupCommit.blockMaxEvents
@@ -57,7 +57,7 @@ package final class Pipeline: Intake {
         self.eventLoop = eventLoop
         self.events = events
         self.submit = submit
-        self.isWorthWaiting = isWorthWaiting
+        self.shouldWait = shouldWait
     }
 
     package var admission: Admission { group.admission }
@@ -73,7 +73,7 @@ package final class Pipeline: Intake {
 
     package func hasRoom() -> Bool {
         if group.isOpen(events: filling.count, textBytes: filling.text.count) { return true }
-        switch group.room(&filling, &vocabulary, isProjectorBehind: isWorthWaiting) {
+        switch group.room(&filling, &vocabulary, isProjectorBehind: shouldWait) {
         case .open: return true
         case .openBehind(let block):
             store(block)
@@ -88,11 +88,11 @@ package final class Pipeline: Intake {
     private func lookAgainSoon() {
         guard lookAgain == nil else { return }
         let pipeline = NIOLoopBound(self, eventLoop: eventLoop)
-        lookAgain = eventLoop.scheduleTask(in: Self.lookAgainAfter) { pipeline.value.makeRoom() }
+        lookAgain = eventLoop.scheduleTask(in: Self.lookAgainAfter) { pipeline.value.projectorCaughtUp() }
     }
 
     /// The projector has become less behind, or it is time to look whether it has.
-    package func makeRoom() {
+    package func projectorCaughtUp() {
         lookAgain?.cancel()
         lookAgain = nil
         resumeWaiting()
@@ -117,17 +117,17 @@ package final class Pipeline: Intake {
         return untimed == 0 ? every : 0
     }
 
-    package func enlist(_ peer: any Acknowledged) -> UInt64 { group.enlist(peer) }
+    package func notifyOnCommit(_ peer: any CommitListener) -> UInt64 { group.notifyOnCommit(peer) }
     package func readComplete() { perform(group.readComplete(&filling, &vocabulary, at: uptime)) }
-    package func awaitRoom(_ peer: any Acknowledged) { group.awaitRoom(peer) }
-    package func forget(_ peer: any Acknowledged) { group.forget(peer) }
+    package func awaitRoom(_ peer: any CommitListener) { group.awaitRoom(peer) }
+    package func remove(_ peer: any CommitListener) { group.remove(peer) }
 
     package func refuse(_ reason: Refusal, events count: Int, transport: TransportKind) {
         group.refuse(reason, events: count, transport: transport)
         events.refused(reason, events: count, transport: transport)
     }
 
-    package func standing(of device: DeviceID) -> Standing? { group.standing(of: device) }
+    package func ackState(of device: DeviceID) -> AckState? { group.ackState(of: device) }
 
     package func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         group.closeGap(
@@ -135,7 +135,7 @@ package final class Pipeline: Intake {
             transport: transport)
     }
 
-    package func expect(_ device: DeviceID) { group.expect(device) }
+    package func prefetch(_ device: DeviceID) { group.prefetch(device) }
 
     /// Counts what is certainly lost.
     package func drop(_ reason: Drop, events count: UInt64, transport: TransportKind) {
@@ -183,7 +183,7 @@ package final class Pipeline: Intake {
     package func committed(through ticket: UInt64) {
         perform(group.committed(through: ticket))
         resumeWaiting()
-        perform(group.goOn(&filling, &vocabulary, at: uptime))
+        perform(group.continueFilling(&filling, &vocabulary, at: uptime))
     }
 
     /// The appender could not store a block and will try again; nothing is acknowledged meanwhile.

@@ -8,22 +8,22 @@ import Synchronization
 ///
 /// A block that does not fit is simply not kept: it is in the log, and the projector reads it there. But to read it
 /// costs half as much as to fold it, and the summaries would be late for as long as the load lasts. So the ingest loop
-/// takes no more once the projector is a little behind, until it is near again (`isWorthWaiting`). One that is not seen
-/// to come nearer, be it that the disk of the summaries fails or that it reads a long log after a kill, is not waited
-/// for.
+/// takes no more once the projector is more than the high watermark behind, until it is down to the low watermark
+/// (`shouldWait`). One that makes no progress, be it that the disk of the summaries fails or that it reads a long log
+/// after a kill, is not waited for.
 ///
-/// Between "behind" and "near" lie some blocks, so that on one core each side works for some ten milliseconds before
+/// Between the two watermarks lie some blocks, so that on one core each side works for some ten milliseconds before
 /// the other one has its turn: folding and decoding each have megabytes of tables, and with every turn fetch them anew.
 package final class ProjectionFeed: Sendable {
     /// What is held for a projector that is behind: so many blocks, and no more when they have so many events, which
     /// are about 46 MiB.
     private static let (maxBlocks, maxEvents) = (64, 32 * Limits.blockEvents)
-    /// A projector that is more events behind than the second of these is waited for until it is no further behind than
-    /// the first; one that is hopelessly behind is not.
-    private static let (nearEvents, toleratedEvents, hopelessEvents) =
+    /// A projector that is more than the high watermark behind is waited for until it is at the low watermark; one that
+    /// is too far behind to be waited for at all is not.
+    private static let (lowWatermark, highWatermark, giveUpEvents) =
         (UInt64(Limits.blockEvents), 6 * UInt64(Limits.blockEvents), 4_000_000 as UInt64)
-    /// A projector that has come no nearer for so long is not waited for.
-    private static let patience = Duration.milliseconds(500)
+    /// A projector that has made no progress for so long is not waited for.
+    private static let stallTimeout = Duration.milliseconds(500)
 
     private struct State {
         var blocks: [Block] = []
@@ -31,22 +31,22 @@ package final class ProjectionFeed: Sendable {
         var isFinished = false
         /// How far the projector is, and when it said so.
         var projected = Offset.zero
-        var nearer: ContinuousClock.Instant?
+        var lastProgress: ContinuousClock.Instant?
         /// Whether the last attempt to write the summaries went well.
         var isWorking = false
         /// Whether somebody was told to wait.
         var isAwaited = false
-        var whenNear: (@Sendable () -> Void)?
+        var onCaughtUp: (@Sendable () -> Void)?
 
         var hasRoom: Bool {
             blocks.count < ProjectionFeed.maxBlocks
                 && blocks.reduce(0) { $0 + $1.count } < ProjectionFeed.maxEvents
         }
         var eventsBehind: UInt64 { head.rawValue &- projected.rawValue }
-        var isNear: Bool { eventsBehind <= ProjectionFeed.nearEvents }
-        var isTooFar: Bool {
-            let least = isAwaited ? ProjectionFeed.nearEvents + 1 : ProjectionFeed.toleratedEvents
-            return (least...ProjectionFeed.hopelessEvents).contains(eventsBehind)
+        var isCaughtUp: Bool { eventsBehind <= ProjectionFeed.lowWatermark }
+        var isTooFarBehind: Bool {
+            let least = isAwaited ? ProjectionFeed.lowWatermark + 1 : ProjectionFeed.highWatermark
+            return (least...ProjectionFeed.giveUpEvents).contains(eventsBehind)
         }
     }
     private let state: Mutex<State>
@@ -55,34 +55,34 @@ package final class ProjectionFeed: Sendable {
     /// - Parameter head: the offset that the log's next event will get.
     package init(head: Offset) { state = Mutex(State(head: head)) }
 
-    /// Whether the ingest loop had better wait for the projector. When it need no longer, `whenNear` is called; when it
-    /// need not for another reason, nothing is: who waits must ask again.
-    package func isWorthWaiting(at now: @autoclosure () -> ContinuousClock.Instant = .now) -> Bool {
+    /// Whether the ingest loop had better wait for the projector. When the projector has caught up, `onCaughtUp` is
+    /// called; when waiting ends for another reason, nothing is: who waits must ask again.
+    package func shouldWait(at now: @autoclosure () -> ContinuousClock.Instant = .now) -> Bool {
         state.withLock { state in
-            guard state.isTooFar, state.isWorking, let nearer = state.nearer else { return false }
-            state.isAwaited = nearer.duration(to: now()) < Self.patience
+            guard state.isTooFarBehind, state.isWorking, let lastProgress = state.lastProgress else { return false }
+            state.isAwaited = lastProgress.duration(to: now()) < Self.stallTimeout
             return state.isAwaited
         }
     }
 
-    /// Has `action` called when a projector that was waited for is near again. On the projector's thread; must not
+    /// Has `action` called when a projector that was waited for has caught up. On the projector's thread; must not
     /// block.
-    package func whenNear(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.whenNear = action } }
+    package func onCaughtUp(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.onCaughtUp = action } }
 
     /// Whether the projector can write the summaries; one that cannot is not waited for.
     package func projectorWorks(_ isWorking: Bool) { state.withLock { $0.isWorking = isWorking } }
 
     /// The projector has folded everything before `offset`.
     package func projected(_ offset: Offset, at now: ContinuousClock.Instant = .now) {
-        let near = state.withLock { state in
-            (state.projected, state.nearer) = (offset, now)
+        let caughtUp = state.withLock { state in
+            (state.projected, state.lastProgress) = (offset, now)
             let passed = state.blocks.prefix { $0.endOffset <= offset }.count
             state.blocks.removeFirst(passed)
-            guard state.isAwaited, state.isNear else { return nil as (@Sendable () -> Void)? }
+            guard state.isAwaited, state.isCaughtUp else { return nil as (@Sendable () -> Void)? }
             state.isAwaited = false
-            return state.whenNear
+            return state.onCaughtUp
         }
-        near?()
+        caughtUp?()
     }
 
     /// The offset after the last event that is durable.

@@ -1,4 +1,4 @@
-// All connections of the ingest loop: how many there may be, when they are seen to, and which leads to which device.
+// All connections of the ingest loop: how many there may be, what closes them, and which leads to which device.
 
 import Admission
 import Events
@@ -13,7 +13,7 @@ package struct ConnectionCounts: Sendable, Hashable {
     package var closedIdle: UInt64 = 0
     /// Closed because the peer did not read its answers.
     package var closedUnread: UInt64 = 0
-    /// Closed because nothing ever came, in time or before others had need of the place.
+    /// Closed because nothing ever came, in time or before others needed the room.
     package var closedSilent: UInt64 = 0
     /// Closed because a frame or a line that had begun did not end in time.
     package var closedSlow: UInt64 = 0
@@ -35,7 +35,7 @@ final class ConnectionTable {
     private var silent = CircularBuffer<StreamHandler>()
     /// Connections of each address.
     private var perAddress: [SenderAddress: Int] = [:]
-    private var isTurnEnding = false
+    private var isReadEnding = false
     private var drained: EventLoopPromise<Void>?
 
     init(ingest: IngestContext, eventLoop: any EventLoop) {
@@ -74,7 +74,7 @@ final class ConnectionTable {
         return perAddress[address, default: 0] < ingest.settings.quotas.connectionsPerAddress
     }
 
-    /// Makes a place by closing the connection that has been open for the longest time without a byte, if there is one.
+    /// Makes room by closing the connection that has been open for the longest time without a byte, if there is one.
     private func closeOldestSilent() -> Bool {
         while let connection = silent.popFirst() {
             guard connection.isSilent else { continue }
@@ -87,7 +87,7 @@ final class ConnectionTable {
 
     func leave(_ connection: StreamHandler) {
         connections[ObjectIdentifier(connection)] = nil
-        forget(connection)
+        unregister(connection)
         if connection.isCountedForAddress, let address = connection.sender {
             connection.isCountedForAddress = false
             let left = perAddress[address, default: 1] - 1
@@ -100,12 +100,12 @@ final class ConnectionTable {
     // MARK: By device
 
     /// The device at the other end of the connection has said who it is.
-    func know(_ connection: StreamHandler, as device: DeviceID) {
-        forget(connection)
+    func register(_ connection: StreamHandler, as device: DeviceID) {
+        unregister(connection)
         byDevice[device] = connection
     }
 
-    private func forget(_ connection: StreamHandler) {
+    private func unregister(_ connection: StreamHandler) {
         let device = connection.device
         if device != .none, byDevice[device] === connection { byDevice[device] = nil }
     }
@@ -121,12 +121,12 @@ final class ConnectionTable {
 
     /// Tells the intake once, after all sockets that were readable in this turn of the loop have been read, so that
     /// many small reads become one block.
-    func turnEnds() {
-        guard !isTurnEnding else { return }
-        isTurnEnding = true
+    func readEnds() {
+        guard !isReadEnding else { return }
+        isReadEnding = true
         let table = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.execute {
-            table.value.isTurnEnding = false
+            table.value.isReadEnding = false
             table.value.ingest.intake.readComplete()
         }
     }
@@ -142,7 +142,7 @@ final class ConnectionTable {
         let promise = eventLoop.makePromise(of: Void.self)
         drained = promise
         for connection in Array(connections.values) { connection.drain() }
-        turnEnds()
+        readEnds()
         finishDraining()
         return promise.futureResult
     }
@@ -152,7 +152,7 @@ final class ConnectionTable {
     }
 
     func finishDraining() {
-        guard let drained, connections.values.allSatisfy(\.isSettled) else { return }
+        guard let drained, connections.values.allSatisfy(\.isDrained) else { return }
         self.drained = nil
         drained.succeed(())
     }

@@ -6,29 +6,29 @@ import Events
 import NIOCore
 
 /// Confined to the ingest event loop.
-final class DatagramHandler: ChannelInboundHandler, Acknowledged {
+final class DatagramHandler: ChannelInboundHandler, CommitListener {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     /// The acks that one block makes due.
-    private struct Waiting {
+    private struct PendingAcks {
         var ticket: UInt64
         var acks: DatagramOutbox
     }
 
     private let ingest: IngestContext
-    private let turnEnds: () -> Void
+    private let readEnds: () -> Void
     private var session: any DatagramSession
     private var context: ChannelHandlerContext?
     private var socket: DatagramSocket?
     /// Whether several of our addresses may be asked.
     private let isWildcard: Bool
-    private var canCut = DatagramSocket.cuts
+    private var canSegment = DatagramSocket.canSegment
     /// Answers that wait for nothing.
     private var answers = DatagramOutbox()
     /// Acks that wait for their blocks, in the order of the tickets.
-    private var waiting: [Waiting] = []
-    private var waitingCount = 0
+    private var pending: [PendingAcks] = []
+    private var pendingCount = 0
     /// Acks that are due and found the socket full.
     private var unsent: [DatagramOutbox] = []
     private var retry: Scheduled<Void>?
@@ -37,7 +37,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     /// Read, and to be dealt with together with what comes next.
     private var read: [AddressedEnvelope<ByteBuffer>] = []
     /// Read before the intake was full, and not dealt with; at most what one wakeup of the loop reads.
-    private var held: [AddressedEnvelope<ByteBuffer>] = []
+    private var deferred: [AddressedEnvelope<ByteBuffer>] = []
     private var awaitsRoomSince: NIODeadline?
     private var isDraining = false
     private var drained: EventLoopPromise<Void>?
@@ -45,13 +45,13 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     /// - Parameter isWildcard: whether the socket is bound to all addresses of the machine.
     init(
         _ session: any DatagramSession, socket: DatagramSocket, isWildcard: Bool, ingest: IngestContext,
-        turnEnds: @escaping () -> Void
+        readEnds: @escaping () -> Void
     ) {
         self.session = session
         self.socket = socket
         self.isWildcard = isWildcard
         self.ingest = ingest
-        self.turnEnds = turnEnds
+        self.readEnds = readEnds
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -78,7 +78,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     func channelReadComplete(context: ChannelHandlerContext) {
         takeRead()
         sendAnswers()
-        turnEnds()
+        readEnds()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -87,12 +87,12 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
 
     func committed(through ticket: UInt64) {
         guard context != nil else { return }
-        let due = waiting.prefix { $0.ticket <= ticket }.count
+        let due = pending.prefix { $0.ticket <= ticket }.count
         for index in 0..<due {
-            waitingCount -= waiting[index].acks.count
-            unsent.append(waiting[index].acks)
+            pendingCount -= pending[index].acks.count
+            unsent.append(pending[index].acks)
         }
-        waiting.removeFirst(due)
+        pending.removeFirst(due)
         sendUnsent()
         finishDraining()
     }
@@ -100,22 +100,22 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     func resume() {
         guard context != nil, awaitsRoomSince != nil else { return }
         awaitsRoomSince = nil
-        let envelopes = held
-        held = []
+        let envelopes = deferred
+        deferred = []
         for envelope in envelopes {
-            if awaitsRoomSince == nil, ingest.intake.hasRoom() { take(envelope) } else { hold(envelope) }
+            if awaitsRoomSince == nil, ingest.intake.hasRoom() { take(envelope) } else { deferReading(envelope) }
         }
         if awaitsRoomSince == nil { setReading(true) }
         sendAnswers()
-        turnEnds()
+        readEnds()
     }
 
     /// Called about once a second. When there has been no room for so long, senders are told instead of being left
     /// to the kernel's buffer.
     func sweep(now: NIODeadline) {
         guard let since = awaitsRoomSince, now - since >= .seconds(1) else { return }
-        for envelope in held { refuseBusy(envelope) }
-        held = []
+        for envelope in deferred { refuseBusy(envelope) }
+        deferred = []
         setReading(true)
         sendAnswers()
     }
@@ -124,7 +124,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         guard let context else { return nil }
         isDraining = true
         takeRead()
-        held = []
+        deferred = []
         setReading(false)
         let promise = context.eventLoop.makePromise(of: Void.self)
         drained = promise
@@ -135,45 +135,45 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     /// Deals with what has been read: the names of all are looked for together.
     private func takeRead() {
         guard !read.isEmpty else { return }
-        for envelope in read { session.expect(envelope.data.readableBytesUInt8Span, in: ingest) }
-        session.prepare(in: ingest)
+        for envelope in read { session.announce(envelope.data.readableBytesUInt8Span, in: ingest) }
+        session.prefetchAnnounced(in: ingest)
         for number in read.indices {
             if awaitsRoomSince == nil, ingest.intake.hasRoom() {
-                take(read[number], expected: number)
+                take(read[number], announced: number)
             } else {
-                hold(read[number])
+                deferReading(read[number])
             }
         }
-        session.expectNothing()
+        session.clearAnnounced()
         read.removeAll(keepingCapacity: true)
     }
 
-    private func take(_ envelope: AddressedEnvelope<ByteBuffer>, expected number: Int? = nil) {
+    private func take(_ envelope: AddressedEnvelope<ByteBuffer>, announced number: Int? = nil) {
         if ingest.quotas != nil { ingest.sender = SenderAddress(envelope.remoteAddress) }
         let outcome = session.receive(
-            envelope.data.readableBytesUInt8Span, expected: number, in: ingest, as: self,
+            envelope.data.readableBytesUInt8Span, announced: number, in: ingest, as: self,
             output: &ingest.output)
         if ingest.principal.isKnown { ingest.principal = .anybody }
         switch outcome {
         case .silence: ingest.output.removeAll(keepingCapacity: true)
         case .answer: answer(envelope)
         case .answerWhenDurable(let ticket):
-            if waitingCount < TransportLimits.datagramsAwaitingAck {
-                hold(ticket, envelope)
+            if pendingCount < TransportLimits.datagramsAwaitingAck {
+                acknowledge(ticket, envelope)
             } else {
                 ingest.output.removeAll(keepingCapacity: true)
             }
         }
     }
 
-    private func hold(_ envelope: AddressedEnvelope<ByteBuffer>) {
+    private func deferReading(_ envelope: AddressedEnvelope<ByteBuffer>) {
         if awaitsRoomSince == nil {
             awaitsRoomSince = .now()
             setReading(false)
             ingest.intake.awaitRoom(self)
         }
-        if held.count < TransportLimits.datagramsHeld {
-            held.append(envelope)
+        if deferred.count < TransportLimits.datagramsDeferred {
+            deferred.append(envelope)
         } else {
             refuseBusy(envelope)
         }
@@ -185,7 +185,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         if case .answer = outcome { answer(envelope) }
     }
 
-    /// What is in `output`, if anything, goes out at the end of the turn.
+    /// What is in `output`, if anything, goes out at the end of the read.
     private func answer(_ envelope: AddressedEnvelope<ByteBuffer>) {
         guard !ingest.output.isEmpty else { return }
         answers.add(ingest.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
@@ -193,15 +193,15 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     }
 
     /// What is in `output` goes out when its block is durable.
-    private func hold(_ ticket: UInt64, _ envelope: AddressedEnvelope<ByteBuffer>) {
-        if waiting.last?.ticket != ticket {
-            waiting.append(Waiting(ticket: ticket, acks: spare))
+    private func acknowledge(_ ticket: UInt64, _ envelope: AddressedEnvelope<ByteBuffer>) {
+        if pending.last?.ticket != ticket {
+            pending.append(PendingAcks(ticket: ticket, acks: spare))
             spare = DatagramOutbox()
         }
-        let last = waiting.count - 1
-        let before = waiting[last].acks.count
-        waiting[last].acks.add(ingest.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
-        waitingCount += waiting[last].acks.count - before
+        let last = pending.count - 1
+        let before = pending[last].acks.count
+        pending[last].acks.add(ingest.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
+        pendingCount += pending[last].acks.count - before
         ingest.output.removeAll(keepingCapacity: true)
     }
 
@@ -223,7 +223,9 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
 
     private func flush(_ outbox: inout DatagramOutbox) -> Bool {
         guard let socket else { return true }
-        return outbox.flush(canCut: &canCut) { socket.send($0, piece: $1, to: $2.address, from: $2.source) }
+        return outbox.flush(canSegment: &canSegment) {
+            socket.send($0, segmentSize: $1, to: $2.address, from: $2.source)
+        }
     }
 
     /// The kernel does not say when a datagram socket has room again, but it never takes long.
@@ -245,7 +247,7 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
     }
 
     private func finishDraining() {
-        guard let drained, waiting.isEmpty else { return }
+        guard let drained, pending.isEmpty else { return }
         self.drained = nil
         drained.succeed(())
     }
@@ -257,11 +259,11 @@ final class DatagramHandler: ChannelInboundHandler, Acknowledged {
         retry?.cancel()
         retry = nil
         read = []
-        waiting.removeAll()
-        waitingCount = 0
+        pending.removeAll()
+        pendingCount = 0
         unsent.removeAll()
-        held = []
-        ingest.intake.forget(self)
+        deferred = []
+        ingest.intake.remove(self)
         finishDraining()
     }
 }

@@ -17,10 +17,10 @@ package struct DatagramOutbox: Sendable {
         package var start: Int
         package var count: Int
         /// The length of each.
-        package var piece: Int
+        package var segmentSize: Int
 
         package var range: Range<Int> { start..<(start + count) }
-        package var isSingle: Bool { count == piece }
+        package var isSingle: Bool { count == segmentSize }
     }
 
     package private(set) var bytes: [UInt8] = []
@@ -39,7 +39,7 @@ package struct DatagramOutbox: Sendable {
     package mutating func add(_ answer: [UInt8], to address: SocketAddress, from source: NIOPacketInfo? = nil) {
         guard !answer.isEmpty else { return }
         let last = runs.count - 1
-        if last >= next, runs[last].piece == answer.count,
+        if last >= next, runs[last].segmentSize == answer.count,
             runs[last].count < TransportLimits.answersPerRun * answer.count,
             runs[last].count + answer.count <= TransportLimits.runBytes, runs[last].address == address,
             runs[last].source == source
@@ -48,7 +48,8 @@ package struct DatagramOutbox: Sendable {
         } else {
             runs.append(
                 Run(
-                    address: address, source: source, start: bytes.count, count: answer.count, piece: answer.count))
+                    address: address, source: source, start: bytes.count, count: answer.count, segmentSize: answer.count
+                ))
         }
         bytes += answer
         count += 1
@@ -56,8 +57,8 @@ package struct DatagramOutbox: Sendable {
 
     /// The first `answers` of the first run have been sent, or given up.
     package mutating func remove(answers: Int) {
-        runs[next].start += answers * runs[next].piece
-        runs[next].count -= answers * runs[next].piece
+        runs[next].start += answers * runs[next].segmentSize
+        runs[next].count -= answers * runs[next].segmentSize
         if runs[next].count == 0 { next += 1 }
     }
 
@@ -70,22 +71,22 @@ package struct DatagramOutbox: Sendable {
 
     /// Sends what there is, in order.
     ///
-    /// - Parameter canCut: whether the kernel cuts runs apart; set to false when it turns out that it does not.
-    /// - Parameter send: hands a run to the kernel, which is to cut it into pieces of the given length, or not (0).
+    /// - Parameter canSegment: whether the kernel cuts runs apart; set to false when it turns out that it does not.
+    /// - Parameter send: hands a run to the kernel, which is to cut it into segments of the given length, or not (0).
     /// - Returns: whether everything was sent or given up; if not, the socket is full and the rest must wait.
     package mutating func flush(
-        canCut: inout Bool, send: (_ bytes: Span<UInt8>, _ piece: Int, _ run: Run) -> SendOutcome
+        canSegment: inout Bool, send: (_ bytes: Span<UInt8>, _ segmentSize: Int, _ run: Run) -> SendOutcome
     ) -> Bool {
         while let run = first {
-            let together = canCut && !run.isSingle
-            let range = together ? run.range : run.start..<(run.start + run.piece)
-            switch send(bytes.span.extracting(range), together ? run.piece : 0, run) {
-            case .sent: remove(answers: range.count / run.piece)
+            let together = canSegment && !run.isSingle
+            let range = together ? run.range : run.start..<(run.start + run.segmentSize)
+            switch send(bytes.span.extracting(range), together ? run.segmentSize : 0, run) {
+            case .sent: remove(answers: range.count / run.segmentSize)
             case .full: return false
             case .failed:
                 // A route on which runs are not cut (IPsec, an old driver) must not lose the answers. An address that
                 // cannot be reached is given up; its sender repeats what it needs to know.
-                if together { canCut = false } else { remove(answers: 1) }
+                if together { canSegment = false } else { remove(answers: 1) }
             }
         }
         removeAll()

@@ -36,8 +36,9 @@ struct DatagramSocket: Sendable {
         return DatagramSocket(descriptor: descriptor)
     }
 
-    /// Whether the kernel cuts what it is given into datagrams of one length (UDP_SEGMENT).
-    static var cuts: Bool {
+    /// Whether the kernel can cut what it is given into datagrams of one length (generic segmentation offload:
+    /// UDP_SEGMENT, Linux 4.18).
+    static var canSegment: Bool {
         #if os(Linux)
             true
         #else
@@ -48,17 +49,17 @@ struct DatagramSocket: Sendable {
     /// Sends bytes to an address without waiting.
     ///
     /// - Parameters:
-    ///   - piece: the length of the datagrams that the kernel cuts the bytes into; 0 for one datagram.
+    ///   - segmentSize: the length of the datagrams that the kernel cuts the bytes into; 0 for one datagram.
     ///   - source: our address that they leave from; nil for the one that the system chooses. When it is none of ours,
     ///     be it that it is gone or that it was everybody's (a broadcast), the system chooses after all.
     func send(
-        _ bytes: Span<UInt8>, piece: Int, to address: SocketAddress, from source: NIOPacketInfo? = nil
+        _ bytes: Span<UInt8>, segmentSize: Int, to address: SocketAddress, from source: NIOPacketInfo? = nil
     ) -> SendOutcome {
         var control = Control()
-        control.cut(into: piece)
+        control.segment(by: segmentSize)
         guard let source else { return send(bytes, to: address, &control) }
         var both = control
-        both.leave(from: source)
+        both.setSource(source)
         let outcome = send(bytes, to: address, &both)
         if case .failed = outcome { return send(bytes, to: address, &control) }
         return outcome
@@ -96,19 +97,19 @@ struct DatagramSocket: Sendable {
         }
     }
 
-    /// The control messages of one call: have a run cut, leave from an address.
+    /// The control messages of one call: segmentation, and the address that the datagrams leave from.
     private struct Control {
         /// As many bytes as both can be long, aligned as the system wants them.
         var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
         private(set) var count = 0
 
-        mutating func cut(into piece: Int) {
-            guard piece > 0 else { return }
+        mutating func segment(by size: Int) {
+            guard size > 0 else { return }
             let (udpLevel, segmentOption): (CInt, CInt) = (17, 103)
-            add(udpLevel, segmentOption, UInt16(truncatingIfNeeded: piece))
+            add(udpLevel, segmentOption, UInt16(truncatingIfNeeded: size))
         }
 
-        mutating func leave(from source: NIOPacketInfo) {
+        mutating func setSource(_ source: NIOPacketInfo) {
             switch source.destinationAddress {
             case .v4(let peer):
                 // SAFETY: `sockaddr_in` has 16 bytes; behind family and port, 4 of them are the address.

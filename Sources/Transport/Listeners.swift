@@ -215,7 +215,7 @@ extension Listeners {
                     let table = inside.value.table
                     let handler = DatagramHandler(
                         makeSession(table.ingest.settings), socket: socket, isWildcard: isWildcard,
-                        ingest: table.ingest, turnEnds: { table.turnEnds() })
+                        ingest: table.ingest, readEnds: { table.readEnds() })
                     inside.value.ports.append(handler)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }

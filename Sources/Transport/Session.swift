@@ -12,7 +12,7 @@ package protocol StreamSession {
     /// Which counters what it reads belongs to.
     var transport: TransportKind { get }
     /// Whether everything that was admitted has been acknowledged.
-    var isSettled: Bool { get }
+    var isAcknowledged: Bool { get }
 
     /// Deals with as many whole units as there are in `bytes`, and appends the answers to `output`.
     ///
@@ -21,14 +21,14 @@ package protocol StreamSession {
     ///   - isEnd: whether the peer will send nothing more.
     ///   - peer: whom the intake is to tell when the events are durable, or when there is room.
     mutating func receive(
-        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged, output: inout [UInt8]
+        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
     ) -> Progress
 
     /// Everything up to `ticket` is durable: appends the acks that this makes due to `output`.
     mutating func committed(through ticket: UInt64, output: inout [UInt8])
 
     /// Appends what tells the peer that the daemon closes the connection for `reason`.
-    func writeFarewell(_ reason: Refusal, into output: inout [UInt8])
+    func writeCloseReason(_ reason: Refusal, into output: inout [UInt8])
 
     /// Appends a message to the device at the other end to `output`.
     ///
@@ -69,7 +69,7 @@ package protocol DatagramSession {
     ///
     /// - Parameter number: which of the expected datagrams this is; nil when it was not expected.
     mutating func receive(
-        _ bytes: Span<UInt8>, expected number: Int?, in ingest: IngestContext, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, announced number: Int?, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) -> DatagramOutcome
 
@@ -82,17 +82,17 @@ package protocol DatagramSession {
     // default nothing is.
 
     /// Takes note of a datagram that is going to be received. It is not trusted yet: nothing may change by it.
-    mutating func expect(_ bytes: Span<UInt8>, in ingest: IngestContext)
+    mutating func announce(_ bytes: Span<UInt8>, in ingest: IngestContext)
     /// All of them are noted.
-    mutating func prepare(in ingest: IngestContext)
+    mutating func prefetchAnnounced(in ingest: IngestContext)
     /// Forgets what is expected.
-    mutating func expectNothing()
+    mutating func clearAnnounced()
 }
 
 extension DatagramSession {
-    package mutating func expect(_ bytes: Span<UInt8>, in ingest: IngestContext) {}
-    package mutating func prepare(in ingest: IngestContext) {}
-    package mutating func expectNothing() {}
+    package mutating func announce(_ bytes: Span<UInt8>, in ingest: IngestContext) {}
+    package mutating func prefetchAnnounced(in ingest: IngestContext) {}
+    package mutating func clearAnnounced() {}
 }
 
 /// What is to be done about a datagram.

@@ -9,16 +9,16 @@ import NIOCore
 /// more: NIO knows handlers only by their protocol, and what is called by that is not specialised.
 ///
 /// Confined to the ingest event loop.
-final class StreamHandler: ChannelInboundHandler, Acknowledged {
+final class StreamHandler: ChannelInboundHandler, CommitListener {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private enum Phase {
         case open
         /// Nothing more is read from the peer; what it has sent is still to be acknowledged.
-        case settling
+        case draining
         /// All is said and our side is closed; the peer may still read it.
-        case lingering
+        case halfClosed
         case closed
     }
 
@@ -37,8 +37,8 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
     private var awaitsRoom = false
     /// Goes off when the peer, which has sent more than its quota, is read again.
     private var pause: Scheduled<Void>?
-    private var patience = Patience(since: .now())
-    private var lingersSince = NIODeadline.now()
+    private var timeouts = ConnectionTimeouts(since: .now())
+    private var halfClosedSince = NIODeadline.now()
     /// The peer's address.
     private(set) var sender: SenderAddress?
     /// Whether the table counts this connection against its address.
@@ -62,9 +62,9 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
                 return
             }
             ingest.intake.refuse(.tooManyConnections, events: 0, transport: session.transport)
-            session.writeFarewell(.tooManyConnections, into: &ingest.output)
-            phase = .settling
-            finishTurn()
+            session.writeCloseReason(.tooManyConnections, into: &ingest.output)
+            phase = .draining
+            finishRead()
             return
         }
         context.fireChannelActive()
@@ -79,7 +79,7 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard phase == .open else { return }
-        patience.heard(at: .now())
+        timeouts.received(at: .now())
         var read = unwrapInboundIn(data)
         if tail == nil {
             tail = read
@@ -90,7 +90,7 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        table.turnEnds()
+        table.readEnds()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -99,8 +99,8 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
             return
         }
         isInputClosed = true
-        if phase == .open { receive() } else { finishTurn() }
-        table.turnEnds()
+        if phase == .open { receive() } else { finishRead() }
+        table.readEnds()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -119,27 +119,27 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
     func committed(through ticket: UInt64) {
         guard phase != .closed else { return }
         session.committed(through: ticket, output: &ingest.output)
-        finishTurn()
+        finishRead()
     }
 
     func resume() {
         guard awaitsRoom, phase != .closed else { return }
         awaitsRoom = false
-        goOn()
+        continueReading()
     }
 
     /// The peer is within its quota again.
     private func pauseEnds() {
         pause = nil
         guard phase == .open else { return }
-        goOn()
+        continueReading()
     }
 
-    private func goOn() {
-        patience.resumed(at: .now())
+    private func continueReading() {
+        timeouts.resumed(at: .now())
         receive()
         if isReading { setReading(true) }
-        table.turnEnds()
+        table.readEnds()
     }
 
     private var isReading: Bool { !awaitsRoom && pause == nil }
@@ -147,36 +147,36 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
     // MARK: From the table
 
     /// Whether nothing has ever come.
-    var isSilent: Bool { phase == .open && !patience.hasSpoken }
+    var isSilent: Bool { phase == .open && !timeouts.hasReceived }
 
     /// Called about once a second: closes what has been silent, or unfinished, for too long.
     func sweep(now: NIODeadline) {
         switch phase {
         case .open:
             guard isReading else { return }
-            switch patience.verdict(at: now, ingest.settings, awaitsAck: !session.isSettled) {
+            switch timeouts.expired(at: now, ingest.settings, awaitsAck: !session.isAcknowledged) {
             case .noFirstByte:
                 table.counts.closedSilent += 1
                 close()
             case .unfinished:
                 table.counts.closedSlow += 1
                 ingest.intake.refuse(.tooSlow, events: 1, transport: session.transport)
-                settle(.tooSlow)
+                stopReading(.tooSlow)
             case .idle:
                 table.counts.closedIdle += 1
                 close()
             case nil: break
             }
-        case .lingering:
-            if now - lingersSince > .seconds(TransportLimits.lingerSeconds) { close() }
-        case .settling, .closed: break
+        case .halfClosed:
+            if now - halfClosedSince > .seconds(TransportLimits.halfClosedSeconds) { close() }
+        case .draining, .closed: break
         }
     }
 
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool {
         guard phase == .open, session.push(message, into: &ingest.output) else { return false }
-        finishTurn()
+        finishRead()
         return true
     }
 
@@ -184,19 +184,19 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
     func drain() {
         guard phase == .open else { return }
         awaitsRoom = false
-        settle(.shuttingDown)
+        stopReading(.shuttingDown)
     }
 
     /// Reads no more, and says why.
-    private func settle(_ reason: Refusal) {
-        phase = .settling
+    private func stopReading(_ reason: Refusal) {
+        phase = .draining
         tail = nil
-        session.writeFarewell(reason, into: &ingest.output)
-        finishTurn()
+        session.writeCloseReason(reason, into: &ingest.output)
+        finishRead()
     }
 
     /// Whether it has not begun to close, or everything that was read before has been acknowledged.
-    var isSettled: Bool { phase != .settling || session.isSettled }
+    var isDrained: Bool { phase != .draining || session.isAcknowledged }
 
     func close() {
         guard phase != .closed else { return }
@@ -205,7 +205,7 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
         context?.close(promise: nil)
     }
 
-    // MARK: One turn
+    // MARK: One read
 
     private func receive() {
         guard isReading else { return }
@@ -219,12 +219,12 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
             ingest.principal = .anybody
         }
         if ingest.device != .none {
-            table.know(self, as: ingest.device)
+            table.register(self, as: ingest.device)
             device = ingest.device
             ingest.device = .none
         }
         keep(buffer, from: progress.consumed)
-        patience.dealt(consumed: progress.consumed, rest: tail?.readableBytes ?? 0, at: .now())
+        timeouts.processed(consumed: progress.consumed, rest: tail?.readableBytes ?? 0, at: .now())
         switch progress.next {
         case .needsMore: break
         case .needsRoom:
@@ -237,10 +237,10 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
             let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
             pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
         case .ends:
-            phase = .settling
+            phase = .draining
             tail = nil
         }
-        finishTurn()
+        finishRead()
     }
 
     /// Keeps what the session has not dealt with, copied out of the buffer that was read into so that an idle
@@ -259,8 +259,8 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
         tail = kept
     }
 
-    /// Writes what the turn has put into `output`, and closes when the last word is said.
-    private func finishTurn() {
+    /// Writes what the read has put into `output`, and closes when the last word is said.
+    private func finishRead() {
         guard let context else {
             ingest.output.removeAll(keepingCapacity: true)
             return
@@ -270,15 +270,15 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
             ingest.output.removeAll(keepingCapacity: true)
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
-        guard phase == .settling, session.isSettled else {
-            if phase == .lingering, isInputClosed { close() }
+        guard phase == .draining, session.isAcknowledged else {
+            if phase == .halfClosed, isInputClosed { close() }
             return
         }
         if isInputClosed {
             close()
         } else {
-            phase = .lingering
-            lingersSince = .now()
+            phase = .halfClosed
+            halfClosedSince = .now()
             setReading(true)
             context.close(mode: .output, promise: nil)
             table.finishDraining()
@@ -296,7 +296,7 @@ final class StreamHandler: ChannelInboundHandler, Acknowledged {
         tail = nil
         pause?.cancel()
         pause = nil
-        ingest.intake.forget(self)
+        ingest.intake.remove(self)
         table.leave(self)
     }
 }

@@ -50,7 +50,7 @@ package enum TransportLimits {
     /// What a connection's reads may grow to, bytes: so much of one connection is taken before the next has its turn.
     package static let readBytes = 64 * 1024
     /// How long a refused peer may take to read why, seconds.
-    package static let lingerSeconds: Int64 = 2
+    package static let halfClosedSeconds: Int64 = 2
     /// How long a stopping daemon waits for the log to take what was read, seconds.
     package static let drainSeconds: Int64 = 5
     /// Connections over the limit that may be told so at one time.
@@ -60,7 +60,7 @@ package enum TransportLimits {
     /// Datagrams whose names are looked for together.
     package static let datagramsAtOnce = 32
     /// Datagrams that were read before the intake was full; beyond it they are refused.
-    package static let datagramsHeld = 1_024
+    package static let datagramsDeferred = 1_024
     /// Datagrams that wait for their ack; beyond it a datagram is stored but not answered, and the sender repeats it.
     package static let datagramsAwaitingAck = 1 << 17
     /// Answers that are handed to the kernel at once, and their bytes; it takes no more than 64 and a datagram's size.

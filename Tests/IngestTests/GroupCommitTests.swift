@@ -8,7 +8,7 @@ import Testing
 import Transport
 
 /// A waiter that notes what it is told.
-private final class Peer: Acknowledged {
+private final class Peer: CommitListener {
     private(set) var tickets: [UInt64] = []
     private(set) var resumed = 0
     func committed(through ticket: UInt64) { tickets.append(ticket) }
@@ -72,7 +72,7 @@ private final class Shell {
             filling.events.append(event)
         }
         _ = group.admit(&filling, .tcp, at: now)
-        return group.enlist(peer)
+        return group.notifyOnCommit(peer)
     }
 
     func fireTimer() { perform(group.timerFired(&filling, &vocabulary, at: now)) }
@@ -86,7 +86,7 @@ private final class Shell {
             guard group.hasWaiting, hasRoom() else { break }
             group.takeWaiting()?.resume()
         }
-        perform(group.goOn(&filling, &vocabulary, at: now))
+        perform(group.continueFilling(&filling, &vocabulary, at: now))
     }
 
     var counts: TransportCounts { group.admission.counts[Int(TransportKind.tcp.rawValue)] }
@@ -165,7 +165,7 @@ private final class Shell {
         _ = shell.read(10, for: peer, from: 11)
         #expect(!shell.hasRoom())
         for one in waiting { shell.group.awaitRoom(one) }
-        shell.group.forget(waiting[1])
+        shell.group.remove(waiting[1])
         shell.isProjectorBehind = true
         shell.store(through: 1)
         #expect(waiting.map(\.resumed) == [0, 0, 0], "there is no room yet")
@@ -191,8 +191,8 @@ private final class Shell {
         let shell = Shell()
         let peers = (0..<20).map { _ in Peer() }
         for (number, one) in peers.enumerated() { _ = shell.read(1, for: one, from: UInt64(number + 1)) }
-        for one in peers { _ = shell.group.enlist(one) }
-        shell.group.forget(peers[3])
+        for one in peers { _ = shell.group.notifyOnCommit(one) }
+        shell.group.remove(peers[3])
         shell.readComplete()
         shell.store(through: 1)
         #expect(shell.told == peers.enumerated().filter { $0.offset != 3 }.map { ObjectIdentifier($0.element) })
@@ -258,7 +258,7 @@ private final class Shell {
         var own = Event()
         (own.kind, own.count) = (.gap, 3)
         shell.group.append(own: [own, own], to: &shell.filling, at: shell.now)
-        let ticket = shell.group.enlist(peer)
+        let ticket = shell.group.notifyOnCommit(peer)
         shell.readComplete()
         #expect(shell.blocks.map(\.batch.count) == [3])
         shell.store(through: ticket)

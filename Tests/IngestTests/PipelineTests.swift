@@ -37,10 +37,10 @@ import Transport
         station.isAwaited = true
         #expect(!station.pipeline.hasRoom())
         station.pipeline.awaitRoom(peer)
-        station.pipeline.makeRoom()
+        station.pipeline.projectorCaughtUp()
         #expect(peer.resumed == 0, "nothing has changed")
         station.isAwaited = false
-        station.pipeline.makeRoom()
+        station.pipeline.projectorCaughtUp()
         #expect(peer.resumed == 1)
     }
 
@@ -69,7 +69,7 @@ private final class Station {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         return Pipeline(
             vocabulary: Vocabulary(), dedupe: DedupeTable(), settings: settings, eventLoop: loop,
-            events: InternalEvents(logger: logger), pool: BatchPool(), isWorthWaiting: { [unowned self] in isAwaited },
+            events: InternalEvents(logger: logger), pool: BatchPool(), shouldWait: { [unowned self] in isAwaited },
             submit: { [unowned self] in closed.append($0.batch.count) })
     }()
 
@@ -78,7 +78,7 @@ private final class Station {
     }
 }
 
-private final class Peer: Acknowledged {
+private final class Peer: CommitListener {
     private(set) var resumed = 0
 
     func committed(through ticket: UInt64) {}

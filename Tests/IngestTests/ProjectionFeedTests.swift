@@ -20,46 +20,46 @@ import Testing
     @Test func oneThatCannotWriteIsNotWaitedFor() {
         store(upTo: 200_000)
         feed.projected(Offset(rawValue: 10_000), at: now)
-        #expect(feed.isWorthWaiting(at: now))
+        #expect(feed.shouldWait(at: now))
         feed.projectorWorks(false)
-        #expect(!feed.isWorthWaiting(at: now))
+        #expect(!feed.shouldWait(at: now))
     }
 
     @Test func aProjectorThatIsNearIsNotWaitedFor() {
         feed.projected(.zero, at: now)
         store(upTo: 90_000)
-        #expect(!feed.isWorthWaiting(at: now))
+        #expect(!feed.shouldWait(at: now))
     }
 
     @Test func oneThatLagsIsWaitedForUntilItIsNear() {
         let near = Mutex(0)
-        feed.whenNear { near.withLock { $0 += 1 } }
+        feed.onCaughtUp { near.withLock { $0 += 1 } }
         store(upTo: 150_000)
-        #expect(!feed.isWorthWaiting(at: now), "it has not begun")
+        #expect(!feed.shouldWait(at: now), "it has not begun")
         feed.projected(Offset(rawValue: 10_000), at: now)
-        #expect(feed.isWorthWaiting(at: now))
-        #expect(feed.isWorthWaiting(at: now + .milliseconds(400)))
+        #expect(feed.shouldWait(at: now))
+        #expect(feed.shouldWait(at: now + .milliseconds(400)))
         feed.projected(Offset(rawValue: 100_000), at: now + .milliseconds(450))
-        #expect(feed.isWorthWaiting(at: now + .milliseconds(900)), "it would not be asked to wait by now, but it is")
+        #expect(feed.shouldWait(at: now + .milliseconds(900)), "it would not be asked to wait by now, but it is")
         #expect(near.withLock { $0 } == 0)
         feed.projected(Offset(rawValue: 140_000), at: now + .milliseconds(900))
         #expect(near.withLock { $0 } == 1)
-        #expect(!feed.isWorthWaiting(at: now + .milliseconds(900)))
+        #expect(!feed.shouldWait(at: now + .milliseconds(900)))
         store(upTo: 200_000)
-        #expect(!feed.isWorthWaiting(at: now + .milliseconds(900)), "it is a little behind once more")
+        #expect(!feed.shouldWait(at: now + .milliseconds(900)), "it is a little behind once more")
     }
 
     @Test func oneThatStandsStillIsNotWaitedFor() {
         store(upTo: 200_000)
         feed.projected(Offset(rawValue: 10_000), at: now)
-        #expect(feed.isWorthWaiting(at: now))
-        #expect(!feed.isWorthWaiting(at: now + .milliseconds(500)))
+        #expect(feed.shouldWait(at: now))
+        #expect(!feed.shouldWait(at: now + .milliseconds(500)))
     }
 
     @Test func oneThatReadsALongLogIsNotWaitedFor() {
         store(upTo: 100_000_000)
         feed.projected(Offset(rawValue: 10_000), at: now)
-        #expect(!feed.isWorthWaiting(at: now))
+        #expect(!feed.shouldWait(at: now))
     }
 
     @Test func whatIsHeldIsBoundedByBlocksAndByEvents() {

@@ -119,20 +119,20 @@ final class SimulatedDaemon: Intake {
         return result
     }
 
-    func enlist(_ peer: any Acknowledged) -> UInt64 { group.enlist(peer) }
+    func notifyOnCommit(_ peer: any CommitListener) -> UInt64 { group.notifyOnCommit(peer) }
     func readComplete() { perform(group.readComplete(&filling, &vocabulary, at: uptime)) }
-    func awaitRoom(_ peer: any Acknowledged) { group.awaitRoom(peer) }
-    func forget(_ peer: any Acknowledged) { group.forget(peer) }
+    func awaitRoom(_ peer: any CommitListener) { group.awaitRoom(peer) }
+    func remove(_ peer: any CommitListener) { group.remove(peer) }
 
     func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
         group.refuse(reason, events: events, transport: transport)
     }
 
-    func standing(of device: DeviceID) -> Standing? {
-        group.standing(of: device)
+    func ackState(of device: DeviceID) -> AckState? {
+        group.ackState(of: device)
     }
 
-    func expect(_ device: DeviceID) {}
+    func prefetch(_ device: DeviceID) {}
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         group.closeGap(
@@ -204,6 +204,6 @@ final class SimulatedDaemon: Intake {
             guard group.hasWaiting, hasRoom() else { break }
             group.takeWaiting()?.resume()
         }
-        perform(group.goOn(&filling, &vocabulary, at: uptime))
+        perform(group.continueFilling(&filling, &vocabulary, at: uptime))
     }
 }

@@ -69,7 +69,7 @@ final class SimulatedLink {
 }
 
 /// The daemon's end of a connection: what the handler does around the real session.
-final class SimulatedConnection: Acknowledged {
+final class SimulatedConnection: CommitListener {
     private var session = TCPSession()
     private let link: SimulatedLink
     private let ingest: IngestContext
@@ -77,7 +77,7 @@ final class SimulatedConnection: Acknowledged {
     private var tail: [UInt8] = []
     private var isInputClosed = false
     private var awaitsRoom = false
-    private var isSettling = false
+    private var isDraining = false
     private var isClosed = false
 
     init(link: SimulatedLink, ingest: IngestContext, daemon: SimulatedDaemon) {
@@ -87,14 +87,14 @@ final class SimulatedConnection: Acknowledged {
     }
 
     func take(_ bytes: [UInt8]) {
-        guard !isClosed, !isSettling, !isInputClosed else { return }
+        guard !isClosed, !isDraining, !isInputClosed else { return }
         tail += bytes
         receive()
         daemon?.readComplete()
     }
 
     func takeEnd() {
-        guard !isClosed, !isSettling else { return }
+        guard !isClosed, !isDraining else { return }
         isInputClosed = true
         receive()
         daemon?.readComplete()
@@ -116,7 +116,7 @@ final class SimulatedConnection: Acknowledged {
     func die() {
         guard !isClosed else { return }
         isClosed = true
-        daemon?.forget(self)
+        daemon?.remove(self)
         link.serverLeaves()
     }
 
@@ -132,7 +132,7 @@ final class SimulatedConnection: Acknowledged {
         case .needsRoom:
             awaitsRoom = true
             daemon?.awaitRoom(self)
-        case .ends: isSettling = true
+        case .ends: isDraining = true
         }
         finishTurn()
     }
@@ -142,12 +142,12 @@ final class SimulatedConnection: Acknowledged {
             link.answer(ingest.output)
             ingest.output = []
         }
-        if isSettling, session.isSettled { die() }
+        if isDraining, session.isAcknowledged { die() }
     }
 }
 
 /// The daemon's datagram socket: what the handler does around the real session.
-final class SimulatedDatagramPort: Acknowledged {
+final class SimulatedDatagramPort: CommitListener {
     private struct Waiting {
         var ticket: UInt64
         var bytes: [UInt8]

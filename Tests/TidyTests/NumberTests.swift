@@ -13,7 +13,7 @@ import Testing
         ),
         (
             "docs/delivery-semantics.md", "stand still for half a second", "Sources/Ingest/ProjectionFeed.swift",
-            "patience = Duration.milliseconds(500)"
+            "stallTimeout = Duration.milliseconds(500)"
         ),
         (
             "docs/delivery-semantics.md", "It tries again twice a second", "Sources/Log/Appender.swift",
@@ -53,7 +53,7 @@ import Testing
         ),
         (
             "docs/operating.md", "does not answer within ten seconds", "Sources/Daemon/ControlClient.swift",
-            "patience: Duration = .seconds(10)"
+            "timeout: Duration = .seconds(10)"
         ),
         (
             "docs/operating.md", "names up to 100 places", "Sources/Log/LogReports.swift", "damageLimit = 100"

@@ -40,8 +40,8 @@ private final class Sent {
         return outbox
     }
 
-    private func flush(_ outbox: inout DatagramOutbox, canCut: inout Bool) -> Bool {
-        outbox.flush(canCut: &canCut) { sent.send($0, $1, $2) }
+    private func flush(_ outbox: inout DatagramOutbox, canSegment: inout Bool) -> Bool {
+        outbox.flush(canSegment: &canSegment) { sent.send($0, $1, $2) }
     }
 
     @Test func answersOfOneLengthToOneAddressGoTogether() throws {
@@ -49,8 +49,8 @@ private final class Sent {
             ([1, 1], 5), ([2, 2], 5), ([3, 3], 6), ([4, 4], 5), ([5], 5), ([6], 5), ([7, 7], 5),
         ]
         var box = try outbox(answers)
-        var canCut = true
-        let isDone = flush(&box, canCut: &canCut)
+        var canSegment = true
+        let isDone = flush(&box, canSegment: &canSegment)
         #expect(isDone)
         #expect(sent.datagrams == answers.map(\.bytes))
         #expect(sent.ports == answers.map(\.port))
@@ -63,8 +63,8 @@ private final class Sent {
         #expect(box.runs.allSatisfy { $0.count <= TransportLimits.answersPerRun })
         var long = try outbox((0..<60).map { _ in ([UInt8](repeating: 1, count: 8_192), 5) })
         #expect(long.runs.allSatisfy { $0.count <= TransportLimits.runBytes })
-        var canCut = true
-        let isDone = [flush(&box, canCut: &canCut), flush(&long, canCut: &canCut)]
+        var canSegment = true
+        let isDone = [flush(&box, canSegment: &canSegment), flush(&long, canSegment: &canSegment)]
         #expect(isDone == [true, true])
         #expect(sent.datagrams.count == 360)
     }
@@ -72,18 +72,18 @@ private final class Sent {
     @Test func whereTheKernelDoesNotCutEveryAnswerStillGoesOut() throws {
         sent.cuts = false
         var box = try outbox((0..<10).map { ([UInt8($0)], 5) })
-        var canCut = true
-        let isDone = flush(&box, canCut: &canCut)
+        var canSegment = true
+        let isDone = flush(&box, canSegment: &canSegment)
         #expect(isDone)
-        #expect(!canCut, "it is not tried again")
+        #expect(!canSegment, "it is not tried again")
         #expect(sent.datagrams == (0..<10).map { [UInt8($0)] })
     }
 
     @Test func anAddressThatCannotBeReachedCostsNobodyElseAnAnswer() throws {
         sent.deadPort = 7
         var box = try outbox([([1], 5), ([2], 7), ([3], 7), ([4], 6)])
-        var canCut = false
-        let isDone = flush(&box, canCut: &canCut)
+        var canSegment = false
+        let isDone = flush(&box, canSegment: &canSegment)
         #expect(isDone)
         #expect(sent.datagrams == [[1], [4]])
     }
@@ -91,10 +91,10 @@ private final class Sent {
     @Test func aFullSocketGetsTheRestLater() throws {
         sent.room = 2
         var box = try outbox([([1], 5), ([2], 6), ([3], 7), ([4], 7)])
-        var canCut = true
-        let wasFull = !flush(&box, canCut: &canCut)
+        var canSegment = true
+        let wasFull = !flush(&box, canSegment: &canSegment)
         sent.room = .max
-        let isDone = flush(&box, canCut: &canCut)
+        let isDone = flush(&box, canSegment: &canSegment)
         #expect(wasFull && isDone)
         #expect(sent.datagrams == [[1], [2], [3], [4]])
     }

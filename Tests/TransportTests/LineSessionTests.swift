@@ -80,7 +80,7 @@ private func line(_ seq: Int, product: String = "kettle", value: String = "92") 
         #expect(bench.intake.filling.isEmpty)
         bench.feed([], isEnd: true)
         #expect(bench.last == .ends)
-        #expect(!bench.session.isSettled)
+        #expect(!bench.session.isAcknowledged)
         bench.commit()
         #expect(bench.takeText() == "{\"ack\":1}\n")
     }

@@ -185,7 +185,7 @@ private func line(_ seq: Int) -> String {
                 outbound.finish()
                 try await Task.sleep(for: .milliseconds(100))
                 let early = try await station.inside { $0.events.count }
-                try await station.inside { $0.makeRoom() }
+                try await station.inside { $0.projectorCaughtUp() }
                 var answer = ""
                 for try await buffer in inbound { answer += String(buffer: buffer) }
                 return (early, answer)

@@ -43,21 +43,21 @@ final class StubIntake: Intake {
     }
 
     func admit(_ transport: TransportKind) -> AdmissionResult { group.admit(&filling, transport, at: 0) }
-    func enlist(_ peer: any Acknowledged) -> UInt64 { group.enlist(peer) }
+    func notifyOnCommit(_ peer: any CommitListener) -> UInt64 { group.notifyOnCommit(peer) }
 
     func readComplete() {
         if commitsAtOnce { commit() }
     }
 
-    func awaitRoom(_ peer: any Acknowledged) { group.awaitRoom(peer) }
-    func forget(_ peer: any Acknowledged) { group.forget(peer) }
+    func awaitRoom(_ peer: any CommitListener) { group.awaitRoom(peer) }
+    func remove(_ peer: any CommitListener) { group.remove(peer) }
 
     func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
         refusals.append(reason)
         group.refuse(reason, events: events, transport: transport)
     }
 
-    func standing(of device: DeviceID) -> Standing? { group.standing(of: device) }
+    func ackState(of device: DeviceID) -> AckState? { group.ackState(of: device) }
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         group.closeGap(
@@ -65,7 +65,7 @@ final class StubIntake: Intake {
             transport: transport)
     }
 
-    func expect(_ device: DeviceID) {}
+    func prefetch(_ device: DeviceID) {}
 
     /// Makes the filling block durable and tells everybody who waits for it.
     func commit() { perform(group.readComplete(&filling, &vocabulary, at: 0)) }
@@ -86,7 +86,7 @@ final class StubIntake: Intake {
         perform(group.committed(through: block.ticket))
     }
 
-    func makeRoom() {
+    func projectorCaughtUp() {
         isFull = false
         for _ in 0..<group.waitingForRoomCount { group.takeWaiting()?.resume() }
     }
@@ -96,7 +96,7 @@ final class StubIntake: Intake {
 }
 
 /// A peer without a socket, for sessions.
-final class StubPeer: Acknowledged {
+final class StubPeer: CommitListener {
     var tickets: [UInt64] = []
     func committed(through ticket: UInt64) { tickets.append(ticket) }
     func resume() {}

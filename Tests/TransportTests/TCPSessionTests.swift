@@ -54,12 +54,12 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
         bench.feed(sender.batch(from: 1, count: 3))
         bench.feed(sender.batch(from: 4, count: 2))
         #expect(bench.takeOutput().isEmpty)
-        #expect(!bench.session.isSettled)
+        #expect(!bench.session.isAcknowledged)
         bench.commit()
         let acks = try bench.takeAcks()
         #expect(acks.map(\.durable) == [5])
         #expect(acks.map(\.epoch) == [7])
-        #expect(bench.session.isSettled)
+        #expect(bench.session.isAcknowledged)
         #expect(bench.intake.committed.map(\.seq) == [1, 2, 3, 4, 5])
     }
 
@@ -109,10 +109,10 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
         var sender = Sender()
         bench.feed(streamMagic + sender.hello() + sender.batch(from: 1) + frame(.bye) + [1, 2, 3])
         #expect(bench.last == .ends)
-        #expect(!bench.session.isSettled)
+        #expect(!bench.session.isAcknowledged)
         bench.commit()
         #expect(try bench.takeAcks().map(\.durable) == [1])
-        #expect(bench.session.isSettled)
+        #expect(bench.session.isAcknowledged)
     }
 
     @Test func duplicatesAreAcknowledgedAgain() throws {

@@ -11,10 +11,10 @@ struct TallySession: StreamSession {
     private var pending: [(ticket: UInt64, answers: Int)] = []
 
     let transport = TransportKind.tcpLines
-    var isSettled: Bool { pending.isEmpty }
+    var isAcknowledged: Bool { pending.isEmpty }
 
     mutating func receive(
-        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged, output: inout [UInt8]
+        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
     ) -> Progress {
         var at = 0
         while true {
@@ -25,14 +25,14 @@ struct TallySession: StreamSession {
                 try take(bytes.extracting(at..<end), ingest, peer)
             } catch {
                 ingest.intake.refuse(error, events: 1, transport: transport)
-                writeFarewell(error, into: &output)
+                writeCloseReason(error, into: &output)
             }
             at = end + 1
         }
     }
 
     private mutating func take(
-        _ line: Span<UInt8>, _ ingest: IngestContext, _ peer: any Acknowledged
+        _ line: Span<UInt8>, _ ingest: IngestContext, _ peer: any CommitListener
     ) throws(Refusal) {
         let intake = ingest.intake
         if line.count > 5, line[0] == UInt8(ascii: "I"), line[1] == UInt8(ascii: " ") {
@@ -47,7 +47,7 @@ struct TallySession: StreamSession {
             try ingest.authorize(last: 1)
             _ = intake.admit(transport)
         }
-        pending.append((intake.enlist(peer), 1))
+        pending.append((intake.notifyOnCommit(peer), 1))
     }
 
     mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
@@ -57,7 +57,9 @@ struct TallySession: StreamSession {
         }
     }
 
-    func writeFarewell(_ reason: Refusal, into output: inout [UInt8]) { output += Array("no: \(reason.name)\n".utf8) }
+    func writeCloseReason(_ reason: Refusal, into output: inout [UInt8]) {
+        output += Array("no: \(reason.name)\n".utf8)
+    }
 
     mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
         output.append(contentsOf: "for you: ".utf8)

@@ -45,10 +45,10 @@ struct LineSession: Sendable {
     /// - Parameter blankLines: lines without anything in them that came before.
     init(after blankLines: UInt64 = 0) { lines = blankLines }
 
-    var isSettled: Bool { pending.isEmpty }
+    var isAcknowledged: Bool { pending.isEmpty }
 
     mutating func receive(
-        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) -> Progress {
         var at = start
@@ -65,7 +65,7 @@ struct LineSession: Sendable {
             if lines > before {
                 due = max(due, ingest.charge(events: origins.count, units: Int(lines - before)))
                 admitRun(bytes, ingest, output: &output)
-                settle(lines, ticket: ingest.intake.enlist(peer))
+                acknowledge(lines, ticket: ingest.intake.notifyOnCommit(peer))
             }
             if let next { return Progress(consumed: at, next: next) }
         }
@@ -215,7 +215,7 @@ struct LineSession: Sendable {
         origins.removeAll(keepingCapacity: true)
     }
 
-    private mutating func settle(_ lines: UInt64, ticket: UInt64) {
+    private mutating func acknowledge(_ lines: UInt64, ticket: UInt64) {
         if let last = pending.indices.last, pending[last].ticket == ticket {
             pending[last].lines = lines
         } else {

@@ -41,10 +41,10 @@ struct NativeSession: Sendable {
         table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
     }
 
-    var isSettled: Bool { pending.isEmpty && welcome == nil }
+    var isAcknowledged: Bool { pending.isEmpty && welcome == nil }
 
     mutating func receive(
-        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, from start: Int, isEnd: Bool, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) -> Progress {
         var at = start
@@ -106,7 +106,7 @@ struct NativeSession: Sendable {
     }
 
     private mutating func take(
-        _ frame: Frame, _ body: Span<UInt8>, in ingest: IngestContext, as peer: any Acknowledged,
+        _ frame: Frame, _ body: Span<UInt8>, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) throws(Refusal) {
         switch frame.type {
@@ -134,7 +134,7 @@ struct NativeSession: Sendable {
     }
 
     private mutating func greet(
-        _ body: Span<UInt8>, in ingest: IngestContext, as peer: any Acknowledged, output: inout [UInt8]
+        _ body: Span<UInt8>, in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
     ) throws(Refusal) {
         let hello = try Hello(decoding: body)
         guard hello.version <= 1 else { throw .malformedBody }
@@ -151,18 +151,18 @@ struct NativeSession: Sendable {
         welcome.time = intake.now
         welcome.maxFrameBytes = UInt32(Limits.frameBytes)
         welcome.maxBatchEvents = UInt32(Limits.batchEvents)
-        if let standing = source == .none ? nil : intake.standing(of: source) {
+        if let standing = source == .none ? nil : intake.ackState(of: source) {
             welcome.epoch = standing.epoch
             welcome.durable = standing.durable
             // The standing counts what has only been admitted: it is told when that is durable, as an ack is.
-            self.welcome = (intake.enlist(peer), welcome.encode())
+            self.welcome = (intake.notifyOnCommit(peer), welcome.encode())
             return
         }
         writeFrame(.welcome, body: welcome.encode().span, into: &output)
     }
 
     private mutating func takeBatch(
-        _ body: Span<UInt8>, in ingest: IngestContext, as peer: any Acknowledged
+        _ body: Span<UInt8>, in ingest: IngestContext, as peer: any CommitListener
     ) throws(Refusal) {
         let intake = ingest.intake
         let eventsBefore = intake.filling.events.count
@@ -195,7 +195,7 @@ struct NativeSession: Sendable {
         let result = intake.admit(.tcp)
         epoch = header.epoch
         through = max(through ?? 0, header.lastSeq)
-        settle(ticket: intake.enlist(peer), AckVerdicts(result, header))
+        acknowledge(ticket: intake.notifyOnCommit(peer), AckVerdicts(result, header))
     }
 
     /// A batch that starts at `seq` was refused: nothing behind it may be taken before it has come again.
@@ -216,7 +216,7 @@ struct NativeSession: Sendable {
         return true
     }
 
-    private mutating func settle(ticket: UInt64, _ verdicts: AckVerdicts) {
+    private mutating func acknowledge(ticket: UInt64, _ verdicts: AckVerdicts) {
         let durable = through ?? 0
         if let last = pending.indices.last, pending[last].ticket == ticket, pending[last].epoch == epoch {
             pending[last].durable = durable

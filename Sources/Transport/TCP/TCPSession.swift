@@ -23,16 +23,16 @@ package struct TCPSession: StreamSession, Sendable {
         native != nil ? .tcp : .tcpLines
     }
 
-    package var isSettled: Bool {
-        native?.isSettled ?? lines?.isSettled ?? true
+    package var isAcknowledged: Bool {
+        native?.isAcknowledged ?? lines?.isAcknowledged ?? true
     }
 
     package mutating func receive(
-        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) -> Progress {
         ingest.grantNames()
-        defer { ingest.settleNames() }
+        defer { ingest.chargeNames() }
         var start = 0
         if native == nil, lines == nil, !isRefused {
             start = identify(bytes, isEnd: isEnd, in: ingest)
@@ -63,7 +63,7 @@ package struct TCPSession: StreamSession, Sendable {
         lines?.committed(through: ticket, output: &output)
     }
 
-    package func writeFarewell(_ reason: Refusal, into output: inout [UInt8]) {
+    package func writeCloseReason(_ reason: Refusal, into output: inout [UInt8]) {
         if native != nil {
             NativeSession.writeError(reason, seq: 0, into: &output)
         } else {

@@ -7,7 +7,7 @@ import Wire
 /// What a datagram is answered with once it is durable.
 private struct DatagramReceipt {
     enum Answer: Sendable {
-        case native(DatagramHeader, Standing?, AckVerdicts)
+        case native(DatagramHeader, AckState?, AckVerdicts)
         /// The number of the last line that is not blank, and what became of lines that were not simply stored.
         case lines(UInt64, DatagramVerdicts)
     }
@@ -33,7 +33,7 @@ private struct DatagramReceipt {
     /// Leaves out what does not fit: first the words, then what has been received above a gap (a sender that does not
     /// hear of it repeats it, which does no harm), at last verdicts.
     private func writeNative(
-        _ request: DatagramHeader, _ standing: Standing?, _ verdicts: AckVerdicts, into output: inout [UInt8]
+        _ request: DatagramHeader, _ standing: AckState?, _ verdicts: AckVerdicts, into output: inout [UInt8]
     ) {
         let start = output.count
         let header = DatagramHeader(
@@ -69,7 +69,7 @@ package struct UDPSession: DatagramSession, Sendable {
     // MARK: Names of many datagrams
 
     /// Begins to look for its names.
-    package mutating func expect(_ bytes: Span<UInt8>, in ingest: IngestContext) {
+    package mutating func announce(_ bytes: Span<UInt8>, in ingest: IngestContext) {
         names.append(BatchNames())
         guard bytes.count > DatagramHeader.headerBytes + DatagramHeader.trailerBytes,
             bytes.count <= Limits.datagramBytes, bytes[0] == DatagramHeader.magic,
@@ -80,18 +80,18 @@ package struct UDPSession: DatagramSession, Sendable {
     }
 
     /// Goes on with the names of all.
-    package mutating func prepare(in ingest: IngestContext) {
+    package mutating func prefetchAnnounced(in ingest: IngestContext) {
         let intake = ingest.intake
         for index in names.indices { names[index].meet(&intake.vocabulary) }
-        for index in names.indices { intake.expect(names[index].approach(&intake.vocabulary)) }
+        for index in names.indices { intake.prefetch(names[index].approach(&intake.vocabulary)) }
     }
 
-    package mutating func expectNothing() { names.removeAll(keepingCapacity: true) }
+    package mutating func clearAnnounced() { names.removeAll(keepingCapacity: true) }
 
     // MARK: One datagram
 
     package mutating func receive(
-        _ bytes: Span<UInt8>, expected number: Int? = nil, in ingest: IngestContext, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, announced number: Int? = nil, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) -> DatagramOutcome {
         guard bytes.count > 0 else { return .silence }
@@ -102,7 +102,7 @@ package struct UDPSession: DatagramSession, Sendable {
         guard let start = contentStart(bytes) else { return .silence }
         if ingest.pause(0) != nil { return refuse(.overQuota, bytes, in: ingest, output: &output) }
         ingest.grantNames()
-        defer { ingest.settleNames() }
+        defer { ingest.chargeNames() }
         if bytes[0] == DatagramHeader.magic {
             let names = number.map { self.names[$0] } ?? BatchNames()
             return receiveNative(bytes, names, in: ingest, as: peer, output: &output)
@@ -135,7 +135,7 @@ package struct UDPSession: DatagramSession, Sendable {
     }
 
     private mutating func receiveNative(
-        _ bytes: Span<UInt8>, _ names: BatchNames, in ingest: IngestContext, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, _ names: BatchNames, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) -> DatagramOutcome {
         let intake = ingest.intake
@@ -171,11 +171,11 @@ package struct UDPSession: DatagramSession, Sendable {
                 intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
             }
             let result = intake.admit(.udp)
-            var standing = header.device == .none ? nil : intake.standing(of: header.device)
+            var standing = header.device == .none ? nil : intake.ackState(of: header.device)
             if standing?.epoch != header.epoch { standing = nil }
             DatagramReceipt(answer: .native(request, standing, AckVerdicts(result, header)), limit: bytes.count)
                 .write(into: &output)
-            return .answerWhenDurable(intake.enlist(peer))
+            return .answerWhenDurable(intake.notifyOnCommit(peer))
         } catch {
             let reason = ingest.reason(error)
             intake.refuse(reason, events: refusedEvents, transport: .udp)
@@ -210,7 +210,7 @@ package struct UDPSession: DatagramSession, Sendable {
     }
 
     private mutating func receiveLines(
-        _ bytes: Span<UInt8>, from start: Int, in ingest: IngestContext, as peer: any Acknowledged,
+        _ bytes: Span<UInt8>, from start: Int, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
     ) -> DatagramOutcome {
         let intake = ingest.intake
@@ -253,7 +253,7 @@ package struct UDPSession: DatagramSession, Sendable {
         }
         // What was stored is acknowledged, whatever else was in the datagram; the verdicts say which lines were not.
         DatagramReceipt(answer: .lines(lines.number, verdicts), limit: bytes.count).write(into: &output)
-        return .answerWhenDurable(intake.enlist(peer))
+        return .answerWhenDurable(intake.notifyOnCommit(peer))
     }
 }
 

@@ -36,7 +36,7 @@ extension IngestContext {
     }
 
     /// Takes the new names that have come since `grantNames` off the sender's share.
-    func settleNames() {
+    func chargeNames() {
         guard let granted = grantedNames else { return }
         grantedNames = nil
         quotas?.takeNewNames(granted - intake.vocabulary.newNames, from: sender, at: uptime())

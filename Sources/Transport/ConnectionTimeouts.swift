@@ -1,0 +1,54 @@
+// The timeouts of a connection, without its socket.
+
+package import NIOCore
+
+/// What has been received from a peer, and when: tells whether it has taken too long for its first byte, for the rest
+/// of a unit (a frame or a line) that it has begun, or for anything at all.
+package struct ConnectionTimeouts: Sendable {
+    package enum Expiry: Sendable, Hashable {
+        /// Nothing has ever come.
+        case noFirstByte
+        /// A unit was begun and is not whole.
+        case unfinished
+        case idle
+    }
+
+    /// Whether a byte has come.
+    package private(set) var hasReceived = false
+    private var lastReceived: NIODeadline
+    private var unitBegan: NIODeadline?
+
+    package init(since now: NIODeadline) { lastReceived = now }
+
+    /// Bytes have come.
+    package mutating func received(at now: NIODeadline) {
+        hasReceived = true
+        lastReceived = now
+    }
+
+    /// What had come was processed.
+    ///
+    /// - Parameter consumed: bytes of whole units; 0 when the unit at hand is the same as before.
+    /// - Parameter rest: bytes of a unit that is not whole.
+    package mutating func processed(consumed: Int, rest: Int, at now: NIODeadline) {
+        if rest == 0 {
+            unitBegan = nil
+        } else if consumed > 0 || unitBegan == nil {
+            unitBegan = now
+        }
+    }
+
+    /// The peer was not read for a while, which is not its fault: all time begins anew.
+    package mutating func resumed(at now: NIODeadline) {
+        lastReceived = now
+        if unitBegan != nil { unitBegan = now }
+    }
+
+    /// - Parameter awaitsAck: whether the peer may be silent because it waits for us.
+    package func expired(at now: NIODeadline, _ settings: TransportSettings, awaitsAck: Bool) -> Expiry? {
+        if let unitBegan, now - unitBegan > .seconds(settings.frameTimeoutSeconds) { return .unfinished }
+        if awaitsAck { return nil }
+        if !hasReceived, now - lastReceived > .seconds(settings.firstByteTimeoutSeconds) { return .noFirstByte }
+        return now - lastReceived > .seconds(settings.idleTimeoutSeconds) ? .idle : nil
+    }
+}
