@@ -27,14 +27,12 @@ package enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The socket's place, however long the path of the data folder is.
+/// The socket's address, however long the path of the data folder is.
 ///
 /// The system takes no more than some hundred bytes for the address of a socket. So a longer path is gone by way of
 /// the open folder, which the system offers under a short name.
 struct ControlAddress {
     static let fileName = "control.sock"
-    /// What is certain to fit, with the name of the socket.
-    private static let longestFolder = 80
 
     let path: String
     /// Keeps the folder open for as long as the address is in use.
@@ -42,7 +40,7 @@ struct ControlAddress {
 
     /// - Throws: an error of the system when the folder cannot be opened.
     init(dataDirectory: String) throws {
-        if dataDirectory.utf8.count <= Self.longestFolder {
+        if dataDirectory.utf8.count <= DaemonLimits.socketFolderBytes {
             path = dataDirectory + "/" + Self.fileName
             folder = nil
         } else {
@@ -71,14 +69,11 @@ package struct Checkpointed: Codable, Sendable, Equatable {
 }
 
 package enum ControlClient {
-    /// How long a command waits for the daemon.
-    package static let timeout: Duration = .seconds(10)
-
     /// Sends one request and returns the answer's JSON.
     ///
     /// - Throws: `ControlError`.
     package static func ask(
-        _ command: ControlRequest.Command, dataDirectory: String, timeout: Duration = timeout
+        _ command: ControlRequest.Command, dataDirectory: String, timeout: Duration = DaemonLimits.controlTimeout
     ) async throws -> Data {
         let late = ControlError.noAnswer(dataDirectory, seconds: timeout.components.seconds)
         do {

@@ -20,9 +20,6 @@ package struct ControlRequest: Codable, Sendable {
 
 /// Cuts requests out of bytes that come in any pieces.
 package struct ControlRequests: Sendable {
-    /// A longer line is not a request.
-    private static let lineBytes = 4_096
-
     private var line: [UInt8] = []
 
     package init() {}
@@ -37,7 +34,7 @@ package struct ControlRequests: Sendable {
                 requests.append(try JSONDecoder().decode(ControlRequest.self, from: Data(line)))
                 line.removeAll(keepingCapacity: true)
             } else {
-                guard line.count < Self.lineBytes else { throw CocoaError(.fileReadTooLarge) }
+                guard line.count < DaemonLimits.requestBytes else { throw CocoaError(.fileReadTooLarge) }
                 line.append(byte)
             }
         }

@@ -17,8 +17,6 @@ import UnixSignals
 package struct Daemon: Sendable {
     private let configuration: DaemonConfiguration
     private let events: InternalEvents
-    /// How long a graceful stop may take before what is left is given up; its senders send it again.
-    private static let drainLimit: Duration = .seconds(10)
 
     package init(_ configuration: DaemonConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -56,11 +54,11 @@ package struct Daemon: Sendable {
             logger: Logger(label: "lifecycle") { _ in
                 SwiftLogNoOpLogHandler()
             })
-        settings.maximumGracefulShutdownDuration = Self.drainLimit
+        settings.maximumGracefulShutdownDuration = DaemonLimits.drainTime
         do {
             try await ServiceGroup(configuration: settings).run()
         } catch is CancellationError {
-            events.stoppedEarly(after: Self.drainLimit)
+            events.stoppedEarly(after: DaemonLimits.drainTime)
         }
         await reporter.logTotals(events.logger)
         try await storage.close()

@@ -90,7 +90,7 @@ package struct Storage<Engine: EventLog>: Sendable {
 
     /// Has the summaries written, with everything that was stored before the call if that is folded in a while.
     func checkpointNow() async throws {
-        let (head, limit) = (head, ContinuousClock.now + Self.checkpointTimeout)
+        let (head, limit) = (head, ContinuousClock.now + DaemonLimits.checkpointTimeout)
         while await projector.offset < head, projection.isGood, ContinuousClock.now < limit {
             try await Task.sleep(for: .milliseconds(2))
         }
@@ -100,9 +100,6 @@ package struct Storage<Engine: EventLog>: Sendable {
 
     /// Leaves the log at rest. To be called when all services have ended; the projector closes the summaries itself.
     package func close() async throws(LogError) { try await log.close() }
-
-    /// How long who asks for fresh summaries waits for the projector: less than a command waits for the daemon.
-    private static var checkpointTimeout: Duration { .seconds(5) }
 }
 
 extension Storage {

@@ -10,9 +10,6 @@ import Synchronization
 /// it gives it a new buffer.
 package final class BatchPool: Sendable {
     private let batches = Mutex<[EventBatch]>([])
-    /// More than these are let go, and those with a larger arena of texts.
-    private static let mostBatches = 16
-    private static let mostTextBytes = 256 * 1024
 
     package init() {}
 
@@ -25,9 +22,9 @@ package final class BatchPool: Sendable {
 
     /// Takes back a batch that nobody reads any more.
     package func give(_ batch: EventBatch) {
-        guard batch.text.capacity <= Self.mostTextBytes else { return }
+        guard batch.text.capacity <= IngestLimits.pooledTextBytes else { return }
         batches.withLock { batches in
-            if batches.count < Self.mostBatches { batches.append(batch) }
+            if batches.count < IngestLimits.pooledBatches { batches.append(batch) }
         }
     }
 }

@@ -29,11 +29,11 @@ package struct GroupCommit: ~Copyable {
     package struct Settings: Sendable {
         package var blockMaxEvents = Limits.blockEvents
         /// How long a block may fill under load, nanoseconds.
-        package var blockMaxDelay: Uptime = 5_000_000
+        package var blockMaxDelay: Uptime = IngestLimits.blockDelay
         /// Blocks closed and not yet durable; when there are as many, sockets are not read.
-        package var maxBlocksInFlight = 8
+        package var maxBlocksInFlight = IngestLimits.blocksInFlight
         /// A block smaller than this is followed by one that is closed at once: the load is light.
-        package var lightBlockEvents = 64
+        package var lightBlockEvents = IngestLimits.lightBlockEvents
         /// Room that one more unit may need: a block with less is full.
         package var unitEvents = Limits.batchEvents
         package var unitTextBytes = Limits.frameBytes

@@ -15,16 +15,6 @@ import Synchronization
 /// Between the two watermarks lie some blocks, so that on one core each side works for some ten milliseconds before
 /// the other one has its turn: folding and decoding each have megabytes of tables, and with every turn fetch them anew.
 package final class ProjectionFeed: Sendable {
-    /// What is held for a projector that is behind: so many blocks, and no more when they have so many events, which
-    /// are about 46 MiB.
-    private static let (maxBlocks, maxEvents) = (64, 32 * Limits.blockEvents)
-    /// A projector that is more than the high watermark behind is waited for until it is at the low watermark; one that
-    /// is too far behind to be waited for at all is not.
-    private static let (lowWatermark, highWatermark, giveUpEvents) =
-        (UInt64(Limits.blockEvents), 6 * UInt64(Limits.blockEvents), 4_000_000 as UInt64)
-    /// A projector that has made no progress for so long is not waited for.
-    private static let stallTimeout = Duration.milliseconds(500)
-
     private struct State {
         var blocks: [Block] = []
         var head = Offset.zero
@@ -39,14 +29,14 @@ package final class ProjectionFeed: Sendable {
         var onCaughtUp: (@Sendable () -> Void)?
 
         var hasRoom: Bool {
-            blocks.count < ProjectionFeed.maxBlocks
-                && blocks.reduce(0) { $0 + $1.count } < ProjectionFeed.maxEvents
+            blocks.count < IngestLimits.feedBlocks
+                && blocks.reduce(0) { $0 + $1.count } < IngestLimits.feedEvents
         }
         var eventsBehind: UInt64 { head.rawValue &- projected.rawValue }
-        var isCaughtUp: Bool { eventsBehind <= ProjectionFeed.lowWatermark }
+        var isCaughtUp: Bool { eventsBehind <= IngestLimits.lowWatermarkEvents }
         var isTooFarBehind: Bool {
-            let least = isAwaited ? ProjectionFeed.lowWatermark + 1 : ProjectionFeed.highWatermark
-            return (least...ProjectionFeed.giveUpEvents).contains(eventsBehind)
+            let least = isAwaited ? IngestLimits.lowWatermarkEvents + 1 : IngestLimits.highWatermarkEvents
+            return (least...IngestLimits.giveUpEvents).contains(eventsBehind)
         }
     }
     private let state: Mutex<State>
@@ -60,7 +50,7 @@ package final class ProjectionFeed: Sendable {
     package func shouldWait(at now: @autoclosure () -> ContinuousClock.Instant = .now) -> Bool {
         state.withLock { state in
             guard state.isTooFarBehind, state.isWorking, let lastProgress = state.lastProgress else { return false }
-            state.isAwaited = lastProgress.duration(to: now()) < Self.stallTimeout
+            state.isAwaited = lastProgress.duration(to: now()) < IngestLimits.stallTimeout
             return state.isAwaited
         }
     }

@@ -51,7 +51,7 @@ import Testing
         #expect(sources == [["listen.tcp.port", "11"], ["listen.udp.port", "22"], ["log.block_max_events", "3"]])
     }
 
-    @Test func quotasAndPatienceAreRead() async throws {
+    @Test func quotasAndTimeoutsAreRead() async throws {
         let defaults = try await load("")
         #expect(defaults.quotas == QuotaSettings())
         #expect(defaults.firstByteTimeout == .seconds(10) && defaults.frameTimeout == .seconds(10))

@@ -8,24 +8,23 @@ import Testing
     private static let shared: [(document: String, says: String, file: String, because: String)] = [
         (
             "docs/delivery-semantics.md", "more than 98,304 events (six blocks) behind",
-            "Sources/Ingest/ProjectionFeed.swift",
-            "(UInt64(Limits.blockEvents), 6 * UInt64(Limits.blockEvents), 4_000_000 as UInt64)"
+            "Sources/Ingest/IngestLimits.swift", "highWatermarkEvents = 6 * UInt64(Limits.blockEvents)"
         ),
         (
-            "docs/delivery-semantics.md", "stand still for half a second", "Sources/Ingest/ProjectionFeed.swift",
-            "stallTimeout = Duration.milliseconds(500)"
+            "docs/delivery-semantics.md", "stand still for half a second", "Sources/Ingest/IngestLimits.swift",
+            "stallTimeout: Duration = .milliseconds(500)"
         ),
         (
             "docs/delivery-semantics.md", "It tries again twice a second", "Sources/Log/Appender.swift",
             "retryDelay: Duration = .milliseconds(500)"
         ),
         (
-            "docs/delivery-semantics.md", "bounded by eight blocks under way", "Sources/Ingest/GroupCommit.swift",
-            "maxBlocksInFlight = 8"
+            "docs/delivery-semantics.md", "bounded by eight blocks under way", "Sources/Ingest/IngestLimits.swift",
+            "blocksInFlight = 8"
         ),
         (
-            "docs/delivery-semantics.md", "within ten seconds", "Sources/Daemon/Daemon.swift",
-            "drainLimit: Duration = .seconds(10)"
+            "docs/delivery-semantics.md", "within ten seconds", "Sources/Daemon/DaemonLimits.swift",
+            "drainTime: Duration = .seconds(10)"
         ),
         (
             "docs/delivery-semantics.md", "the highest number and the 63 below it",
@@ -48,12 +47,12 @@ import Testing
             "unreadAnswerBytes = 1 << 20"
         ),
         (
-            "docs/operating.md", "ends within ten seconds with exit code 0", "Sources/Daemon/Daemon.swift",
-            "drainLimit: Duration = .seconds(10)"
+            "docs/operating.md", "ends within ten seconds with exit code 0", "Sources/Daemon/DaemonLimits.swift",
+            "drainTime: Duration = .seconds(10)"
         ),
         (
-            "docs/operating.md", "does not answer within ten seconds", "Sources/Daemon/ControlClient.swift",
-            "timeout: Duration = .seconds(10)"
+            "docs/operating.md", "does not answer within ten seconds", "Sources/Daemon/DaemonLimits.swift",
+            "controlTimeout: Duration = .seconds(10)"
         ),
         (
             "docs/operating.md", "names up to 100 places", "Sources/Log/LogReports.swift", "damageLimit = 100"

@@ -29,7 +29,7 @@ struct NativeSession: Sendable {
     /// The last number of this epoch that was admitted; nil before the first batch.
     private var through: UInt64?
     /// A batch was refused, and what follows it is turned away until it is sent again.
-    private var isHolding = false
+    private var awaitsResend = false
     private var hasLeft = false
     private var pending: [Pending] = []
     /// The WELCOME that waits for its ticket: what it calls durable may still be on its way to the disk.
@@ -151,10 +151,10 @@ struct NativeSession: Sendable {
         welcome.time = intake.now
         welcome.maxFrameBytes = UInt32(Limits.frameBytes)
         welcome.maxBatchEvents = UInt32(Limits.batchEvents)
-        if let standing = source == .none ? nil : intake.ackState(of: source) {
-            welcome.epoch = standing.epoch
-            welcome.durable = standing.durable
-            // The standing counts what has only been admitted: it is told when that is durable, as an ack is.
+        if let state = source == .none ? nil : intake.ackState(of: source) {
+            welcome.epoch = state.epoch
+            welcome.durable = state.durable
+            // This state counts what has only been admitted: it is told when that is durable, as an ack is.
             self.welcome = (intake.notifyOnCommit(peer), welcome.encode())
             return
         }
@@ -173,12 +173,12 @@ struct NativeSession: Sendable {
                 body, context: BatchContext(source: source, arrival: intake.now, epoch: greetedEpoch), table: &table,
                 vocabulary: &intake.vocabulary, into: &intake.filling)
         } catch {
-            hold(from: batchSeq(body))
+            requireResend(from: batchSeq(body))
             throw error
         }
         if let numbered, numbered != header.device {
             intake.filling.truncate(events: eventsBefore, text: textBefore)
-            hold(from: header.firstSeq)
+            requireResend(from: header.firstSeq)
             throw .badIdentity
         }
         try ingest.authorize(last: header.count)
@@ -199,20 +199,20 @@ struct NativeSession: Sendable {
     }
 
     /// A batch that starts at `seq` was refused: nothing behind it may be taken before it has come again.
-    private mutating func hold(from seq: UInt64) {
-        isHolding = true
+    private mutating func requireResend(from seq: UInt64) {
+        awaitsResend = true
         if through == nil { through = seq > 0 ? seq - 1 : 0 }
     }
 
     /// Whether a batch may be taken now: always, unless it comes behind one that was refused.
     private mutating func follows(_ header: BatchHeader) -> Bool {
-        guard isHolding, let last = through else {
+        guard awaitsResend, let last = through else {
             if header.epoch != epoch { through = nil }
             return true
         }
         let closed = header.oldest > 0 ? header.oldest - 1 : 0
         guard header.firstSeq <= max(last, closed) + 1 else { return false }
-        isHolding = false
+        awaitsResend = false
         return true
     }
 

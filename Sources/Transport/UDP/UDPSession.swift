@@ -24,8 +24,8 @@ private struct DatagramReceipt {
             // The ack is first, for devices that read no further.
             writeLineAck(count, into: &output)
             verdicts.write(limit: limit - (output.count - start), into: &output)
-        case .native(let request, let standing, let verdicts):
-            writeNative(request, standing, verdicts, into: &output)
+        case .native(let request, let state, let verdicts):
+            writeNative(request, state, verdicts, into: &output)
         }
         if output.count - start > limit { output.removeLast(output.count - start) }
     }
@@ -33,13 +33,13 @@ private struct DatagramReceipt {
     /// Leaves out what does not fit: first the words, then what has been received above a gap (a sender that does not
     /// hear of it repeats it, which does no harm), at last verdicts.
     private func writeNative(
-        _ request: DatagramHeader, _ standing: AckState?, _ verdicts: AckVerdicts, into output: inout [UInt8]
+        _ request: DatagramHeader, _ state: AckState?, _ verdicts: AckVerdicts, into output: inout [UInt8]
     ) {
         let start = output.count
         let header = DatagramHeader(
             type: .ack, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
-        var ack = Ack(durable: standing?.durable ?? 0)
-        ack.ranges = (standing?.ranges ?? []).prefix(8).map { .init(missing: $0.missing, present: $0.received) }
+        var ack = Ack(durable: state?.durable ?? 0)
+        ack.ranges = (state?.ranges ?? []).prefix(8).map { .init(missing: $0.missing, present: $0.received) }
         verdicts.put(into: &ack)
         while true {
             header.write(body: ack.encode().span, into: &output)
@@ -171,9 +171,9 @@ package struct UDPSession: DatagramSession, Sendable {
                 intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
             }
             let result = intake.admit(.udp)
-            var standing = header.device == .none ? nil : intake.ackState(of: header.device)
-            if standing?.epoch != header.epoch { standing = nil }
-            DatagramReceipt(answer: .native(request, standing, AckVerdicts(result, header)), limit: bytes.count)
+            var state = header.device == .none ? nil : intake.ackState(of: header.device)
+            if state?.epoch != header.epoch { state = nil }
+            DatagramReceipt(answer: .native(request, state, AckVerdicts(result, header)), limit: bytes.count)
                 .write(into: &output)
             return .answerWhenDurable(intake.notifyOnCommit(peer))
         } catch {

@@ -1,0 +1,14 @@
+// The bounds of the control socket and of the daemon's end.
+
+package enum DaemonLimits {
+    /// How long a graceful stop may take before what is left is given up; its senders send it again.
+    static let drainTime: Duration = .seconds(10)
+    /// The longest line of a request over the control socket.
+    static let requestBytes = 4_096
+    /// How long a command waits for the daemon's answer.
+    package static let controlTimeout: Duration = .seconds(10)
+    /// How long who asks for fresh summaries waits for the projector: less than a command waits for the daemon.
+    static let checkpointTimeout: Duration = .seconds(5)
+    /// The longest path of a data folder in which the system can bind a socket.
+    static let socketFolderBytes = 80
+}
