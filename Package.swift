@@ -68,7 +68,7 @@ let package = Package(
             dependencies: ["Events", "Wire", "CDeflate", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: daemon),
         .target(
-            name: "SQLiteRows",
+            name: "SQLite",
             dependencies: [
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
@@ -76,12 +76,12 @@ let package = Package(
             swiftSettings: daemon),
         .target(
             name: "SQLiteLog",
-            dependencies: ["Events", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: daemon),
         .target(
             name: "Projection",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift"),
+                "Events", "Admission", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
         .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: daemon),
@@ -106,7 +106,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation",
+                "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
                 "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -146,12 +146,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "SQLiteRowsTests", dependencies: ["SQLiteRows", .product(name: "GRDB", package: "GRDB.swift")],
+            name: "SQLiteTests", dependencies: ["SQLite", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteLogTests",
             dependencies: [
-                "Events", "Wire", "Log", "SQLiteRows", "SQLiteLog", "TidingsTesting",
+                "Events", "Wire", "Log", "SQLite", "SQLiteLog", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

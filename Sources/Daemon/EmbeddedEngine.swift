@@ -3,7 +3,7 @@
 import Log
 import Projection
 import SQLiteLog
-import SQLiteRows
+import SQLite
 
 /// What `Daemon` is compiled for.
 typealias DaemonEngine = SQLiteEventLog

@@ -1,7 +1,7 @@
 // The lists within the row of an aspect: what stands in each, in which order, and how it is read back.
 
 import Events
-import SQLiteRows
+import SQLite
 
 /// An array of `AspectColumn.choices`.
 enum ChoicePlace: Int, ArrayPlace {

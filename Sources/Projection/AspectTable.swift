@@ -2,7 +2,7 @@
 
 import Events
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// The columns of `fold_aspect`, a row for each aspect of a product. What is counted stands in one array: a column
 /// costs more than a number within one.

@@ -1,6 +1,6 @@
 // Arrays of numbers as values of a row.
 
-import SQLiteRows
+import SQLite
 
 extension RowInserter {
     /// A text that is an array, into which `body` writes up to `count` numbers and brackets.

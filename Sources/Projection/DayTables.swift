@@ -2,7 +2,7 @@
 
 import Events
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// The columns of `fold_product_day`, a row for each day of a product. All that is known of its aspects on that day
 /// stands in one column: a row costs far more than a number within one.

@@ -2,7 +2,7 @@
 
 import Events
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// The columns of `fold_feedback`, a row for each of a product's latest texts.
 enum FeedbackColumn: String, TableColumn {

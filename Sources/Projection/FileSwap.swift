@@ -1,7 +1,7 @@
 // Putting a finished file in the place of another one: two calls of the C library.
 
 import Glibc
-import SQLiteRows
+import SQLite
 
 /// Replaces `path` by `replacement` in one step, as rename(2) does: whoever has the old file open keeps reading it. It
 /// is durable when this returns.

@@ -2,7 +2,7 @@
 
 import Events
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// The columns of `fold_product`, a row for each product.
 enum ProductColumn: String, TableColumn {

@@ -3,7 +3,7 @@
 import Events
 import Foundation
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// Words and texts of users. They may hold U+0000, where SQLite's texts end for GRDB, on their way out and in: they go
 /// as bytes, whole.

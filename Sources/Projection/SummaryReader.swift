@@ -3,7 +3,7 @@
 import Events
 import Foundation
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// A read-only view of a summaries.sqlite. Each call is one consistent read; any thread.
 package struct SummaryReader: Sendable {

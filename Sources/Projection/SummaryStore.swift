@@ -4,7 +4,7 @@ import Admission
 package import Events
 import Foundation
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// The file of the summaries, opened for writing. Owned by one thread at a time; exactly one process may have it.
 ///

@@ -2,7 +2,7 @@
 
 import Events
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// The tables of summaries.sqlite; each is described by its columns, in a file of its own if it has rows of the fold.
 ///

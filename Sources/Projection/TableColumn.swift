@@ -1,7 +1,7 @@
 // What a table is called and which columns it has: from this one list its schema, its rows and its readers are made.
 
 import GRDB
-import SQLiteRows
+import SQLite
 
 /// The columns of a table: the cases, in the order in which a row has them.
 ///

@@ -1,6 +1,6 @@
 // Who may look into a data folder, or into a copy of one: put right whenever it is opened for writing.
 
-package import SQLiteRows
+package import SQLite
 
 /// The permissions of a data folder's own files; what else is in it is left alone.
 package enum DataFolder {

@@ -1,7 +1,7 @@
 // The room's only door to C: folders, locks and permissions of the data folder.
 
 import Log
-import SQLiteRows
+import SQLite
 
 #if canImport(Glibc)
     import Glibc

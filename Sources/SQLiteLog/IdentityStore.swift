@@ -4,7 +4,7 @@ package import Events
 import FoundationEssentials
 import GRDB
 package import Log
-import SQLiteRows
+import SQLite
 import Synchronization
 
 /// Names of devices and customers. Any thread; calls are serialised by the connection.

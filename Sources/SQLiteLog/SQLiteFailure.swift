@@ -3,7 +3,7 @@
 import Events
 import GRDB
 import Log
-import SQLiteRows
+import SQLite
 
 /// Runs a body of SQLite calls and translates what it throws.
 func translating<Result>(_ path: String, _ body: () throws -> Result) throws(LogError) -> Result {

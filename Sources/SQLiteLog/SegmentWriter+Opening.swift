@@ -3,7 +3,7 @@
 import Events
 import GRDB
 import Log
-import SQLiteRows
+import SQLite
 
 extension SegmentWriter {
     /// What the files say, before anything of it is believed.

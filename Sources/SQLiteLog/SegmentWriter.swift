@@ -4,7 +4,7 @@ import Events
 import FoundationEssentials
 import GRDB
 import Log
-import SQLiteRows
+import SQLite
 
 /// The writing side of `SQLiteEventLog`. One owner at a time (a mutex); every call may wait for the disk.
 struct SegmentWriter {

@@ -5,7 +5,7 @@ import Foundation
 import GRDB
 import Log
 import SQLiteLog
-import SQLiteRows
+import SQLite
 import Testing
 import TidingsTesting
 

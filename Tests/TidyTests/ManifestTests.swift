@@ -15,7 +15,7 @@ private struct Target {
 @Suite struct ManifestTests {
     /// The flow of an event (ARCHITECTURE.md); adapters of C libraries stand at the end.
     static let flow = [
-        "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation", "Transport",
+        "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation", "Transport",
         "Ingest", "TidingsClient", "Daemon", "TidingsTesting", "tidings",
     ]
     static let adapters = ["CPrefetch", "CDeflate", "CZlib", "CProgram"]

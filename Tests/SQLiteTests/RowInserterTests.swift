@@ -2,7 +2,7 @@
 
 import Foundation
 import GRDB
-import SQLiteRows
+import SQLite
 import Testing
 
 @Suite struct RowInserterTests {

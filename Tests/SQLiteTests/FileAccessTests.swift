@@ -1,7 +1,7 @@
 // Copies of files: whole, told by path and error number when they cannot be made, and put in place without a trace.
 
 import Foundation
-import SQLiteRows
+import SQLite
 import Testing
 
 @Suite struct FileAccessTests {
