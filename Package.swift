@@ -70,13 +70,18 @@ let package = Package(
         .target(
             name: "SQLite",
             dependencies: [
+                "Events", "Log",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
         .target(
-            name: "SQLiteLog",
+            name: "Identity",
             dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: daemon),
+        .target(
+            name: "SQLiteLog",
+            dependencies: ["Events", "Log", "SQLite", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: daemon),
         .target(
             name: "Projection",
@@ -146,12 +151,17 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "SQLiteTests", dependencies: ["SQLite", .product(name: "GRDB", package: "GRDB.swift")],
+            name: "SQLiteTests",
+            dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "IdentityTests",
+            dependencies: ["Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteLogTests",
             dependencies: [
-                "Events", "Wire", "Log", "SQLite", "SQLiteLog", "TidingsTesting",
+                "Events", "Wire", "Log", "SQLite", "Identity", "SQLiteLog", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

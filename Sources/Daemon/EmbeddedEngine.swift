@@ -2,8 +2,8 @@
 
 import Log
 import Projection
-import SQLiteLog
 import SQLite
+import SQLiteLog
 
 /// What `Daemon` is compiled for.
 typealias DaemonEngine = SQLiteEventLog

@@ -268,7 +268,7 @@ package actor Projector {
         let place = Place(path: next, identity: identity, start: .zero, head: await log.head)
         progress(0, place.head.rawValue)
         let count = try await fold(log, into: place, now: now) { progress($0.rawValue, place.head.rawValue) }
-        if fileExists(path) { try settle(path) }
+        if FileAccess.isThere(path) { try settle(path) }
         FileAccess.inherit(from: path, to: next)
         try removeFile(path + "-wal")
         try removeFile(path + "-shm")
@@ -280,8 +280,8 @@ package actor Projector {
 
     /// What stands when a rebuild is given up, as the end of a message.
     package static func standing(in directory: String) -> String {
-        if !fileExists(draft(directory)) { return "the new summaries are in place" }
-        return fileExists(directory + "/" + fileName) ? "the old summaries stand" : "there are no summaries yet"
+        if !FileAccess.isThere(draft(directory)) { return "the new summaries are in place" }
+        return FileAccess.isThere(directory + "/" + fileName) ? "the old summaries stand" : "there are no summaries yet"
     }
 
     /// Removes what a rebuild that was given up has left.

@@ -80,7 +80,7 @@ extension ProjectionError {
         case let error as ProjectionError: self = error
         case is RowDecodingError: self = .damaged("\(error)")
         case UnreadableFile.denied(let path): self = .denied(path)
-        case UnreadableFile.unsettled(let cause): self = .unsettled(cause)
+        case UnreadableFile.notClosed(let cause): self = .notClosed(cause)
         case let error as DatabaseError where error.resultCode == .SQLITE_FULL: self = .full(Self.words(error))
         case let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode):
             self = .damaged("\(error)")

@@ -13,7 +13,7 @@ package struct SummaryReader: Sendable {
     package static let texts = 10
 
     /// - Throws: `missing` when there is no such file, `denied` when it may not be read, `mismatch` for another
-    ///   version's, `unsettled` when it was not closed and nothing can be written there, `storage` otherwise.
+    ///   version's, `notClosed` when it was not closed and nothing can be written there, `storage` otherwise.
     package init(path: String) throws(ProjectionError) {
         switch FileAccess.look(at: path) {
         case .there: break

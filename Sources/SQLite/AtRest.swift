@@ -7,15 +7,15 @@ package enum UnreadableFile: Error, Equatable, Sendable {
     /// Who asks may not read it: the path.
     case denied(String)
     /// It was not closed, and the folder cannot be written: the cause and the remedy.
-    case unsettled(String)
+    case notClosed(String)
 
-    /// How this is said of a file that is not closed.
-    static func notClosed(_ path: String, _ suffix: String) -> UnreadableFile {
+    /// Of a file beside which one with this suffix holds back what was written last.
+    static func holdingBack(_ path: String, _ suffix: String) -> UnreadableFile {
         if suffix == "-journal" {
-            return .unsettled(
+            return .notClosed(
                 "\(path) was not closed, its writer died while it changed it; start the daemon on it once")
         }
-        return .unsettled(
+        return .notClosed(
             "\(path) was not closed, its last commits are in the file \(suffix) beside it, and nothing can be written "
                 + "there; start the daemon on the folder once, or copy all of it to where it can be written")
     }
@@ -47,7 +47,7 @@ extension DatabaseQueue {
         } catch let error as DatabaseError where isAboutThePlace(error) {
             if FileAccess.look(at: path) == .denied { throw UnreadableFile.denied(path) }
             for suffix in ["-wal", "-journal"] where FileAccess.isFilled(path + suffix) {
-                throw UnreadableFile.notClosed(path, suffix)
+                throw UnreadableFile.holdingBack(path, suffix)
             }
             guard FileAccess.look(at: path) == .there, FileAccess.isUnlocked(lock) else { throw error }
             return try DatabaseQueue(path: immutable(path), configuration: configuration)

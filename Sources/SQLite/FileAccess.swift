@@ -1,4 +1,4 @@
-// Who may read a data folder: its files belong to their owner alone; one group may be let to the summaries.
+// The files of a data folder: who may read them (their owner, and one group the summaries), and changing them durably.
 
 #if canImport(Glibc)
     import Glibc
@@ -127,6 +127,23 @@ package enum FileAccess {
         fileprivate init(_ path: String) { (self.path, number) = (path, errno) }
     }
 
+    /// Whether something is at a path, readable or not.
+    package static func isThere(_ path: String) -> Bool {
+        // SAFETY: as above.
+        unsafe access(path, F_OK) == 0
+    }
+
+    /// Puts a file in the place of another one in one step: who has the old one open keeps reading it.
+    package static func rename(_ old: String, to new: String) throws(Failure) {
+        guard moveFile(old, new) == 0 else { throw Failure(new) }
+    }
+
+    /// Removes a file if it is there.
+    package static func remove(_ path: String) throws(Failure) {
+        // SAFETY: as above.
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw Failure(path) }
+    }
+
     /// Copies a file that nobody writes; the copy is on disk when this returns, its name perhaps not yet.
     ///
     /// - Parameter progress: called with the bytes copied since it was called last.
@@ -175,12 +192,11 @@ package enum FileAccess {
         do throws(Failure) {
             try copy(path, to: draft)
             inherit(from: path, to: draft)
-            // SAFETY: as above.
-            guard unsafe rename(draft, path) == 0 else { throw Failure(path) }
+            try rename(draft, to: path)
             try syncFolder(folder(of: path))
             return true
         } catch {
-            unsafe _ = unlink(draft)
+            try? remove(draft)
             return false
         }
     }
@@ -219,4 +235,10 @@ package enum FileAccess {
         // SAFETY: strerror returns a NUL-terminated string, copied at once.
         unsafe String(cString: strerror(errno))
     }
+}
+
+/// The C function, whose name `FileAccess.rename` hides.
+private func moveFile(_ old: String, _ new: String) -> Int32 {
+    // SAFETY: both strings live as C strings for the length of the call, and rename(2) keeps neither.
+    unsafe rename(old, new)
 }

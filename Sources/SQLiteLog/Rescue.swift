@@ -8,6 +8,7 @@ import Events
 import FoundationEssentials
 import GRDB
 import Log
+import SQLite
 import Synchronization
 
 /// The rows as found at one moment, in tables of the same names in memory; bodies of blocks stay in the file.

@@ -2,6 +2,7 @@
 
 import Dispatch
 package import Events
+import Identity
 package import Log
 import Synchronization
 
@@ -62,7 +63,7 @@ package final class SQLiteEventLog: EventLog {
         if readOnly {
             try Files.expect(folder)
             lock = Mutex(nil)
-            identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: true)
+            identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: true)
             writer = Mutex(nil)
             var found = Extent()
             try found.look(at: folder)
@@ -72,7 +73,7 @@ package final class SQLiteEventLog: EventLog {
         } else {
             try Files.makeFolder(folder)
             lock = Mutex(try FolderLock(directory + "/lock"))
-            identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: false)
+            identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: false)
             let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity)
             extent = Mutex(Extent(opened))
             (proof, openingDamages) = (nil, opened.damages)

@@ -1,7 +1,9 @@
 // What is whole of a damaged log, as a new log.
 
 import Events
+import Identity
 package import Log
+import SQLite
 
 extension Backup {
     /// Copies everything that the chain proves into a new data folder, under the same offsets.
@@ -21,10 +23,11 @@ extension Backup {
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
         _ = DataFolder.secure(target)
-        guard try SegmentWriter.findSegments(target + "/log").isEmpty, !Files.isThere(target + "/identity.sqlite")
+        guard try SegmentWriter.findSegments(target + "/log").isEmpty,
+            !Files.isThere(target + "/" + IdentityStore.fileName)
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
         progress(CopyProgress(.salvaging))
-        for name in ["identity.sqlite"] + companions where Files.isThere(data + "/" + name) {
+        for name in [IdentityStore.fileName] + companions where Files.isThere(data + "/" + name) {
             do throws(LogError) {
                 try copyDatabase(data + "/" + name, to: target + "/" + name)
             } catch {
@@ -32,7 +35,7 @@ extension Backup {
                 Segment.removeFiles(target + "/" + name)
             }
         }
-        let identity = try IdentityStore(path: target + "/identity.sqlite", readOnly: false)
+        let identity = try IdentityStore(path: target + "/" + IdentityStore.fileName, readOnly: false)
         var writer = try SegmentWriter(folder: target + "/log", limits: SegmentLimits(), identity: identity)
         try writer.take(over: try knownIdentity(data) ?? writer.logID)
         for damage in log.openingDamages { report(damage) }
@@ -93,7 +96,7 @@ extension Backup {
             defer { reader.close() }
             if let header = try? reader.header() { return header.logID }
         }
-        return try IdentityStore(path: data + "/identity.sqlite", readOnly: true).logID()
+        return try IdentityStore(path: data + "/" + IdentityStore.fileName, readOnly: true).logID()
     }
 }
 

@@ -4,6 +4,7 @@ import Events
 import FoundationEssentials
 import GRDB
 import Log
+import SQLite
 
 /// How large and how old a segment may get, and how it is stored.
 package struct SegmentLimits: Sendable {

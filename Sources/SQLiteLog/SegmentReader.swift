@@ -3,7 +3,9 @@
 import Events
 import FoundationEssentials
 import GRDB
+import Identity
 import Log
+import SQLite
 
 /// A cursor within one segment. One owner at a time; the connection is for reading only and never checkpoints.
 struct SegmentReader {
@@ -30,12 +32,13 @@ struct SegmentReader {
         path = folder + "/" + file
         self.first = first
         rescued = rescuing ? Rescued(path) : nil
-        devices = Self.bound(by: folder)
+        devices = DeviceBound(namesIn: folder + "/../" + IdentityStore.fileName)
         decoder = try BlockDecoder(devices: devices)
         next = first
         let name = file
         var settings = Connection.Settings()
         settings.readOnly = true
+        settings.lock = folder + "/../lock"
         do {
             queue = try Connection.open(path, settings)
         } catch .corrupt(let segment, let offsets, let cause) {
@@ -56,16 +59,6 @@ struct SegmentReader {
     }
 
     func close() { try? queue?.close() }
-
-    /// The devices that have names beside a folder of segments.
-    private static func bound(by folder: String) -> DeviceBound {
-        let path = folder + "/../identity.sqlite"
-        return DeviceBound {
-            guard Files.isThere(path), let store = try? IdentityStore(path: path, readOnly: true) else { return nil }
-            defer { store.close() }
-            return try? store.lastDevice()
-        }
-    }
 
     /// What stands in table `segment`.
     func header() throws(LogError) -> Segment.Header {

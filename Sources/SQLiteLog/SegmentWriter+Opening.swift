@@ -2,6 +2,7 @@
 
 import Events
 import GRDB
+import Identity
 import Log
 import SQLite
 

@@ -3,6 +3,7 @@
 import Events
 import FoundationEssentials
 import GRDB
+import Identity
 import Log
 import SQLite
 

@@ -5,6 +5,7 @@
 
 import FoundationEssentials
 import Log
+import SQLite
 
 /// A `-wal` file, read whole. The format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 struct WriteAheadLog {

@@ -4,8 +4,8 @@ import Events
 import Foundation
 import GRDB
 import Log
-import SQLiteLog
 import SQLite
+import SQLiteLog
 import Testing
 import TidingsTesting
 

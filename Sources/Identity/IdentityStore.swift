@@ -13,6 +13,8 @@ package final class IdentityStore: Sendable {
     private let readOnly: Bool
     /// About how many bytes of the write-ahead log are not in the file yet.
     private let written = Mutex(0)
+    /// The file's name within the data folder.
+    package static let fileName = "identity.sqlite"
     /// "TIDI" and this release's format.
     private static let applicationID = 0x5449_4449
     private static let format = 1
@@ -51,7 +53,7 @@ package final class IdentityStore: Sendable {
     }
 
     /// Which log these names belong to; nil when that was never noted.
-    func logID() throws(LogError) -> [UInt8]? {
+    package func logID() throws(LogError) -> [UInt8]? {
         guard let queue else { return nil }
         return try translating(queue.path) {
             try queue.read { db in
@@ -62,7 +64,7 @@ package final class IdentityStore: Sendable {
     }
 
     /// The highest pseudonym of a device that has a name; 0 without names.
-    func lastDevice() throws(LogError) -> Int {
+    package func lastDevice() throws(LogError) -> Int {
         guard let queue else { return 0 }
         return try translating(queue.path) {
             try queue.read { db in try Int.fetchOne(db, sql: "SELECT max(id) FROM device") ?? 0 }
@@ -72,7 +74,7 @@ package final class IdentityStore: Sendable {
     /// Notes which log these names belong to, and refuses another one's: its numbers mean other people.
     ///
     /// - Parameter isNew: the log has no segment yet; then these names become its own.
-    func bind(to log: [UInt8], isNew: Bool) throws(LogError) {
+    package func bind(to log: [UInt8], isNew: Bool) throws(LogError) {
         guard let queue, !readOnly else { return }
         if let known = try logID() {
             if known == log { return }
@@ -167,5 +169,18 @@ package final class IdentityStore: Sendable {
             _ = queue.makePlain(attempts: 10)
         }
         try? queue.close()
+    }
+}
+
+extension DeviceBound {
+    /// The devices that have names in a file; all that the format allows when there is no such file.
+    package convenience init(namesIn path: String) {
+        self.init {
+            guard FileAccess.look(at: path) == .there,
+                let store = try? IdentityStore(path: path, readOnly: true)
+            else { return nil }
+            defer { store.close() }
+            return try? store.lastDevice()
+        }
     }
 }

@@ -1,62 +1,30 @@
-// SQLite's errors in the log's words, and a connection with the settings that the log's promises rest on.
+// Connections to SQLite files, with the settings that the promises of a data folder rest on.
 
-import Events
-import GRDB
-import Log
-import SQLite
-
-/// Runs a body of SQLite calls and translates what it throws.
-func translating<Result>(_ path: String, _ body: () throws -> Result) throws(LogError) -> Result {
-    do {
-        return try body()
-    } catch let error as LogError {
-        throw error
-    } catch let error as DatabaseError {
-        let cause = "\(path): \(error.message ?? "SQLite error") (\(error.extendedResultCode.rawValue))"
-        switch error.resultCode {
-        case .SQLITE_FULL: throw .full(cause)
-        case .SQLITE_BUSY, .SQLITE_LOCKED: throw .locked(cause)
-        // A schema that lacks what every file of ours has, and a file that ends too early, are damage too.
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR, .SQLITE_FORMAT:
-            throw damage(path, "SQLite says: \(error.message ?? "error") (\(error.extendedResultCode.rawValue))")
-        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHORT_READ:
-            throw damage(path, "the file ends too early")
-        default: throw .io(cause)
-        }
-    } catch UnreadableFile.denied(let path) {
-        throw .denied(path)
-    } catch UnreadableFile.unsettled(let cause) {
-        throw .unsettled(cause)
-    } catch let error as MalformedRow {
-        throw damage(path, "column \(error.column + 1) of a row is damaged")
-    } catch {
-        throw .io("\(path): \(error)")
-    }
-}
-
-/// Damage whose place in the log the caller knows better.
-private func damage(_ path: String, _ cause: String) -> LogError {
-    .corrupt(segment: path, offsets: .zero..<(.zero), cause: cause)
-}
+package import GRDB
+package import Log
 
 /// Opens SQLite files.
-enum Connection {
+package enum Connection {
     /// What may differ between the files of a data folder.
-    struct Settings {
-        var readOnly = false
+    package struct Settings {
+        package var readOnly = false
+        /// For reading: the lock that who writes the file holds; nil stands for the file `lock` beside it.
+        package var lock: String?
         /// WAL with `synchronous=FULL`; otherwise a rollback journal, as a sealed segment has.
-        var isWAL = true
-        var pageSize = 4_096
+        package var isWAL = true
+        package var pageSize = 4_096
         /// Overwrite what is deleted (the identity store).
-        var secureDelete = false
+        package var secureDelete = false
         /// Whether who reads the file at rest may be left with an old copy of it (the identity store).
-        var canDetach = false
+        package var canDetach = false
         /// The file may not grow beyond this; a test's way to a full disk.
-        var maximumPages: Int?
+        package var maximumPages: Int?
+
+        package init() {}
     }
 
     /// A connection whose pragmas were read back. A file that does not take them is refused.
-    static func open(_ path: String, _ settings: Settings) throws(LogError) -> DatabaseQueue {
+    package static func open(_ path: String, _ settings: Settings) throws(LogError) -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = settings.readOnly
         configuration.foreignKeysEnabled = false
@@ -72,19 +40,14 @@ enum Connection {
         }
         return try translating(path) {
             if settings.readOnly {
-                return try DatabaseQueue.openForReading(path, lock: lock(of: path), configuration: configuration)
+                let lock = settings.lock ?? FileAccess.folder(of: path) + "/lock"
+                return try DatabaseQueue.openForReading(path, lock: lock, configuration: configuration)
             }
             FileAccess.prepare(path)
             return settings.canDetach
                 ? try DatabaseQueue.openForWriting(path, configuration: configuration)
                 : try DatabaseQueue(path: path, configuration: configuration)
         }
-    }
-
-    /// The lock of the data folder that a file belongs to: beside it, or above the folder of the segments.
-    private static func lock(of path: String) -> String {
-        let folder = FileAccess.folder(of: path)
-        return path.hasSuffix(Segment.suffix) ? folder + "/../lock" : folder + "/lock"
     }
 
     private static func prepare(_ db: Database, _ settings: Settings) throws {
@@ -115,7 +78,7 @@ enum Connection {
     }
 
     /// Copies the write-ahead log into the file, and says what stands in the way if that does not work.
-    static func checkpoint(_ queue: DatabaseQueue, _ mode: Database.CheckpointMode) throws(LogError) {
+    package static func checkpoint(_ queue: DatabaseQueue, _ mode: Database.CheckpointMode) throws(LogError) {
         try translating(queue.path) {
             _ = try queue.writeWithoutTransaction { db in try db.checkpoint(mode) }
         }

@@ -1,41 +1,18 @@
-// Rows as they are found in a file: nothing is believed of them, for any bit of them may have changed.
+// Rows of a segment as they are found in the file: nothing is believed of them, for any bit may have changed.
 
 import Events
 import FoundationEssentials
 import GRDB
 import Log
-
-/// A row does not hold what the format says.
-struct MalformedRow: Error {
-    var column: Int
-}
+import SQLite
 
 extension Row {
-    /// The whole number in a column. GRDB's own subscripts end the process when a value is of another type.
-    func number(_ column: Int) throws(MalformedRow) -> Int64 {
-        guard case .int64(let number) = (self[column] as DatabaseValue).storage else {
-            throw MalformedRow(column: column)
-        }
-        return number
-    }
-
     /// An offset: a whole number that is not negative.
     func offset(_ column: Int) throws(MalformedRow) -> Offset {
         let number = try number(column)
         guard number >= 0 else { throw MalformedRow(column: column) }
         return Offset(rawValue: UInt64(number))
     }
-
-    /// The bytes of a BLOB.
-    func bytes(_ column: Int) throws(MalformedRow) -> [UInt8] {
-        guard case .blob(let data) = (self[column] as DatabaseValue).storage else {
-            throw MalformedRow(column: column)
-        }
-        return Array(data)
-    }
-
-    /// The UTF-8 of a column that the query cast to BLOB.
-    func optionalBytes(_ column: Int) -> [UInt8] { (try? bytes(column)) ?? [] }
 }
 
 /// A block as it is stored.
