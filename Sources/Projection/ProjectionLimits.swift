@@ -7,7 +7,7 @@ package enum ProjectionLimits {
     /// Aspects over all products.
     package static let aspects = 1 << 22
     /// Distinct choices, and distinct fault codes, of one aspect; further ones count in `__other__`.
-    package static let wordsPerAspect = 1_024
+    package static let symbolsPerAspect = 1_024
     /// Distinct bins of numbers (1 % wide) of one aspect; numbers outside them are left out of the quantiles.
     package static let binsPerAspect = 2_048
     /// Days with events of one aspect, or of one product; events of further days have no daily row.

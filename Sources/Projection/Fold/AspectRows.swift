@@ -4,14 +4,14 @@ import Events
 
 /// What events touch of an aspect, in two cache lines; the rest is in its `AspectRow`.
 ///
-/// The first line holds what has come since the aspect was last settled, all of it on one day. The second one holds
-/// what its devices prefer now, and the numbers of the stint: those preferred since the day of such an event was last
-/// another one. These are carried over only when it changes, and not when a checkpoint is due, for the sum of
-/// floating-point numbers depends on where it is split, and a rebuild must split it where the live fold did.
-struct AspectToday: Sendable, BitwiseCopyable {
+/// The first line holds what has come since the last flush, all of it on one day, the open one. The second line holds
+/// what the devices prefer now, and the sum of the current run: of the numbers preferred one after another on one day.
+/// A run ends only when a number of another day comes, and not when a checkpoint is due, for the sum of floating-point
+/// numbers depends on where it is split, and a rebuild must split it where the live fold did.
+struct OpenDay: Sendable, BitwiseCopyable {
     var day = Int32.min
     /// The row of the aspect's day; none when it has too many days.
-    var dayRow = Work.none
+    var dayRow = RowIndex.none
     var kinds = InlineArray<6, UInt32>(repeating: 0)
     /// The time of the first and the last event, in milliseconds of the day.
     var first = UInt32.max
@@ -21,39 +21,39 @@ struct AspectToday: Sendable, BitwiseCopyable {
     var devices: UInt32 = 0
     var customers: UInt32 = 0
     /// Preference events that changed what their device had said before.
-    var moves: UInt32 = 0
-    /// The aspect's place among those of its product; the first 64 have a bit in their devices' masks.
+    var changes: UInt32 = 0
+    /// The aspect's index among those of its product; the first 64 have a bit in their devices' masks.
     var ordinal: UInt16 = 0
     var maxSeverity: UInt8 = 0
     var isDirty = false
 
-    var numbers = NumberSum()
+    var run = NumberSum()
     /// Devices that now hold a number; any choice; a flag that is on; one that is off.
     var numbering: UInt32 = 0
     var choosing: UInt32 = 0
     var flagsOn: UInt32 = 0
     var flagsOff: UInt32 = 0
     var unit: UInt32 = 0
-    /// The row of the day of the stint; none when it is not known.
-    var numbersRow = Work.none
+    /// The row of the day of the run; none when it is not known.
+    var runDayRow = RowIndex.none
     /// The first of its rating rows.
-    var ratings = AspectRow.none
+    var ratings = RowIndex.none
     var areNumbersDirty = false
 
     init() {}
 
-    /// What is here of an aspect that has just been settled.
+    /// What is here of an aspect right after a flush.
     init(_ row: borrowing AspectRow) {
         ordinal = UInt16(truncatingIfNeeded: row.ordinal)
-        (numbers, numbersRow, unit, ratings) = (row.stint, row.stintRow, row.unit, row.ratings)
+        (run, runDayRow, unit, ratings) = (row.run, row.runDayRow, row.unit, row.ratings)
         (numbering, choosing) = (UInt32(clamping: row.numbering), UInt32(clamping: row.choosing))
         (flagsOn, flagsOff) = (UInt32(clamping: row.flagsOn), UInt32(clamping: row.flagsOff))
     }
 
-    /// A number of uses or faults that fits here for certain, whatever has been added since the last settling.
+    /// A number of uses or faults that fits here for certain, whatever has been added since the last flush.
     static let smallCount: UInt32 = 1 << 8
-    /// After so many events all aspects are settled, so that no count here overflows.
-    static let unsettledEvents = 1 << 23
+    /// After so many events all aspects are flushed, so that no count here overflows.
+    static let mostUnflushed = 1 << 23
 
     /// The aspect's bit in the masks of devices and customers; 0 when it has none.
     @inline(__always) var bit: UInt64 { ordinal < 64 ? 1 &<< UInt64(ordinal) : 0 }
@@ -66,37 +66,37 @@ struct AspectToday: Sendable, BitwiseCopyable {
         self.faults &+= faults
     }
 
-    /// Whether any event was counted since it was settled.
+    /// Whether any event was counted since the last flush.
     var hasCounts: Bool { first <= last }
 
-    /// Forgets what has been settled.
+    /// Forgets what has been flushed.
     mutating func clearCounts() {
         kinds = InlineArray(repeating: 0)
         (first, last) = (.max, 0)
-        (uses, faults, devices, customers, moves) = (0, 0, 0, 0, 0)
+        (uses, faults, devices, customers, changes) = (0, 0, 0, 0, 0)
     }
 }
 
-/// One aspect of one product, from the log's beginning to its last settling.
+/// One aspect of one product, from the log's beginning to its last flush.
 struct AspectRow: Sendable, BitwiseCopyable {
     static let none = UInt32.max
-    /// The first bytes, up to `stintRow` (`RowLayout`).
-    static let stintBytes = 92
+    /// The first bytes, up to `runDayRow` (`RowLayout`).
+    static let runBytes = 92
 
     var unit: UInt32 = 0
     var maxSeverity: UInt8 = 0
     /// Devices that now hold any choice; devices that now hold a number.
     var choosing: UInt64 = 0
     var numbering: UInt64 = 0
-    /// The numbers preferred before the stint, those of the stint, and the row of its day.
+    /// The numbers preferred before the current run, those of the run, and the row of its day.
     var numbers = NumberSum()
-    var stint = NumberSum()
-    var stintRow = Work.none
+    var run = NumberSum()
+    var runDayRow = RowIndex.none
     /// Flags that are now on and off.
     var flagsOn: UInt64 = 0
     var flagsOff: UInt64 = 0
     /// Preference events that changed what their device had said before; and those that came too late to count.
-    var moves: UInt64 = 0
+    var changes: UInt64 = 0
     var late: UInt64 = 0
     var kinds = KindCounts()
     var first = Int64.max
@@ -105,20 +105,20 @@ struct AspectRow: Sendable, BitwiseCopyable {
     var customers: UInt64 = 0
     var useTotal: UInt64 = 0
     var faultTotal: UInt64 = 0
-    /// Its place among the aspects of its product.
+    /// Its index among the aspects of its product.
     var ordinal: UInt32 = 0
-    var ratings = AspectRow.none
-    /// Devices now at a choice beyond the bound, and sets of such.
+    var ratings = RowIndex.none
+    /// Devices now at a choice beyond the bound, and how often such were set.
     var otherNow: UInt64 = 0
-    var otherSets: UInt64 = 0
+    var otherTimesSet: UInt64 = 0
     var otherFaults: UInt64 = 0
     var product: UInt32 = 0
     var aspect: UInt32 = 0
-    var words = AspectRow.none
-    var wordCount: UInt32 = 0
-    var faults = AspectRow.none
+    var choices = RowIndex.none
+    var choiceCount: UInt32 = 0
+    var faults = RowIndex.none
     var faultCount: UInt32 = 0
-    var bins = AspectRow.none
+    var bins = RowIndex.none
     var binCount: UInt32 = 0
     /// The quantiles as of the last checkpoint: 5, 25, 50, 75, 95 %.
     var quantiles = InlineArray<5, Double>(repeating: 0)
@@ -143,19 +143,19 @@ extension AspectRow: SnapshotRow {
         coder.code(&flagsOff)
         coder.code(&numbering)
         coder.code(&otherNow)
-        coder.code(&otherSets)
-        coder.code(&moves)
+        coder.code(&otherTimesSet)
+        coder.code(&changes)
         coder.code(&late)
         coder.code(&useTotal)
         coder.code(&faultTotal)
         coder.code(&otherFaults)
         numbers.code(with: &coder)
-        stint.code(with: &coder)
-        coder.code(&stintRow)
-        for place in 0..<5 { coder.code(&quantiles[place]) }
+        run.code(with: &coder)
+        coder.code(&runDayRow)
+        for index in 0..<5 { coder.code(&quantiles[index]) }
         coder.code(&meanNow)
-        coder.code(&words)
-        coder.code(&wordCount)
+        coder.code(&choices)
+        coder.code(&choiceCount)
         coder.code(&faults)
         coder.code(&faultCount)
         coder.code(&bins)
@@ -166,16 +166,16 @@ extension AspectRow: SnapshotRow {
 
 /// One aspect of one product on one day, in 128 bytes: counts stop at `UInt32.max`, which is their bound.
 struct AspectDayRow: Sendable, BitwiseCopyable {
-    /// The first bytes, up to `words`; and up to `numbers` (`RowLayout`).
-    static let wordsBytes = 16
+    /// The first bytes, up to `choices`; and up to `numbers` (`RowLayout`).
+    static let choicesBytes = 16
     static let countsBytes = 88
 
     var slot: UInt32 = 0
     /// The row of the product's day.
     var productDay: UInt32 = 0
     /// The next aspect of the product's day.
-    var next = AspectRow.none
-    var words = AspectRow.none
+    var next = RowIndex.none
+    var choices = RowIndex.none
     /// In the order of `KindCounts`.
     var kinds = InlineArray<6, UInt32>(repeating: 0)
     /// Ratings of 1 to 5 only.
@@ -184,9 +184,9 @@ struct AspectDayRow: Sendable, BitwiseCopyable {
     var ratingSum = 0.0
     var useTotal: UInt64 = 0
     var faultTotal: UInt64 = 0
-    /// Without those of the stint, if it is of this day.
+    /// Without those of the current run, if it is of this day.
     var numbers = NumberSum()
-    var otherSets: UInt32 = 0
+    var otherTimesSet: UInt32 = 0
 }
 
 extension UInt32 {
@@ -202,14 +202,14 @@ extension AspectDayRow: SnapshotRow {
         coder.code(&slot)
         coder.code(&productDay)
         coder.code(&next)
-        coder.code(&words)
-        for place in KindCounts.places { coder.code(&kinds[place]) }
+        coder.code(&choices)
+        for index in KindCounts.indices { coder.code(&kinds[index]) }
         coder.code(&ratingCount)
-        for place in 0..<5 { coder.code(&histogram[place]) }
+        for bucket in 0..<5 { coder.code(&histogram[bucket]) }
         coder.code(&ratingSum)
         coder.code(&useTotal)
         coder.code(&faultTotal)
         numbers.code(with: &coder)
-        coder.code(&otherSets)
+        coder.code(&otherTimesSet)
     }
 }

@@ -84,12 +84,12 @@ package struct DistinctCount: Sendable, Equatable {
         memberCount = 0
     }
 
-    /// Makes room for so many members more; half of all places stay free.
+    /// Makes room for so many members more; half of all slots stay free.
     private mutating func grow(for more: Int) {
         let old = members
-        var places = max(8, old.count)
-        while places < (memberCount + more) * 2 { places *= 2 }
-        members = [UInt32](repeating: 0, count: places)
+        var slots = max(8, old.count)
+        while slots < (memberCount + more) * 2 { slots *= 2 }
+        members = [UInt32](repeating: 0, count: slots)
         let mask = members.count - 1
         for member in old where member != 0 {
             var slot = Int(truncatingIfNeeded: mix(UInt64(member))) & mask

@@ -8,17 +8,17 @@ extension SummaryState {
         let kind = event.kind
         guard kind == .feedbackText || kind == .ratingGiven else { return }
         let rating = kind == .ratingGiven ? event.number : nil
-        let start = changes.textBytes.count
+        let start = dirty.textBytes.count
         let end = Int(event.textStart) + Int(event.textLength)
         guard end <= text.count else { return }
-        changes.textBytes += text[Int(event.textStart)..<end]
-        changes.texts.append(
+        dirty.textBytes += text[Int(event.textStart)..<end]
+        dirty.texts.append(
             PendingText(
                 product: UInt32(product), number: products[product].textNumber, offset: offset,
                 aspect: event.aspect.rawValue, language: event.language.rawValue, time: event.time.rawValue,
                 rating: rating, scale: event.scale, start: start, length: Int(event.textLength)))
         products[product].textNumber += 1
-        if changes.texts.count > changes.textBound || changes.textBytes.count > changes.textBytesBound {
+        if dirty.texts.count > dirty.textBound || dirty.textBytes.count > dirty.textBytesBound {
             dropOldTexts()
         }
     }
@@ -28,15 +28,15 @@ extension SummaryState {
         var kept: [PendingText] = []
         var bytes: [UInt8] = []
         let room = UInt64(ProjectionLimits.textsPerProduct)
-        for var text in changes.texts where text.number + room >= products[Int(text.product)].textNumber {
+        for var text in dirty.texts where text.number + room >= products[Int(text.product)].textNumber {
             let start = bytes.count
-            bytes += changes.textBytes[text.start..<text.start + text.length]
+            bytes += dirty.textBytes[text.start..<text.start + text.length]
             text.start = start
             kept.append(text)
         }
-        changes.texts = kept
-        changes.textBytes = bytes
-        changes.textBound = max(changes.textBound, kept.count * 2)
-        changes.textBytesBound = max(changes.textBytesBound, bytes.count * 2)
+        dirty.texts = kept
+        dirty.textBytes = bytes
+        dirty.textBound = max(dirty.textBound, kept.count * 2)
+        dirty.textBytesBound = max(dirty.textBytesBound, bytes.count * 2)
     }
 }

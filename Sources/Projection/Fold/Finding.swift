@@ -4,57 +4,58 @@ import Admission
 import Events
 
 /// The rows that an event will be counted in, as far as they are there before its window of events is folded.
-struct Found: Sendable, BitwiseCopyable {
-    var slot = Work.none
+struct RowLookup: Sendable, BitwiseCopyable {
+    var slot = RowIndex.none
     /// The row of the choice, of the bin of numbers or of the fault code.
-    var row = Work.none
+    var row = RowIndex.none
     /// The row of the customer.
-    var customer = Work.none
+    var customer = RowIndex.none
 }
 
-/// Places in a window of events, in order.
-struct Places: BitwiseCopyable {
+/// Positions in a window of events, in order.
+struct IndexList: BitwiseCopyable {
     static let capacity = 128
-    private var places = InlineArray<128, UInt8>(repeating: 0)
+    private var positions = InlineArray<128, UInt8>(repeating: 0)
     private(set) var count = 0
 
-    /// Adds a place, or not: without a branch, for nobody can foretell what the next event is.
-    @inline(__always) mutating func add(_ place: Int, if isOne: Bool) {
-        places[count] = UInt8(truncatingIfNeeded: place)
+    /// Adds a position, or not: without a branch, for nobody can foretell what the next event is.
+    @inline(__always) mutating func add(_ position: Int, if isOne: Bool) {
+        positions[count] = UInt8(truncatingIfNeeded: position)
         count &+= isOne ? 1 : 0
     }
 
-    @inline(__always) subscript(index: Int) -> Int { Int(places[index]) }
+    @inline(__always) subscript(index: Int) -> Int { Int(positions[index]) }
 }
 
 /// The events of a window, by what has to be found for them.
-struct Sorts: BitwiseCopyable {
+struct EventGroups: BitwiseCopyable {
     /// Preferences for a choice; preferences for a number.
-    var choices = Places()
-    var numbers = Places()
-    var ratings = Places()
-    var faults = Places()
+    var choices = IndexList()
+    var numbers = IndexList()
+    var ratings = IndexList()
+    var faults = IndexList()
     /// Those whose customer is not the one that their device had last.
-    var customers = Places()
+    var customers = IndexList()
 }
 
 extension SummaryState {
-    /// Finds the rows of some events, and has the memory near that folding them will touch.
+    /// Finds the rows of some events, and prefetches the memory that folding them will touch.
     ///
-    /// Processors wait for memory rather than work here. So what an event needs is found in steps, each of them for
-    /// all events before the next one: a step reads what is near by now, and asks for what the next one will read.
-    func find(_ events: Span<Event>, _ range: Range<Int>, _ found: inout MutableSpan<Found>) {
-        var sorts = Sorts()
+    /// Processors wait for memory here rather than compute. So what an event needs is found in steps, each of them for
+    /// all events before the next one: a step reads what is in the cache by now, and prefetches what the next one will
+    /// read. In all of them `index` is that of an event in its batch, `position` the one in the window.
+    func find(_ events: Span<Event>, _ range: Range<Int>, _ lookups: inout MutableSpan<RowLookup>) {
+        var groups = EventGroups()
         prefetchFirst(events, range)
-        findSlots(events, range, &found, &sorts)
-        prefetchIndexes(events, range, &found, sorts)
-        findCustomers(events, range, &found, &sorts)
-        findValues(events, range, &found, sorts)
-        findOtherCustomers(events, range, &found, sorts)
-        prefetchDays(events, range, found.span, sorts)
+        findSlots(events, range, &lookups, &groups)
+        prefetchIndexes(events, range, &lookups, groups)
+        findCustomers(events, range, &lookups, &groups)
+        findValues(events, range, &lookups, groups)
+        findOtherCustomers(events, range, &lookups, groups)
+        prefetchDays(events, range, lookups.span, groups)
     }
 
-    /// Asks for what is found by the event's own numbers.
+    /// Prefetches what is found by the event's own numbers.
     private func prefetchFirst(_ events: Span<Event>, _ range: Range<Int>) {
         let (devices, products) = (devices.span, products.span)
         for index in range {
@@ -64,150 +65,155 @@ extension SummaryState {
         }
     }
 
-    /// Finds the aspects, and asks for them, and for the customers that the devices had last.
+    /// Finds the aspects, and prefetches them and the customers that the devices had last.
     private func findSlots(
-        _ events: Span<Event>, _ range: Range<Int>, _ found: inout MutableSpan<Found>, _ sorts: inout Sorts
+        _ events: Span<Event>, _ range: Range<Int>, _ lookups: inout MutableSpan<RowLookup>, _ groups: inout EventGroups
     ) {
-        let (devices, todays, customers) = (devices.span, todays.span, customers.span)
-        for place in 0..<range.count {
-            let index = range.lowerBound &+ place
+        let (devices, openDays, customers) = (devices.span, openDays.span, customers.span)
+        for position in 0..<range.count {
+            let index = range.lowerBound &+ position
             let slot = slotIndex.entry(IndexTable.key(events[index].product.rawValue, events[index].aspect.rawValue))
-            found[place] = Found(slot: slot)
-            todays.prefetch(Int(slot))
+            lookups[position] = RowLookup(slot: slot)
+            openDays.prefetch(Int(slot))
             let device = Int(events[index].device.rawValue)
             if device < devices.count { customers.prefetch(Int(devices[device].customerRow)) }
             let (kind, value) = (events[index].kind, events[index].valueKind)
-            let isPreference = slot != Work.none && kind == .preferenceSet
-            sorts.choices.add(place, if: isPreference && value == .symbol)
-            sorts.numbers.add(place, if: isPreference && (value == .whole || value == .real))
-            sorts.ratings.add(place, if: slot != Work.none && kind == .ratingGiven)
-            sorts.faults.add(place, if: slot != Work.none && kind == .faultSeen && value == .symbol)
+            let isPreference = slot != RowIndex.none && kind == .preferenceSet
+            groups.choices.add(position, if: isPreference && value == .symbol)
+            groups.numbers.add(position, if: isPreference && (value == .whole || value == .real))
+            groups.ratings.add(position, if: slot != RowIndex.none && kind == .ratingGiven)
+            groups.faults.add(position, if: slot != RowIndex.none && kind == .faultSeen && value == .symbol)
         }
     }
 
-    /// Asks for the places of the indexes at which what the events say is looked up; keeps by what.
+    /// Prefetches the slots of the indexes at which what the events say is looked up; keeps by what.
     private func prefetchIndexes(
-        _ events: Span<Event>, _ range: Range<Int>, _ found: inout MutableSpan<Found>, _ sorts: borrowing Sorts
+        _ events: Span<Event>, _ range: Range<Int>, _ lookups: inout MutableSpan<RowLookup>,
+        _ groups: borrowing EventGroups
     ) {
-        for index in 0..<sorts.choices.count {
-            let place = sorts.choices[index]
-            let word = UInt32(truncatingIfNeeded: events[range.lowerBound &+ place].valueBits)
-            found[place].row = word
-            choiceIndex.prefetch(IndexTable.key(found[place].slot, word))
+        for member in 0..<groups.choices.count {
+            let position = groups.choices[member]
+            let symbol = UInt32(truncatingIfNeeded: events[range.lowerBound &+ position].valueBits)
+            lookups[position].row = symbol
+            choiceIndex.prefetch(IndexTable.key(lookups[position].slot, symbol))
         }
-        for index in 0..<sorts.numbers.count {
-            let place = sorts.numbers[index]
-            let event = range.lowerBound &+ place
+        for member in 0..<groups.numbers.count {
+            let position = groups.numbers[member]
+            let event = range.lowerBound &+ position
             let number = events[event].valueKind.number(of: events[event].valueBits)
             let bin = UInt32(bitPattern: NumberBins.bin(of: number))
-            found[place].row = bin
-            binIndex.prefetch(IndexTable.key(found[place].slot, bin))
+            lookups[position].row = bin
+            binIndex.prefetch(IndexTable.key(lookups[position].slot, bin))
         }
-        for index in 0..<sorts.faults.count {
-            let place = sorts.faults[index]
-            let word = UInt32(truncatingIfNeeded: events[range.lowerBound &+ place].valueBits)
-            found[place].row = word
-            faultIndex.prefetch(IndexTable.key(found[place].slot, word))
+        for member in 0..<groups.faults.count {
+            let position = groups.faults[member]
+            let symbol = UInt32(truncatingIfNeeded: events[range.lowerBound &+ position].valueBits)
+            lookups[position].row = symbol
+            faultIndex.prefetch(IndexTable.key(lookups[position].slot, symbol))
         }
     }
 
-    /// Finds the customers whom their devices had last, and asks for where the others are looked up.
+    /// Finds the customers whom their devices had last, and prefetches where the others are looked up.
     private func findCustomers(
-        _ events: Span<Event>, _ range: Range<Int>, _ found: inout MutableSpan<Found>, _ sorts: inout Sorts
+        _ events: Span<Event>, _ range: Range<Int>, _ lookups: inout MutableSpan<RowLookup>, _ groups: inout EventGroups
     ) {
         let (devices, customers) = (devices.span, customers.span)
-        for place in 0..<range.count {
-            let index = range.lowerBound &+ place
+        for position in 0..<range.count {
+            let index = range.lowerBound &+ position
             let (product, customer) = (events[index].product.rawValue, events[index].customer.rawValue)
             let device = Int(events[index].device.rawValue)
-            let last = device < devices.count ? devices[device].customerRow : Work.none
+            let last = device < devices.count ? devices[device].customerRow : RowIndex.none
             let isLast = Int(last) < customers.count && customers[Int(last)].isOf(customer, product)
             if isLast {
-                found[place].customer = last
+                lookups[position].customer = last
             } else if customer != 0 {
-                sorts.customers.add(place, if: true)
+                groups.customers.add(position, if: true)
                 customerIndex.prefetch(IndexTable.key(product, customer))
                 if device < devices.count { customers.prefetch(Int(devices[device].customerBefore)) }
             }
         }
     }
 
-    /// Finds the rows of what the events say, and asks for them, and for where the devices keep their preferences.
+    /// Finds the rows of what the events say, and prefetches them and where the devices keep their preferences.
     private func findValues(
-        _ events: Span<Event>, _ range: Range<Int>, _ found: inout MutableSpan<Found>, _ sorts: borrowing Sorts
+        _ events: Span<Event>, _ range: Range<Int>, _ lookups: inout MutableSpan<RowLookup>,
+        _ groups: borrowing EventGroups
     ) {
-        for index in 0..<sorts.choices.count {
-            let place = sorts.choices[index]
-            prefetchPreference(events[range.lowerBound &+ place].device, found[place].slot)
-            found[place].row = choiceIndex.entry(IndexTable.key(found[place].slot, found[place].row))
-            choices.span.prefetch(Int(found[place].row))
+        for member in 0..<groups.choices.count {
+            let position = groups.choices[member]
+            prefetchPreference(events[range.lowerBound &+ position].device, lookups[position].slot)
+            lookups[position].row = choiceIndex.entry(IndexTable.key(lookups[position].slot, lookups[position].row))
+            choices.span.prefetch(Int(lookups[position].row))
         }
-        for index in 0..<sorts.numbers.count {
-            let place = sorts.numbers[index]
-            prefetchPreference(events[range.lowerBound &+ place].device, found[place].slot)
-            found[place].row = binIndex.entry(IndexTable.key(found[place].slot, found[place].row))
-            bins.span.prefetch(Int(found[place].row))
+        for member in 0..<groups.numbers.count {
+            let position = groups.numbers[member]
+            prefetchPreference(events[range.lowerBound &+ position].device, lookups[position].slot)
+            lookups[position].row = binIndex.entry(IndexTable.key(lookups[position].slot, lookups[position].row))
+            bins.span.prefetch(Int(lookups[position].row))
         }
-        for index in 0..<sorts.faults.count {
-            let place = sorts.faults[index]
-            found[place].row = faultIndex.entry(IndexTable.key(found[place].slot, found[place].row))
-            faults.span.prefetch(Int(found[place].row))
+        for member in 0..<groups.faults.count {
+            let position = groups.faults[member]
+            lookups[position].row = faultIndex.entry(IndexTable.key(lookups[position].slot, lookups[position].row))
+            faults.span.prefetch(Int(lookups[position].row))
         }
-        for index in 0..<sorts.ratings.count {
-            let place = sorts.ratings[index]
-            let slot = Int(found[place].slot)
-            ratings.span.prefetch(Int(todays[slot].ratings))
-            aspectDays.span.prefetch(Int(todays[slot].dayRow))
-            productDays.span.prefetch(Int(products[Int(events[range.lowerBound &+ place].product.rawValue)].dayRow))
+        for member in 0..<groups.ratings.count {
+            let position = groups.ratings[member]
+            let slot = Int(lookups[position].slot)
+            ratings.span.prefetch(Int(openDays[slot].ratings))
+            aspectDays.span.prefetch(Int(openDays[slot].dayRow))
+            productDays.span.prefetch(Int(products[Int(events[range.lowerBound &+ position].product.rawValue)].dayRow))
         }
     }
 
     @inline(__always) private func prefetchPreference(_ device: DeviceID, _ slot: UInt32) {
         let device = Int(device.rawValue)
         guard device < devices.count else { return }
-        preferences.prefetch(devices[device].preferences, 1 &<< UInt64(todays[Int(slot)].ordinal))
+        preferences.prefetch(devices[device].preferences, 1 &<< UInt64(openDays[Int(slot)].ordinal))
     }
 
     private func findOtherCustomers(
-        _ events: Span<Event>, _ range: Range<Int>, _ found: inout MutableSpan<Found>, _ sorts: borrowing Sorts
+        _ events: Span<Event>, _ range: Range<Int>, _ lookups: inout MutableSpan<RowLookup>,
+        _ groups: borrowing EventGroups
     ) {
         let (devices, customers) = (devices.span, customers.span)
-        for index in 0..<sorts.customers.count {
-            let place = sorts.customers[index]
-            let event = range.lowerBound &+ place
+        for member in 0..<groups.customers.count {
+            let position = groups.customers[member]
+            let event = range.lowerBound &+ position
             let (product, customer) = (events[event].product.rawValue, events[event].customer.rawValue)
             let device = Int(events[event].device.rawValue)
-            let before = device < devices.count ? devices[device].customerBefore : Work.none
+            let before = device < devices.count ? devices[device].customerBefore : RowIndex.none
             if Int(before) < customers.count, customers[Int(before)].isOf(customer, product) {
-                found[place].customer = before
+                lookups[position].customer = before
             } else {
-                found[place].customer = customerIndex.entry(IndexTable.key(product, customer))
-                customers.prefetch(Int(found[place].customer))
+                lookups[position].customer = customerIndex.entry(IndexTable.key(product, customer))
+                customers.prefetch(Int(lookups[position].customer))
             }
         }
     }
 
-    /// Asks for what is touched when an event brings another day for its aspect, or for its choice.
+    /// Prefetches what is touched when an event brings another day for its aspect, or for its choice.
     private func prefetchDays(
-        _ events: Span<Event>, _ range: Range<Int>, _ found: Span<Found>, _ sorts: borrowing Sorts
+        _ events: Span<Event>, _ range: Range<Int>, _ lookups: Span<RowLookup>, _ groups: borrowing EventGroups
     ) {
-        let (todays, aspects, aspectDays, choices) = (todays.span, aspects.span, aspectDays.span, choices.span)
-        for place in 0..<range.count {
-            let slot = Int(found[place].slot)
-            guard slot < todays.count else { continue }
-            let day = events[range.lowerBound &+ place].time.day
-            guard day > todays[slot].day else { continue }
+        let (openDays, aspects, aspectDays, choices) = (openDays.span, aspects.span, aspectDays.span, choices.span)
+        for position in 0..<range.count {
+            let slot = Int(lookups[position].slot)
+            guard slot < openDays.count else { continue }
+            let day = events[range.lowerBound &+ position].time.day
+            guard day > openDays[slot].day else { continue }
             aspects.prefetch(slot)
             aspectDayIndex.prefetch(IndexTable.key(UInt32(slot), UInt32(bitPattern: day)))
-            aspectDays.prefetch(Int(todays[slot].dayRow))
+            aspectDays.prefetch(Int(openDays[slot].dayRow))
         }
-        for index in 0..<sorts.choices.count {
-            let row = Int(found[sorts.choices[index]].row)
+        for index in 0..<groups.choices.count {
+            let row = Int(lookups[groups.choices[index]].row)
             guard row < choices.count else { continue }
             let day = choices[row].dayRow
-            guard day != Work.none, day != todays[Int(found[sorts.choices[index]].slot)].dayRow else { continue }
-            dayWordIndex.prefetch(IndexTable.key(day, choices[row].word))
-            aspectDays.prefetch(Int(day), bytes: AspectDayRow.wordsBytes)
+            guard day != RowIndex.none, day != openDays[Int(lookups[groups.choices[index]].slot)].dayRow else {
+                continue
+            }
+            dayChoiceIndex.prefetch(IndexTable.key(day, choices[row].symbol))
+            aspectDays.prefetch(Int(day), bytes: AspectDayRow.choicesBytes)
         }
     }
 }

@@ -1,24 +1,30 @@
-// The small rows of the fold: flat, trivial, chained by indexes, so that an event touches few cache lines and no heap.
+// The small rows of the fold: flat, trivial, linked by indexes, so that an event touches few cache lines and no heap.
 
 import Events
 
+/// The index of a row in its table, as other rows keep it.
+enum RowIndex {
+    /// No row: the end of a list, or what is not there.
+    static let none = UInt32.max
+}
+
 /// Events by kind.
 package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
-    /// In the order of the properties below: one place is found without a branch.
+    /// In the order of the properties below: one count is found without a branch.
     private var counts = InlineArray<6, UInt64>(repeating: 0)
 
-    static let places = 0..<6
-    /// What is counted at each place; also the names of the columns.
+    static let indices = 0..<6
+    /// What is counted at each index; also the names of the columns.
     package static let names = ["preferences", "ratings", "uses", "texts", "faults", "others"]
 
     package init() {}
 
-    /// - Parameter count: gives the count at a place.
+    /// - Parameter count: gives the count at an index.
     init(count: (Int) throws -> Int) rethrows {
-        for place in Self.places { counts[place] = UInt64(try count(place)) }
+        for index in Self.indices { counts[index] = UInt64(try count(index)) }
     }
 
-    subscript(place: Int) -> UInt64 { counts[place] }
+    subscript(index: Int) -> UInt64 { counts[index] }
 
     package var preferences: UInt64 {
         get { counts[0] }
@@ -49,20 +55,20 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
     package var total: UInt64 { preferences + ratings + uses + texts + faults + others }
 
     package static func == (a: Self, b: Self) -> Bool {
-        for place in places where a.counts[place] != b.counts[place] { return false }
+        for index in indices where a.counts[index] != b.counts[index] { return false }
         return true
     }
 
     mutating func add(_ other: KindCounts) {
-        for place in Self.places { counts[place] += other.counts[place] }
+        for index in Self.indices { counts[index] += other.counts[index] }
     }
 
-    mutating func add(_ today: AspectToday) {
-        for place in Self.places { counts[place] += UInt64(today.kinds[place]) }
+    mutating func add(_ openDay: OpenDay) {
+        for index in Self.indices { counts[index] += UInt64(openDay.kinds[index]) }
     }
 
-    /// The place at which a kind is counted. Here the compiler asks what a new kind is for the summaries.
-    @inline(__always) static func place(of kind: EventKind) -> Int {
+    /// The index at which a kind is counted. Here the compiler asks what a new kind is for the summaries.
+    @inline(__always) static func index(of kind: EventKind) -> Int {
         switch kind {
         case .preferenceSet: 0
         case .ratingGiven: 1
@@ -75,7 +81,7 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
         }
     }
 
-    @inline(__always) mutating func add(at place: Int) { counts[place] &+= 1 }
+    @inline(__always) mutating func add(at index: Int) { counts[index] &+= 1 }
 }
 
 extension KindCounts: SnapshotRow {
@@ -130,14 +136,14 @@ extension NumberSum: SnapshotRow {
     }
 }
 
-/// Ratings of one scale. A histogram place is `rating - lowest` on scales of up to eleven steps, tenths of the scale
+/// Ratings of one scale. A bucket of the histogram is `rating - lowest` on scales of up to eleven steps, tenths of the scale
 /// on longer ones; fractions are rounded half up.
 struct RatingRow: Sendable, BitwiseCopyable {
-    /// The most places of a histogram.
-    static let places = 11
+    /// The most buckets of a histogram.
+    static let mostBuckets = 11
 
     var scale: UInt8 = 0
-    var next = UInt32.max
+    var next = RowIndex.none
     var count: UInt64 = 0
     var sum = 0.0
     /// Ratings in the best quarter of the scale (4 and 5 of 5; 9 and 10 of 10).
@@ -152,14 +158,14 @@ extension RatingRow: SnapshotRow {
         coder.code(&count)
         coder.code(&sum)
         coder.code(&top)
-        for place in 0..<Self.places { coder.code(&histogram[place]) }
+        for bucket in 0..<Self.mostBuckets { coder.code(&histogram[bucket]) }
     }
 }
 
 /// A fault code of one aspect.
 struct FaultRow: Sendable, BitwiseCopyable {
-    var word: UInt32 = 0
-    var next = UInt32.max
+    var symbol: UInt32 = 0
+    var next = RowIndex.none
     var events: UInt64 = 0
     /// How often, over all events.
     var times: UInt64 = 0
@@ -168,7 +174,7 @@ struct FaultRow: Sendable, BitwiseCopyable {
 
 extension FaultRow: SnapshotRow {
     mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
-        coder.code(&word)
+        coder.code(&symbol)
         coder.code(&next)
         coder.code(&events)
         coder.code(&times)
@@ -178,33 +184,33 @@ extension FaultRow: SnapshotRow {
 
 /// A choice of one aspect.
 struct ChoiceRow: Sendable, BitwiseCopyable {
-    var word: UInt32 = 0
-    var next = UInt32.max
+    var symbol: UInt32 = 0
+    var next = RowIndex.none
     /// Devices that hold this choice now.
     var now: UInt64 = 0
-    /// Events, without those of `today`.
-    var sets: UInt64 = 0
-    /// Events of the aspect's day `dayRow` that are not yet settled.
-    var today: UInt32 = 0
-    var dayRow = Work.none
+    /// Events, without the unflushed ones.
+    var timesSet: UInt64 = 0
+    /// Events of the aspect's day `dayRow` since the last flush.
+    var unflushed: UInt32 = 0
+    var dayRow = RowIndex.none
 
-    /// The key of its sets on that day.
-    var dayWordKey: UInt64 { IndexTable.key(dayRow, word) }
+    /// The key of its row for that day.
+    var dayChoiceKey: UInt64 { IndexTable.key(dayRow, symbol) }
 }
 
 extension ChoiceRow: SnapshotRow {
     mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
-        coder.code(&word)
+        coder.code(&symbol)
         coder.code(&next)
         coder.code(&now)
-        coder.code(&sets)
+        coder.code(&timesSet)
     }
 }
 
 /// The numbers that devices prefer now and that lie within 1 % of each other.
 struct BinRow: Sendable, BitwiseCopyable {
     var bin: Int32 = 0
-    var next = UInt32.max
+    var next = RowIndex.none
     var count: UInt64 = 0
     var sum = 0.0
 }
@@ -218,17 +224,17 @@ extension BinRow: SnapshotRow {
     }
 }
 
-/// Sets of one choice on one day.
-struct DayWordRow: Sendable, BitwiseCopyable {
-    var word: UInt32 = 0
-    var next = UInt32.max
-    var sets: UInt64 = 0
+/// How often one choice was set on one day.
+struct DayChoiceRow: Sendable, BitwiseCopyable {
+    var symbol: UInt32 = 0
+    var next = RowIndex.none
+    var timesSet: UInt64 = 0
 }
 
-extension DayWordRow: SnapshotRow {
+extension DayChoiceRow: SnapshotRow {
     mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
-        coder.code(&word)
+        coder.code(&symbol)
         coder.code(&next)
-        coder.code(&sets)
+        coder.code(&timesSet)
     }
 }

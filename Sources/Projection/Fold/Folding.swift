@@ -4,27 +4,25 @@ import Admission
 import Events
 
 /// What the passes over one event tell each other.
-struct Work: Sendable, BitwiseCopyable {
-    static let none = UInt32.max
-
-    /// The event's place in the batch.
+struct FoldItem: Sendable, BitwiseCopyable {
+    /// The event's index in the batch.
     var event: UInt32 = 0
     var product: UInt32 = 0
-    var productDay = Work.none
+    var productDay = RowIndex.none
     /// The aspect's row, and that of its day (known once the aspect is counted).
-    var slot = Work.none
-    var aspectDay = Work.none
+    var slot = RowIndex.none
+    var aspectDay = RowIndex.none
     /// The row of the customer of the product.
-    var customer = Work.none
+    var customer = RowIndex.none
     /// The rank of the event's epoch among its device's.
     var rank: UInt32 = 0
     /// The row of the choice, or of the bin of numbers, that the event sets.
-    var row = Work.none
+    var row = RowIndex.none
     /// The device's mask has this bit for the aspect; 0 when the event sets no preference that is kept there.
     var bit: UInt64 = 0
     /// What was preferred before, if `change` says so.
     var oldBits: UInt64 = 0
-    var oldRow = Work.none
+    var oldRow = RowIndex.none
     var oldKind = Event.ValueKind.none
     var change = Preference.Change.nobody
     /// Whether the device belongs to the product.
@@ -33,7 +31,7 @@ struct Work: Sendable, BitwiseCopyable {
 
 extension SummaryState {
     /// How many events a pass takes at a time: what it touches for them fits in the first two levels of cache.
-    static let windowEvents = Places.capacity
+    static let windowEvents = IndexList.capacity
 
     /// Folds a batch's events from the one at `start` on; `first` is the offset of the batch's first one.
     ///
@@ -42,14 +40,14 @@ extension SummaryState {
     mutating func fold(_ batch: borrowing EventBatch, from start: Int, at first: UInt64) {
         let events = batch.events.span
         var next = start
-        var work = self.work
-        self.work = []
-        var found = self.found
-        self.found = []
+        var items = self.items
+        self.items = []
+        var lookups = self.lookups
+        self.lookups = []
         while next < events.count {
             let window = next..<min(events.count, next + Self.windowEvents)
-            var list = work.mutableSpan
-            var rows = found.mutableSpan
+            var list = items.mutableSpan
+            var rows = lookups.mutableSpan
             find(events, window, &rows)
             let count = admit(events, window, rows.span, at: first, batch.text, &list)
             countTotals(events, &list, count)
@@ -57,32 +55,32 @@ extension SummaryState {
             countValues(events, &list, count)
             next = window.upperBound
         }
-        unsettled += events.count - start
-        if unsettled > AspectToday.unsettledEvents { settle() }
-        self.work = work
-        self.found = found
+        unflushedEvents += events.count - start
+        if unflushedEvents > OpenDay.mostUnflushed { flush() }
+        self.items = items
+        self.lookups = lookups
     }
 
     /// The first pass, in the order of the log: what is new, and the rows that it will be counted in. Makes missing
     /// rows.
     ///
-    /// - Returns: how many events are to be counted; they stand at the beginning of `work`.
+    /// - Returns: how many events are to be counted; they stand at the beginning of `items`.
     private mutating func admit(
-        _ events: Span<Event>, _ window: Range<Int>, _ found: Span<Found>, at first: UInt64, _ text: [UInt8],
-        _ work: inout MutableSpan<Work>
+        _ events: Span<Event>, _ window: Range<Int>, _ lookups: Span<RowLookup>, at first: UInt64, _ text: [UInt8],
+        _ items: inout MutableSpan<FoldItem>
     ) -> Int {
         var count = 0
         var next = window.lowerBound
         while true {
-            next = Self.admitOrdinary(events, next, window, found, &work, &count, products, &devices)
+            next = Self.admitOrdinary(events, next, window, lookups, &items, &count, products, &devices)
             guard next < window.upperBound else { return count }
             if let device = take(events[next]) {
-                var item = Work(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
-                find(events[next], device, found[next - window.lowerBound], &item)
+                var item = FoldItem(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
+                find(events[next], device, lookups[next - window.lowerBound], &item)
                 if events[next].textLength > 0 {
                     addText(events[next], Int(item.product), at: first + UInt64(next), text)
                 }
-                work[count] = item
+                items[count] = item
                 count += 1
             }
             next += 1
@@ -90,26 +88,26 @@ extension SummaryState {
     }
 
     /// Admits events of known devices of their own product, in their current epoch, with known customers and aspects.
-    /// - Returns: the place of the first other event.
+    /// - Returns: the index of the first other event.
     private static func admitOrdinary(
-        _ events: Span<Event>, _ start: Int, _ window: Range<Int>, _ found: Span<Found>,
-        _ work: inout MutableSpan<Work>, _ count: inout Int, _ products: [ProductRow], _ devices: inout [DeviceRow]
+        _ events: Span<Event>, _ start: Int, _ window: Range<Int>, _ lookups: Span<RowLookup>,
+        _ items: inout MutableSpan<FoldItem>, _ count: inout Int, _ products: [ProductRow], _ devices: inout [DeviceRow]
     ) -> Int {
         let products = products.span
         var devices = devices.mutableSpan
         for index in start..<window.upperBound {
             let device = Int(events[index].device.rawValue)
             let product = Int(events[index].product.rawValue)
-            let rows = found[index &- window.lowerBound]
-            guard device < devices.count, product < products.count, rows.slot != Work.none,
+            let rows = lookups[index &- window.lowerBound]
+            guard device < devices.count, product < products.count, rows.slot != RowIndex.none,
                 devices[device].product == events[index].product.rawValue, product != 0,
                 products[product].isDirty, products[product].day == events[index].time.day,
-                rows.customer != Work.none || events[index].customer.rawValue == 0,
+                rows.customer != RowIndex.none || events[index].customer.rawValue == 0,
                 isOrdinary(events[index]), devices[device].window.epoch == events[index].epoch
             else { return index }
             guard case .new = devices[device].window.insert(events[index].seq) else { return index }
-            if rows.customer != Work.none { devices[device].note(customer: rows.customer) }
-            work[count] = Work(
+            if rows.customer != RowIndex.none { devices[device].note(customer: rows.customer) }
+            items[count] = FoldItem(
                 event: UInt32(truncatingIfNeeded: index), product: UInt32(truncatingIfNeeded: product),
                 productDay: products[product].dayRow, slot: rows.slot, customer: rows.customer,
                 rank: devices[device].rank, row: rows.row, isOwn: true)
@@ -177,7 +175,7 @@ extension SummaryState {
     }
 
     /// Finds the rows of an event that counts, or makes them; some are `known` already.
-    private mutating func find(_ event: borrowing Event, _ device: Int, _ known: Found, _ item: inout Work) {
+    private mutating func find(_ event: borrowing Event, _ device: Int, _ known: RowLookup, _ item: inout FoldItem) {
         let product = Int(item.product)
         if let row = productDay(product, event.time.day) { item.productDay = UInt32(truncatingIfNeeded: row) }
         item.isOwn =
@@ -186,14 +184,14 @@ extension SummaryState {
         item.rank = devices[device].window.epoch == event.epoch ? rank : rank - 1
         if event.customer.rawValue != 0 {
             item.customer =
-                known.customer != Work.none ? known.customer : customer(event.customer.rawValue, product)
+                known.customer != RowIndex.none ? known.customer : customer(event.customer.rawValue, product)
             if item.isOwn { devices[device].note(customer: item.customer) }
         }
         item.row = known.row
         item.slot = known.slot
-        guard item.slot == Work.none, event.aspect.rawValue != 0 else { return }
+        guard item.slot == RowIndex.none, event.aspect.rawValue != 0 else { return }
         guard let slot = slot(product, event.aspect.rawValue) else {
-            products[product].unfiled += 1
+            products[product].overflow += 1
             return
         }
         item.slot = UInt32(truncatingIfNeeded: slot)
@@ -203,7 +201,7 @@ extension SummaryState {
     private mutating func customer(_ customer: UInt32, _ product: Int) -> UInt32 {
         let key = IndexTable.key(UInt32(product), customer)
         let known = customerIndex.entry(key)
-        guard known == Work.none else { return known }
+        guard known == RowIndex.none else { return known }
         let row = customers.count
         customerIndex.insert(key, row)
         customers.appendRow(CustomerRow(product: UInt32(product), customer: customer))

@@ -23,10 +23,10 @@ struct IndexTable: Sendable {
     /// The index stored under `key`, or nil.
     @inline(__always) func find(_ key: UInt64) -> Int? {
         let found = entry(key)
-        return found == Work.none ? nil : Int(found)
+        return found == RowIndex.none ? nil : Int(found)
     }
 
-    /// The index stored under `key`, or `Work.none`.
+    /// The index stored under `key`, or `RowIndex.none`.
     @inline(__always) func entry(_ key: UInt64) -> UInt32 {
         let slots = slots.span
         let mask = slots.count &- 1
@@ -34,13 +34,13 @@ struct IndexTable: Sendable {
         var slot = Int(truncatingIfNeeded: spread(key) &>> shift)
         while true {
             let found = slots[slot]
-            // A free place holds 0: one less is `Work.none`.
+            // A free slot holds 0: one less is `RowIndex.none`.
             if found.entry == 0 || found.high == high && found.low == low { return found.entry &- 1 }
             slot = (slot &+ 1) & mask
         }
     }
 
-    /// Asks for the place at which a key is looked up first.
+    /// Prefetches the slot at which a key is looked up first.
     @inline(__always) func prefetch(_ key: UInt64) {
         slots.span.prefetch(Int(truncatingIfNeeded: spread(key) &>> shift))
     }
@@ -49,11 +49,11 @@ struct IndexTable: Sendable {
     mutating func insert(_ key: UInt64, _ index: Int) {
         if (count + 1) * 3 > slots.count * 2 { grow() }
         let (high, low) = (UInt32(truncatingIfNeeded: key >> 32), UInt32(truncatingIfNeeded: key))
-        Self.place(Slot(high: high, low: low, entry: UInt32(index + 1)), &slots, shift)
+        Self.put(Slot(high: high, low: low, entry: UInt32(index + 1)), &slots, shift)
         count += 1
     }
 
-    private static func place(_ new: Slot, _ slots: inout [Slot], _ shift: UInt64) {
+    private static func put(_ new: Slot, _ slots: inout [Slot], _ shift: UInt64) {
         var slots = slots.mutableSpan
         let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: spread(key(new.high, new.low)) &>> shift)
@@ -65,7 +65,7 @@ struct IndexTable: Sendable {
         let old = slots
         slots = [Slot](repeating: Slot(), count: old.count * 2)
         shift -= 1
-        for slot in old where slot.entry != 0 { Self.place(slot, &slots, shift) }
+        for slot in old where slot.entry != 0 { Self.put(slot, &slots, shift) }
     }
 }
 

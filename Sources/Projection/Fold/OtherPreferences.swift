@@ -9,19 +9,19 @@ struct OtherPreferences: Sendable {
     private var index = IndexTable()
 
     /// As `PreferencePool.set`, for one event.
-    mutating func set(_ event: Event, _ item: inout Work) {
+    mutating func set(_ event: Event, _ item: inout FoldItem) {
         let new = Preference(event, item)
         let key = IndexTable.key(event.device.rawValue, item.slot)
-        guard let place = index.find(key) else {
+        guard let known = index.find(key) else {
             restore(key, new)
             item.change = .first
             return
         }
-        let old = preferences[place]
+        let old = preferences[known]
         let (kept, change) = old.replaced(by: new, isNumbered: event.identity == .sequence)
         item.change = change
         (item.oldKind, item.oldRow, item.oldBits) = (old.kind, old.row, old.bits)
-        preferences[place] = kept
+        preferences[known] = kept
     }
 
     /// Puts back one read from a snapshot.

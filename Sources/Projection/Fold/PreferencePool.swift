@@ -9,16 +9,16 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
     var kind: Event.ValueKind = .none
     /// The row of the choice or of the bin; none for a flag, for a choice that counts among the others, and for some
     /// numbers (`PackedPreference`).
-    var row = Work.none
+    var row = RowIndex.none
     var seq: UInt64 = 0
     /// The value's payload.
     var bits: UInt64 = 0
 
     init() {}
 
-    @inline(__always) init(_ event: borrowing Event, _ work: Work) {
-        if case .sequence = event.identity { (rank, seq) = (work.rank, event.seq) }
-        (kind, row, bits) = (event.valueKind, work.row, event.valueBits)
+    @inline(__always) init(_ event: borrowing Event, _ items: FoldItem) {
+        if case .sequence = event.identity { (rank, seq) = (items.rank, event.seq) }
+        (kind, row, bits) = (event.valueKind, items.row, event.valueBits)
     }
 
     /// What holds after an event: what it says, unless the device has said something later.
@@ -31,7 +31,7 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
         } else {
             (new.rank, new.seq) = (rank, seq)
         }
-        return (new, new.kind.rawValue == kind.rawValue && new.bits == bits ? .same : .moved)
+        return (new, new.kind.rawValue == kind.rawValue && new.bits == bits ? .same : .changed)
     }
 
     /// What an event does to its device's preference.
@@ -39,31 +39,37 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
         /// Nothing: it sets no preference, or nobody's; or the device had said the same before.
         case nobody, same
         /// The device says something for the first time; or something else than before.
-        case first, moved
+        case first, changed
         /// Nothing: the device has said something later.
         case late
     }
 }
 
-/// Where a device keeps its preferences: a piece of the pool, sorted by the ordinals of the aspects, one place for
+/// Where a device keeps its preferences: an extent of the pool, sorted by the ordinals of the aspects, one entry for
 /// each that is held.
-struct PreferencePiece: BitwiseCopyable, Sendable {
+struct PreferenceExtent: BitwiseCopyable, Sendable {
     /// A bit for each of the first 64 aspects of the device's product for which it has a preference.
     var held: UInt64 = 0
     var start: UInt32 = 0
 
     var count: Int { held.nonzeroBitCount }
 
-    /// Whether every place is taken: a piece is as large as its preferences have needed so far.
-    @inline(__always) var isFull: Bool { (PieceAllotment.sizes | 1) >> UInt64(count) & 1 != 0 }
+    /// Whether every entry is taken: an extent is as large as its preferences have needed so far.
+    @inline(__always) var isFull: Bool { (BuddyAllocator.sizes | 1) >> UInt64(count) & 1 != 0 }
 
-    /// The place of an aspect's preference, or where it would stand.
-    @inline(__always) func place(_ bit: UInt64) -> Int {
+    /// The index of an aspect's preference in the pool, or the one that it would get.
+    @inline(__always) func index(_ bit: UInt64) -> Int {
         Int(start) &+ (held & (bit &- 1)).nonzeroBitCount
     }
 }
 
-/// A preference in sixteen bytes, four in a cache line.
+/// A preference in sixteen bytes, so that four take as much as a cache line.
+///
+/// The payload has two halves where that is possible: above, what the device prefers in 32 bits; below, the row that
+/// counts it, which saves looking that up when the device changes its mind. This relies on rows and symbols being
+/// numbers of 32 bits (`RowIndex.none` is one too), on the kinds of values having numbers below 5 (the forms 5 to 7 are
+/// free), and on the size (`RowLayout`). Where the line of a cache begins does not matter: an extent is prefetched by
+/// every fourth entry.
 ///
 /// The row of a number is kept when 32 bits say the number exactly, as they do those that people choose; the bin of
 /// any other is found anew when the device gives it up. What does not fit (a sequence number of 2^44 or more, an epoch
@@ -71,7 +77,7 @@ struct PreferencePiece: BitwiseCopyable, Sendable {
 struct PackedPreference: BitwiseCopyable, Sendable {
     /// Three bits for the form, 17 for the rank, 44 for the sequence number.
     private var head: UInt64 = 0
-    /// What the device prefers and, if the form has room for it, the row of that in the lower half; or the place in the
+    /// What the device prefers and, if the form has room for it, the row of that in the lower half; or the index in the
     /// list of what does not fit.
     private var payload: UInt64 = 0
 
@@ -109,10 +115,10 @@ struct PackedPreference: BitwiseCopyable, Sendable {
     }
 
     /// Stands for one of the list.
-    init(at place: Int) { (head, payload) = (Self.wide, UInt64(place)) }
+    init(listedAt index: Int) { (head, payload) = (Self.wide, UInt64(index)) }
 
-    /// The place in the list; nil when it is not kept there.
-    @inline(__always) var place: Int? { head & 7 == Self.wide ? Int(payload) : nil }
+    /// The index in the list; nil when it is not kept there.
+    @inline(__always) var listIndex: Int? { head & 7 == Self.wide ? Int(payload) : nil }
 
     @inline(__always) var preference: Preference {
         var preference = Preference()
@@ -138,8 +144,8 @@ struct PackedPreference: BitwiseCopyable, Sendable {
     }
 }
 
-/// The pieces of all devices; a piece that grows takes what is free behind it, or moves to a larger one and leaves its
-/// place to others.
+/// The extents of all devices; one that grows takes what is free behind it, or moves to a larger one and leaves its
+/// own to others.
 ///
 /// One table for all would be searched by hash, and copied as a whole whenever it grows; a device's preferences lie
 /// together, and are found from the device's row without a search.
@@ -147,90 +153,90 @@ struct PreferencePool: Sendable {
     private var entries: [PackedPreference] = []
     /// Those that do not fit.
     private var wide: [Preference] = []
-    private var allotment = PieceAllotment()
+    private var allocator = BuddyAllocator()
 
     /// Makes room, so that so many preferences can be set.
-    private mutating func reserve(_ sets: Int) {
-        entries.extend(to: allotment.end + sets * PieceAllotment.mostPlaces, repeating: PackedPreference())
+    private mutating func reserve(_ count: Int) {
+        entries.extend(to: allocator.end + count * BuddyAllocator.largest, repeating: PackedPreference())
     }
 
-    /// Asks for the place of an aspect's preference; if there is none yet, for all that will make room for it.
-    @inline(__always) func prefetch(_ piece: PreferencePiece, _ bit: UInt64) {
+    /// Prefetches the entry of an aspect's preference; if there is none yet, all that will make room for it.
+    @inline(__always) func prefetch(_ extent: PreferenceExtent, _ bit: UInt64) {
         let entries = entries.span
-        let place = piece.place(bit)
-        entries.prefetch(place)
-        guard piece.held & bit == 0 else { return }
-        var next = place &+ 4
-        while next < Int(piece.start) &+ piece.count &+ 4 {
+        let index = extent.index(bit)
+        entries.prefetch(index)
+        guard extent.held & bit == 0 else { return }
+        var next = index &+ 4
+        while next < Int(extent.start) &+ extent.count &+ 4 {
             entries.prefetch(next)
             next &+= 4
         }
     }
 
     @inline(__always)
-    private static func get(_ place: Int, _ entries: Span<PackedPreference>, _ wide: [Preference]) -> Preference {
-        if let place = entries[place].place { return wide[place] }
-        return entries[place].preference
+    private static func get(_ index: Int, _ entries: Span<PackedPreference>, _ wide: [Preference]) -> Preference {
+        if let listed = entries[index].listIndex { return wide[listed] }
+        return entries[index].preference
     }
 
     /// Puts a preference where there was none.
     @inline(__always)
     private static func put(
-        _ preference: Preference, _ place: Int, _ entries: inout MutableSpan<PackedPreference>,
+        _ preference: Preference, _ index: Int, _ entries: inout MutableSpan<PackedPreference>,
         _ wide: inout [Preference]
     ) {
         if let packed = PackedPreference(preference) {
-            entries[place] = packed
+            entries[index] = packed
         } else {
-            entries[place] = PackedPreference(at: wide.count)
+            entries[index] = PackedPreference(listedAt: wide.count)
             wide.append(preference)
         }
     }
 
-    /// Puts a preference in the place of another one. What is in the list once stays there.
+    /// Puts a preference where another one is. What is in the list once stays there.
     @inline(__always)
     private static func replace(
-        _ place: Int, by preference: Preference, _ entries: inout MutableSpan<PackedPreference>,
+        _ index: Int, by preference: Preference, _ entries: inout MutableSpan<PackedPreference>,
         _ wide: inout [Preference]
     ) {
-        if let listed = entries[place].place {
+        if let listed = entries[index].listIndex {
             wide[listed] = preference
         } else {
-            put(preference, place, &entries, &wide)
+            put(preference, index, &entries, &wide)
         }
     }
 
-    /// Sets the preference of each event of `work` that has a bit, unless its device has said something later; tells
-    /// in `work` what was there before.
+    /// Sets the preference of each event of `items` that has a bit, unless its device has said something later; tells
+    /// in `items` what was there before.
     mutating func set(
-        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int, _ devices: inout [DeviceRow]
+        _ events: Span<Event>, _ items: inout MutableSpan<FoldItem>, _ count: Int, _ devices: inout [DeviceRow]
     ) {
         reserve(count)
-        Self.set(events, &work, count, &devices, &entries, &wide, &allotment)
+        Self.set(events, &items, count, &devices, &entries, &wide, &allocator)
     }
 
     private static func set(
-        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int, _ devices: inout [DeviceRow],
-        _ entries: inout [PackedPreference], _ wide: inout [Preference], _ allotment: inout PieceAllotment
+        _ events: Span<Event>, _ items: inout MutableSpan<FoldItem>, _ count: Int, _ devices: inout [DeviceRow],
+        _ entries: inout [PackedPreference], _ wide: inout [Preference], _ allocator: inout BuddyAllocator
     ) {
         var devices = devices.mutableSpan
         var entries = entries.mutableSpan
-        for index in 0..<count where work[index].bit != 0 {
-            let event = Int(work[index].event)
+        for index in 0..<count where items[index].bit != 0 {
+            let event = Int(items[index].event)
             let device = Int(events[event].device.rawValue)
-            let new = Preference(events[event], work[index])
-            let bit = work[index].bit
+            let new = Preference(events[event], items[index])
+            let bit = items[index].bit
             guard devices[device].preferences.held & bit != 0 else {
-                Self.insert(new, bit, &devices[device].preferences, &allotment, &entries, &wide)
-                work[index].change = .first
+                Self.insert(new, bit, &devices[device].preferences, &allocator, &entries, &wide)
+                items[index].change = .first
                 continue
             }
-            let place = devices[device].preferences.place(bit)
-            let old = Self.get(place, entries.span, wide)
+            let entry = devices[device].preferences.index(bit)
+            let old = Self.get(entry, entries.span, wide)
             let (kept, change) = old.replaced(by: new, isNumbered: events[event].identity == .sequence)
-            work[index].change = change
-            (work[index].oldKind, work[index].oldRow, work[index].oldBits) = (old.kind, old.row, old.bits)
-            if change != .late { Self.replace(place, by: kept, &entries, &wide) }
+            items[index].change = change
+            (items[index].oldKind, items[index].oldRow, items[index].oldBits) = (old.kind, old.row, old.bits)
+            if change != .late { Self.replace(entry, by: kept, &entries, &wide) }
         }
     }
 
@@ -240,9 +246,9 @@ struct PreferencePool: Sendable {
         let (devices, entries, wide) = (devices.span, entries.span, wide)
         bytes.append(addingCapacity: 2 * MemoryLayout<Preference>.stride * count) { bytes in
             for device in range {
-                let piece = devices[device].preferences
-                for place in Int(piece.start)..<Int(piece.start) &+ piece.count {
-                    var preference = Self.get(place, entries, wide)
+                let extent = devices[device].preferences
+                for index in Int(extent.start)..<Int(extent.start) &+ extent.count {
+                    var preference = Self.get(index, entries, wide)
                     preference.code(with: &bytes)
                 }
             }
@@ -250,53 +256,53 @@ struct PreferencePool: Sendable {
     }
 
     /// Puts back the preferences of a device that holds `held`, in the order of their aspects.
-    mutating func restore(_ entries: [Preference], _ held: UInt64) -> PreferencePiece {
+    mutating func restore(_ entries: [Preference], _ held: UInt64) -> PreferenceExtent {
         reserve(entries.count + 1)
-        return Self.restore(entries, held, &self.entries, &wide, &allotment)
+        return Self.restore(entries, held, &self.entries, &wide, &allocator)
     }
 
     private static func restore(
         _ preferences: [Preference], _ held: UInt64, _ entries: inout [PackedPreference], _ wide: inout [Preference],
-        _ allotment: inout PieceAllotment
-    ) -> PreferencePiece {
-        var piece = PreferencePiece()
+        _ allocator: inout BuddyAllocator
+    ) -> PreferenceExtent {
+        var extent = PreferenceExtent()
         var entries = entries.mutableSpan
         var rest = held
         for preference in preferences where rest != 0 {
             let bit = rest & (~rest &+ 1)
-            Self.insert(preference, bit, &piece, &allotment, &entries, &wide)
+            Self.insert(preference, bit, &extent, &allocator, &entries, &wide)
             rest &= ~bit
         }
-        return piece
+        return extent
     }
 
     @inline(__always)
     private static func insert(
-        _ new: Preference, _ bit: UInt64, _ piece: inout PreferencePiece, _ allotment: inout PieceAllotment,
+        _ new: Preference, _ bit: UInt64, _ extent: inout PreferenceExtent, _ allocator: inout BuddyAllocator,
         _ entries: inout MutableSpan<PackedPreference>, _ wide: inout [Preference]
     ) {
-        let count = piece.count
-        if piece.isFull { grow(&piece, &allotment, &entries) }
-        let place = piece.place(bit)
-        var last = Int(piece.start) &+ count
-        while last > place {
+        let count = extent.count
+        if extent.isFull { grow(&extent, &allocator, &entries) }
+        let index = extent.index(bit)
+        var last = Int(extent.start) &+ count
+        while last > index {
             entries[last] = entries[last &- 1]
             last &-= 1
         }
-        piece.held |= bit
-        put(new, place, &entries, &wide)
+        extent.held |= bit
+        put(new, index, &entries, &wide)
     }
 
     private static func grow(
-        _ piece: inout PreferencePiece, _ allotment: inout PieceAllotment,
+        _ extent: inout PreferenceExtent, _ allocator: inout BuddyAllocator,
         _ entries: inout MutableSpan<PackedPreference>
     ) {
-        let size = piece.count
-        if allotment.extend(Int(piece.start), from: size) { return }
-        let old = Int(piece.start)
-        let new = allotment.take(PieceAllotment.size(above: size))
-        piece.start = UInt32(truncatingIfNeeded: new)
-        for place in 0..<size { entries[new + place] = entries[old + place] }
-        allotment.giveBack(old, size)
+        let size = extent.count
+        if allocator.extend(Int(extent.start), from: size) { return }
+        let old = Int(extent.start)
+        let new = allocator.allocate(BuddyAllocator.size(above: size))
+        extent.start = UInt32(truncatingIfNeeded: new)
+        for index in 0..<size { entries[new + index] = entries[old + index] }
+        allocator.release(old, size)
     }
 }

@@ -26,7 +26,7 @@ struct ProductRow: Sendable, BitwiseCopyable {
     /// Duplicates that the log holds and that are not counted.
     var duplicates: UInt64 = 0
     /// Events beyond `ProjectionLimits.aspectsPerProduct` and the like: counted here, in no aspect.
-    var unfiled: UInt64 = 0
+    var overflow: UInt64 = 0
     /// Texts so far; the number of the next one.
     var textNumber: UInt64 = 0
     var dayCount: UInt32 = 0
@@ -46,7 +46,7 @@ extension ProductRow: SnapshotRow {
         coder.code(&customers)
         coder.code(&missing)
         coder.code(&duplicates)
-        coder.code(&unfiled)
+        coder.code(&overflow)
         coder.code(&useTotal)
         coder.code(&faultTotal)
         coder.code(&textNumber)
@@ -61,10 +61,10 @@ struct ProductDayRow: Sendable, BitwiseCopyable {
     var product: UInt32 = 0
     var day: Int32 = 0
     var isDirty = false
-    /// Its place among the days changed since the last checkpoint.
-    var place: UInt32 = 0
+    /// Its index among the days changed since the last checkpoint (`DirtyRows.productDays`).
+    var dirtyIndex: UInt32 = 0
     /// The first of its aspects' days.
-    var aspects = AspectRow.none
+    var aspects = RowIndex.none
     var kinds = KindCounts()
     var ratingCount: UInt64 = 0
     var ratingSum = 0.0
@@ -87,13 +87,13 @@ struct DeviceRow: Sendable, BitwiseCopyable {
     var window = SequenceWindow()
     /// A bit for each of the first 64 aspects of its product from which it was heard.
     var aspects: UInt64 = 0
-    var preferences = PreferencePiece()
+    var preferences = PreferenceExtent()
     var product: UInt32 = 0
     /// How many epochs there were, from 1.
     var rank: UInt32 = 1
     /// The rows of the customers heard last, and before; most devices have but one or two.
-    var customerRow = Work.none
-    var customerBefore = Work.none
+    var customerRow = RowIndex.none
+    var customerBefore = RowIndex.none
     /// The day for which the device was last added to a day's set.
     var day = Int32.min
 

@@ -12,11 +12,11 @@ package enum RowLayout {
     package static var facts: [Fact] {
         [
             Fact(
-                name: "AspectRow up to stintRow", stated: AspectRow.stintBytes,
-                found: end(of: \AspectRow.stintRow)),
+                name: "AspectRow up to runDayRow", stated: AspectRow.runBytes,
+                found: end(of: \AspectRow.runDayRow)),
             Fact(
-                name: "AspectDayRow up to words", stated: AspectDayRow.wordsBytes,
-                found: end(of: \AspectDayRow.words)),
+                name: "AspectDayRow up to choices", stated: AspectDayRow.choicesBytes,
+                found: end(of: \AspectDayRow.choices)),
             Fact(
                 name: "AspectDayRow up to numbers", stated: AspectDayRow.countsBytes,
                 found: MemoryLayout<AspectDayRow>.offset(of: \.numbers)),
@@ -24,9 +24,9 @@ package enum RowLayout {
                 name: "ProductRow up to dayRow", stated: ProductRow.dayBytes,
                 found: end(of: \ProductRow.dayRow)),
             Fact(
-                name: "AspectToday: two lines, the second one from numbers", stated: 64,
-                found: MemoryLayout<AspectToday>.offset(of: \.numbers)),
-            Fact(name: "AspectToday: two lines", stated: 128, found: MemoryLayout<AspectToday>.stride),
+                name: "OpenDay: two lines, the second one from run", stated: 64,
+                found: MemoryLayout<OpenDay>.offset(of: \.run)),
+            Fact(name: "OpenDay: two lines", stated: 128, found: MemoryLayout<OpenDay>.stride),
             Fact(name: "AspectDayRow: 128 bytes", stated: 128, found: MemoryLayout<AspectDayRow>.stride),
             Fact(name: "PackedPreference: four in a line", stated: 16, found: MemoryLayout<PackedPreference>.stride),
             Fact(name: "DeviceRow: a line", stated: 64, found: MemoryLayout<DeviceRow>.stride),

@@ -4,64 +4,64 @@ import Events
 
 extension SummaryState {
     /// Sets what devices prefer, and notes what each preferred before.
-    mutating func setPreferences(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
+    mutating func setPreferences(_ events: Span<Event>, _ items: inout MutableSpan<FoldItem>, _ count: Int) {
         var hasOthers = false
-        for index in 0..<count where work[index].slot != Work.none {
-            let event = Int(work[index].event)
+        for index in 0..<count where items[index].slot != RowIndex.none {
+            let event = Int(items[index].event)
             guard case .preferenceSet = events[event].kind else { continue }
-            if work[index].row == Work.none { findRow(events[event], &work[index]) }
+            if items[index].row == RowIndex.none { findRow(events[event], &items[index]) }
             guard events[event].device.rawValue != 0 else { continue }
             if case .none = events[event].valueKind { continue }
-            if work[index].isOwn { work[index].bit = todays[Int(work[index].slot)].bit }
-            if work[index].bit == 0 { hasOthers = true }
+            if items[index].isOwn { items[index].bit = openDays[Int(items[index].slot)].bit }
+            if items[index].bit == 0 { hasOthers = true }
         }
-        preferences.set(events, &work, count, &devices)
-        findOld(&work, count)
+        preferences.set(events, &items, count, &devices)
+        findOld(&items, count)
         guard hasOthers else { return }
-        for index in 0..<count where work[index].slot != Work.none && work[index].bit == 0 {
-            let event = events[Int(work[index].event)]
+        for index in 0..<count where items[index].slot != RowIndex.none && items[index].bit == 0 {
+            let event = events[Int(items[index].event)]
             guard case .preferenceSet = event.kind, event.device.rawValue != 0 else { continue }
             if case .none = event.valueKind { continue }
-            otherPreferences.set(event, &work[index])
+            otherPreferences.set(event, &items[index])
         }
     }
 
     /// Finds the bins of the numbers that devices preferred before, and asks for all rows of what they did.
-    private func findOld(_ work: inout MutableSpan<Work>, _ count: Int) {
+    private func findOld(_ items: inout MutableSpan<FoldItem>, _ count: Int) {
         var hasUnknown = false
-        for index in 0..<count where work[index].change == .moved {
-            switch work[index].oldKind {
-            case .symbol: choices.span.prefetch(Int(work[index].oldRow))
+        for index in 0..<count where items[index].change == .changed {
+            switch items[index].oldKind {
+            case .symbol: choices.span.prefetch(Int(items[index].oldRow))
             case .whole, .real:
-                if work[index].oldRow == Work.none {
+                if items[index].oldRow == RowIndex.none {
                     hasUnknown = true
-                    binIndex.prefetch(oldBin(work[index]))
+                    binIndex.prefetch(oldBin(items[index]))
                 } else {
-                    bins.span.prefetch(Int(work[index].oldRow))
+                    bins.span.prefetch(Int(items[index].oldRow))
                 }
             case .flag, .none: break
             }
         }
         guard hasUnknown else { return }
-        for index in 0..<count where work[index].change == .moved && work[index].oldRow == Work.none {
-            guard work[index].oldKind == .whole || work[index].oldKind == .real else { continue }
-            var row = binIndex.entry(oldBin(work[index]))
+        for index in 0..<count where items[index].change == .changed && items[index].oldRow == RowIndex.none {
+            guard items[index].oldKind == .whole || items[index].oldKind == .real else { continue }
+            var row = binIndex.entry(oldBin(items[index]))
             // A number that found no room has no bin since: none is made any more.
-            if row == Work.none {
-                row = binIndex.entry(IndexTable.key(work[index].slot, UInt32(bitPattern: NumberBins.overflow)))
+            if row == RowIndex.none {
+                row = binIndex.entry(IndexTable.key(items[index].slot, UInt32(bitPattern: NumberBins.overflow)))
             }
-            work[index].oldRow = row
+            items[index].oldRow = row
             bins.span.prefetch(Int(row))
         }
     }
 
-    @inline(__always) private func oldBin(_ item: Work) -> UInt64 {
+    @inline(__always) private func oldBin(_ item: FoldItem) -> UInt64 {
         let bin = NumberBins.bin(of: item.oldKind.number(of: item.oldBits))
         return IndexTable.key(item.slot, UInt32(bitPattern: bin))
     }
 
     /// Finds the row of the choice or of the bin of numbers that an event names, or makes it.
-    private mutating func findRow(_ event: borrowing Event, _ item: inout Work) {
+    private mutating func findRow(_ event: borrowing Event, _ item: inout FoldItem) {
         let slot = Int(item.slot)
         switch event.valueKind {
         case .symbol:
@@ -74,69 +74,69 @@ extension SummaryState {
     }
 
     /// The last pass: what the events say.
-    mutating func countValues(_ events: Span<Event>, _ work: inout MutableSpan<Work>, _ count: Int) {
+    mutating func countValues(_ events: Span<Event>, _ items: inout MutableSpan<FoldItem>, _ count: Int) {
         // Ratings and faults touch other tables than preferences: they come after all of these, in their own order.
-        var others = Places()
+        var others = IndexList()
         var next = 0
         while true {
-            next = Self.countPreferences(events, &work, next..<count, &others, &todays, &choices, &bins)
+            next = Self.countPreferences(events, &items, next..<count, &others, &openDays, &choices, &bins)
             guard next < count else { break }
-            applyPreference(events[Int(work[next].event)], work[next])
+            applyPreference(events[Int(items[next].event)], items[next])
             next += 1
         }
         for index in 0..<others.count {
-            let item = work[others[index]]
+            let item = items[others[index]]
             countOther(events[Int(item.event)], item)
         }
     }
 
     /// Counts preferences, except those that are the first of their choice or number on a day. Notes ratings and
     /// faults.
-    /// - Returns: the place in `work` of the first preference that is to be counted otherwise.
+    /// - Returns: the index in `items` of the first preference that is to be counted otherwise.
     private static func countPreferences(
-        _ events: Span<Event>, _ work: inout MutableSpan<Work>, _ range: Range<Int>, _ others: inout Places,
-        _ todays: inout [AspectToday], _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
+        _ events: Span<Event>, _ items: inout MutableSpan<FoldItem>, _ range: Range<Int>, _ others: inout IndexList,
+        _ openDays: inout [OpenDay], _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
     ) -> Int {
-        var todays = todays.mutableSpan
+        var openDays = openDays.mutableSpan
         var choices = choices.mutableSpan
         var bins = bins.mutableSpan
-        for index in range where work[index].slot != Work.none {
-            let item = work[index]
+        for index in range where items[index].slot != RowIndex.none {
+            let item = items[index]
             let event = Int(item.event)
             let kind = events[event].kind
             if kind == .ratingGiven || kind == .faultSeen { others.add(index, if: true) }
             guard kind == .preferenceSet else { continue }
             let slot = Int(item.slot)
-            let new = Held(events[event].valueKind, events[event].valueBits, item.row)
-            let old = Held(item.oldKind, item.oldBits, item.oldRow)
+            let new = PreferenceValue(events[event].valueKind, events[event].valueBits, item.row)
+            let old = PreferenceValue(item.oldKind, item.oldBits, item.oldRow)
             guard item.change != .late, !old.isOther else { return index }
             switch new.kind {
             case .symbol:
-                guard item.row != Work.none, choices[Int(item.row)].dayRow == item.aspectDay else { return index }
-                choices[Int(item.row)].today &+= 1
+                guard item.row != RowIndex.none, choices[Int(item.row)].dayRow == item.aspectDay else { return index }
+                choices[Int(item.row)].unflushed &+= 1
             case .whole, .real:
-                guard todays[slot].numbersRow == item.aspectDay else { return index }
-                todays[slot].numbers.add(new.number)
+                guard openDays[slot].runDayRow == item.aspectDay else { return index }
+                openDays[slot].run.add(new.number)
             case .flag, .none: break
             }
             guard item.change != .nobody else { continue }
             let unit = events[event].unit.rawValue
-            if unit != 0, unit != todays[slot].unit { todays[slot].unit = unit }
+            if unit != 0, unit != openDays[slot].unit { openDays[slot].unit = unit }
             if item.change == .same { continue }
-            todays[slot].moves &+= item.change == .moved ? 1 : 0
-            old.count(up: false, &todays[slot], &choices, &bins)
-            new.count(up: true, &todays[slot], &choices, &bins)
+            openDays[slot].changes &+= item.change == .changed ? 1 : 0
+            old.count(up: false, &openDays[slot], &choices, &bins)
+            new.count(up: true, &openDays[slot], &choices, &bins)
         }
         return range.upperBound
     }
 
-    private mutating func countOther(_ event: borrowing Event, _ item: Work) {
+    private mutating func countOther(_ event: borrowing Event, _ item: FoldItem) {
         if event.kind == .ratingGiven { applyRating(event, item) } else { applyFault(event, item) }
     }
 
-    private mutating func applyPreference(_ event: borrowing Event, _ item: Work) {
+    private mutating func applyPreference(_ event: borrowing Event, _ item: FoldItem) {
         let slot = Int(item.slot)
-        let new = Held(event.valueKind, event.valueBits, item.row)
+        let new = PreferenceValue(event.valueKind, event.valueBits, item.row)
         switch new.kind {
         case .symbol: countChoice(item.row, slot, item.aspectDay)
         case .whole, .real: countNumber(new.number, slot, item.aspectDay)
@@ -146,64 +146,65 @@ extension SummaryState {
         if item.change == .late { aspects[slot].late += 1 }
         guard item.change != .late, item.change != .nobody else { return }
         let unit = event.unit.rawValue
-        if unit != 0 { todays[slot].unit = unit }
+        if unit != 0 { openDays[slot].unit = unit }
         guard item.change != .same else { return }
-        if item.change == .moved { todays[slot].moves &+= 1 }
-        move(Held(item.oldKind, item.oldBits, item.oldRow), slot, enter: false)
+        if item.change == .changed { openDays[slot].changes &+= 1 }
+        move(PreferenceValue(item.oldKind, item.oldBits, item.oldRow), slot, enter: false)
         move(new, slot, enter: true)
     }
 
     private mutating func countChoice(_ choice: UInt32, _ slot: Int, _ dayRow: UInt32) {
-        guard choice != Work.none else {
-            aspects[slot].otherSets += 1
-            if dayRow != Work.none { aspectDays[Int(dayRow)].otherSets.count() }
+        guard choice != RowIndex.none else {
+            aspects[slot].otherTimesSet += 1
+            if dayRow != RowIndex.none { aspectDays[Int(dayRow)].otherTimesSet.count() }
             return
         }
         let row = Int(choice)
         if choices[row].dayRow != dayRow {
-            settle(choice: row)
+            flush(choice: row)
             choices[row].dayRow = dayRow
         }
-        choices[row].today &+= 1
+        choices[row].unflushed &+= 1
     }
 
     private mutating func countNumber(_ number: Double, _ slot: Int, _ dayRow: UInt32) {
-        if todays[slot].numbersRow != dayRow {
-            settle(numbers: slot)
-            todays[slot].numbersRow = dayRow
+        if openDays[slot].runDayRow != dayRow {
+            endRun(of: slot)
+            openDays[slot].runDayRow = dayRow
         }
-        todays[slot].numbers.add(number)
+        openDays[slot].run.add(number)
     }
 
-    /// A device takes up, or gives up, a value as what it prefers now.
-    private mutating func move(_ value: Held, _ slot: Int, enter: Bool) {
+    /// A device begins to prefer a value, or no longer prefers it.
+    private mutating func move(_ value: PreferenceValue, _ slot: Int, enter: Bool) {
         if value.isOther { aspects[slot].otherNow = enter ? aspects[slot].otherNow + 1 : aspects[slot].otherNow - 1 }
-        Self.move(value, enter, &todays[slot], &choices, &bins)
+        Self.move(value, enter, &openDays[slot], &choices, &bins)
     }
 
     private static func move(
-        _ value: Held, _ enter: Bool, _ today: inout AspectToday, _ choices: inout [ChoiceRow], _ bins: inout [BinRow]
+        _ value: PreferenceValue, _ enter: Bool, _ openDay: inout OpenDay, _ choices: inout [ChoiceRow],
+        _ bins: inout [BinRow]
     ) {
         var choices = choices.mutableSpan
         var bins = bins.mutableSpan
-        value.count(up: enter, &today, &choices, &bins)
+        value.count(up: enter, &openDay, &choices, &bins)
     }
 
-    private mutating func applyRating(_ event: borrowing Event, _ item: Work) {
+    private mutating func applyRating(_ event: borrowing Event, _ item: FoldItem) {
         // Not that of an aspect for which there was no room.
-        if item.slot == Work.none, event.aspect.rawValue != 0 { return }
+        if item.slot == RowIndex.none, event.aspect.rawValue != 0 { return }
         guard let number = event.number else { return }
         let rating = Rating(number, event)
         if event.scale == 0 {
             products[Int(item.product)].rating.add(rating)
-            if item.productDay != Work.none {
+            if item.productDay != RowIndex.none {
                 touch(productDay: item.productDay)
                 Self.add(rating, &productDays[Int(item.productDay)])
             }
         }
-        guard item.slot != Work.none else { return }
+        guard item.slot != RowIndex.none else { return }
         ratings[ratingRow(Int(item.slot), event.scale)].add(rating)
-        guard event.scale == 0, item.aspectDay != Work.none else { return }
+        guard event.scale == 0, item.aspectDay != RowIndex.none else { return }
         Self.add(rating, &aspectDays[Int(item.aspectDay)])
     }
 
@@ -215,15 +216,15 @@ extension SummaryState {
     @inline(__always) private static func add(_ rating: Rating, _ row: inout AspectDayRow) {
         row.ratingCount.count()
         row.ratingSum += rating.number
-        row.histogram[min(4, max(0, rating.place))].count()
+        row.histogram[min(4, max(0, rating.bucket))].count()
     }
 
-    private mutating func applyFault(_ event: borrowing Event, _ item: Work) {
-        guard item.slot != Work.none else { return }
+    private mutating func applyFault(_ event: borrowing Event, _ item: FoldItem) {
+        guard item.slot != RowIndex.none else { return }
         let slot = Int(item.slot)
-        if event.severity > todays[slot].maxSeverity { todays[slot].maxSeverity = event.severity }
+        if event.severity > openDays[slot].maxSeverity { openDays[slot].maxSeverity = event.severity }
         guard case .symbol = event.valueKind else { return }
-        var row = item.row == Work.none ? nil : Int(item.row)
+        var row = item.row == RowIndex.none ? nil : Int(item.row)
         if row == nil { row = fault(slot, UInt32(truncatingIfNeeded: event.valueBits)) }
         guard let row else {
             aspects[slot].otherFaults += UInt64(event.count)
@@ -241,13 +242,13 @@ extension SummaryState {
     /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %; and
     /// their mean.
     mutating func refreshQuantiles(_ slot: Int) {
-        guard todays[slot].areNumbersDirty else { return }
-        todays[slot].areNumbersDirty = false
+        guard openDays[slot].areNumbersDirty else { return }
+        openDays[slot].areNumbersDirty = false
         var held: [(bin: Int32, count: UInt64, value: Double)] = []
         held.reserveCapacity(Int(aspects[slot].binCount))
         var (all, sum) = (0 as UInt64, 0.0)
         var next = aspects[slot].bins
-        while next != AspectRow.none {
+        while next != RowIndex.none {
             let row = bins[Int(next)]
             all += row.count
             sum += row.sum
@@ -260,13 +261,13 @@ extension SummaryState {
         held.sort { $0.bin < $1.bin }
         let total = held.reduce(0) { $0 + $1.count }
         guard total > 0 else { return }
-        for (place, percent) in [5, 25, 50, 75, 95].enumerated() {
+        for (index, percent) in [5, 25, 50, 75, 95].enumerated() {
             let rank = (total - 1) * UInt64(percent) / 100
             var seen: UInt64 = 0
             for bin in held {
                 seen += bin.count
                 if seen > rank {
-                    aspects[slot].quantiles[place] = bin.value
+                    aspects[slot].quantiles[index] = bin.value
                     break
                 }
             }
@@ -274,8 +275,8 @@ extension SummaryState {
     }
 }
 
-/// What a device holds, or held.
-private struct Held: BitwiseCopyable {
+/// A value that a device prefers, or preferred.
+private struct PreferenceValue: BitwiseCopyable {
     let kind: Event.ValueKind
     let bits: UInt64
     let row: UInt32
@@ -285,27 +286,27 @@ private struct Held: BitwiseCopyable {
     }
 
     /// Whether it is a choice that counts among the others.
-    @inline(__always) var isOther: Bool { kind == .symbol && row == Work.none }
+    @inline(__always) var isOther: Bool { kind == .symbol && row == RowIndex.none }
 
     @inline(__always) var number: Double { kind.number(of: bits) }
 
     /// One device more, or one less, holds it.
     @inline(__always)
     func count(
-        up: Bool, _ today: inout AspectToday, _ choices: inout MutableSpan<ChoiceRow>, _ bins: inout MutableSpan<BinRow>
+        up: Bool, _ openDay: inout OpenDay, _ choices: inout MutableSpan<ChoiceRow>, _ bins: inout MutableSpan<BinRow>
     ) {
         switch kind {
         case .symbol:
-            today.choosing = up ? today.choosing &+ 1 : today.choosing &- 1
-            guard row != Work.none else { return }
+            openDay.choosing = up ? openDay.choosing &+ 1 : openDay.choosing &- 1
+            guard row != RowIndex.none else { return }
             choices[Int(row)].now = up ? choices[Int(row)].now &+ 1 : choices[Int(row)].now &- 1
         case .whole, .real:
-            today.numbering = up ? today.numbering &+ 1 : today.numbering &- 1
-            today.areNumbersDirty = true
-            guard row != Work.none else { return }
+            openDay.numbering = up ? openDay.numbering &+ 1 : openDay.numbering &- 1
+            openDay.areNumbersDirty = true
+            guard row != RowIndex.none else { return }
             bins[Int(row)].add(number, up: up)
-        case .flag where bits != 0: today.flagsOn = up ? today.flagsOn &+ 1 : today.flagsOn &- 1
-        case .flag: today.flagsOff = up ? today.flagsOff &+ 1 : today.flagsOff &- 1
+        case .flag where bits != 0: openDay.flagsOn = up ? openDay.flagsOn &+ 1 : openDay.flagsOn &- 1
+        case .flag: openDay.flagsOff = up ? openDay.flagsOff &+ 1 : openDay.flagsOff &- 1
         case .none: break
         }
     }
@@ -323,8 +324,8 @@ extension BinRow {
 struct Rating: BitwiseCopyable {
     let number: Double
     let isTop: Bool
-    /// The place in the histogram; -1 for a rating outside its scale.
-    let place: Int
+    /// The bucket of the histogram; -1 for a rating outside its scale.
+    let bucket: Int
 
     @inline(__always) init(_ number: Double, _ event: borrowing Event) {
         let scale = event.scale
@@ -335,9 +336,9 @@ struct Rating: BitwiseCopyable {
         self.number = number
         isTop = number >= (scale == 10 ? 9 : lowest + 0.75 * span)
         if above >= 0, above <= span {
-            place = span <= 10 ? Int(above + 0.5) : Int(above / span * 10 + 0.5)
+            bucket = span <= 10 ? Int(above + 0.5) : Int(above / span * 10 + 0.5)
         } else {
-            place = -1
+            bucket = -1
         }
     }
 }
@@ -347,6 +348,6 @@ extension RatingRow {
         count &+= 1
         sum += rating.number
         if rating.isTop { top &+= 1 }
-        if rating.place >= 0 { histogram[rating.place] &+= 1 }
+        if rating.bucket >= 0 { histogram[rating.bucket] &+= 1 }
     }
 }

@@ -9,7 +9,7 @@ extension SummaryState {
         if product >= products.count { growProducts(to: product) }
         products[product].isDirty = true
         products[product].isKnown = true
-        changes.products.append(UInt32(product))
+        dirty.products.append(UInt32(product))
     }
 
     mutating func growProducts(to product: Int) {
@@ -35,7 +35,7 @@ extension SummaryState {
         products[product].aspectCount += 1
         slotIndex.insert(key, aspects.count)
         aspects.appendRow(row)
-        todays.appendRow(AspectToday(row))
+        openDays.appendRow(OpenDay(row))
         return aspects.count - 1
     }
 
@@ -81,28 +81,28 @@ extension SummaryState {
     }
 
     /// The row of a choice; nil when it counts among the others.
-    @inline(__always) mutating func choice(_ slot: Int, _ word: UInt32) -> Int? {
-        let key = IndexTable.key(UInt32(slot), word)
+    @inline(__always) mutating func choice(_ slot: Int, _ symbol: UInt32) -> Int? {
+        let key = IndexTable.key(UInt32(slot), symbol)
         if let row = choiceIndex.find(key) { return row }
-        guard aspects[slot].wordCount < UInt32(ProjectionLimits.wordsPerAspect) else { return nil }
-        aspects[slot].wordCount += 1
+        guard aspects[slot].choiceCount < UInt32(ProjectionLimits.symbolsPerAspect) else { return nil }
+        aspects[slot].choiceCount += 1
         var row = ChoiceRow()
-        row.word = word
-        row.next = aspects[slot].words
-        aspects[slot].words = UInt32(choices.count)
+        row.symbol = symbol
+        row.next = aspects[slot].choices
+        aspects[slot].choices = UInt32(choices.count)
         choiceIndex.insert(key, choices.count)
         choices.appendRow(row)
         return choices.count - 1
     }
 
     /// The row of a fault code; nil when it counts among the others.
-    mutating func fault(_ slot: Int, _ word: UInt32) -> Int? {
-        let key = IndexTable.key(UInt32(slot), word)
+    mutating func fault(_ slot: Int, _ symbol: UInt32) -> Int? {
+        let key = IndexTable.key(UInt32(slot), symbol)
         if let row = faultIndex.find(key) { return row }
-        guard aspects[slot].faultCount < UInt32(ProjectionLimits.wordsPerAspect) else { return nil }
+        guard aspects[slot].faultCount < UInt32(ProjectionLimits.symbolsPerAspect) else { return nil }
         aspects[slot].faultCount += 1
         var row = FaultRow()
-        row.word = word
+        row.symbol = symbol
         row.next = aspects[slot].faults
         aspects[slot].faults = UInt32(faults.count)
         faultIndex.insert(key, faults.count)
@@ -140,29 +140,29 @@ extension SummaryState {
 
     /// The row of a rating scale of an aspect.
     mutating func ratingRow(_ slot: Int, _ scale: UInt8) -> Int {
-        var row = todays[slot].ratings
-        while row != AspectRow.none {
+        var row = openDays[slot].ratings
+        while row != RowIndex.none {
             if ratings[Int(row)].scale == scale { return Int(row) }
             row = ratings[Int(row)].next
         }
         var new = RatingRow()
         new.scale = scale
-        new.next = todays[slot].ratings
-        todays[slot].ratings = UInt32(ratings.count)
+        new.next = openDays[slot].ratings
+        openDays[slot].ratings = UInt32(ratings.count)
         ratings.appendRow(new)
         return ratings.count - 1
     }
 
-    /// The row of a choice's sets on one day.
-    mutating func dayWord(_ dayRow: Int, _ word: UInt32) -> Int {
-        let key = IndexTable.key(UInt32(dayRow), word)
-        if let row = dayWordIndex.find(key) { return row }
-        var row = DayWordRow()
-        row.word = word
-        row.next = aspectDays[dayRow].words
-        aspectDays[dayRow].words = UInt32(dayWords.count)
-        dayWordIndex.insert(key, dayWords.count)
-        dayWords.appendRow(row)
-        return dayWords.count - 1
+    /// The row of a choice on one day.
+    mutating func dayChoice(_ dayRow: Int, _ symbol: UInt32) -> Int {
+        let key = IndexTable.key(UInt32(dayRow), symbol)
+        if let row = dayChoiceIndex.find(key) { return row }
+        var row = DayChoiceRow()
+        row.symbol = symbol
+        row.next = aspectDays[dayRow].choices
+        aspectDays[dayRow].choices = UInt32(dayChoices.count)
+        dayChoiceIndex.insert(key, dayChoices.count)
+        dayChoices.appendRow(row)
+        return dayChoices.count - 1
     }
 }

@@ -25,7 +25,7 @@ package struct SummaryState: Sendable {
     var productDayCustomers: [DistinctCount] = []
     var aspects: [AspectRow] = []
     /// One for each aspect; with nothing in it when a snapshot is written.
-    var todays: [AspectToday] = []
+    var openDays: [OpenDay] = []
     var aspectDays: [AspectDayRow] = []
     var devices: [DeviceRow] = []
     /// The window of the epoch before each device's latest; as many as `devices`, and seldom looked at.
@@ -38,7 +38,7 @@ package struct SummaryState: Sendable {
     var choices: [ChoiceRow] = []
     var faults: [FaultRow] = []
     var bins: [BinRow] = []
-    var dayWords: [DayWordRow] = []
+    var dayChoices: [DayChoiceRow] = []
 
     /// Indexes over the rows above; rebuilt from them after a restart.
     var slotIndex = IndexTable()
@@ -47,36 +47,36 @@ package struct SummaryState: Sendable {
     var choiceIndex = IndexTable()
     var faultIndex = IndexTable()
     var binIndex = IndexTable()
-    var dayWordIndex = IndexTable()
+    var dayChoiceIndex = IndexTable()
     var customerIndex = IndexTable()
     /// (slot, device) and (slot, customer) of aspects that have no bit in the masks.
     var wideDevices = PairSet()
     var wideCustomers = PairSet()
 
     /// Room for what the passes over a window of events tell each other (Folding.swift).
-    var work = [Work](repeating: Work(), count: Self.windowEvents)
-    var found = [Found](repeating: Found(), count: Self.windowEvents)
-    /// Members for the sets of products' days, until they are settled.
+    var items = [FoldItem](repeating: FoldItem(), count: Self.windowEvents)
+    var lookups = [RowLookup](repeating: RowLookup(), count: Self.windowEvents)
+    /// Members for the sets of products' days, until they are flushed.
     var dayDevices = DayMembers()
     var dayCustomers = DayMembers()
-    /// Events folded since all aspects were settled.
-    var unsettled = 0
+    /// Events folded since all aspects were flushed.
+    var unflushedEvents = 0
 
     /// What a snapshot holds apart from the rows of devices, until `reindex`.
     var restoredDedupe = DedupeTable()
     var restoredPreferences: [Preference] = []
 
     /// What the next checkpoint has to write.
-    var changes = Changes()
+    var dirty = DirtyRows()
 
     package init() {}
 
     /// Rows changed since the last checkpoint.
-    struct Changes: Sendable {
+    struct DirtyRows: Sendable {
         var products: [UInt32] = []
         var productDays: [UInt32] = []
         var aspects: [UInt32] = []
-        var words: [Symbol] = []
+        var symbols: [Symbol] = []
         var texts: [PendingText] = []
         var textBytes: [UInt8] = []
         /// When there are so many texts, or bytes of them, those that later ones have pushed out are forgotten.
@@ -85,9 +85,9 @@ package struct SummaryState: Sendable {
     }
 
     /// The number of rows that a checkpoint would write now.
-    package var dirtyRows: Int {
-        changes.products.count + changes.productDays.count + changes.aspects.count
-            + changes.words.count + changes.texts.count
+    package var dirtyRowCount: Int {
+        dirty.products.count + dirty.productDays.count + dirty.aspects.count
+            + dirty.symbols.count + dirty.texts.count
     }
 
     /// Folds a block. Events before `offset` were folded already and are passed over; a block that begins after it
@@ -115,16 +115,16 @@ package struct SummaryState: Sendable {
     }
 
     /// Everything changed is written.
-    mutating func clearChanges() {
-        for index in changes.products { products[Int(index)].isDirty = false }
-        for index in changes.productDays { productDays[Int(index)].isDirty = false }
-        for index in changes.aspects { todays[Int(index)].isDirty = false }
-        changes = Changes()
+    mutating func clearDirty() {
+        for index in dirty.products { products[Int(index)].isDirty = false }
+        for index in dirty.productDays { productDays[Int(index)].isDirty = false }
+        for index in dirty.aspects { openDays[Int(index)].isDirty = false }
+        dirty = DirtyRows()
     }
 
     mutating func restore(offset: Offset) { self.offset = offset }
 
     private mutating func note(_ definitions: Definitions) {
-        for symbol in definitions.symbols where symbol.kind != .type { changes.words.append(symbol) }
+        for symbol in definitions.symbols where symbol.kind != .type { dirty.symbols.append(symbol) }
     }
 }

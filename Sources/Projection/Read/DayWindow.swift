@@ -36,7 +36,7 @@ package enum WindowGap: String, CaseIterable, Sendable {
     case quarantined
     case missing
     case duplicates
-    case unfiled
+    case overflow = "unfiled"
     case first
     case last
     case topShare = "rating.top_share"
@@ -45,7 +45,7 @@ package enum WindowGap: String, CaseIterable, Sendable {
     case aspectFirst = "aspects.first"
     case aspectLast = "aspects.last"
     case preferenceDevices = "aspects.preference.devices"
-    case moves = "aspects.preference.moves"
+    case changes = "aspects.preference.moves"
     /// Which of `true` and `false` was set how often.
     case flags = "aspects.preference.flags"
     case numberDevices = "aspects.preference.numbers.devices"

@@ -47,7 +47,7 @@ package struct ProductSummary: Sendable, Equatable {
     package var missing: Int? = 0
     package var duplicates: Int? = 0
     /// Events of aspects beyond `ProjectionLimits.aspectsPerProduct`: counted here, and for no aspect.
-    package var unfiled: Int? = 0
+    package var overflow: Int? = 0
     /// Of the events counted; nil in a window.
     package var first: Timestamp?
     package var last: Timestamp?
@@ -91,15 +91,15 @@ package struct AspectSummary: Sendable, Equatable {
 /// What is preferred for one aspect.
 package struct PreferenceSummary: Sendable, Equatable {
     /// Preference events.
-    package var sets = 0
+    package var timesSet = 0
     /// Those that changed what their device had said before; nil in a window that cannot know it.
-    package var moves: Int?
+    package var changes: Int?
     /// Devices whose preference is known now; nil in a window.
     package var devices: Int?
-    /// Most devices first; in a window, most sets first.
+    /// Most devices first; in a window, those set most often first.
     package var choices: [ChoiceSummary] = []
-    /// In a window: sets of `true` or `false`, of which only the number is known.
-    package var flagSets = 0
+    /// In a window: how often `true` or `false` was set; which of them is not known.
+    package var flagTimesSet = 0
     package var numbers: NumberSummary?
 }
 
@@ -108,10 +108,10 @@ package struct ChoiceSummary: Sendable, Equatable {
     package var value: String
     /// Devices that hold it now; in a window nil.
     package var devices: Int?
-    /// The part of the devices, or in a window of the sets, that is this choice; 0 ... 1.
+    /// The part of the devices that prefer it, or in a window of the events that set it; 0 ... 1.
     package var share: Double
     /// How often it was set; nil for flags.
-    package var sets: Int?
+    package var timesSet: Int?
 }
 
 /// Numbers preferred.
@@ -123,8 +123,8 @@ package struct NumberSummary: Sendable, Equatable {
     package var quantiles: [Double] = []
     /// The mean of what the devices hold now; nil without any, and in a window.
     package var meanNow: Double?
-    /// Over all sets, not only the last of each device.
-    package var sets = 0
+    /// Over all events, not only the last of each device.
+    package var timesSet = 0
     package var mean = 0.0
     package var least = 0.0
     package var most = 0.0

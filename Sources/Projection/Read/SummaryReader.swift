@@ -103,9 +103,9 @@ package struct SummaryReader: Sendable {
 
     private static func id(_ db: Database, _ product: String) throws -> UInt32? {
         let sql = """
-            SELECT \(WordColumn.id) FROM \(WordColumn.table)
-            WHERE \(WordColumn.kind) = \(SymbolKind.product.rawValue) AND \(WordColumn.text) = \(StoredText.parameter)
-                AND \(WordColumn.id) IN (SELECT \(ProductColumn.product) FROM \(ProductColumn.table))
+            SELECT \(SymbolColumn.id) FROM \(SymbolColumn.table)
+            WHERE \(SymbolColumn.kind) = \(SymbolKind.product.rawValue) AND \(SymbolColumn.text) = \(StoredText.parameter)
+                AND \(SymbolColumn.id) IN (SELECT \(ProductColumn.product) FROM \(ProductColumn.table))
             """
         return try UInt32.fetchOne(db.cachedStatement(sql: sql), arguments: [StoredText.argument(product)])
     }
@@ -113,8 +113,8 @@ package struct SummaryReader: Sendable {
     private static func names(_ db: Database, _ kind: SymbolKind) throws -> [UInt32: String] {
         var names: [UInt32: String] = [:]
         let sql = """
-            SELECT \(WordColumn.id), \(StoredText.bytes("\(WordColumn.text)")) FROM \(WordColumn.table)
-            WHERE \(WordColumn.kind) = \(kind.rawValue)
+            SELECT \(SymbolColumn.id), \(StoredText.bytes("\(SymbolColumn.text)")) FROM \(SymbolColumn.table)
+            WHERE \(SymbolColumn.kind) = \(kind.rawValue)
             """
         let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
         while let row = try rows.next() {

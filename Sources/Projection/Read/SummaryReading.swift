@@ -44,8 +44,8 @@ struct SummaryReading {
         let key = UInt64(kind.rawValue) << 32 | UInt64(id)
         if let known = names[key] { return known }
         let sql = """
-            SELECT \(StoredText.bytes("\(WordColumn.text)")) FROM \(WordColumn.table)
-            WHERE \(WordColumn.kind) = ? AND \(WordColumn.id) = ?
+            SELECT \(StoredText.bytes("\(SymbolColumn.text)")) FROM \(SymbolColumn.table)
+            WHERE \(SymbolColumn.kind) = ? AND \(SymbolColumn.id) = ?
             """
         let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [kind.rawValue, id])
         let text = try row.map { try $0.text(0) } ?? "\(kind.name)#\(id)"

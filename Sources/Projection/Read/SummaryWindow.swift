@@ -31,7 +31,7 @@ extension SummaryReading {
         }
         leaveOut(&summary.missing, .missing, &summary.gaps)
         leaveOut(&summary.duplicates, .duplicates, &summary.gaps)
-        leaveOut(&summary.unfiled, .unfiled, &summary.gaps)
+        leaveOut(&summary.overflow, .overflow, &summary.gaps)
     }
 
     private mutating func mergeSets(_ window: ClosedRange<Day>, _ product: Row) throws {
@@ -57,8 +57,8 @@ extension SummaryReading {
 
     private mutating func sumAspects(_ window: ClosedRange<Day>) throws {
         var sums = try aspectRows().map { try WindowSum($0) }
-        var places: [UInt32: Int] = [:]
-        for (place, sum) in sums.enumerated() { places[sum.aspect] = place }
+        var indices: [UInt32: Int] = [:]
+        for (index, sum) in sums.enumerated() { indices[sum.aspect] = index }
         typealias Column = ProductDayColumn
         let sql = """
             SELECT \(Column.aspects) FROM \(Column.table) WHERE \(Column.id) BETWEEN ? AND ? ORDER BY \(Column.id)
@@ -67,8 +67,8 @@ extension SummaryReading {
         while let row = try rows.next() {
             for day in try row.arrays(Column.aspects) {
                 // A day of an aspect that is not there is damage that hides nothing.
-                guard let place = places[try day.word(AspectDayPlace.aspect)] else { continue }
-                try sums[place].add(day)
+                guard let index = indices[try day.symbol(AspectDayField.aspect)] else { continue }
+                try sums[index].add(day)
             }
         }
         sums.removeAll { !$0.hasDays }
@@ -107,30 +107,31 @@ extension SummaryReading {
 
     private mutating func preference(_ sum: WindowSum) throws -> PreferenceSummary {
         var preference = PreferenceSummary()
-        preference.sets = Int(sum.kinds.preferences)
-        preference.moves = sum.whole.moves
-        leaveOut(&preference.moves, .moves, &summary.gaps)
+        preference.timesSet = Int(sum.kinds.preferences)
+        preference.changes = sum.whole.changes
+        leaveOut(&preference.changes, .changes, &summary.gaps)
         summary.gaps.insert(.preferenceDevices)
         // Each preference is a choice, a number or a flag.
-        let others = sum.choices.values.reduce(sum.otherSets, +) + sum.numberCount
-        preference.flagSets = max(0, preference.sets - others)
-        if preference.flagSets > 0 { summary.gaps.insert(.flags) }
-        let whole = Double(max(1, preference.sets))
-        for (word, sets) in sum.choices {
+        let others = sum.choices.values.reduce(sum.otherTimesSet, +) + sum.numberCount
+        preference.flagTimesSet = max(0, preference.timesSet - others)
+        if preference.flagTimesSet > 0 { summary.gaps.insert(.flags) }
+        let whole = Double(max(1, preference.timesSet))
+        for (symbol, count) in sum.choices {
             preference.choices.append(
                 ChoiceSummary(
-                    value: try name(.value, word), devices: nil, share: Double(sets) / whole, sets: sets))
+                    value: try name(.value, symbol), devices: nil, share: Double(count) / whole, timesSet: count))
         }
-        if sum.otherSets > 0 {
+        if sum.otherTimesSet > 0 {
             preference.choices.append(
                 ChoiceSummary(
-                    value: "__other__", devices: nil, share: Double(sum.otherSets) / whole, sets: sum.otherSets))
+                    value: "__other__", devices: nil, share: Double(sum.otherTimesSet) / whole,
+                    timesSet: sum.otherTimesSet))
         }
-        preference.choices.sort { ($1.sets ?? 0, $0.value) < ($0.sets ?? 0, $1.value) }
+        preference.choices.sort { ($1.timesSet ?? 0, $0.value) < ($0.timesSet ?? 0, $1.value) }
         if sum.numberCount > 0 {
             var numbers = NumberSummary()
             numbers.unit = sum.unit == 0 ? nil : try name(.unit, sum.unit)
-            numbers.sets = sum.numberCount
+            numbers.timesSet = sum.numberCount
             numbers.mean = sum.numberSum / Double(sum.numberCount)
             numbers.least = sum.least
             numbers.most = sum.most
@@ -183,7 +184,7 @@ extension RatingSummary {
 private struct WindowSum {
     /// What is known of the aspect from the log's beginning on.
     struct Whole {
-        var moves: Int? = 0
+        var changes: Int? = 0
         var maxSeverity: Int? = 0
         var hasCodes = false
         /// Whether the histogram tells how many ratings are 4 or 5: one of 3.5, which is neither, counts there as 4.
@@ -197,7 +198,7 @@ private struct WindowSum {
     private(set) var kinds = KindCounts()
     private(set) var useTotal = 0
     private(set) var faultTotal = 0
-    private(set) var otherSets = 0
+    private(set) var otherTimesSet = 0
     private(set) var choices: [UInt32: Int] = [:]
     private(set) var numberCount = 0
     private(set) var numberSum = 0.0
@@ -213,46 +214,46 @@ private struct WindowSum {
         aspect = try row.value(AspectColumn.aspect)
         unit = try row.value(AspectColumn.unit)
         let counts = NumberArray(try row.value(AspectColumn.counts))
-        whole.moves = try counts.count(AspectPlace.moves)
-        whole.maxSeverity = counts.total(AspectPlace.maxSeverity)
+        whole.changes = try counts.count(AspectField.changes)
+        whole.maxSeverity = counts.total(AspectField.maxSeverity)
         let codes = try row.arrays(AspectColumn.codes)
-        let others = counts.total(AspectPlace.otherFaults)
+        let others = counts.total(AspectField.otherFaults)
         whole.hasCodes = !codes.isEmpty || others > 0
-        for scale in try row.arrays(AspectColumn.scales) where try scale.count(ScalePlace.scale) == 0 {
+        for scale in try row.arrays(AspectColumn.scales) where try scale.count(ScaleField.scale) == 0 {
             let histogram = try scale.arrays.first?.counts() ?? []
-            let top = scale.number(ScalePlace.top)
+            let top = scale.number(ScaleField.top)
             whole.isTopOfRatingsKnown = histogram.count == 5 && Double(histogram[3] + histogram[4]) == top
         }
     }
 
     mutating func add(_ counts: NumberArray) throws {
         hasDays = true
-        kinds.add(try KindCounts(counts, from: AspectDayPlace.preferences))
-        useTotal = plus(useTotal, counts.total(AspectDayPlace.useTotal))
-        faultTotal = plus(faultTotal, counts.total(AspectDayPlace.faultTotal))
-        otherSets += try counts.count(AspectDayPlace.otherSets)
-        for choice in counts.array(AspectDayPlace.choices)?.arrays ?? [] {
-            choices[try choice.word(DayChoicePlace.word), default: 0] += try choice.count(DayChoicePlace.sets)
+        kinds.add(try KindCounts(counts, from: AspectDayField.preferences))
+        useTotal = plus(useTotal, counts.total(AspectDayField.useTotal))
+        faultTotal = plus(faultTotal, counts.total(AspectDayField.faultTotal))
+        otherTimesSet += try counts.count(AspectDayField.otherTimesSet)
+        for choice in counts.array(AspectDayField.choices)?.arrays ?? [] {
+            choices[try choice.symbol(DayChoiceField.symbol), default: 0] += try choice.count(DayChoiceField.timesSet)
         }
-        if let ratings = counts.array(AspectDayPlace.rating) {
-            ratingCount += try ratings.count(DayRatingPlace.count)
-            ratingSum += ratings.number(DayRatingPlace.sum)
-            for (step, place) in DayRatingPlace.histogram.enumerated() {
-                histogram[step] += try ratings.count(at: place)
+        if let ratings = counts.array(AspectDayField.rating) {
+            ratingCount += try ratings.count(DayRatingField.count)
+            ratingSum += ratings.number(DayRatingField.sum)
+            for (bucket, index) in DayRatingField.histogram.enumerated() {
+                histogram[bucket] += try ratings.count(at: index)
             }
         }
-        if let numbers = counts.array(AspectDayPlace.numbers), !numbers.numbers.isEmpty {
-            numberCount += try numbers.count(DayNumberPlace.count)
-            numberSum += numbers.number(DayNumberPlace.sum)
-            least = min(least, numbers.number(DayNumberPlace.least))
-            most = max(most, numbers.number(DayNumberPlace.most))
+        if let numbers = counts.array(AspectDayField.numbers), !numbers.numbers.isEmpty {
+            numberCount += try numbers.count(DayNumberField.count)
+            numberSum += numbers.number(DayNumberField.sum)
+            least = min(least, numbers.number(DayNumberField.least))
+            most = max(most, numbers.number(DayNumberField.most))
         }
     }
 
     mutating func addRatings(of other: WindowSum) {
         ratingCount += other.ratingCount
         ratingSum += other.ratingSum
-        for place in 0..<5 { histogram[place] += other.histogram[place] }
+        for bucket in 0..<5 { histogram[bucket] += other.histogram[bucket] }
     }
 
     func rating(overall: Double?, isTopKnown: Bool) -> RatingSummary? {

@@ -4,22 +4,22 @@ import Events
 import SQLite
 
 /// An array of `AspectColumn.choices`.
-enum ChoicePlace: Int, ArrayPlace {
-    case word
+enum ChoiceField: Int, ArrayField {
+    case symbol
     case devices
-    case sets
+    case timesSet
 }
 
 /// An array of `AspectColumn.codes`.
-enum FaultPlace: Int, ArrayPlace {
-    case word
+enum FaultField: Int, ArrayField {
+    case symbol
     case events
     case total
     case maxSeverity
 }
 
 /// An array of `AspectColumn.scales`.
-enum ScalePlace: Int, ArrayPlace {
+enum ScaleField: Int, ArrayField {
     case scale
     case count
     case sum
@@ -32,19 +32,19 @@ enum ScalePlace: Int, ArrayPlace {
 
 extension RowInserter {
     mutating func addChoices(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.words, of: state.choices, ChoicePlace.self) { choice, place, json in
-            switch place {
-            case .word: json.addNumber(UInt64(choice.word))
+        addArrays(row.choices, of: state.choices, ChoiceField.self) { choice, field, json in
+            switch field {
+            case .symbol: json.addNumber(UInt64(choice.symbol))
             case .devices: json.addNumber(choice.now)
-            case .sets: json.addNumber(choice.sets)
+            case .timesSet: json.addNumber(choice.timesSet)
             }
         }
     }
 
     mutating func addFaults(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.faults, of: state.faults, FaultPlace.self) { fault, place, json in
-            switch place {
-            case .word: json.addNumber(UInt64(fault.word))
+        addArrays(row.faults, of: state.faults, FaultField.self) { fault, field, json in
+            switch field {
+            case .symbol: json.addNumber(UInt64(fault.symbol))
             case .events: json.addNumber(fault.events)
             case .total: json.addNumber(fault.times)
             case .maxSeverity: json.addNumber(UInt64(fault.severity))
@@ -53,8 +53,8 @@ extension RowInserter {
     }
 
     mutating func addRatings(_ state: borrowing SummaryState, _ row: borrowing AspectRow) {
-        addArrays(row.ratings, of: state.ratings, ScalePlace.self, more: RatingRow.places) { rating, place, json in
-            switch place {
+        addArrays(row.ratings, of: state.ratings, ScaleField.self, more: RatingRow.mostBuckets) { rating, field, json in
+            switch field {
             case .scale: json.addNumber(UInt64(rating.scale))
             case .count: json.addNumber(rating.count)
             case .sum: json.addNumber(rating.sum)
@@ -63,7 +63,7 @@ extension RowInserter {
             case .topHigh: json.addNumber(wilsonBounds(rating.top, of: rating.count).high)
             case .histogram:
                 json.openArray()
-                for place in 0..<histogramPlaces(rating.scale) { json.addNumber(rating.histogram[place]) }
+                for bucket in 0..<histogramBuckets(rating.scale) { json.addNumber(rating.histogram[bucket]) }
                 json.closeArray()
             }
         }
@@ -72,8 +72,8 @@ extension RowInserter {
 
 extension SummaryReading {
     func rating(_ scale: NumberArray) throws -> RatingSummary {
-        let (number, count) = (try scale.count(ScalePlace.scale), try scale.count(ScalePlace.count))
-        let sum = scale.number(ScalePlace.sum)
+        let (number, count) = (try scale.count(ScaleField.scale), try scale.count(ScaleField.count))
+        let sum = scale.number(ScaleField.sum)
         let whole = Double(max(1, count))
         var adjusted: Double?
         if number == 0, let overall = summary.rating {
@@ -82,7 +82,7 @@ extension SummaryReading {
         }
         return RatingSummary(
             scale: SummarySchema.scaleName(number), count: count, mean: sum / whole, adjusted: adjusted,
-            topShare: scale.number(ScalePlace.top) / whole, topLow: scale.number(ScalePlace.topLow),
-            topHigh: scale.number(ScalePlace.topHigh), histogram: try scale.arrays.first?.counts() ?? [])
+            topShare: scale.number(ScaleField.top) / whole, topLow: scale.number(ScaleField.topLow),
+            topHigh: scale.number(ScaleField.topHigh), histogram: try scale.arrays.first?.counts() ?? [])
     }
 }

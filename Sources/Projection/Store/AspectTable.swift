@@ -43,7 +43,7 @@ enum AspectColumn: String, TableColumn {
 }
 
 /// The array of `AspectColumn.counts`.
-enum AspectPlace: Int, ArrayPlace {
+enum AspectField: Int, ArrayField {
     case preferences
     case ratings
     case uses
@@ -57,8 +57,8 @@ enum AspectPlace: Int, ArrayPlace {
     case flagsOff
     case numbering
     case otherNow
-    case otherSets
-    case moves
+    case otherTimesSet
+    case changes
     case late
     case numberCount
     case useTotal
@@ -71,42 +71,42 @@ enum AspectPlace: Int, ArrayPlace {
 
 extension AspectColumn {
     private static let named = "\(SummarySchema.product), \(SummarySchema.aspect)"
-    private static let now = [AspectPlace.choosing, .flagsOn, .flagsOff, .numbering].map(\.sql).joined(separator: " + ")
+    private static let now = [AspectField.choosing, .flagsOn, .flagsOff, .numbering].map(\.sql).joined(separator: " + ")
     private static let share = "nullif(\(now), 0) AS share"
 
     static let summaryView = """
-        SELECT \(named), \(SummarySchema.events(AspectPlace.preferences)), \(AspectPlace.devices.named("devices")),
-            \(AspectPlace.customers.named("customers")), \(SummarySchema.time(first)) AS first_time,
+        SELECT \(named), \(SummarySchema.events(AspectField.preferences)), \(AspectField.devices.named("devices")),
+            \(AspectField.customers.named("customers")), \(SummarySchema.time(first)) AS first_time,
             \(SummarySchema.time(last)) AS last_time, \(now) AS devices_with_preference,
-            \(AspectPlace.moves.named("moves")), \(AspectPlace.late.named("late")),
-            \(AspectPlace.useTotal.named("use_total")), \(AspectPlace.faultTotal.named("fault_total")),
-            \(AspectPlace.maxSeverity.named("max_severity"))
+            \(AspectField.changes.named("moves")), \(AspectField.late.named("late")),
+            \(AspectField.useTotal.named("use_total")), \(AspectField.faultTotal.named("fault_total")),
+            \(AspectField.maxSeverity.named("max_severity"))
         FROM \(table)
         """
 
     static let preferenceView = """
-        SELECT \(named), \(SummarySchema.name(.value, ChoicePlace.word.sql)) AS value,
-            \(ChoicePlace.devices.named("devices_now")), 1.0 * \(ChoicePlace.devices.sql) / \(share),
-            \(ChoicePlace.sets.named("sets"))
-        FROM \(table), json_each(\(choices)) AS \(ChoicePlace.array)
+        SELECT \(named), \(SummarySchema.name(.value, ChoiceField.symbol.sql)) AS value,
+            \(ChoiceField.devices.named("devices_now")), 1.0 * \(ChoiceField.devices.sql) / \(share),
+            \(ChoiceField.timesSet.named("sets"))
+        FROM \(table), json_each(\(choices)) AS \(ChoiceField.array)
         UNION ALL
-        SELECT \(named), '__other__', \(AspectPlace.otherNow.sql), 1.0 * \(AspectPlace.otherNow.sql) / \(share),
-            \(AspectPlace.otherSets.sql)
-        FROM \(table) WHERE \(AspectPlace.otherNow.sql) + \(AspectPlace.otherSets.sql) > 0
+        SELECT \(named), '__other__', \(AspectField.otherNow.sql), 1.0 * \(AspectField.otherNow.sql) / \(share),
+            \(AspectField.otherTimesSet.sql)
+        FROM \(table) WHERE \(AspectField.otherNow.sql) + \(AspectField.otherTimesSet.sql) > 0
         UNION ALL
-        SELECT \(named), 'true', \(AspectPlace.flagsOn.sql), 1.0 * \(AspectPlace.flagsOn.sql) / \(share), NULL
-        FROM \(table) WHERE \(AspectPlace.flagsOn.sql) > 0
+        SELECT \(named), 'true', \(AspectField.flagsOn.sql), 1.0 * \(AspectField.flagsOn.sql) / \(share), NULL
+        FROM \(table) WHERE \(AspectField.flagsOn.sql) > 0
         UNION ALL
-        SELECT \(named), 'false', \(AspectPlace.flagsOff.sql), 1.0 * \(AspectPlace.flagsOff.sql) / \(share), NULL
-        FROM \(table) WHERE \(AspectPlace.flagsOff.sql) > 0
+        SELECT \(named), 'false', \(AspectField.flagsOff.sql), 1.0 * \(AspectField.flagsOff.sql) / \(share), NULL
+        FROM \(table) WHERE \(AspectField.flagsOff.sql) > 0
         """
 
     static let numericView = """
-        SELECT \(named), \(SummarySchema.unit), \(AspectPlace.numbering.named("devices_now")), \(p5), \(p25), \(p50),
-            \(p75), \(p95), \(AspectPlace.numberCount.named("sets")),
-            \(numberSum) / \(AspectPlace.numberCount.sql) AS mean, \(numberLeast) AS least, \(numberMost) AS most,
+        SELECT \(named), \(SummarySchema.unit), \(AspectField.numbering.named("devices_now")), \(p5), \(p25), \(p50),
+            \(p75), \(p95), \(AspectField.numberCount.named("sets")),
+            \(numberSum) / \(AspectField.numberCount.sql) AS mean, \(numberLeast) AS least, \(numberMost) AS most,
             \(meanNow)
-        FROM \(table) WHERE \(AspectPlace.numberCount.sql) > 0
+        FROM \(table) WHERE \(AspectField.numberCount.sql) > 0
         """
 
     static let ratingView = """
@@ -116,35 +116,35 @@ extension AspectColumn {
             1.0 * top / ratings AS top_share, top_low, top_high, histogram
         FROM (
             SELECT \(SummarySchema.name(.product, "a.product")) AS product,
-                \(SummarySchema.name(.aspect, "a.aspect")) AS aspect, \(ScalePlace.scale.sql) AS "scale",
-                \(ScalePlace.count.sql) AS ratings, \(ScalePlace.sum.sql) AS sum, \(ScalePlace.top.sql) AS top,
-                \(ScalePlace.topLow.sql) AS top_low, \(ScalePlace.topHigh.sql) AS top_high,
-                \(ScalePlace.histogram.sql) AS histogram,
+                \(SummarySchema.name(.aspect, "a.aspect")) AS aspect, \(ScaleField.scale.sql) AS "scale",
+                \(ScaleField.count.sql) AS ratings, \(ScaleField.sum.sql) AS sum, \(ScaleField.top.sql) AS top,
+                \(ScaleField.topLow.sql) AS top_low, \(ScaleField.topHigh.sql) AS top_high,
+                \(ScaleField.histogram.sql) AS histogram,
                 p.\(ProductColumn.ratingSum) / nullif(p.\(ProductColumn.ratingCount), 0) AS product_mean
             FROM \(table) AS a JOIN \(ProductColumn.table) AS p USING (product),
-                json_each(a.\(scales)) AS \(ScalePlace.array)
+                json_each(a.\(scales)) AS \(ScaleField.array)
         )
         """
 
     static let usageView = """
-        SELECT \(named), \(AspectPlace.uses.named("events")), \(AspectPlace.useTotal.named("total"))
-        FROM \(table) WHERE \(AspectPlace.uses.sql) > 0
+        SELECT \(named), \(AspectField.uses.named("events")), \(AspectField.useTotal.named("total"))
+        FROM \(table) WHERE \(AspectField.uses.sql) > 0
         """
 
     static let faultView = """
-        SELECT \(named), \(SummarySchema.name(.value, FaultPlace.word.sql, label: "code")) AS code,
-            \(FaultPlace.events.sql) AS events, \(FaultPlace.total.sql) AS total,
-            \(FaultPlace.maxSeverity.sql) AS max_severity
-        FROM \(table), json_each(\(codes)) AS \(FaultPlace.array)
+        SELECT \(named), \(SummarySchema.name(.value, FaultField.symbol.sql, label: "code")) AS code,
+            \(FaultField.events.sql) AS events, \(FaultField.total.sql) AS total,
+            \(FaultField.maxSeverity.sql) AS max_severity
+        FROM \(table), json_each(\(codes)) AS \(FaultField.array)
         UNION ALL
-        SELECT \(named), '__other__', NULL, \(AspectPlace.otherFaults.sql), NULL
-        FROM \(table) WHERE \(AspectPlace.otherFaults.sql) > 0
+        SELECT \(named), '__other__', NULL, \(AspectField.otherFaults.sql), NULL
+        FROM \(table) WHERE \(AspectField.otherFaults.sql) > 0
         """
 }
 
 extension CheckpointWriter {
     func writeAspects(_ state: inout SummaryState) throws {
-        var keys = state.changes.aspects.map { slot in
+        var keys = state.dirty.aspects.map { slot in
             SortKey(key: SummarySchema.aspectKey(state.aspects[Int(slot)]), row: slot)
         }
         keys.sortByKey()
@@ -156,14 +156,14 @@ extension CheckpointWriter {
     private static func addAspects(
         _ keys: [SortKey], _ state: inout SummaryState, _ columns: [AspectColumn], to rows: inout RowInserter
     ) throws {
-        for (place, key) in keys.enumerated() {
-            if place % Chains.capacity == 0 {
-                state.prefetchToWrite(keys[place..<min(keys.count, place + Chains.capacity)])
+        for (index, key) in keys.enumerated() {
+            if index % LinkedRows.capacity == 0 {
+                state.prefetchToWrite(keys[index..<min(keys.count, index + LinkedRows.capacity)])
             }
             let slot = Int(key.row)
             state.refreshQuantiles(slot)
             let row = state.aspects[slot]
-            let numbers = row.numbers.with(row.stint)
+            let numbers = row.numbers.with(row.run)
             for column in columns { rows.add(column, of: key.key, row, numbers, state) }
             try rows.endRow()
         }
@@ -193,17 +193,17 @@ extension RowInserter {
         case .p75: add(row.quantiles[3], if: row.numbering > 0)
         case .p95: add(row.quantiles[4], if: row.numbering > 0)
         case .meanNow: add(row.meanNow, if: row.numbering > 0)
-        case .choices: if row.words == AspectRow.none { addNull() } else { addChoices(state, row) }
-        case .codes: if row.faults == AspectRow.none { addNull() } else { addFaults(state, row) }
-        case .scales: if row.ratings == AspectRow.none { addNull() } else { addRatings(state, row) }
+        case .choices: if row.choices == RowIndex.none { addNull() } else { addChoices(state, row) }
+        case .codes: if row.faults == RowIndex.none { addNull() } else { addFaults(state, row) }
+        case .scales: if row.ratings == RowIndex.none { addNull() } else { addRatings(state, row) }
         }
     }
 
     private mutating func addCounts(_ row: AspectRow, _ numbers: NumberSum) {
-        addArray(AspectPlace.self) { place, json in
-            switch place {
+        addArray(AspectField.self) { field, json in
+            switch field {
             case .preferences, .ratings, .uses, .texts, .faults, .others:
-                json.addNumber(row.kinds[place.after(.preferences)])
+                json.addNumber(row.kinds[field.after(.preferences)])
             case .devices: json.addNumber(row.devices)
             case .customers: json.addNumber(row.customers)
             case .choosing: json.addNumber(row.choosing)
@@ -211,8 +211,8 @@ extension RowInserter {
             case .flagsOff: json.addNumber(row.flagsOff)
             case .numbering: json.addNumber(row.numbering)
             case .otherNow: json.addNumber(row.otherNow)
-            case .otherSets: json.addNumber(row.otherSets)
-            case .moves: json.addNumber(row.moves)
+            case .otherTimesSet: json.addNumber(row.otherTimesSet)
+            case .changes: json.addNumber(row.changes)
             case .late: json.addNumber(row.late)
             case .numberCount: json.addNumber(numbers.count)
             // SQLite's numbers end here.
@@ -240,14 +240,14 @@ extension SummaryReading {
     private mutating func aspect(_ row: Row) throws -> AspectSummary {
         var aspect = AspectSummary(aspect: try name(.aspect, try row.value(AspectColumn.aspect)))
         let counts = NumberArray(try row.value(AspectColumn.counts))
-        aspect.kinds = try KindCounts(counts, from: AspectPlace.preferences)
-        aspect.devices = try counts.count(AspectPlace.devices)
-        aspect.customers = try counts.count(AspectPlace.customers)
+        aspect.kinds = try KindCounts(counts, from: AspectField.preferences)
+        aspect.devices = try counts.count(AspectField.devices)
+        aspect.customers = try counts.count(AspectField.customers)
         aspect.first = try row.time(AspectColumn.first)
         aspect.last = try row.time(AspectColumn.last)
-        aspect.useTotal = counts.total(AspectPlace.useTotal)
-        aspect.faultTotal = counts.total(AspectPlace.faultTotal)
-        aspect.maxSeverity = counts.total(AspectPlace.maxSeverity)
+        aspect.useTotal = counts.total(AspectField.useTotal)
+        aspect.faultTotal = counts.total(AspectField.faultTotal)
+        aspect.maxSeverity = counts.total(AspectField.maxSeverity)
         if aspect.kinds.preferences > 0 { aspect.preference = try preference(row, counts) }
         for scale in try row.arrays(AspectColumn.scales) {
             aspect.ratings.append(try rating(scale))
@@ -257,10 +257,11 @@ extension SummaryReading {
         for code in try row.arrays(AspectColumn.codes) {
             faults.append(
                 FaultSummary(
-                    code: try name(.value, try code.word(FaultPlace.word)), events: try code.count(FaultPlace.events),
-                    total: code.total(FaultPlace.total), maxSeverity: try code.count(FaultPlace.maxSeverity)))
+                    code: try name(.value, try code.symbol(FaultField.symbol)),
+                    events: try code.count(FaultField.events),
+                    total: code.total(FaultField.total), maxSeverity: try code.count(FaultField.maxSeverity)))
         }
-        let others = counts.total(AspectPlace.otherFaults)
+        let others = counts.total(AspectField.otherFaults)
         if others > 0 {
             faults.append(FaultSummary(code: "__other__", events: nil, total: others, maxSeverity: nil))
         }
@@ -271,38 +272,40 @@ extension SummaryReading {
 
     private mutating func preference(_ row: Row, _ counts: NumberArray) throws -> PreferenceSummary {
         var preference = PreferenceSummary()
-        preference.sets = try counts.count(AspectPlace.preferences)
-        preference.moves = try counts.count(AspectPlace.moves)
-        let (on, off) = (try counts.count(AspectPlace.flagsOn), try counts.count(AspectPlace.flagsOff))
-        let devices = try counts.count(AspectPlace.choosing) + counts.count(AspectPlace.numbering) + on + off
+        preference.timesSet = try counts.count(AspectField.preferences)
+        preference.changes = try counts.count(AspectField.changes)
+        let (on, off) = (try counts.count(AspectField.flagsOn), try counts.count(AspectField.flagsOff))
+        let devices = try counts.count(AspectField.choosing) + counts.count(AspectField.numbering) + on + off
         preference.devices = devices
         let whole = Double(max(1, devices))
-        func add(_ value: String, _ devices: Int, _ sets: Int?) {
+        func add(_ value: String, _ devices: Int, _ timesSet: Int?) {
             preference.choices.append(
-                ChoiceSummary(value: value, devices: devices, share: Double(devices) / whole, sets: sets))
+                ChoiceSummary(value: value, devices: devices, share: Double(devices) / whole, timesSet: timesSet))
         }
         for choice in try row.arrays(AspectColumn.choices) {
-            let word = try name(.value, try choice.word(ChoicePlace.word))
-            add(word, try choice.count(ChoicePlace.devices), try choice.count(ChoicePlace.sets))
+            let value = try name(.value, try choice.symbol(ChoiceField.symbol))
+            add(value, try choice.count(ChoiceField.devices), try choice.count(ChoiceField.timesSet))
         }
         if on + off > 0 {
             add("true", on, nil)
             add("false", off, nil)
         }
-        let (otherNow, otherSets) = (try counts.count(AspectPlace.otherNow), try counts.count(AspectPlace.otherSets))
-        if otherNow + otherSets > 0 { add("__other__", otherNow, otherSets) }
+        let (otherNow, otherTimesSet) = (
+            try counts.count(AspectField.otherNow), try counts.count(AspectField.otherTimesSet)
+        )
+        if otherNow + otherTimesSet > 0 { add("__other__", otherNow, otherTimesSet) }
         preference.choices.sort {
-            ($1.devices ?? 0, $1.sets ?? 0, $0.value) < ($0.devices ?? 0, $0.sets ?? 0, $1.value)
+            ($1.devices ?? 0, $1.timesSet ?? 0, $0.value) < ($0.devices ?? 0, $0.timesSet ?? 0, $1.value)
         }
         preference.numbers = try numbers(row, counts)
         return preference
     }
 
     private mutating func numbers(_ row: Row, _ counts: NumberArray) throws -> NumberSummary? {
-        let count = try counts.count(AspectPlace.numberCount)
+        let count = try counts.count(AspectField.numberCount)
         guard count > 0 else { return nil }
         let (unit, devices): (UInt32, Int) = (
-            try row.value(AspectColumn.unit), try counts.count(AspectPlace.numbering)
+            try row.value(AspectColumn.unit), try counts.count(AspectField.numbering)
         )
         var numbers = NumberSummary()
         numbers.devices = devices
@@ -311,7 +314,7 @@ extension SummaryReading {
             numbers.quantiles = try AspectColumn.quantiles.map { try row.value($0) }
             numbers.meanNow = try row.value(AspectColumn.meanNow)
         }
-        numbers.sets = count
+        numbers.timesSet = count
         let sum: Double = try row.value(AspectColumn.numberSum)
         numbers.mean = sum / Double(count)
         numbers.least = try row.value(AspectColumn.numberLeast)

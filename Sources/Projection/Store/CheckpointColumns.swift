@@ -11,20 +11,20 @@ extension RowInserter {
         addText(from: start)
     }
 
-    /// A text that is an array, with what `body` writes for each place, and up to `more` numbers and brackets besides.
+    /// A text that is an array, with what `body` writes for each field, and up to `more` numbers and brackets besides.
     @inline(__always)
-    mutating func addArray<Place: ArrayPlace>(
-        _ places: Place.Type, more: Int = 0, _ body: (Place, inout OutputSpan<UInt8>) -> Void
+    mutating func addArray<Field: ArrayField>(
+        _ fields: Field.Type, more: Int = 0, _ body: (Field, inout OutputSpan<UInt8>) -> Void
     ) {
-        addArray(of: Place.allCases.count + more) { json in for place in Place.allCases { body(place, &json) } }
+        addArray(of: Field.allCases.count + more) { json in for field in Field.allCases { body(field, &json) } }
     }
 
     /// The same, not yet as a value of the row.
     @inline(__always)
-    mutating func writeArray<Place: ArrayPlace>(
-        _ places: Place.Type, more: Int = 0, _ body: (Place, inout OutputSpan<UInt8>) -> Void
+    mutating func writeArray<Field: ArrayField>(
+        _ fields: Field.Type, more: Int = 0, _ body: (Field, inout OutputSpan<UInt8>) -> Void
     ) {
-        writeArray(of: Place.allCases.count + more) { json in for place in Place.allCases { body(place, &json) } }
+        writeArray(of: Field.allCases.count + more) { json in for field in Field.allCases { body(field, &json) } }
     }
 
     @inline(__always)
@@ -36,20 +36,20 @@ extension RowInserter {
         }
     }
 
-    /// A text that is an array with an array for each row of a chain, as `addArray` writes it.
+    /// A text that is an array with an array for each row of a list, as `addArray` writes it.
     @inline(__always)
-    mutating func addArrays<Row: ChainedRow, Place: ArrayPlace>(
-        _ first: UInt32, of rows: [Row], _ places: Place.Type, more: Int = 0,
-        _ body: (Row, Place, inout OutputSpan<UInt8>) -> Void
+    mutating func addArrays<Row: LinkedRow, Field: ArrayField>(
+        _ first: UInt32, of rows: [Row], _ fields: Field.Type, more: Int = 0,
+        _ body: (Row, Field, inout OutputSpan<UInt8>) -> Void
     ) {
         let start = bytes.count
         bytes.append(UInt8(ascii: "["))
         var next = first
-        while next != AspectRow.none {
+        while next != RowIndex.none {
             let row = rows[Int(next)]
             if next != first { bytes.append(UInt8(ascii: ",")) }
-            writeArray(of: Place.allCases.count + more) { json in
-                for place in Place.allCases { body(row, place, &json) }
+            writeArray(of: Field.allCases.count + more) { json in
+                for field in Field.allCases { body(row, field, &json) }
             }
             next = row.next
         }

@@ -11,8 +11,8 @@ struct CheckpointWriter {
     init(_ db: Database) { self.db = db }
 
     func write(_ state: inout SummaryState) throws {
-        state.settle()
-        try writeWords(state)
+        state.flush()
+        try writeSymbols(state)
         try writeProducts(state)
         try writeProductDays(state)
         try writeAspects(&state)

@@ -8,7 +8,7 @@ import SQLite
 /// Words and texts of users. They may hold U+0000, where SQLite's texts end for GRDB, on their way out and in: they go
 /// as bytes, whole.
 enum StoredText {
-    /// What to select in the place of a column of texts; `Row.text` reads it.
+    /// What to select instead of a column of texts; `Row.text` reads it.
     static func bytes(_ column: String) -> String { "CAST(\(column) AS BLOB)" }
 
     /// What stands for a text in a query, and its argument.
@@ -47,8 +47,8 @@ extension Row {
 }
 
 extension KindCounts {
-    /// Events by kind, from the places of an array of which `first` is the first kind's.
-    init(_ numbers: NumberArray, from first: some ArrayPlace) throws {
+    /// Events by kind, from the fields of an array of which `first` is the first kind's.
+    init(_ numbers: NumberArray, from first: some ArrayField) throws {
         try self.init(count: { try numbers.count(at: first.rawValue + $0) })
     }
 

@@ -46,7 +46,7 @@ enum ProductDayColumn: String, TableColumn {
 }
 
 /// An array of `ProductDayColumn.aspects`, without what is empty at the end.
-enum AspectDayPlace: Int, ArrayPlace {
+enum AspectDayField: Int, ArrayField {
     case aspect
     case preferences
     case ratings
@@ -56,7 +56,7 @@ enum AspectDayPlace: Int, ArrayPlace {
     case others
     case useTotal
     case faultTotal
-    case otherSets
+    case otherTimesSet
     /// Arrays: what is known of ratings and of numbers; an array for each choice.
     case rating
     case numbers
@@ -65,8 +65,8 @@ enum AspectDayPlace: Int, ArrayPlace {
     static let array = "a"
 }
 
-/// The array of `AspectDayPlace.rating`, of ratings from 1 to 5.
-enum DayRatingPlace: Int, ArrayPlace {
+/// The array of `AspectDayField.rating`, of ratings from 1 to 5.
+enum DayRatingField: Int, ArrayField {
     case count
     case sum
     case ones
@@ -78,57 +78,57 @@ enum DayRatingPlace: Int, ArrayPlace {
     static let histogram = ones.rawValue...fives.rawValue
 }
 
-/// The array of `AspectDayPlace.numbers`.
-enum DayNumberPlace: Int, ArrayPlace {
+/// The array of `AspectDayField.numbers`.
+enum DayNumberField: Int, ArrayField {
     case count
     case sum
     case least
     case most
 }
 
-/// An array of `AspectDayPlace.choices`.
-enum DayChoicePlace: Int, ArrayPlace {
-    case word
-    case sets
+/// An array of `AspectDayField.choices`.
+enum DayChoiceField: Int, ArrayField {
+    case symbol
+    case timesSet
 }
 
-extension AspectDayPlace {
-    /// What stands at a place of an array that stands here, in SQL.
-    private func inner(_ place: some ArrayPlace) -> String {
-        "json_extract(\(Self.column), '$[\(rawValue)][\(place.rawValue)]')"
+extension AspectDayField {
+    /// A field of the array that stands here, in SQL.
+    private func inner(_ field: some ArrayField) -> String {
+        "json_extract(\(Self.column), '$[\(rawValue)][\(field.rawValue)]')"
     }
     /// The same, and 0 where there is nothing.
-    private func known(_ place: some ArrayPlace) -> String { "coalesce(\(inner(place)), 0)" }
+    private func known(_ field: some ArrayField) -> String { "coalesce(\(inner(field)), 0)" }
 
     private static let days = "\(ProductDayColumn.table), json_each(\(ProductDayColumn.aspects)) AS \(array)"
     private static let named = """
         \(SummarySchema.product), \(SummarySchema.name(.aspect, aspect.sql)) AS aspect,
             \(SummarySchema.date("\(ProductDayColumn.day)")) AS day
         """
-    private static let histogram = [DayRatingPlace.ones, .twos, .threes, .fours, .fives].map { rating.known($0) }
+    private static let histogram = [DayRatingField.ones, .twos, .threes, .fours, .fives].map { rating.known($0) }
 
     static let view = """
-        SELECT \(named), \(SummarySchema.events(preferences)), \(rating.known(DayRatingPlace.count)) AS rating_count,
-            1.0 * \(rating.inner(DayRatingPlace.sum)) / \(rating.inner(DayRatingPlace.count)) AS rating_mean,
+        SELECT \(named), \(SummarySchema.events(preferences)), \(rating.known(DayRatingField.count)) AS rating_count,
+            1.0 * \(rating.inner(DayRatingField.sum)) / \(rating.inner(DayRatingField.count)) AS rating_mean,
             json_array(\(histogram.joined(separator: ", "))) AS rating_histogram,
             \(useTotal.named("use_total")), \(faultTotal.named("fault_total")),
-            \(numbers.known(DayNumberPlace.count)) AS number_count,
-            1.0 * \(numbers.inner(DayNumberPlace.sum)) / \(numbers.inner(DayNumberPlace.count)) AS number_mean,
-            1.0 * \(numbers.inner(DayNumberPlace.least)) AS number_min,
-            1.0 * \(numbers.inner(DayNumberPlace.most)) AS number_max
+            \(numbers.known(DayNumberField.count)) AS number_count,
+            1.0 * \(numbers.inner(DayNumberField.sum)) / \(numbers.inner(DayNumberField.count)) AS number_mean,
+            1.0 * \(numbers.inner(DayNumberField.least)) AS number_min,
+            1.0 * \(numbers.inner(DayNumberField.most)) AS number_max
         FROM \(days)
         """
 
     static let choiceView = """
-        SELECT \(named), \(SummarySchema.name(.value, DayChoicePlace.word.sql)) AS value,
-            \(DayChoicePlace.sets.named("sets"))
-        FROM \(days), json_each(\(choices.sql)) AS \(DayChoicePlace.array)
+        SELECT \(named), \(SummarySchema.name(.value, DayChoiceField.symbol.sql)) AS value,
+            \(DayChoiceField.timesSet.named("sets"))
+        FROM \(days), json_each(\(choices.sql)) AS \(DayChoiceField.array)
         """
 }
 
 extension CheckpointWriter {
     func writeProductDays(_ state: borrowing SummaryState) throws {
-        var keys = state.changes.productDays.map { index in
+        var keys = state.dirty.productDays.map { index in
             let row = state.productDays[Int(index)]
             return SortKey(key: SummarySchema.productDayKey(row.product, row.day), row: index)
         }
@@ -142,35 +142,35 @@ extension CheckpointWriter {
         _ keys: [SortKey], _ state: borrowing SummaryState, _ columns: [ProductDayColumn],
         to rows: inout RowInserter
     ) throws {
-        for (place, key) in keys.enumerated() {
-            if place % 4 == 0 { prefetch(keys[place..<min(keys.count, place + 4)], state) }
+        for (index, key) in keys.enumerated() {
+            if index % 4 == 0 { prefetch(keys[index..<min(keys.count, index + 4)], state) }
             let row = state.productDays[Int(key.row)]
             for column in columns { rows.add(column, of: key, row, state) }
             try rows.endRow()
         }
     }
 
-    /// Has brought near what is written of the aspects of some products' days: first their rows, then their choices.
+    /// Prefetches what is written of the aspects of some products' days: first their rows, then their choices.
     private static func prefetch(_ keys: ArraySlice<SortKey>, _ state: borrowing SummaryState) {
-        let (aspectDays, dayWords) = (state.aspectDays.span, state.dayWords.span)
-        var days = Chains()
+        let (aspectDays, dayChoices) = (state.aspectDays.span, state.dayChoices.span)
+        var days = LinkedRows()
         for key in keys { days.add(state.productDays[Int(key.row)].aspects, in: aspectDays) }
         days.prefetch(in: aspectDays)
-        var words = Chains()
+        var choices = LinkedRows()
         for key in keys {
             var next = state.productDays[Int(key.row)].aspects
-            while next != AspectRow.none {
+            while next != RowIndex.none {
                 let row = Int(next)
-                state.aspects.span.prefetch(Int(aspectDays[row].slot), bytes: AspectRow.stintBytes)
-                words.add(aspectDays[row].words, in: dayWords)
-                if words.count == Chains.capacity {
-                    words.prefetch(in: dayWords)
-                    words = Chains()
+                state.aspects.span.prefetch(Int(aspectDays[row].slot), bytes: AspectRow.runBytes)
+                choices.add(aspectDays[row].choices, in: dayChoices)
+                if choices.count == LinkedRows.capacity {
+                    choices.prefetch(in: dayChoices)
+                    choices = LinkedRows()
                 }
                 next = aspectDays[row].next
             }
         }
-        words.prefetch(in: dayWords)
+        choices.prefetch(in: dayChoices)
     }
 }
 
@@ -209,7 +209,7 @@ extension RowInserter {
         let start = bytes.count
         bytes.append(UInt8(ascii: "["))
         var next = day.aspects
-        while next != AspectRow.none {
+        while next != RowIndex.none {
             if next != day.aspects { bytes.append(UInt8(ascii: ",")) }
             let row = state.aspectDays[Int(next)]
             addAspect(next, row, state)
@@ -221,25 +221,25 @@ extension RowInserter {
 
     private mutating func addAspect(_ index: UInt32, _ row: AspectDayRow, _ state: borrowing SummaryState) {
         let slot = Int(row.slot)
-        let hasStint = state.aspects[slot].stintRow == index
-        let numbers = hasStint ? row.numbers.with(state.aspects[slot].stint) : row.numbers
-        let (hasChoices, hasNumbers) = (row.words != AspectRow.none, numbers.count > 0)
+        let isRunDay = state.aspects[slot].runDayRow == index
+        let numbers = isRunDay ? row.numbers.with(state.aspects[slot].run) : row.numbers
+        let (hasChoices, hasNumbers) = (row.choices != RowIndex.none, numbers.count > 0)
         let aspect = state.aspects[slot].aspect
-        let words = state.dayWords
-        let choices = hasChoices ? words.count(from: row.words) : 0
-        let more = DayRatingPlace.allCases.count + DayNumberPlace.allCases.count + 8
-        let places = DayChoicePlace.allCases.count + 2
-        writeArray(AspectDayPlace.self, more: more + choices * places) { place, json in
-            switch place {
+        let dayChoices = state.dayChoices
+        let choices = hasChoices ? dayChoices.count(from: row.choices) : 0
+        let more = DayRatingField.allCases.count + DayNumberField.allCases.count + 8
+        let numbersPerChoice = DayChoiceField.allCases.count + 2
+        writeArray(AspectDayField.self, more: more + choices * numbersPerChoice) { field, json in
+            switch field {
             case .aspect: json.addNumber(UInt64(aspect))
             case .preferences, .ratings, .uses, .texts, .faults, .others:
-                json.addNumber(UInt64(row.kinds[place.after(.preferences)]))
+                json.addNumber(UInt64(row.kinds[field.after(.preferences)]))
             case .useTotal: json.addNumber(row.useTotal)
             case .faultTotal: json.addNumber(row.faultTotal)
-            case .otherSets: json.addNumber(UInt64(row.otherSets))
+            case .otherTimesSet: json.addNumber(UInt64(row.otherTimesSet))
             case .rating: if row.ratingCount > 0 || hasNumbers || hasChoices { Self.addRating(row, &json) }
             case .numbers: if hasNumbers || hasChoices { Self.add(numbers, &json) }
-            case .choices: if hasChoices { Self.addChoices(row.words, words, &json) }
+            case .choices: if hasChoices { Self.addChoices(row.choices, dayChoices, &json) }
             }
         }
     }
@@ -247,12 +247,12 @@ extension RowInserter {
     private static func addRating(_ row: AspectDayRow, _ json: inout OutputSpan<UInt8>) {
         json.openArray()
         if row.ratingCount > 0 {
-            for place in DayRatingPlace.allCases {
-                switch place {
+            for field in DayRatingField.allCases {
+                switch field {
                 case .count: json.addNumber(UInt64(row.ratingCount))
                 case .sum: json.addNumber(row.ratingSum)
                 case .ones, .twos, .threes, .fours, .fives:
-                    json.addNumber(UInt64(row.histogram[place.after(.ones)]))
+                    json.addNumber(UInt64(row.histogram[field.after(.ones)]))
                 }
             }
         }
@@ -262,8 +262,8 @@ extension RowInserter {
     private static func add(_ numbers: NumberSum, _ json: inout OutputSpan<UInt8>) {
         json.openArray()
         if numbers.count > 0 {
-            for place in DayNumberPlace.allCases {
-                switch place {
+            for field in DayNumberField.allCases {
+                switch field {
                 case .count: json.addNumber(numbers.count)
                 case .sum: json.addNumber(numbers.sum)
                 case .least: json.addNumber(numbers.least)
@@ -274,30 +274,30 @@ extension RowInserter {
         json.closeArray()
     }
 
-    private static func addChoices(_ first: UInt32, _ words: [DayWordRow], _ json: inout OutputSpan<UInt8>) {
+    private static func addChoices(_ first: UInt32, _ rows: [DayChoiceRow], _ json: inout OutputSpan<UInt8>) {
         json.openArray()
         var next = first
-        while next != AspectRow.none {
-            let word = words[Int(next)]
+        while next != RowIndex.none {
+            let row = rows[Int(next)]
             json.openArray()
-            for place in DayChoicePlace.allCases {
-                switch place {
-                case .word: json.addNumber(UInt64(word.word))
-                case .sets: json.addNumber(word.sets)
+            for field in DayChoiceField.allCases {
+                switch field {
+                case .symbol: json.addNumber(UInt64(row.symbol))
+                case .timesSet: json.addNumber(row.timesSet)
                 }
             }
             json.closeArray()
-            next = word.next
+            next = row.next
         }
         json.closeArray()
     }
 }
 
-extension [DayWordRow] {
-    /// How many rows a chain has.
+extension [DayChoiceRow] {
+    /// How many rows a list has.
     fileprivate func count(from first: UInt32) -> Int {
         var (count, next) = (0, first)
-        while next != AspectRow.none { (count, next) = (count + 1, self[Int(next)].next) }
+        while next != RowIndex.none { (count, next) = (count + 1, self[Int(next)].next) }
         return count
     }
 }

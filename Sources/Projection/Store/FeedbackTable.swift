@@ -42,7 +42,7 @@ extension CheckpointWriter {
     func writeTexts(_ state: borrowing SummaryState) throws {
         let room = UInt64(ProjectionLimits.textsPerProduct)
         var keys: [SortKey] = []
-        for (index, text) in state.changes.texts.enumerated()
+        for (index, text) in state.dirty.texts.enumerated()
         where text.number + room >= state.products[Int(text.product)].textNumber {
             let key = SummarySchema.textKey(text.product, text.number % room)
             keys.append(SortKey(key: key, row: UInt32(truncatingIfNeeded: index)))
@@ -56,11 +56,11 @@ extension CheckpointWriter {
     private static func addTexts(
         _ keys: [SortKey], _ state: borrowing SummaryState, _ columns: [FeedbackColumn], to rows: inout RowInserter
     ) throws {
-        let (texts, textBytes) = (state.changes.texts.span, state.changes.textBytes.span)
-        for (place, key) in keys.enumerated() {
-            if place + 16 < keys.count { texts.prefetch(Int(keys[place + 16].row)) }
-            if place + 8 < keys.count {
-                let next = texts[Int(keys[place + 8].row)]
+        let (texts, textBytes) = (state.dirty.texts.span, state.dirty.textBytes.span)
+        for (index, key) in keys.enumerated() {
+            if index + 16 < keys.count { texts.prefetch(Int(keys[index + 16].row)) }
+            if index + 8 < keys.count {
+                let next = texts[Int(keys[index + 8].row)]
                 textBytes.prefetch(next.start)
                 textBytes.prefetch(next.start + next.length - 1)
             }
@@ -88,7 +88,7 @@ extension RowInserter {
         case .scale: add(UInt64(text.scale))
         case .text:
             let start = bytes.count
-            bytes += state.changes.textBytes[text.start..<text.start + text.length]
+            bytes += state.dirty.textBytes[text.start..<text.start + text.length]
             addText(from: start)
         }
     }

@@ -70,13 +70,13 @@ func wilsonBounds(_ top: UInt64, of count: UInt64) -> (low: Double, high: Double
     return (max(0, (middle - spread) / scale), min(1, (middle + spread) / scale))
 }
 
-/// How many places the histogram of a rating scale has.
-func histogramPlaces(_ scale: UInt8) -> Int {
+/// How many buckets the histogram of a rating scale has.
+func histogramBuckets(_ scale: UInt8) -> Int {
     switch scale {
     case 0: 5
     case 1: 2
     case 2...9: Int(scale)
     case Event.scaleOneToTen: 10
-    default: RatingRow.places
+    default: RatingRow.mostBuckets
     }
 }

@@ -1,29 +1,29 @@
 // The arrays of numbers in the columns of summaries.sqlite, read back. `JSONNumbers` writes them.
 
-/// The places of an array in a column: the cases, in the order in which they are written.
+/// The fields of an array in a column: the cases, in the order in which they are written.
 ///
 /// As with `TableColumn`, whoever writes an array goes through all of them, and whoever reads one names the case.
-protocol ArrayPlace: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
+protocol ArrayField: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
     /// What SQL calls that which walks an array of such arrays.
     static var array: String { get }
     /// What SQL calls such an array: a column, or the value of `array`.
     static var column: String { get }
 }
 
-extension ArrayPlace {
+extension ArrayField {
     static var array: String { "e" }
     static var column: String { "\(array).value" }
 
     /// What stands there, in SQL.
     var sql: String { "json_extract(\(Self.column), '$[\(rawValue)]')" }
 
-    /// How far behind another place of the array it stands.
+    /// How far behind another field of the array it stands.
     func after(_ first: Self) -> Int { rawValue - first.rawValue }
 
     func named(_ name: String) -> String { "\(sql) AS \(name)" }
 }
 
-/// A JSON array of numbers and arrays, as `JSONNumbers` writes it. In an array with arrays among its places these come
+/// A JSON array of numbers and arrays, as `JSONNumbers` writes it. In an array with arrays among its fields these come
 /// last, and are counted apart.
 struct NumberArray {
     /// A number; `whole` when it is one that fits.
@@ -35,26 +35,26 @@ struct NumberArray {
     private(set) var arrays: [NumberArray] = []
 
     /// A number; 0 when it is not there.
-    func number(at place: Int) -> Double { place < numbers.count ? numbers[place].real : 0 }
-    func number(_ place: some ArrayPlace) -> Double { number(at: place.rawValue) }
+    func number(at index: Int) -> Double { index < numbers.count ? numbers[index].real : 0 }
+    func number(_ field: some ArrayField) -> Double { number(at: field.rawValue) }
 
     /// A number that counts something.
-    func count(at place: Int) throws -> Int { try plausible(place < numbers.count ? numbers[place].whole ?? -1 : 0) }
-    func count(_ place: some ArrayPlace) throws -> Int { try count(at: place.rawValue) }
+    func count(at index: Int) throws -> Int { try plausible(index < numbers.count ? numbers[index].whole ?? -1 : 0) }
+    func count(_ field: some ArrayField) throws -> Int { try count(at: field.rawValue) }
 
     /// A sum of any size; 0 when it is none.
-    func total(_ place: some ArrayPlace) -> Int {
-        guard place.rawValue < numbers.count else { return 0 }
-        let number = numbers[place.rawValue]
+    func total(_ field: some ArrayField) -> Int {
+        guard field.rawValue < numbers.count else { return 0 }
+        let number = numbers[field.rawValue]
         return max(0, number.whole ?? (number.real < 0x1p63 ? 0 : .max))
     }
 
-    /// The number of a word.
-    func word(_ place: some ArrayPlace) throws -> UInt32 { try UInt32(clamping: count(place)) }
+    /// The number of a symbol.
+    func symbol(_ field: some ArrayField) throws -> UInt32 { try UInt32(clamping: count(field)) }
 
     /// An array that stands behind all numbers; nil when it is not there.
-    func array(_ place: some ArrayPlace) -> NumberArray? {
-        let index = place.rawValue - numbers.count
+    func array(_ field: some ArrayField) -> NumberArray? {
+        let index = field.rawValue - numbers.count
         return arrays.indices.contains(index) ? arrays[index] : nil
     }
 

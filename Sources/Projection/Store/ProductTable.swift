@@ -22,7 +22,7 @@ enum ProductColumn: String, TableColumn {
     case customers
     case missing
     case duplicates
-    case unfiled
+    case overflow = "unfiled"
     case quarantined
     case reasons = "quarantine_reasons"
     case ratingCount = "rating_count"
@@ -46,7 +46,7 @@ enum ProductColumn: String, TableColumn {
     static let view = """
         SELECT \(SummarySchema.product), \(events), \(SummarySchema.kinds), \(devices), \(customers),
             \(SummarySchema.time(first)) AS first_time, \(SummarySchema.time(last)) AS last_time, \(quarantined),
-            \(reasons), \(missing), \(duplicates), \(unfiled), \(ratingCount),
+            \(reasons), \(missing), \(duplicates), \(overflow), \(ratingCount),
             \(ratingSum) / nullif(\(ratingCount), 0) AS rating_mean, \(topLow), \(topHigh), \(histogram),
             \(useTotal), \(faultTotal)
         FROM \(table)
@@ -63,7 +63,7 @@ extension CheckpointWriter {
     private static func addProducts(
         _ state: borrowing SummaryState, _ columns: [ProductColumn], to rows: inout RowInserter
     ) throws {
-        for index in state.changes.products {
+        for index in state.dirty.products {
             let row = state.products[Int(index)]
             for column in columns { rows.add(column, of: index, row) }
             try rows.endRow()
@@ -89,7 +89,7 @@ extension RowInserter {
         case .customers: add(row.customers)
         case .missing: add(row.missing)
         case .duplicates: add(row.duplicates)
-        case .unfiled: add(row.unfiled)
+        case .overflow: add(row.overflow)
         case .quarantined: addQuarantined(row)
         case .reasons: addReasons(row)
         case .ratingCount: add(row.rating.count)
@@ -98,7 +98,7 @@ extension RowInserter {
         case .topLow: add(wilsonBounds(row.rating.top, of: row.rating.count).low)
         case .topHigh: add(wilsonBounds(row.rating.top, of: row.rating.count).high)
         case .histogram:
-            addArray(of: 5) { json in for place in 0..<5 { json.addNumber(row.rating.histogram[place]) } }
+            addArray(of: 5) { json in for bucket in 0..<5 { json.addNumber(row.rating.histogram[bucket]) } }
         case .useTotal: add(row.useTotal)
         case .faultTotal: add(row.faultTotal)
         }
@@ -150,7 +150,7 @@ extension SummaryReading {
     mutating func readApart(_ row: Row) throws {
         summary.missing = try row.count(ProductColumn.missing)
         summary.duplicates = try row.count(ProductColumn.duplicates)
-        summary.unfiled = try row.count(ProductColumn.unfiled)
+        summary.overflow = try row.count(ProductColumn.overflow)
         summary.quarantined = quarantined(try row.value(ProductColumn.reasons))
         if let first = try row.time(ProductColumn.first), let last = try row.time(ProductColumn.last) {
             let (first, last) = (Day(first), Day(last))

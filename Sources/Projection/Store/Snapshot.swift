@@ -8,12 +8,13 @@ import Events
 enum SnapshotPart: UInt32, CaseIterable, Sendable {
     case header = 0
     case dedupe, products, productDays, aspects, aspectDays, devices, customers
-    case preferences, otherPreferences, ratings, choices, faults, bins, dayWords, wideDevices, wideCustomers
+    case preferences, otherPreferences, ratings, choices, faults, bins, dayChoices, wideDevices, wideCustomers
 
     /// Rows, or devices for the preferences, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
         switch self {
-        case .devices, .customers, .otherPreferences, .bins, .dayWords, .choices, .faults, .wideDevices, .wideCustomers:
+        case .devices, .customers, .otherPreferences, .bins, .dayChoices, .choices, .faults, .wideDevices,
+            .wideCustomers:
             8_192
         default: 1_024
         }
@@ -37,7 +38,7 @@ extension SummaryState {
             case .choices: choices.count
             case .faults: faults.count
             case .bins: bins.count
-            case .dayWords: dayWords.count
+            case .dayChoices: dayChoices.count
             case .wideDevices: wideDevices.keys.count
             case .wideCustomers: wideCustomers.keys.count
             }
@@ -68,7 +69,7 @@ extension SummaryState {
         case .choices: add(choices)
         case .faults: add(faults)
         case .bins: add(bins)
-        case .dayWords: add(dayWords)
+        case .dayChoices: add(dayChoices)
         case .wideDevices: add(wideDevices.keys)
         case .wideCustomers: add(wideCustomers.keys)
         }
@@ -105,7 +106,7 @@ extension SummaryState {
         case .choices: decode(&choices, &reader)
         case .faults: decode(&faults, &reader)
         case .bins: decode(&bins, &reader)
-        case .dayWords: decode(&dayWords, &reader)
+        case .dayChoices: decode(&dayChoices, &reader)
         case .wideDevices: while !reader.isAtEnd { wideDevices.restore(reader.read()) }
         case .wideCustomers: while !reader.isAtEnd { wideCustomers.restore(reader.read()) }
         }
@@ -132,10 +133,10 @@ extension SummaryState {
         var lists = Lists(
             ratings: RowsLeft(count: ratings.count), choices: RowsLeft(count: choices.count),
             faults: RowsLeft(count: faults.count), bins: RowsLeft(count: bins.count),
-            words: RowsLeft(count: dayWords.count), days: RowsLeft(count: aspectDays.count))
+            dayChoices: RowsLeft(count: dayChoices.count), days: RowsLeft(count: aspectDays.count))
         for slot in aspects.indices {
-            let (product, day) = (Int(aspects[slot].product), aspects[slot].stintRow)
-            guard product < products.count, day == Work.none || Int(day) < aspectDays.count, reindex(slot, &lists)
+            let (product, day) = (Int(aspects[slot].product), aspects[slot].runDayRow)
+            guard product < products.count, day == RowIndex.none || Int(day) < aspectDays.count, reindex(slot, &lists)
             else { return false }
         }
         for row in productDays.indices {
@@ -150,8 +151,8 @@ extension SummaryState {
             guard Int(day.slot) < aspects.count, Int(day.productDay) < productDays.count else { return false }
             let date = UInt32(bitPattern: productDays[Int(day.productDay)].day)
             aspectDayIndex.insert(IndexTable.key(day.slot, date), row)
-            let isWhole = lists.words.take(day.words, of: dayWords) {
-                dayWordIndex.insert(IndexTable.key(UInt32(row), dayWords[$0].word), $0)
+            let isWhole = lists.dayChoices.take(day.choices, of: dayChoices) {
+                dayChoiceIndex.insert(IndexTable.key(UInt32(row), dayChoices[$0].symbol), $0)
             }
             guard isWhole else { return false }
         }
@@ -181,9 +182,9 @@ extension SummaryState {
     /// Whether the row that a preference names is there, and its number has a bin.
     private func isSound(_ preference: Preference) -> Bool {
         switch preference.kind {
-        case .symbol: preference.row == Work.none || Int(preference.row) < choices.count
+        case .symbol: preference.row == RowIndex.none || Int(preference.row) < choices.count
         case .whole, .real:
-            (preference.row == Work.none || Int(preference.row) < bins.count)
+            (preference.row == RowIndex.none || Int(preference.row) < bins.count)
                 && preference.kind.number(of: preference.bits).isFinite
         case .flag, .none: true
         }
@@ -204,14 +205,14 @@ extension SummaryState {
 
     private mutating func reindex(_ slot: Int, _ lists: inout Lists) -> Bool {
         let row = aspects[slot]
-        todays.append(AspectToday(row))
+        openDays.append(OpenDay(row))
         slotIndex.insert(IndexTable.key(row.product, row.aspect), slot)
         let key = UInt32(slot)
-        return lists.choices.take(row.words, of: choices) {
-            choiceIndex.insert(IndexTable.key(key, choices[$0].word), $0)
+        return lists.choices.take(row.choices, of: choices) {
+            choiceIndex.insert(IndexTable.key(key, choices[$0].symbol), $0)
         }
             && lists.faults.take(row.faults, of: faults) {
-                faultIndex.insert(IndexTable.key(key, faults[$0].word), $0)
+                faultIndex.insert(IndexTable.key(key, faults[$0].symbol), $0)
             }
             && lists.bins.take(row.bins, of: bins) {
                 binIndex.insert(IndexTable.key(key, UInt32(bitPattern: bins[$0].bin)), $0)
@@ -226,7 +227,7 @@ private struct Lists {
     var choices: RowsLeft
     var faults: RowsLeft
     var bins: RowsLeft
-    var words: RowsLeft
+    var dayChoices: RowsLeft
     var days: RowsLeft
 }
 
@@ -235,9 +236,9 @@ private struct RowsLeft {
     var count: Int
 
     /// Takes the rows of a list, each by its index. False when it leads to no row, or no row is left.
-    mutating func take<Row: ChainedRow>(_ first: UInt32, of rows: [Row], _ body: (Int) -> Void) -> Bool {
+    mutating func take<Row: LinkedRow>(_ first: UInt32, of rows: [Row], _ body: (Int) -> Void) -> Bool {
         var next = first
-        while next != AspectRow.none {
+        while next != RowIndex.none {
             count -= 1
             guard Int(next) < rows.count, count >= 0 else { return false }
             body(Int(next))

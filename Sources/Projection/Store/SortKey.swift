@@ -1,4 +1,4 @@
-// The order in which a checkpoint writes rows: that of their keys, so that one finds its place beside the one before.
+// The order in which a checkpoint writes rows: that of their keys, so that each is stored beside the one before.
 
 /// A row's primary key, not negative, and where the row is.
 struct SortKey: BitwiseCopyable {
@@ -22,15 +22,15 @@ extension [SortKey] {
 
     /// Puts rows in the order of a digit of their keys, those with the same one in the order in which they are.
     private mutating func sortByDigit(_ digit: (Int64) -> Int) {
-        var places = [Int](repeating: 0, count: 1 << Self.digitBits)
-        for item in self { places[digit(item.key)] += 1 }
-        var place = 0
-        for digit in places.indices { (places[digit], place) = (place, place + places[digit]) }
+        var starts = [Int](repeating: 0, count: 1 << Self.digitBits)
+        for item in self { starts[digit(item.key)] += 1 }
+        var start = 0
+        for digit in starts.indices { (starts[digit], start) = (start, start + starts[digit]) }
         var sorted = self
         for item in self {
             let digit = digit(item.key)
-            sorted[places[digit]] = item
-            places[digit] += 1
+            sorted[starts[digit]] = item
+            starts[digit] += 1
         }
         self = sorted
     }

@@ -11,7 +11,7 @@ enum SummarySchema {
         ("preference", AspectColumn.preferenceView), ("numeric", AspectColumn.numericView),
         ("rating", AspectColumn.ratingView), ("feature_usage", AspectColumn.usageView),
         ("fault", AspectColumn.faultView), ("feedback", FeedbackColumn.view), ("daily_product", ProductDayColumn.view),
-        ("daily_aspect", AspectDayPlace.view), ("daily_choice", AspectDayPlace.choiceView),
+        ("daily_aspect", AspectDayField.view), ("daily_choice", AspectDayField.choiceView),
     ].map { (name: $0.0, sql: "CREATE VIEW \($0.0) AS \($0.1)") }
 
     // Keys are integers, so that a row is found by comparing numbers and rows that are written together lie together.
@@ -22,15 +22,15 @@ enum SummarySchema {
     }
     /// The key of an aspect: (product, aspect).
     static func aspectKey(_ row: borrowing AspectRow) -> Int64 { Int64(row.product) << 32 | Int64(row.aspect) }
-    /// The key of a feedback text: (product, place among its latest texts).
-    static func textKey(_ product: UInt32, _ place: UInt64) -> Int64 { Int64(product) << textKeyBits | Int64(place) }
+    /// The key of a feedback text: (product, slot among its latest texts).
+    static func textKey(_ product: UInt32, _ slot: UInt64) -> Int64 { Int64(product) << textKeyBits | Int64(slot) }
     static let textKeyBits = 8
 
     /// The name of the symbol that a column has the number of.
     static func name(_ kind: SymbolKind, _ column: String, label: String? = nil) -> String {
         """
-        coalesce((SELECT \(WordColumn.text) FROM \(WordColumn.table)
-            WHERE \(WordColumn.kind) = \(kind.rawValue) AND \(WordColumn.id) = \(column)),
+        coalesce((SELECT \(SymbolColumn.text) FROM \(SymbolColumn.table)
+            WHERE \(SymbolColumn.kind) = \(kind.rawValue) AND \(SymbolColumn.id) = \(column)),
             '\(label ?? "\(kind.name)")#' || \(column))
         """
     }
@@ -43,9 +43,9 @@ enum SummarySchema {
     }
     static func date(_ day: String) -> String { "date(\(day) * 86400, 'unixepoch')" }
     static let kinds = KindCounts.names.joined(separator: ", ")
-    /// All events and those of each kind, from the places of an array of which `first` is the first kind's.
-    static func events<Place: ArrayPlace>(_ first: Place) -> String {
-        let kinds = KindCounts.places.map { "json_extract(\(Place.column), '$[\(first.rawValue + $0)]')" }
+    /// All events and those of each kind, from the fields of an array of which `first` is the first kind's.
+    static func events<Field: ArrayField>(_ first: Field) -> String {
+        let kinds = KindCounts.indices.map { "json_extract(\(Field.column), '$[\(first.rawValue + $0)]')" }
         return kinds.joined(separator: " + ") + " AS events, "
             + zip(kinds, KindCounts.names).map { "\($0) AS \($1)" }.joined(separator: ", ")
     }

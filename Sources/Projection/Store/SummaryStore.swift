@@ -109,7 +109,7 @@ package struct SummaryStore: Sendable {
         } catch {
             throw ProjectionError(error)
         }
-        state.clearChanges()
+        state.clearDirty()
         checkpointOffset = state.offset
         if snapshot {
             snapshotOffset = state.offset
@@ -264,7 +264,7 @@ package struct SummaryStore: Sendable {
     }
 
     /// Moves the write-ahead log of a file into it. False when somebody else is writing or checkpointing it.
-    static func settle(_ path: String) throws -> Bool {
+    static func emptyWriteAheadLog(of path: String) throws -> Bool {
         let queue = try DatabaseQueue(path: path)
         let isBusy = try queue.writeWithoutTransaction { db in
             try Int.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)") ?? 0

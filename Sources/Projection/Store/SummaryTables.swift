@@ -1,4 +1,4 @@
-// All tables of summaries.sqlite, and those that are not rows of the fold: what the file says of itself, words, state.
+// All tables of summaries.sqlite, and those that are not rows of the fold: what the file says of itself, symbols, state.
 
 import Events
 import GRDB
@@ -22,13 +22,13 @@ package enum SummaryTables {
             MemoryLayout<ProductRow>.size, MemoryLayout<ProductDayRow>.size, MemoryLayout<AspectRow>.size,
             MemoryLayout<AspectDayRow>.size, MemoryLayout<DeviceRow>.size, MemoryLayout<CustomerRow>.size,
             MemoryLayout<RatingRow>.size, MemoryLayout<ChoiceRow>.size, MemoryLayout<FaultRow>.size,
-            MemoryLayout<BinRow>.size, MemoryLayout<DayWordRow>.size, MemoryLayout<Preference>.size,
+            MemoryLayout<BinRow>.size, MemoryLayout<DayChoiceRow>.size, MemoryLayout<Preference>.size,
             MemoryLayout<PackedPreference>.size,
         ]
         let arrays = [
-            AspectPlace.allCases.count, ChoicePlace.allCases.count, FaultPlace.allCases.count,
-            ScalePlace.allCases.count, AspectDayPlace.allCases.count, DayRatingPlace.allCases.count,
-            DayNumberPlace.allCases.count, DayChoicePlace.allCases.count,
+            AspectField.allCases.count, ChoiceField.allCases.count, FaultField.allCases.count,
+            ScaleField.allCases.count, AspectDayField.allCases.count, DayRatingField.allCases.count,
+            DayNumberField.allCases.count, DayChoiceField.allCases.count,
         ]
         let text = definitions + ([foldVersion] + rows + arrays).map { String($0) }.joined(separator: " ")
         return hashBytes(Array(text.utf8).span, seed: 0)
@@ -47,7 +47,7 @@ package enum SummaryTables {
 
     static var all: [Table] {
         [
-            Table(MetaColumn.self), Table(WordColumn.self), Table(ProductColumn.self), Table(AspectColumn.self),
+            Table(MetaColumn.self), Table(SymbolColumn.self), Table(ProductColumn.self), Table(AspectColumn.self),
             Table(ProductDayColumn.self), Table(FeedbackColumn.self), Table(StateColumn.self),
         ]
     }
@@ -57,8 +57,8 @@ package enum SummaryTables {
 
     /// The SQL that makes those that are not there.
     static let definitions: String = {
-        let columns = "\(WordColumn.kind), \(WordColumn.text)"
-        let index = "CREATE INDEX IF NOT EXISTS word_text ON \(WordColumn.table) (\(columns));"
+        let columns = "\(SymbolColumn.kind), \(SymbolColumn.text)"
+        let index = "CREATE INDEX IF NOT EXISTS word_text ON \(SymbolColumn.table) (\(columns));"
         return (all.map(\.definition) + [index]).joined(separator: "\n")
     }()
 
@@ -90,7 +90,7 @@ enum MetaKey: String {
 }
 
 /// The columns of `word`: the names behind the numbers of each kind of symbol.
-enum WordColumn: String, TableColumn {
+enum SymbolColumn: String, TableColumn {
     static let table = "word"
     static let primaryKey = [kind, id]
 
@@ -116,20 +116,20 @@ enum StateColumn: String, TableColumn {
 }
 
 extension CheckpointWriter {
-    func writeWords(_ state: borrowing SummaryState) throws {
-        try db.insertRows(of: WordColumn.self) { columns, rows in try Self.addWords(state, columns, to: &rows) }
+    func writeSymbols(_ state: borrowing SummaryState) throws {
+        try db.insertRows(of: SymbolColumn.self) { columns, rows in try Self.addSymbols(state, columns, to: &rows) }
     }
 
-    private static func addWords(
-        _ state: borrowing SummaryState, _ columns: [WordColumn], to rows: inout RowInserter
+    private static func addSymbols(
+        _ state: borrowing SummaryState, _ columns: [SymbolColumn], to rows: inout RowInserter
     ) throws {
-        for word in state.changes.words {
+        for symbol in state.dirty.symbols {
             for column in columns {
                 switch column {
-                case .kind: rows.add(UInt64(word.kind.rawValue))
-                case .id: rows.add(word.id.rawValue)
+                case .kind: rows.add(UInt64(symbol.kind.rawValue))
+                case .id: rows.add(symbol.id.rawValue)
                 case .text:
-                    rows.bytes += Array(String(decoding: word.text, as: UTF8.self).utf8)
+                    rows.bytes += Array(String(decoding: symbol.text, as: UTF8.self).utf8)
                     rows.addText(from: rows.rowStart)
                 }
             }

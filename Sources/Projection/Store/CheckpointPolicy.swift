@@ -1,7 +1,7 @@
 // When the summaries are written to disk.
 
-/// When to write: soon when it is cheap, rarely when it is dear, and best when nothing is coming in.
-package struct CheckpointPace: Sendable {
+/// When to write: soon when it is cheap, rarely when it is expensive, and best when nothing is coming in.
+package struct CheckpointPolicy: Sendable {
     /// How long the last checkpoint took.
     package private(set) var last = Duration.zero
     private var dirtySince: ContinuousClock.Instant?
@@ -15,13 +15,13 @@ package struct CheckpointPace: Sendable {
 
     package init() {}
 
-    /// A change waits this long at least for its checkpoint: after the last event, when no more come, and from its own
-    /// on while they do; and this long at most.
-    package static let patience = Duration.milliseconds(200)
-    package static let patienceBusy = Duration.seconds(1)
-    package static let limit = Duration.seconds(10)
-    /// Checkpoints may take one part in so many of the time.
-    package static let share = 20
+    /// A change is written when no event has come for this long,
+    package static let quietDelay = Duration.milliseconds(200)
+    /// or, while events come, this long after it, at least and at most.
+    package static let minInterval = Duration.seconds(1)
+    package static let maxInterval = Duration.seconds(10)
+    /// Between two checkpoints lie so many times the duration of one: they take a twentieth of the time.
+    package static let restFactor = 20
     /// From so many rows on, the cost of a row is more than the cost of the transaction.
     package static let tellingRows = 1_000
     /// The state is written when so many events, or so much time, lie behind the last snapshot: what a restart after
@@ -47,12 +47,12 @@ package struct CheckpointPace: Sendable {
     package func isDue(at instant: ContinuousClock.Instant, rows: Int, isBusy: Bool) -> Bool {
         guard let dirtySince else { return false }
         let waited = dirtySince.duration(to: instant)
-        if waited >= Self.limit { return true }
-        let rested = lastEnd.map { $0.duration(to: instant) >= last * Self.share } ?? true
+        if waited >= Self.maxInterval { return true }
+        let rested = lastEnd.map { $0.duration(to: instant) >= last * Self.restFactor } ?? true
         guard rested else { return false }
         let quiet = lastEvent.map { $0.duration(to: instant) } ?? waited
-        if !isBusy, quiet >= Self.patience { return true }
-        return waited >= max(Self.patienceBusy, costPerRow * rows * Self.share)
+        if !isBusy, quiet >= Self.quietDelay { return true }
+        return waited >= max(Self.minInterval, costPerRow * rows * Self.restFactor)
     }
 
     package func isSnapshotDue(at instant: ContinuousClock.Instant) -> Bool {
