@@ -14,7 +14,7 @@ package struct PassingFollower: Sendable {
     package private(set) var unreadable: UInt64 = 0
 
     /// - Parameters:
-    ///   - isDoubtfulPassedOver: whether doubtful blocks are left out. Otherwise they are returned, for the symbols that
+    ///   - isDoubtfulPassedOver: whether doubtful blocks are left out. Otherwise they are returned for the symbols that
     ///     they define, and reported and counted as left out all the same: their events are not to be used.
     ///   - report: called for each place that is left out, in log order, on the caller's task.
     package init(

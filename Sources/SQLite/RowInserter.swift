@@ -28,7 +28,7 @@ extension Database {
 }
 
 /// Collects rows and inserts them a group at a time: a call of SQLite costs as much as some ten columns, and rows in
-/// the order of their keys find their place for nothing within one call.
+/// the order of their keys need no search within one call.
 ///
 /// Lives no longer than the transaction; owned by one thread.
 @safe package struct RowInserter: ~Copyable {

@@ -33,7 +33,7 @@ package func translating<Result>(_ path: String, _ body: () throws -> Result) th
     }
 }
 
-/// Damage whose place in the log the caller knows better.
+/// Damage of which the caller knows better where in the log it is.
 private func damage(_ path: String, _ cause: String) -> LogError {
     .corrupt(segment: path, offsets: .zero..<(.zero), cause: cause)
 }

@@ -102,7 +102,7 @@ package final class SQLiteEventLog: EventLog {
         writer.withLock { writer -> Result<Offset, LogError> in
             do throws(LogError) {
                 guard writer != nil else { throw notWritable }
-                let offset = try writer?.append(batch, definitions, beforeSealing: letGo) ?? .zero
+                let offset = try writer?.append(batch, definitions, beforeSealing: releaseReaders) ?? .zero
                 if let grown = writer.map({ Extent($0) }) { extent.withLock { $0 = grown } }
                 return .success(offset)
             } catch {
@@ -202,7 +202,7 @@ package final class SQLiteEventLog: EventLog {
     /// at all ends where it begins; a check of the log names it.
     fileprivate static func end(_ folder: String, _ last: Offset) throws(LogError) -> (head: Offset, chain: Chain?) {
         do throws(LogError) {
-            let reader = try SegmentReader(folder: folder, first: last, rescuing: true)
+            let reader = try SegmentReader(folder: folder, first: last, salvaging: true)
             defer { reader.close() }
             do throws(LogError) {
                 return try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)) }
@@ -259,11 +259,11 @@ package final class SQLiteEventLog: EventLog {
             reader = readers.remove(at: at)
         } else {
             do {
-                reader = try SegmentReader(folder: folder, first: first, rescuing: true)
+                reader = try SegmentReader(folder: folder, first: first, salvaging: true)
             } catch .corrupt(_, _, let cause) {
                 throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
             }
-            if let cause = proof?.strangers[first] {
+            if let cause = proof?.unknown[first] {
                 reader.close()
                 throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
             }
@@ -278,7 +278,7 @@ package final class SQLiteEventLog: EventLog {
     }
 
     /// Closes the readers of a segment that is to be sealed or dropped.
-    func letGo(of segment: Offset) {
+    func releaseReaders(of segment: Offset) {
         readers.withLock { readers in
             for reader in readers where reader.first == segment { reader.close() }
             readers.removeAll { $0.first == segment }

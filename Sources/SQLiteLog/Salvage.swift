@@ -3,7 +3,6 @@
 import Events
 import Identity
 package import Log
-import SQLite
 
 extension Backup {
     /// Copies everything that the chain proves into a new data folder, under the same offsets.
@@ -37,7 +36,7 @@ extension Backup {
         }
         let identity = try IdentityStore(path: target + "/" + IdentityStore.fileName, readOnly: false)
         var writer = try SegmentWriter(folder: target + "/log", limits: SegmentLimits(), identity: identity)
-        try writer.take(over: try knownIdentity(data) ?? writer.logID)
+        try writer.adopt(logID: try knownIdentity(data) ?? writer.logID)
         for damage in log.openingDamages { report(damage) }
         let result = try await copy(log, into: &writer, report, progress)
         try writer.close()
@@ -92,7 +91,9 @@ extension Backup {
     /// The identity of a log, from any file that still says it.
     private static func knownIdentity(_ data: String) throws(LogError) -> [UInt8]? {
         for first in try SegmentWriter.findSegments(data + "/log") {
-            guard let reader = try? SegmentReader(folder: data + "/log", first: first, rescuing: true) else { continue }
+            guard let reader = try? SegmentReader(folder: data + "/log", first: first, salvaging: true) else {
+                continue
+            }
             defer { reader.close() }
             if let header = try? reader.header() { return header.logID }
         }
@@ -102,7 +103,7 @@ extension Backup {
 
 extension SegmentWriter {
     /// Goes on as another log, of which this one has nothing yet.
-    mutating func take(over logID: [UInt8]) throws(LogError) {
+    mutating func adopt(logID: [UInt8]) throws(LogError) {
         self.logID = logID
         try identity.bind(to: logID, isNew: true)
     }

@@ -87,7 +87,7 @@ enum Segment {
 
     /// Undoes what a process that died had begun in a rollback journal, as when it was about to change a segment's
     /// mode. Only a writer can do this; readers refuse such a file. The segment ends as a plain file: one that was
-    /// being sealed is sealed, one that was new and empty is taken up as such.
+    /// being sealed is sealed, one that was new and empty goes on as such.
     static func undoJournals(_ folder: String, _ settings: Connection.Settings) throws(LogError) {
         let journal = "-journal"
         for name in try Files.list(folder) where name.hasSuffix(suffix + journal) {

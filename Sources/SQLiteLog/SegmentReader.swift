@@ -14,7 +14,7 @@ struct SegmentReader {
     private let path: String
     /// Nil when SQLite does not open the file.
     private let queue: DatabaseQueue?
-    private let rescued: Rescued?
+    private let pageSalvage: LazyPageSalvage?
     /// The devices that are believed.
     let devices: DeviceBound
     private var decoder: BlockDecoder
@@ -25,13 +25,13 @@ struct SegmentReader {
 
     /// Opens a segment, at its start.
     ///
-    /// - Parameter rescuing: find rows without SQLite where it does not find them. Not for a writer: what it does not
+    /// - Parameter salvaging: find rows without SQLite where it does not find them. Not for a writer: what it does not
     ///   see may be there all the same.
-    init(folder: String, first: Offset, rescuing: Bool = false) throws(LogError) {
+    init(folder: String, first: Offset, salvaging: Bool = false) throws(LogError) {
         file = Segment.file(first)
         path = folder + "/" + file
         self.first = first
-        rescued = rescuing ? Rescued(path) : nil
+        pageSalvage = salvaging ? LazyPageSalvage(path) : nil
         devices = DeviceBound(namesIn: folder + "/../" + IdentityStore.fileName)
         decoder = try BlockDecoder(devices: devices)
         next = first
@@ -42,7 +42,7 @@ struct SegmentReader {
         do {
             queue = try Connection.open(path, settings)
         } catch .corrupt(let segment, let offsets, let cause) {
-            guard let rescued, rescued.isUseful else {
+            guard let pageSalvage, pageSalvage.isUseful else {
                 throw .corrupt(segment: segment, offsets: offsets, cause: cause)
             }
             queue = nil
@@ -265,13 +265,13 @@ struct SegmentReader {
     func fetch(
         from offset: Offset, limit: Int, before end: Offset = Offset(rawValue: .max)
     ) throws(LogError) -> [StoredBlock] {
-        guard let rescued else { return try stored(from: offset, limit, end) }
+        guard let pageSalvage else { return try stored(from: offset, limit, end) }
         let rows: [StoredBlock]
         do {
             // Where a page is damaged, SQLite may come to rows that were not asked for.
             rows = try stored(from: offset, limit, end).filter { $0.first >= offset && $0.first < end }
         } catch .corrupt(let segment, let offsets, let cause) {
-            let others = rescued.rows(from: offset, limit, end)
+            let others = pageSalvage.rows(from: offset, limit, end)
             if others.isEmpty { throw .corrupt(segment: segment, offsets: offsets, cause: cause) }
             return others
         }
@@ -279,12 +279,12 @@ struct SegmentReader {
         var follows = offset
         for row in rows {
             guard row.first == follows, row.fault == nil else {
-                return rescued.rows(from: offset, limit, end, or: rows)
+                return pageSalvage.rows(from: offset, limit, end, or: rows)
             }
             follows = row.end
         }
         let isWhole = rows.count == limit || follows >= end || end.rawValue == .max
-        return isWhole ? rows : rescued.rows(from: offset, limit, end, or: rows)
+        return isWhole ? rows : pageSalvage.rows(from: offset, limit, end, or: rows)
     }
 
     private func stored(from offset: Offset, _ limit: Int, _ end: Offset) throws(LogError) -> [StoredBlock] {
@@ -328,7 +328,7 @@ struct SegmentReader {
         do {
             return try sqlite(body)
         } catch .corrupt(let segment, let offsets, let cause) {
-            if let rescue = rescued?.rescue, let result = try? rescue.queue.read(body) { return result }
+            if let salvage = pageSalvage?.salvage, let result = try? salvage.queue.read(body) { return result }
             throw .corrupt(segment: segment, offsets: offsets, cause: cause)
         }
     }

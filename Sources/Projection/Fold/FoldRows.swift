@@ -136,8 +136,8 @@ extension NumberSum: SnapshotRow {
     }
 }
 
-/// Ratings of one scale. A bucket of the histogram is `rating - lowest` on scales of up to eleven steps, tenths of the scale
-/// on longer ones; fractions are rounded half up.
+/// Ratings of one scale. The bucket of a rating is `rating - lowest` on scales of up to eleven steps, tenths of the
+/// scale on longer ones; fractions are rounded half up.
 struct RatingRow: Sendable, BitwiseCopyable {
     /// The most buckets of a histogram.
     static let mostBuckets = 11

@@ -104,7 +104,8 @@ package struct SummaryReader: Sendable {
     private static func id(_ db: Database, _ product: String) throws -> UInt32? {
         let sql = """
             SELECT \(SymbolColumn.id) FROM \(SymbolColumn.table)
-            WHERE \(SymbolColumn.kind) = \(SymbolKind.product.rawValue) AND \(SymbolColumn.text) = \(StoredText.parameter)
+            WHERE \(SymbolColumn.kind) = \(SymbolKind.product.rawValue)
+                AND \(SymbolColumn.text) = \(StoredText.parameter)
                 AND \(SymbolColumn.id) IN (SELECT \(ProductColumn.product) FROM \(ProductColumn.table))
             """
         return try UInt32.fetchOne(db.cachedStatement(sql: sql), arguments: [StoredText.argument(product)])

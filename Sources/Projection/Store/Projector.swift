@@ -4,7 +4,6 @@ package import Admission
 import Dispatch
 package import Events
 package import Log
-import SQLite
 
 /// State and store of one log's summaries; the only writer of summaries.sqlite.
 ///

@@ -13,6 +13,7 @@ enum SnapshotPart: UInt32, CaseIterable, Sendable {
     /// Rows, or devices for the preferences, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
         switch self {
+        case .dedupe: DedupeTable.pageDevices
         case .devices, .customers, .otherPreferences, .bins, .dayChoices, .choices, .faults, .wideDevices,
             .wideCustomers:
             8_192

@@ -1,7 +1,6 @@
 // The views of summaries.sqlite that people query (docs/summaries.md), and the keys of its rows.
 
 import Events
-import SQLite
 
 /// The public views, and what they and the tables' files share.
 enum SummarySchema {

@@ -1,4 +1,4 @@
-// All tables of summaries.sqlite, and those that are not rows of the fold: what the file says of itself, symbols, state.
+// All tables of summaries.sqlite, and those without rows of the fold: what the file says of itself, symbols, state.
 
 import Events
 import GRDB
