@@ -15,6 +15,8 @@ package final class IdentityStore: Sendable {
     private let written = Mutex(0)
     /// The file's name within the data folder.
     package static let fileName = "identity.sqlite"
+    /// The write-ahead log is copied into the file when it is larger than about this.
+    private static let uncopiedBytes = 4 << 20
     /// "TIDI" and this release's format.
     private static let applicationID = 0x5449_4449
     private static let format = 1
@@ -129,7 +131,7 @@ package final class IdentityStore: Sendable {
     private func checkpointIfDue(_ queue: DatabaseQueue, names: Int) {
         let isDue = written.withLock { written in
             written += names * 64 + 8_192
-            guard written > 4 << 20 else { return false }
+            guard written > Self.uncopiedBytes else { return false }
             written = 0
             return true
         }

@@ -45,9 +45,6 @@ package final class SQLiteEventLog: EventLog {
         }
     }
 
-    /// How many cursors are kept open for followers at different places.
-    private static let readerLimit = 4
-
     /// Opens the log in a data folder; makes it if it is not there and `readOnly` is false.
     ///
     /// Blocks while it reads the state at the head: about 0.1 us an event since the last keyframe.
@@ -272,7 +269,7 @@ package final class SQLiteEventLog: EventLog {
         }
         defer {
             if reader.next >= end, end < extent.head { reader.close() } else { readers.append(reader) }
-            while readers.count > Self.readerLimit { readers.removeFirst().close() }
+            while readers.count > SegmentLimits.openReaders { readers.removeFirst().close() }
         }
         return try reader.read(limit: limit, end: end)
     }

@@ -34,13 +34,11 @@ struct RecordCell {
     /// Where the record begins.
     var payload: Int
 
-    /// Records are not longer than the largest block; more is rubbish.
-    private static let largest = UInt64(BlockDecoder.rawBytes + 4_096)
-
     init?(_ page: [UInt8], _ start: Int) {
         self.start = start
         var at = start
-        guard let size = RecordCell.varint(page, &at), size <= Self.largest, let key = RecordCell.varint(page, &at)
+        guard let size = RecordCell.varint(page, &at), size <= SegmentLimits.recordBytes,
+            let key = RecordCell.varint(page, &at)
         else { return nil }
         (self.size, self.key, payload) = (Int(size), Int64(bitPattern: key), at)
     }
@@ -85,8 +83,7 @@ struct SegmentPages: Sendable {
         self.path = path
         newer = WriteAheadLog(path + "-wal")?.committedPages ?? [:]
         count = max(Files.size(path) / Self.size, newer.keys.max() ?? 0)
-        // More than any segment of ours: then its size is what is wrong.
-        guard count < 1 << 30 else { throw .io("\(path) is larger than a segment can be") }
+        guard count < SegmentLimits.pages else { throw .io("\(path) is larger than a segment can be") }
     }
 
     func page(_ number: Int) -> [UInt8]? {

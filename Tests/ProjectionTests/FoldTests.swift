@@ -235,7 +235,7 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         let summary = try summary(&fleet, events, text: text)
         #expect(summary.kinds.texts == 450)
         #expect(summary.texts.first?.text == "text 449")
-        #expect(summary.texts.count == SummaryReader.texts)
+        #expect(summary.texts.count == ProjectionLimits.textsShown)
     }
 
     @Test mutating func moreAspectsThanBitsAreCountedAlike() throws {

@@ -52,8 +52,6 @@ struct OpenDay: Sendable, BitwiseCopyable {
 
     /// A number of uses or faults that fits here for certain, whatever has been added since the last flush.
     static let smallCount: UInt32 = 1 << 8
-    /// After so many events all aspects are flushed, so that no count here overflows.
-    static let mostUnflushed = 1 << 23
 
     /// The aspect's bit in the masks of devices and customers; 0 when it has none.
     @inline(__always) var bit: UInt64 { ordinal < 64 ? 1 &<< UInt64(ordinal) : 0 }

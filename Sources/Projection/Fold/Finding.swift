@@ -18,7 +18,7 @@ struct IndexList: BitwiseCopyable {
     private var positions = InlineArray<128, UInt8>(repeating: 0)
     private(set) var count = 0
 
-    /// Adds a position, or not: without a branch, for nobody can foretell what the next event is.
+    /// Adds a position, or not: without a branch, for what the next event is cannot be predicted.
     @inline(__always) mutating func add(_ position: Int, if isOne: Bool) {
         positions[count] = UInt8(truncatingIfNeeded: position)
         count &+= isOne ? 1 : 0

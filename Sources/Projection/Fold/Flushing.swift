@@ -135,10 +135,8 @@ struct DayMembers: Sendable {
     }
     private var members: [Member] = []
 
-    static let capacity = 1 << 17
-
     /// Whether `flush` must come before many more are added.
-    var isFull: Bool { members.count >= Self.capacity }
+    var isFull: Bool { members.count >= ProjectionLimits.waitingMembers }
 
     @inline(__always) mutating func add(_ member: UInt32, at day: UInt32) {
         members.append(Member(day: day, member: member))

@@ -56,7 +56,7 @@ extension SummaryState {
             next = window.upperBound
         }
         unflushedEvents += events.count - start
-        if unflushedEvents > OpenDay.mostUnflushed { flush() }
+        if unflushedEvents > ProjectionLimits.unflushedEvents { flush() }
         self.items = items
         self.lookups = lookups
     }

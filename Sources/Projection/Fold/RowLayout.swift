@@ -1,7 +1,7 @@
 // What the fold relies on of how its rows lie in memory, beside how they do lie there.
 
 /// Bytes that a constant of the code states, and those that the compiler has laid out. They are equal, or prefetches
-/// ask for the wrong lines; `LayoutTests` compares them.
+/// fetch the wrong lines; `LayoutTests` compares them.
 package enum RowLayout {
     package struct Fact: Sendable {
         package let name: String

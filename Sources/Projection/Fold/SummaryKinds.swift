@@ -26,7 +26,7 @@ extension SummaryState {
         }
     }
 
-    /// Finds the bins of the numbers that devices preferred before, and asks for all rows of what they did.
+    /// Finds the bins of the numbers that devices preferred before, and prefetches the rows of all values before.
     private func findOld(_ items: inout MutableSpan<FoldItem>, _ count: Int) {
         var hasUnknown = false
         for index in 0..<count where items[index].change == .changed {

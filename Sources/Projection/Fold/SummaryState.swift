@@ -28,7 +28,7 @@ package struct SummaryState: Sendable {
     var openDays: [OpenDay] = []
     var aspectDays: [AspectDayRow] = []
     var devices: [DeviceRow] = []
-    /// The window of the epoch before each device's latest; as many as `devices`, and seldom looked at.
+    /// The window of the epoch before each device's latest; as many as `devices`, and rarely looked at.
     var windowsBefore: [SequenceWindow] = []
     var ids = IDHashes()
     var customers: [CustomerRow] = []
@@ -79,9 +79,10 @@ package struct SummaryState: Sendable {
         var symbols: [Symbol] = []
         var texts: [PendingText] = []
         var textBytes: [UInt8] = []
-        /// When there are so many texts, or bytes of them, those that later ones have pushed out are forgotten.
-        var textBound = 1 << 15
-        var textBytesBound = 1 << 20
+        /// When there are so many texts, or bytes of them, those that later ones have pushed out are forgotten; more
+        /// when even then so many are left.
+        var textBound = ProjectionLimits.waitingTexts
+        var textBytesBound = ProjectionLimits.waitingTextBytes
     }
 
     /// The number of rows that a checkpoint would write now.

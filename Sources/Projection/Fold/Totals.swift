@@ -83,8 +83,8 @@ extension SummaryState {
 
     /// The millisecond of a day; nil for a time on another day.
     @inline(__always) private static func millisecond(_ time: Timestamp, of day: Int32) -> UInt32? {
-        let millisecond = UInt64(bitPattern: time.rawValue &- Int64(day) &* 86_400_000)
-        return millisecond < 86_400_000 ? UInt32(truncatingIfNeeded: millisecond) : nil
+        let millisecond = UInt64(bitPattern: time.rawValue &- Int64(day) &* Day.milliseconds)
+        return millisecond < UInt64(Day.milliseconds) ? UInt32(truncatingIfNeeded: millisecond) : nil
     }
 
     /// Counts any event that has an aspect.
@@ -223,7 +223,7 @@ extension Totals {
     mutating func addTotals(of openDay: OpenDay) {
         guard openDay.hasCounts else { return }
         kinds.add(openDay)
-        let start = Int64(openDay.day) &* 86_400_000
+        let start = Int64(openDay.day) &* Day.milliseconds
         first = min(first, start &+ Int64(openDay.first))
         last = max(last, start &+ Int64(openDay.last))
         useTotal &+= UInt64(openDay.uses)

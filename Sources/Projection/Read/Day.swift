@@ -4,6 +4,9 @@ package import Events
 
 /// A day of the proleptic Gregorian calendar, UTC.
 package struct Day: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// How long a day is; there are no leap seconds in UTC as computers keep it.
+    static let milliseconds: Int64 = 86_400_000
+
     /// Days since 1970-01-01.
     package var rawValue: Int32
 

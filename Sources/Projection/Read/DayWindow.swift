@@ -22,7 +22,7 @@ extension ClosedRange<Day> {
 
     /// The first and the last millisecond.
     var milliseconds: (first: Int64, last: Int64) {
-        let day: Int64 = 86_400_000
+        let day = Day.milliseconds
         return (
             lowerBound.rawValue == .min ? .min : Int64(lowerBound.rawValue) * day,
             upperBound.rawValue == .max ? .max : (Int64(upperBound.rawValue) + 1) * day - 1

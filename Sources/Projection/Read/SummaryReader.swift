@@ -9,9 +9,6 @@ import SQLite
 package struct SummaryReader: Sendable {
     private let queue: DatabaseQueue
 
-    /// How many feedback texts a summary carries.
-    package static let texts = 10
-
     /// - Throws: `missing` when there is no such file, `denied` when it may not be read, `mismatch` for another
     ///   version's, `notClosed` when it was not closed and nothing can be written there, `storage` otherwise.
     package init(path: String) throws(ProjectionError) {

@@ -154,7 +154,7 @@ extension SummaryReading {
     /// Says so when texts of the window may have been pushed out by later ones: those that are left are fewer than are
     /// shown, and than the window may have.
     private mutating func lookForOlderTexts() throws {
-        guard summary.texts.count < SummaryReader.texts,
+        guard summary.texts.count < ProjectionLimits.textsShown,
             UInt64(summary.texts.count) < summary.kinds.texts + summary.kinds.ratings
         else { return }
         let latest = try latestText() ?? 0

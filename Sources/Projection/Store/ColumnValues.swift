@@ -64,12 +64,11 @@ func plus(_ a: Int, _ b: Int) -> Int {
     return isBeyond ? .max : sum
 }
 
-/// No count is beyond this: a million events a second would take three centuries.
-private let mostCounted = 1 << 53
-
 /// A count, if it can be one; so small that many can be added up.
 func plausible(_ count: Int) throws -> Int {
-    guard (0...mostCounted).contains(count) else { throw ProjectionError.damaged("a count of \(count)") }
+    guard (0...ProjectionLimits.highestCount).contains(count) else {
+        throw ProjectionError.damaged("a count of \(count)")
+    }
     return count
 }
 

@@ -102,7 +102,7 @@ extension SummaryReading {
             SELECT \(StoredText.bytes("\(Column.text)")), * FROM \(Column.table)
             WHERE \(SummaryTables.isOfProduct(Column.id, shift: SummarySchema.textKeyBits))
                 AND \(Column.time) BETWEEN ?2 AND ?3
-            ORDER BY \(Column.number) DESC LIMIT \(SummaryReader.texts)
+            ORDER BY \(Column.number) DESC LIMIT \(ProjectionLimits.textsShown)
             """
         let (first, last) = window.milliseconds
         for row in try Row.fetchAll(db.cachedStatement(sql: sql), arguments: [id, first, last]) {

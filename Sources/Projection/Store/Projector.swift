@@ -202,7 +202,9 @@ package actor Projector {
 
     /// Some blocks; none at the end of the log.
     private static func next(_ follower: inout PassingFollower) async throws(ProjectionError) -> [Block] {
-        do throws(LogError) { return try await follower.nextAvailable(limit: 8) } catch { throw .log("\(error)") }
+        do throws(LogError) { return try await follower.nextAvailable(limit: ProjectionLimits.blocksPerRead) } catch {
+            throw .log("\(error)")
+        }
     }
 
     /// Events of the log that are in no summary, because they could not be read.
