@@ -4,7 +4,7 @@ package import GRDB
 
 /// Why a file cannot be read, in words for people; one line.
 package enum UnreadableFile: Error, Equatable, Sendable {
-    /// Who asks may not read it: the path.
+    /// This process may not read it: the path.
     case denied(String)
     /// It was not closed, and the folder cannot be written: the cause and the remedy.
     case notClosed(String)
@@ -25,8 +25,8 @@ extension DatabaseQueue {
     /// Opens a file for reading, also from a folder in which nothing can be written.
     ///
     /// There, SQLite cannot read a file in WAL mode that has no `-shm` file, as releases before this one left it. While
-    /// nobody writes, and nothing is left to be taken over, the file alone says everything.
-    /// - Parameter lock: the lock that who writes the file holds.
+    /// nobody writes, and no other file holds commits that are not in this one, the file alone says everything.
+    /// - Parameter lock: the lock that the writer of the file holds.
     /// - Throws: `UnreadableFile`, `DatabaseError`.
     package static func openForReading(
         _ path: String, lock: String, configuration: Configuration
@@ -37,14 +37,14 @@ extension DatabaseQueue {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             do {
                 try queue.read { db in _ = try Int.fetchOne(db, sql: "PRAGMA schema_version") }
-            } catch let error as DatabaseError where isAboutThePlace(error) {
+            } catch let error as DatabaseError where isAboutAccess(error) {
                 try? queue.close()
                 throw error
             } catch {
-                // Damage is for those to find who read the rows.
+                // Damage is found, and said, when the rows are read.
             }
             return queue
-        } catch let error as DatabaseError where isAboutThePlace(error) {
+        } catch let error as DatabaseError where isAboutAccess(error) {
             if FileAccess.look(at: path) == .denied { throw UnreadableFile.denied(path) }
             for suffix in ["-wal", "-journal"] where FileAccess.isFilled(path + suffix) {
                 throw UnreadableFile.holdingBack(path, suffix)
@@ -54,10 +54,10 @@ extension DatabaseQueue {
         }
     }
 
-    /// Opens a file for writing that may be at rest. Who has read it since before, for however long, keeps the file as
-    /// it was and is in nobody's way: this one gets a copy.
+    /// Opens a file for writing that may be at rest. A reader that has had it open since then keeps the file as it was,
+    /// and does not hinder the writer: the writer gets a copy.
     ///
-    /// - Parameter setUp: what must be possible at once; it finds out whether somebody is in the way.
+    /// - Parameter setUp: what must be possible at once; it fails when a reader hinders it.
     package static func openForWriting(
         _ path: String, configuration: Configuration, setUp: (Database) throws -> Void = { _ in }
     ) throws -> DatabaseQueue {
@@ -81,7 +81,7 @@ extension DatabaseQueue {
         }
     }
 
-    private static func isAboutThePlace(_ error: DatabaseError) -> Bool {
+    private static func isAboutAccess(_ error: DatabaseError) -> Bool {
         [.SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM].contains(error.resultCode)
     }
 

@@ -8,14 +8,14 @@ package enum Connection {
     /// What may differ between the files of a data folder.
     package struct Settings {
         package var readOnly = false
-        /// For reading: the lock that who writes the file holds; nil stands for the file `lock` beside it.
+        /// For reading: the lock that the writer of the file holds; nil stands for the file `lock` beside it.
         package var lock: String?
         /// WAL with `synchronous=FULL`; otherwise a rollback journal, as a sealed segment has.
         package var isWAL = true
         package var pageSize = 4_096
         /// Overwrite what is deleted (the identity store).
         package var secureDelete = false
-        /// Whether who reads the file at rest may be left with an old copy of it (the identity store).
+        /// Whether a reader of the file at rest may be left with an old copy of it (the identity store).
         package var canDetach = false
         /// The file may not grow beyond this; a test's way to a full disk.
         package var maximumPages: Int?

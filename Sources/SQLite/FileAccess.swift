@@ -10,7 +10,7 @@
 
 /// Permissions of the folders and files that hold events and names. Any thread.
 package enum FileAccess {
-    /// What a path may be to who asks.
+    /// What a path may be to this process.
     package enum Presence: Sendable { case there, missing, denied }
 
     /// What was put right, and what could not be.
@@ -133,7 +133,7 @@ package enum FileAccess {
         unsafe access(path, F_OK) == 0
     }
 
-    /// Puts a file in the place of another one in one step: who has the old one open keeps reading it.
+    /// Replaces a file by another one in one step: a reader that has the old one open keeps it.
     package static func rename(_ old: String, to new: String) throws(Failure) {
         guard moveFile(old, new) == 0 else { throw Failure(new) }
     }
@@ -184,7 +184,7 @@ package enum FileAccess {
         guard fsync(descriptor) == 0 else { throw Failure(path) }
     }
 
-    /// Puts a copy of a file in its place: who reads the old one goes on reading it, and is in nobody's way.
+    /// Replaces a file by a copy of it: a reader of the old one keeps that, and hinders nobody.
     ///
     /// - Returns: whether that was done; then it is durable.
     package static func detach(_ path: String) -> Bool {

@@ -9,7 +9,7 @@ extension SQLiteEventLog: RetainingLog {
     package func droppable(_ retention: Retention) async throws(LogError) -> Offset {
         try await run(on: readerQueue) { () throws(LogError) in
             try self.expectOpen()
-            let segments = self.extent.withLock { $0.segments }
+            let segments = self.visible.withLock { $0.segments }
             guard let start = segments.first else { return .zero }
             var total = segments.reduce(0) { $0 + self.size(of: $1) }
             var end = start
@@ -49,10 +49,10 @@ extension SQLiteEventLog: RetainingLog {
                     guard writer != nil else { throw self.notWritable }
                     let dropped =
                         try writer?.drop(before: end, releasing: self.releaseReaders) ?? Dropped(offsets: end..<end)
-                    if let left = writer.map({ Extent($0) }) { self.extent.withLock { $0 = left } }
+                    if let left = writer.map({ VisibleLog($0) }) { self.visible.withLock { $0 = left } }
                     return .success(dropped)
                 } catch {
-                    if let left = writer.map({ Extent($0) }) { self.extent.withLock { $0 = left } }
+                    if let left = writer.map({ VisibleLog($0) }) { self.visible.withLock { $0 = left } }
                     return .failure(error)
                 }
             }

@@ -17,7 +17,7 @@ package final class SQLiteEventLog: EventLog {
     let writer: Mutex<SegmentWriter?>
     private let readers = Mutex<[SegmentReader]>([])
     private let isClosed = Mutex(false)
-    let extent: Mutex<Extent>
+    let visible: Mutex<VisibleLog>
     let writerQueue = DispatchQueue(label: "tidings.log.write", qos: .userInitiated)
     let readerQueue = DispatchQueue(label: "tidings.log.read", qos: .userInitiated)
     package let isReadOnly: Bool
@@ -27,7 +27,7 @@ package final class SQLiteEventLog: EventLog {
     let proof: LogProof?
 
     /// What readers know of the log without asking the writer.
-    struct Extent {
+    struct VisibleLog {
         var segments: [Offset] = []
         var head = Offset.zero
         /// SHA-256 over everything before `head`; nil where it cannot be read.
@@ -62,24 +62,24 @@ package final class SQLiteEventLog: EventLog {
             lock = Mutex(nil)
             identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: true)
             writer = Mutex(nil)
-            var found = Extent()
+            var found = VisibleLog()
             try found.look(at: folder)
             let proof = proving ? LogProof(folder: folder, segments: found.segments) : nil
             (self.proof, openingDamages) = (proof, proof?.notes ?? [])
-            extent = Mutex(found)
+            visible = Mutex(found)
         } else {
             try Files.makeFolder(folder)
             lock = Mutex(try FolderLock(directory + "/lock"))
             identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: false)
             let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity)
-            extent = Mutex(Extent(opened))
+            visible = Mutex(VisibleLog(opened))
             (proof, openingDamages) = (nil, opened.damages)
             writer = Mutex(opened)
         }
     }
 
     /// The first offsets of all segments, oldest first.
-    var segments: [Offset] { extent.withLock { $0.segments } }
+    var segments: [Offset] { visible.withLock { $0.segments } }
 
     package var logIdentity: String {
         let digits = Array("0123456789abcdef")
@@ -100,7 +100,7 @@ package final class SQLiteEventLog: EventLog {
             do throws(LogError) {
                 guard writer != nil else { throw notWritable }
                 let offset = try writer?.append(batch, definitions, beforeSealing: releaseReaders) ?? .zero
-                if let grown = writer.map({ Extent($0) }) { extent.withLock { $0 = grown } }
+                if let grown = writer.map({ VisibleLog($0) }) { visible.withLock { $0 = grown } }
                 return .success(offset)
             } catch {
                 return .failure(error)
@@ -111,12 +111,12 @@ package final class SQLiteEventLog: EventLog {
     package var head: Offset {
         get async {
             if isReadOnly { try? await run(on: readerQueue) { () throws(LogError) in try self.refresh() } }
-            return extent.withLock { $0.head }
+            return visible.withLock { $0.head }
         }
     }
 
     package var start: Offset {
-        get async { extent.withLock { $0.segments.first ?? $0.head } }
+        get async { visible.withLock { $0.segments.first ?? $0.head } }
     }
 
     package func read(from offset: Offset, limit blocks: Int) async throws(LogError) -> [Block] {
@@ -133,7 +133,7 @@ package final class SQLiteEventLog: EventLog {
                 vocabulary.define(words: proof.words)
             } else {
                 try self.refresh()
-                for first in self.extent.withLock({ $0.segments }) {
+                for first in self.visible.withLock({ $0.segments }) {
                     vocabulary.define(words: SegmentWriter.words(self.folder, first).words)
                 }
             }
@@ -189,10 +189,10 @@ package final class SQLiteEventLog: EventLog {
 
     /// Looks at the files again, for a log that another process writes.
     func refresh() throws(LogError) {
-        var extent = Extent()
-        try extent.look(at: folder)
-        let found = extent
-        self.extent.withLock { $0 = found }
+        var visible = VisibleLog()
+        try visible.look(at: folder)
+        let found = visible
+        self.visible.withLock { $0 = found }
     }
 
     /// Where the newest segment ends for readers, and the chain there, if it can be read. One that SQLite does not open
@@ -213,21 +213,21 @@ package final class SQLiteEventLog: EventLog {
 
     private func readNow(_ offset: Offset, _ limit: Int) throws(LogError) -> [Block] {
         try expectOpen()
-        if isReadOnly, offset >= extent.withLock({ $0.head }) { try refresh() }
-        let extent = extent.withLock { $0 }
-        let start = extent.segments.first ?? extent.head
-        guard offset >= start, offset <= extent.head else {
-            throw .outOfRange(offset, retained: start..<extent.head)
+        if isReadOnly, offset >= visible.withLock({ $0.head }) { try refresh() }
+        let visible = visible.withLock { $0 }
+        let start = visible.segments.first ?? visible.head
+        guard offset >= start, offset <= visible.head else {
+            throw .outOfRange(offset, retained: start..<visible.head)
         }
-        guard offset < extent.head, limit > 0 else { return [] }
+        guard offset < visible.head, limit > 0 else { return [] }
         let result = readers.withLock { readers -> Result<[Block], LogError> in
             do throws(LogError) {
                 var position = offset
                 var blocks: [Block] = []
-                while blocks.count < limit, position < extent.head {
+                while blocks.count < limit, position < visible.head {
                     var more: [Block] = []
                     do throws(LogError) {
-                        more = try read(position, limit - blocks.count, extent, &readers)
+                        more = try read(position, limit - blocks.count, visible, &readers)
                     } catch {
                         if blocks.isEmpty { throw error }
                         break
@@ -246,11 +246,11 @@ package final class SQLiteEventLog: EventLog {
 
     /// Reads from one segment, with a cursor that stands there if there is one.
     private func read(
-        _ offset: Offset, _ limit: Int, _ extent: Extent, _ readers: inout [SegmentReader]
+        _ offset: Offset, _ limit: Int, _ visible: VisibleLog, _ readers: inout [SegmentReader]
     ) throws(LogError) -> [Block] {
-        guard let index = extent.segments.lastIndex(where: { $0 <= offset }) else { return [] }
-        let first = extent.segments[index]
-        let end = index + 1 < extent.segments.count ? extent.segments[index + 1] : extent.head
+        guard let index = visible.segments.lastIndex(where: { $0 <= offset }) else { return [] }
+        let first = visible.segments[index]
+        let end = index + 1 < visible.segments.count ? visible.segments[index + 1] : visible.head
         var reader: SegmentReader
         if let at = readers.firstIndex(where: { $0.first == first && $0.next == offset }) {
             reader = readers.remove(at: at)
@@ -268,7 +268,7 @@ package final class SQLiteEventLog: EventLog {
             if offset > first { try reader.seek(offset) }
         }
         defer {
-            if reader.next >= end, end < extent.head { reader.close() } else { readers.append(reader) }
+            if reader.next >= end, end < visible.head { reader.close() } else { readers.append(reader) }
             while readers.count > SegmentLimits.openReaders { readers.removeFirst().close() }
         }
         return try reader.read(limit: limit, end: end)

@@ -51,7 +51,7 @@ struct SegmentReader {
         do {
             try translating(name) { [queue] in _ = try queue?.read { db in try Segment.header(db, name) } }
         } catch .corrupt {
-            // Blocks may be readable all the same; who needs the header asks for it.
+            // Blocks may be readable all the same; `header` says what is wrong.
         } catch {
             try? queue?.close()
             throw error

@@ -33,8 +33,8 @@ package actor Projector {
     /// Opens the summaries in a folder.
     ///
     /// A file of another projection version or another log, one whose snapshot is damaged and one that is ahead of
-    /// the log are replaced by an empty one, to be filled by `catchUp` from the log's start. Who has the old file open
-    /// keeps reading it.
+    /// the log are replaced by an empty one, to be filled by `catchUp` from the log's start. A reader that has
+    /// the old file open keeps it.
     /// - Parameters:
     ///   - identity: the log's identity, so that summaries are never mixed with another log's.
     ///   - start: the first offset that the log retains.
