@@ -84,20 +84,25 @@ let package = Package(
             ],
             swiftSettings: daemon),
         .target(
-            name: "SQLiteRows",
+            name: "SQLite",
             dependencies: [
+                "Events", "Log",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
         .target(
+            name: "Identity",
+            dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: daemon),
+        .target(
             name: "SQLiteLog",
-            dependencies: ["Events", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["Events", "Log", "SQLite", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: daemon),
         .target(
             name: "Projection",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift"),
+                "Events", "Admission", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
         .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: daemon),
@@ -112,7 +117,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation",
+                "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
                 "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -152,12 +157,17 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "SQLiteRowsTests", dependencies: ["SQLiteRows", .product(name: "GRDB", package: "GRDB.swift")],
+            name: "SQLiteTests",
+            dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "IdentityTests",
+            dependencies: ["Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteLogTests",
             dependencies: [
-                "Events", "Wire", "Log", "SQLiteRows", "SQLiteLog", "TidingsTesting",
+                "Events", "Wire", "Log", "SQLite", "Identity", "SQLiteLog", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

@@ -4,7 +4,7 @@ package import Admission
 import Configuration
 import Foundation
 package import Logging
-import SQLiteRows
+import SQLite
 import Yams
 
 /// All settings of the daemon, valid.

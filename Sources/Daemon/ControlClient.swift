@@ -3,7 +3,7 @@
 package import Foundation
 import NIOCore
 import NIOPosix
-import SQLiteRows
+import SQLite
 
 /// Why the daemon of a data folder gave no answer; one line with the remedy.
 package enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {

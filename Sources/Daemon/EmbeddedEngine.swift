@@ -3,8 +3,8 @@
 import Ingest
 import Log
 import Projection
+import SQLite
 import SQLiteLog
-import SQLiteRows
 
 /// What `Daemon` is compiled for.
 typealias DaemonEngine = SQLiteEventLog

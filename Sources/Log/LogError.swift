@@ -11,7 +11,7 @@ package enum LogError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file may not be read by who asks.
     case denied(String)
     /// A file was not closed, and nothing can be written where it is: the cause and the remedy.
-    case unsettled(String)
+    case notClosed(String)
     /// Stored bytes are not what was written. Reading may go on at `offsets.upperBound`.
     case corrupt(segment: String, offsets: Range<Offset>, cause: String)
     /// Another process writes this log.
@@ -32,7 +32,7 @@ package enum LogError: Error, Hashable, Sendable, CustomStringConvertible {
         case .full(let cause): "no room for the log: \(cause); free some space, the daemon goes on by itself"
         case .io(let cause): "the log cannot be read or written: \(cause); check the disk and its permissions"
         case .denied(let path): "not permitted to read \(path); ask as the daemon's user"
-        case .unsettled(let cause): "the log cannot be read here: \(cause)"
+        case .notClosed(let cause): "the log cannot be read here: \(cause)"
         case .corrupt(let segment, let offsets, let cause):
             "damage in \(segment), "
                 + (offsets.isEmpty

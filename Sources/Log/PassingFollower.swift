@@ -5,16 +5,23 @@ package import Events
 /// A follower that steps over what cannot be read, instead of throwing.
 ///
 /// Blocks whose products, customers and sequence numbers are doubtful (`Block.isIdentityCertain`) are left out as well,
-/// up to the next keyframe. A plain value, used by one task at a time.
+/// up to the next keyframe, unless they are asked for. A plain value, used by one task at a time.
 package struct PassingFollower: Sendable {
     private var follower: Follower
+    private let isDoubtfulPassedOver: Bool
     private let report: @Sendable (Damage) -> Void
     /// Events that were left out so far.
     package private(set) var unreadable: UInt64 = 0
 
-    /// - Parameter report: called for each place that is left out, in log order, on the caller's task.
-    package init(_ follower: Follower, report: @escaping @Sendable (Damage) -> Void) {
+    /// - Parameters:
+    ///   - isDoubtfulPassedOver: whether doubtful blocks are left out. Otherwise they are returned for the symbols that
+    ///     they define, and reported and counted as left out all the same: their events are not to be used.
+    ///   - report: called for each place that is left out, in log order, on the caller's task.
+    package init(
+        _ follower: Follower, isDoubtfulPassedOver: Bool = true, report: @escaping @Sendable (Damage) -> Void
+    ) {
         self.follower = follower
+        self.isDoubtfulPassedOver = isDoubtfulPassedOver
         self.report = report
     }
 
@@ -57,7 +64,7 @@ package struct PassingFollower: Sendable {
     private mutating func certain(_ blocks: [Block]) -> [Block] {
         guard let doubtful = Damage(doubtfulIn: blocks) else { return blocks }
         leaveOut(doubtful)
-        return blocks.filter(\.isIdentityCertain)
+        return isDoubtfulPassedOver ? blocks.filter(\.isIdentityCertain) : blocks
     }
 
     private mutating func leaveOut(_ damage: Damage) {

@@ -10,7 +10,7 @@ func summaryCSV(_ summary: ProductSummary) -> String {
     csv.add("", "customers", "", summary.customers)
     csv.addIfKnown("", "missing", summary.missing)
     csv.addIfKnown("", "duplicates", summary.duplicates)
-    csv.addIfKnown("", "unfiled", summary.unfiled)
+    csv.addIfKnown("", "unfiled", summary.overflow)
     for kept in summary.quarantined ?? [] { csv.add("", "quarantined", kept.reason, kept.count) }
     if let first = summary.first { csv.add("", "first", "", text: rfc3339(first)) }
     if let last = summary.last { csv.add("", "last", "", text: rfc3339(last)) }
@@ -85,12 +85,12 @@ private struct FigureLines {
     }
 
     private mutating func add(_ name: String, _ preference: PreferenceSummary) {
-        addIfKnown(name, "preference.moves", preference.moves)
+        addIfKnown(name, "preference.moves", preference.changes)
         addIfKnown(name, "preference.all_devices", preference.devices)
         for choice in preference.choices {
             if let devices = choice.devices { add(name, "preference.devices", choice.value, devices) }
             add(name, "preference.share", choice.value, choice.share)
-            if let sets = choice.sets { add(name, "preference.sets", choice.value, sets) }
+            if let sets = choice.timesSet { add(name, "preference.sets", choice.value, sets) }
         }
         if let numbers = preference.numbers {
             if let unit = numbers.unit { add(name, "number", "unit", text: unit) }

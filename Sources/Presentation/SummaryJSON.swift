@@ -27,7 +27,7 @@ func summaryJSON(_ summary: ProductSummary) -> String {
         }
         json.addIfKnown("missing", summary.missing)
         json.addIfKnown("duplicates", summary.duplicates)
-        json.addIfKnown("unfiled", summary.unfiled)
+        json.addIfKnown("unfiled", summary.overflow)
         if !summary.gaps.contains(.first) { json.add("first", summary.first) }
         if !summary.gaps.contains(.last) { json.add("last", summary.last) }
         if let rating = summary.rating { json.object("rating") { add(rating, to: &$0) } }
@@ -87,10 +87,10 @@ private func add(_ aspect: AspectSummary, to json: inout JSONText) {
 }
 
 private func add(_ preference: PreferenceSummary, to json: inout JSONText) {
-    json.add("sets", preference.sets)
-    json.addIfKnown("moves", preference.moves)
+    json.add("sets", preference.timesSet)
+    json.addIfKnown("moves", preference.changes)
     json.addIfKnown("devices", preference.devices)
-    if !preference.choices.isEmpty || preference.flagSets == 0 {
+    if !preference.choices.isEmpty || preference.flagTimesSet == 0 {
         json.array("choices") { json in
             for choice in preference.choices { json.object { add(choice, to: &$0) } }
         }
@@ -100,7 +100,7 @@ private func add(_ preference: PreferenceSummary, to json: inout JSONText) {
         json.addIfKnown("devices", numbers.devices)
         json.add("unit", numbers.unit)
         for (name, value) in numbers.figuresNow { json.add(name, value) }
-        json.add("sets", numbers.sets)
+        json.add("sets", numbers.timesSet)
         json.add("mean", numbers.mean)
         json.add("min", numbers.least)
         json.add("max", numbers.most)
@@ -111,7 +111,7 @@ private func add(_ choice: ChoiceSummary, to json: inout JSONText) {
     json.add("value", choice.value)
     json.addIfKnown("devices", choice.devices)
     json.add("share", choice.share)
-    json.addIfKnown("sets", choice.sets)
+    json.addIfKnown("sets", choice.timesSet)
 }
 
 private func add(_ rating: RatingSummary, to json: inout JSONText) {

@@ -69,8 +69,8 @@ private struct SummaryTable {
         if let missing = summary.missing, missing > 0 {
             warn(["lost by the devices themselves: \(grouped(missing)) events"])
         }
-        if let unfiled = summary.unfiled, unfiled > 0 {
-            warn(["of more aspects than are kept apart: \(grouped(unfiled)) events"])
+        if let overflow = summary.overflow, overflow > 0 {
+            warn(["of more aspects than are kept apart: \(grouped(overflow)) events"])
         }
         lines += folded([freshness(summary.position)], "", style).map(style.faint)
     }
@@ -112,7 +112,7 @@ private struct SummaryTable {
         lines += [""] + folded(parts, ", ", style).map(style.faint)
     }
 
-    /// Left out first when there is no room: the moves, the bar.
+    /// Left out first when there is no room: the changes, the bar.
     private func preferences() -> TextTable {
         let isWindow = summary.window != nil
         let count = TextTable.Column(isWindow ? "sets" : "devices", .right)
@@ -122,16 +122,16 @@ private struct SummaryTable {
         )
         for aspect in summary.aspects {
             guard let preference = aspect.preference else { continue }
-            let sets = grouped(isWindow ? preference.sets : preference.devices ?? 0)
-            var base = [TextTable.Cell(visible(aspect.aspect)), TextTable.Cell(sets)]
-            if !isWindow { base.append(TextTable.Cell(preference.moves.map { grouped($0) } ?? "-")) }
+            let figure = grouped(isWindow ? preference.timesSet : preference.devices ?? 0)
+            var base = [TextTable.Cell(visible(aspect.aspect)), TextTable.Cell(figure)]
+            if !isWindow { base.append(TextTable.Cell(preference.changes.map { grouped($0) } ?? "-")) }
             var rows: [[TextTable.Cell]] = []
             if let first = preference.choices.first {
                 rows.append([TextTable.Cell(bar(first.share, 10, style)), choices(preference.choices)])
             }
             if let numbers = preference.numbers { rows.append(["", self.numbers(numbers)]) }
-            if preference.flagSets > 0 {
-                rows.append(["", "true or false \(grouped(preference.flagSets)) times"])
+            if preference.flagTimesSet > 0 {
+                rows.append(["", "true or false \(grouped(preference.flagTimesSet)) times"])
             }
             for row in rows {
                 table.add(cells: base + row)
@@ -260,10 +260,10 @@ extension WindowGap {
         case .quarantined: "events kept apart"
         case .missing: "events lost by the devices"
         case .duplicates, .first, .last, .aspectDevices, .aspectCustomers, .aspectFirst, .aspectLast: nil
-        case .unfiled: "events of aspects beyond the bound"
+        case .overflow: "events of aspects beyond the bound"
         case .topShare, .aspectTopShare: "how many give 4 or 5 (some rate in fractions)"
         case .preferenceDevices: "how many devices prefer what"
-        case .moves: "changes of mind"
+        case .changes: "changes of mind"
         case .flags: "true/false settings"
         case .numberDevices: nil
         case .quantiles: "medians"

@@ -9,7 +9,7 @@ package enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible
     /// The file may not be read by who asks.
     case denied(String)
     /// The file was not closed, and nothing can be written where it is: the cause and the remedy.
-    case unsettled(String)
+    case notClosed(String)
     /// There is no summaries.sqlite there.
     case missing(String)
     /// The file is of another projection version, or of another log.
@@ -28,7 +28,7 @@ package enum ProjectionError: Error, Hashable, Sendable, CustomStringConvertible
         case .storage(let cause): "summaries.sqlite cannot be used: \(cause); check the disk, or run `tidings rebuild`"
         case .full(let cause): "no room for the summaries: \(cause); free some space, the daemon goes on by itself"
         case .denied(let path): "not permitted to read \(path); ask as the daemon's user, or see data_group"
-        case .unsettled(let cause): "the summaries cannot be read here: \(cause)"
+        case .notClosed(let cause): "the summaries cannot be read here: \(cause)"
         case .missing(let path): "there are no summaries at \(path) yet; start the daemon, or run `tidings rebuild`"
         case .mismatch(let cause): "these summaries do not fit: \(cause); run `tidings rebuild`"
         case .log(let cause): "the summaries cannot follow the log: \(cause)"

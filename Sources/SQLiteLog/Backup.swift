@@ -2,7 +2,9 @@
 
 import Events
 import GRDB
+import Identity
 package import Log
+import SQLite
 
 /// Copying of data folders. Blocking; any thread.
 package enum Backup {
@@ -37,8 +39,8 @@ package enum Backup {
             tally.begin()
             try copySegment(first, source, folder, &report, &tally)
         }
-        if Files.isThere(data + "/identity.sqlite") {
-            try copyDatabase(data + "/identity.sqlite", to: target + "/identity.sqlite")
+        if Files.isThere(data + "/" + IdentityStore.fileName) {
+            try copyDatabase(data + "/" + IdentityStore.fileName, to: target + "/" + IdentityStore.fileName)
         }
         try Files.syncFolder(target)
         report.verification = try verify(folder, progress)
@@ -60,7 +62,7 @@ package enum Backup {
         let lock = try FolderLock(data + "/lock")
         defer { withExtendedLifetime(lock) {} }
         _ = DataFolder.secure(data)
-        for name in ["log", "identity.sqlite"] + companions where Files.isThere(data + "/" + name) {
+        for name in ["log", IdentityStore.fileName] + companions where Files.isThere(data + "/" + name) {
             let inside = name == "log" ? try Files.list(folder) : [name]
             guard inside.allSatisfy({ [".", ".."].contains($0) }) else {
                 throw .inTheWay("\(data)/\(name) is there already", "restore into an empty folder")
@@ -83,7 +85,7 @@ package enum Backup {
         }
         try Files.syncFolder(draft)
         // All that takes time comes before the first name that would hinder another try.
-        let others = (["identity.sqlite"] + companions).filter { Files.isThere(copy + "/" + $0) }
+        let others = ([IdentityStore.fileName] + companions).filter { Files.isThere(copy + "/" + $0) }
         for name in others { try draftDatabase(copy + "/" + name, to: data + "/" + name) }
         for name in others { try placeDatabase(data + "/" + name) }
         Files.removeFolder(folder)
@@ -216,6 +218,7 @@ package enum Backup {
         Segment.removeFiles(draft)
         var settings = Connection.Settings()
         settings.readOnly = true
+        if path.hasSuffix(Segment.suffix) { settings.lock = FileAccess.folder(of: path) + "/../lock" }
         let source = try Connection.open(path, settings)
         defer { try? source.close() }
         settings.readOnly = false

@@ -1,6 +1,7 @@
 // Who may look into a data folder, or into a copy of one: put right whenever it is opened for writing.
 
-package import SQLiteRows
+import Identity
+package import SQLite
 
 /// The permissions of a data folder's own files; what else is in it is left alone.
 package enum DataFolder {
@@ -25,7 +26,7 @@ package enum DataFolder {
             if suffixes.contains(where: { name == shared + $0 }) {
                 let most = group == nil ? FileAccess.fileMode : FileAccess.sharedFileMode
                 FileAccess.set(folder + "/" + name, most: most, group: group, report: &report)
-            } else if name == "lock" || name == "control.sock" || name.hasPrefix("identity.sqlite")
+            } else if name == "lock" || name == "control.sock" || name.hasPrefix(IdentityStore.fileName)
                 || name.hasPrefix("summaries.sqlite")
             {
                 FileAccess.set(folder + "/" + name, most: FileAccess.fileMode, report: &report)

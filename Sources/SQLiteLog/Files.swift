@@ -1,7 +1,7 @@
-// The room's only door to C: folders, locks and permissions of the data folder.
+// The only file of this room that calls C: folders, locks and permissions of the data folder.
 
 import Log
-import SQLiteRows
+import SQLite
 
 #if canImport(Glibc)
     import Glibc
@@ -56,10 +56,7 @@ enum Files {
         try syncFolder(FileAccess.folder(of: path))
     }
 
-    static func isThere(_ path: String) -> Bool {
-        // SAFETY: as in FolderLock.
-        unsafe access(path, F_OK) == 0
-    }
+    static func isThere(_ path: String) -> Bool { FileAccess.isThere(path) }
 
     /// Makes sure that something is at a path that may be read.
     static func expect(_ path: String, _ remark: String = "") throws(LogError) {
@@ -93,14 +90,14 @@ enum Files {
     }
 
     /// Some bytes of a file; nil when they cannot be read, or the file ends before.
-    static func bytes(of path: String, at place: Int, count: Int) -> [UInt8]? {
+    static func bytes(of path: String, at offset: Int, count: Int) -> [UInt8]? {
         // SAFETY: as in FolderLock; the descriptor is closed once, and only what was read is kept.
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: count)
         let got = unsafe bytes.withUnsafeMutableBytes {
-            unsafe pread(descriptor, $0.baseAddress, $0.count, off_t(place))
+            unsafe pread(descriptor, $0.baseAddress, $0.count, off_t(offset))
         }
         return got == count ? bytes : nil
     }
@@ -122,10 +119,8 @@ enum Files {
         return unsafe stat(path, &info) == 0 ? UInt64(info.st_ino) : 0
     }
 
-    static func remove(_ path: String) {
-        // SAFETY: as in FolderLock.
-        unsafe _ = unlink(path)
-    }
+    /// Removes a file; who must know whether it is gone looks.
+    static func remove(_ path: String) { try? FileAccess.remove(path) }
 
     /// Removes an empty folder, if it is there.
     static func removeFolder(_ path: String) {
@@ -134,8 +129,7 @@ enum Files {
     }
 
     static func rename(_ old: String, to new: String) throws(LogError) {
-        // SAFETY: as in FolderLock.
-        guard moveFile(old, new) == 0 else { throw .io("\(new): \(reason())") }
+        do { try FileAccess.rename(old, to: new) } catch { throw .io("\(error.path): \(reason(error.number))") }
     }
 
     /// Copies a file that nobody writes; the copy is on disk when this returns.
@@ -174,10 +168,4 @@ extension LogError {
             failure.number == ENOSPC
             ? .full(failure.path) : .io("\(failure.path): \(Files.reason(failure.number))")
     }
-}
-
-/// The C function, whose name `Files.rename` hides.
-private func moveFile(_ old: String, _ new: String) -> Int32 {
-    // SAFETY: as in FolderLock.
-    unsafe rename(old, new)
 }

@@ -13,8 +13,8 @@ struct LogProof {
     private(set) var known: [UInt64: Symbol] = [:]
     /// By segment: the chains of which its first block may continue one.
     private(set) var starts: [Offset: [Chain]] = [:]
-    /// Segments that continue nothing, with the cause: nothing in them is proven to be of this log.
-    private(set) var strangers: [Offset: String] = [:]
+    /// Segments of unknown origin, with the cause: they continue nothing, so nothing proves that they are of this log.
+    private(set) var unknown: [Offset: String] = [:]
     /// What is not as it should be and concerns no event.
     private(set) var notes: [Damage] = []
 
@@ -27,16 +27,16 @@ struct LogProof {
         var doubted: [Doubt] = []
         for first in segments {
             do throws(LogError) {
-                let reader = try SegmentReader(folder: folder, first: first, rescuing: true)
+                let reader = try SegmentReader(folder: folder, first: first, salvaging: true)
                 defer { reader.close() }
                 checkStart(reader, isFirst: first == segments.first)
-                if strangers[first] == nil { take(reader, &doubted) }
+                if unknown[first] == nil { take(reader, &doubted) }
             } catch {
                 previous = nil
                 note(first, first..<first, error.cause)
             }
         }
-        settle(doubted)
+        resolve(doubted)
     }
 
     /// The words in the order of kind and number.
@@ -82,7 +82,7 @@ struct LogProof {
             note(first, first..<first, "the segment before it ends in damage, so that it may not continue it")
             starts[first] = own
         } else {
-            strangers[first] = "does not continue the segment before it: nothing proves that it is of this log"
+            unknown[first] = "does not continue the segment before it: nothing proves that it is of this log"
             starts[first] = own
         }
     }
@@ -122,7 +122,7 @@ struct LogProof {
 
     /// Words of a block that is lost are kept, for nothing speaks against them; those that contradict a whole block are
     /// not, unless another segment proves them.
-    private mutating func settle(_ doubted: [Doubt]) {
+    private mutating func resolve(_ doubted: [Doubt]) {
         for doubt in doubted {
             let words = doubt.words.filter { known[Self.key($0.kind, $0.id)] == nil }
             if doubt.isContradicted {

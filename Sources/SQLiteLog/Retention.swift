@@ -9,7 +9,7 @@ extension SQLiteEventLog: RetainingLog {
     package func droppable(_ retention: Retention) async throws(LogError) -> Offset {
         try await run(on: readerQueue) { () throws(LogError) in
             try self.expectOpen()
-            let segments = self.extent.withLock { $0.segments }
+            let segments = self.visible.withLock { $0.segments }
             guard let start = segments.first else { return .zero }
             var total = segments.reduce(0) { $0 + self.size(of: $1) }
             var end = start
@@ -47,11 +47,12 @@ extension SQLiteEventLog: RetainingLog {
             let result = self.writer.withLock { writer -> Result<Dropped, LogError> in
                 do throws(LogError) {
                     guard writer != nil else { throw self.notWritable }
-                    let dropped = try writer?.drop(before: end, letGo: self.letGo) ?? Dropped(offsets: end..<end)
-                    if let left = writer.map({ Extent($0) }) { self.extent.withLock { $0 = left } }
+                    let dropped =
+                        try writer?.drop(before: end, releasing: self.releaseReaders) ?? Dropped(offsets: end..<end)
+                    if let left = writer.map({ VisibleLog($0) }) { self.visible.withLock { $0 = left } }
                     return .success(dropped)
                 } catch {
-                    if let left = writer.map({ Extent($0) }) { self.extent.withLock { $0 = left } }
+                    if let left = writer.map({ VisibleLog($0) }) { self.visible.withLock { $0 = left } }
                     return .failure(error)
                 }
             }
@@ -62,7 +63,9 @@ extension SQLiteEventLog: RetainingLog {
 
 extension SegmentWriter {
     /// See `RetainingLog.drop`.
-    mutating func drop(before end: Offset, letGo: (Offset) -> Void) throws(LogError) -> Dropped {
+    ///
+    /// - Parameter release: called before a segment goes: its readers must close it.
+    mutating func drop(before end: Offset, releasing release: (Offset) -> Void) throws(LogError) -> Dropped {
         let start = segments.first ?? head
         var dropped = Dropped(offsets: start..<start)
         // A segment ends where the next one begins.
@@ -73,7 +76,7 @@ extension SegmentWriter {
         for first in going {
             let path = folder + "/" + Segment.file(first)
             dropped.bytes += Files.size(path) + Files.size(path + "-wal")
-            letGo(first)
+            release(first)
             // The file itself goes first: what SQLite may have left beside it means nothing without it.
             Files.remove(path)
             guard !Files.isThere(path) else { throw .io("\(path) cannot be removed: \(Files.reason())") }

@@ -6,8 +6,8 @@ import Synchronization
 
 extension SQLiteEventLog {
     package var chainHead: String {
-        let extent = extent.withLock { $0 }
-        return "\(extent.head.rawValue):\(extent.chain?.description ?? "")"
+        let visible = visible.withLock { $0 }
+        return "\(visible.head.rawValue):\(visible.chain?.description ?? "")"
     }
 
     /// The size of all segments, with what is not in the files yet.
@@ -37,12 +37,12 @@ extension SQLiteEventLog {
         try await run(on: readerQueue) { () throws(LogError) in
             try self.expectOpen()
             if self.isReadOnly { try self.refresh() }
-            let extent = self.extent.withLock { $0 }
+            let visible = self.visible.withLock { $0 }
             var statistics = LogStatistics(segments: [])
-            for (index, first) in extent.segments.enumerated() {
-                let end = index + 1 < extent.segments.count ? extent.segments[index + 1] : extent.head
+            for (index, first) in visible.segments.enumerated() {
+                let end = index + 1 < visible.segments.count ? visible.segments[index + 1] : visible.head
                 statistics.segments.append(
-                    try self.statistics(of: first, end: end, isLast: first == extent.segments.last))
+                    try self.statistics(of: first, end: end, isLast: first == visible.segments.last))
             }
             return statistics
         }
@@ -69,17 +69,17 @@ extension SQLiteEventLog {
         try await run(on: readerQueue) { () throws(LogError) in
             try self.expectOpen()
             if self.isReadOnly { try self.refresh() }
-            let extent = self.extent.withLock { $0 }
+            let visible = self.visible.withLock { $0 }
             var verification = Verification(
-                folder: self.folder, head: extent.head, claim: claim, progress: progress)
-            for (index, first) in extent.segments.enumerated() {
+                folder: self.folder, head: visible.head, claim: claim, progress: progress)
+            for (index, first) in visible.segments.enumerated() {
                 // The oldest segments may have been dropped since the list was made.
                 if index == 0 || verification.report.segments == 0,
                     !Files.isThere(self.folder + "/" + Segment.file(first))
                 {
                     continue
                 }
-                let following = index + 1 < extent.segments.count ? extent.segments[index + 1] : nil
+                let following = index + 1 < visible.segments.count ? visible.segments[index + 1] : nil
                 verification.check(first, following: following)
             }
             return verification.report

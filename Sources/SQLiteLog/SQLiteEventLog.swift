@@ -2,6 +2,7 @@
 
 import Dispatch
 package import Events
+import Identity
 package import Log
 import Synchronization
 
@@ -16,7 +17,7 @@ package final class SQLiteEventLog: EventLog {
     let writer: Mutex<SegmentWriter?>
     private let readers = Mutex<[SegmentReader]>([])
     private let isClosed = Mutex(false)
-    let extent: Mutex<Extent>
+    let visible: Mutex<VisibleLog>
     let writerQueue = DispatchQueue(label: "tidings.log.write", qos: .userInitiated)
     let readerQueue = DispatchQueue(label: "tidings.log.read", qos: .userInitiated)
     package let isReadOnly: Bool
@@ -26,7 +27,7 @@ package final class SQLiteEventLog: EventLog {
     let proof: LogProof?
 
     /// What readers know of the log without asking the writer.
-    struct Extent {
+    struct VisibleLog {
         var segments: [Offset] = []
         var head = Offset.zero
         /// SHA-256 over everything before `head`; nil where it cannot be read.
@@ -44,9 +45,6 @@ package final class SQLiteEventLog: EventLog {
         }
     }
 
-    /// How many cursors are kept open for followers at different places.
-    private static let readerLimit = 4
-
     /// Opens the log in a data folder; makes it if it is not there and `readOnly` is false.
     ///
     /// Blocks while it reads the state at the head: about 0.1 us an event since the last keyframe.
@@ -62,26 +60,26 @@ package final class SQLiteEventLog: EventLog {
         if readOnly {
             try Files.expect(folder)
             lock = Mutex(nil)
-            identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: true)
+            identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: true)
             writer = Mutex(nil)
-            var found = Extent()
+            var found = VisibleLog()
             try found.look(at: folder)
             let proof = proving ? LogProof(folder: folder, segments: found.segments) : nil
             (self.proof, openingDamages) = (proof, proof?.notes ?? [])
-            extent = Mutex(found)
+            visible = Mutex(found)
         } else {
             try Files.makeFolder(folder)
             lock = Mutex(try FolderLock(directory + "/lock"))
-            identity = try IdentityStore(path: directory + "/identity.sqlite", readOnly: false)
+            identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: false)
             let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity)
-            extent = Mutex(Extent(opened))
+            visible = Mutex(VisibleLog(opened))
             (proof, openingDamages) = (nil, opened.damages)
             writer = Mutex(opened)
         }
     }
 
     /// The first offsets of all segments, oldest first.
-    var segments: [Offset] { extent.withLock { $0.segments } }
+    var segments: [Offset] { visible.withLock { $0.segments } }
 
     package var logIdentity: String {
         let digits = Array("0123456789abcdef")
@@ -101,8 +99,8 @@ package final class SQLiteEventLog: EventLog {
         writer.withLock { writer -> Result<Offset, LogError> in
             do throws(LogError) {
                 guard writer != nil else { throw notWritable }
-                let offset = try writer?.append(batch, definitions, beforeSealing: letGo) ?? .zero
-                if let grown = writer.map({ Extent($0) }) { extent.withLock { $0 = grown } }
+                let offset = try writer?.append(batch, definitions, beforeSealing: releaseReaders) ?? .zero
+                if let grown = writer.map({ VisibleLog($0) }) { visible.withLock { $0 = grown } }
                 return .success(offset)
             } catch {
                 return .failure(error)
@@ -113,12 +111,12 @@ package final class SQLiteEventLog: EventLog {
     package var head: Offset {
         get async {
             if isReadOnly { try? await run(on: readerQueue) { () throws(LogError) in try self.refresh() } }
-            return extent.withLock { $0.head }
+            return visible.withLock { $0.head }
         }
     }
 
     package var start: Offset {
-        get async { extent.withLock { $0.segments.first ?? $0.head } }
+        get async { visible.withLock { $0.segments.first ?? $0.head } }
     }
 
     package func read(from offset: Offset, limit blocks: Int) async throws(LogError) -> [Block] {
@@ -135,7 +133,7 @@ package final class SQLiteEventLog: EventLog {
                 vocabulary.define(words: proof.words)
             } else {
                 try self.refresh()
-                for first in self.extent.withLock({ $0.segments }) {
+                for first in self.visible.withLock({ $0.segments }) {
                     vocabulary.define(words: SegmentWriter.words(self.folder, first).words)
                 }
             }
@@ -191,17 +189,17 @@ package final class SQLiteEventLog: EventLog {
 
     /// Looks at the files again, for a log that another process writes.
     func refresh() throws(LogError) {
-        var extent = Extent()
-        try extent.look(at: folder)
-        let found = extent
-        self.extent.withLock { $0 = found }
+        var visible = VisibleLog()
+        try visible.look(at: folder)
+        let found = visible
+        self.visible.withLock { $0 = found }
     }
 
     /// Where the newest segment ends for readers, and the chain there, if it can be read. One that SQLite does not open
     /// at all ends where it begins; a check of the log names it.
     fileprivate static func end(_ folder: String, _ last: Offset) throws(LogError) -> (head: Offset, chain: Chain?) {
         do throws(LogError) {
-            let reader = try SegmentReader(folder: folder, first: last, rescuing: true)
+            let reader = try SegmentReader(folder: folder, first: last, salvaging: true)
             defer { reader.close() }
             do throws(LogError) {
                 return try reader.query { db in try Segment.end(db, try Segment.header(db, reader.file)) }
@@ -215,21 +213,21 @@ package final class SQLiteEventLog: EventLog {
 
     private func readNow(_ offset: Offset, _ limit: Int) throws(LogError) -> [Block] {
         try expectOpen()
-        if isReadOnly, offset >= extent.withLock({ $0.head }) { try refresh() }
-        let extent = extent.withLock { $0 }
-        let start = extent.segments.first ?? extent.head
-        guard offset >= start, offset <= extent.head else {
-            throw .outOfRange(offset, retained: start..<extent.head)
+        if isReadOnly, offset >= visible.withLock({ $0.head }) { try refresh() }
+        let visible = visible.withLock { $0 }
+        let start = visible.segments.first ?? visible.head
+        guard offset >= start, offset <= visible.head else {
+            throw .outOfRange(offset, retained: start..<visible.head)
         }
-        guard offset < extent.head, limit > 0 else { return [] }
+        guard offset < visible.head, limit > 0 else { return [] }
         let result = readers.withLock { readers -> Result<[Block], LogError> in
             do throws(LogError) {
                 var position = offset
                 var blocks: [Block] = []
-                while blocks.count < limit, position < extent.head {
+                while blocks.count < limit, position < visible.head {
                     var more: [Block] = []
                     do throws(LogError) {
-                        more = try read(position, limit - blocks.count, extent, &readers)
+                        more = try read(position, limit - blocks.count, visible, &readers)
                     } catch {
                         if blocks.isEmpty { throw error }
                         break
@@ -248,21 +246,21 @@ package final class SQLiteEventLog: EventLog {
 
     /// Reads from one segment, with a cursor that stands there if there is one.
     private func read(
-        _ offset: Offset, _ limit: Int, _ extent: Extent, _ readers: inout [SegmentReader]
+        _ offset: Offset, _ limit: Int, _ visible: VisibleLog, _ readers: inout [SegmentReader]
     ) throws(LogError) -> [Block] {
-        guard let index = extent.segments.lastIndex(where: { $0 <= offset }) else { return [] }
-        let first = extent.segments[index]
-        let end = index + 1 < extent.segments.count ? extent.segments[index + 1] : extent.head
+        guard let index = visible.segments.lastIndex(where: { $0 <= offset }) else { return [] }
+        let first = visible.segments[index]
+        let end = index + 1 < visible.segments.count ? visible.segments[index + 1] : visible.head
         var reader: SegmentReader
         if let at = readers.firstIndex(where: { $0.first == first && $0.next == offset }) {
             reader = readers.remove(at: at)
         } else {
             do {
-                reader = try SegmentReader(folder: folder, first: first, rescuing: true)
+                reader = try SegmentReader(folder: folder, first: first, salvaging: true)
             } catch .corrupt(_, _, let cause) {
                 throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
             }
-            if let cause = proof?.strangers[first] {
+            if let cause = proof?.unknown[first] {
                 reader.close()
                 throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
             }
@@ -270,14 +268,14 @@ package final class SQLiteEventLog: EventLog {
             if offset > first { try reader.seek(offset) }
         }
         defer {
-            if reader.next >= end, end < extent.head { reader.close() } else { readers.append(reader) }
-            while readers.count > Self.readerLimit { readers.removeFirst().close() }
+            if reader.next >= end, end < visible.head { reader.close() } else { readers.append(reader) }
+            while readers.count > SegmentLimits.openReaders { readers.removeFirst().close() }
         }
         return try reader.read(limit: limit, end: end)
     }
 
     /// Closes the readers of a segment that is to be sealed or dropped.
-    func letGo(of segment: Offset) {
+    func releaseReaders(of segment: Offset) {
         readers.withLock { readers in
             for reader in readers where reader.first == segment { reader.close() }
             readers.removeAll { $0.first == segment }

@@ -1,6 +1,7 @@
 // What is whole of a damaged log, as a new log.
 
 import Events
+import Identity
 package import Log
 
 extension Backup {
@@ -21,10 +22,11 @@ extension Backup {
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
         _ = DataFolder.secure(target)
-        guard try SegmentWriter.findSegments(target + "/log").isEmpty, !Files.isThere(target + "/identity.sqlite")
+        guard try SegmentWriter.findSegments(target + "/log").isEmpty,
+            !Files.isThere(target + "/" + IdentityStore.fileName)
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
         progress(CopyProgress(.salvaging))
-        for name in ["identity.sqlite"] + companions where Files.isThere(data + "/" + name) {
+        for name in [IdentityStore.fileName] + companions where Files.isThere(data + "/" + name) {
             do throws(LogError) {
                 try copyDatabase(data + "/" + name, to: target + "/" + name)
             } catch {
@@ -32,9 +34,9 @@ extension Backup {
                 Segment.removeFiles(target + "/" + name)
             }
         }
-        let identity = try IdentityStore(path: target + "/identity.sqlite", readOnly: false)
+        let identity = try IdentityStore(path: target + "/" + IdentityStore.fileName, readOnly: false)
         var writer = try SegmentWriter(folder: target + "/log", limits: SegmentLimits(), identity: identity)
-        try writer.take(over: try knownIdentity(data) ?? writer.logID)
+        try writer.adopt(logID: try knownIdentity(data) ?? writer.logID)
         for damage in log.openingDamages { report(damage) }
         let result = try await copy(log, into: &writer, report, progress)
         try writer.close()
@@ -89,17 +91,19 @@ extension Backup {
     /// The identity of a log, from any file that still says it.
     private static func knownIdentity(_ data: String) throws(LogError) -> [UInt8]? {
         for first in try SegmentWriter.findSegments(data + "/log") {
-            guard let reader = try? SegmentReader(folder: data + "/log", first: first, rescuing: true) else { continue }
+            guard let reader = try? SegmentReader(folder: data + "/log", first: first, salvaging: true) else {
+                continue
+            }
             defer { reader.close() }
             if let header = try? reader.header() { return header.logID }
         }
-        return try IdentityStore(path: data + "/identity.sqlite", readOnly: true).logID()
+        return try IdentityStore(path: data + "/" + IdentityStore.fileName, readOnly: true).logID()
     }
 }
 
 extension SegmentWriter {
     /// Goes on as another log, of which this one has nothing yet.
-    mutating func take(over logID: [UInt8]) throws(LogError) {
+    mutating func adopt(logID: [UInt8]) throws(LogError) {
         self.logID = logID
         try identity.bind(to: logID, isNew: true)
     }

@@ -4,31 +4,7 @@ import Events
 import FoundationEssentials
 import GRDB
 import Log
-
-/// How large and how old a segment may get, and how it is stored.
-package struct SegmentLimits: Sendable {
-    /// A segment is sealed when its file reaches this many bytes,
-    package var bytes: Int
-    /// or when an event arrives this long after its first one, milliseconds.
-    package var ageMilliseconds: Int64
-    /// The write-ahead log is copied into the file when it is larger than this, bytes.
-    package var walBytes: Int
-    /// A keyframe is written when the blocks since the last one exceed this many bytes and 32 times its size.
-    package var keyframeBytes: Int
-    /// A test's way to a full disk: the most pages that a file may have.
-    package var maximumPages: Int?
-
-    package init(
-        bytes: Int = 1 << 30, ageMilliseconds: Int64 = 86_400_000, walBytes: Int = 16 << 20,
-        keyframeBytes: Int = 1 << 20, maximumPages: Int? = nil
-    ) {
-        self.bytes = bytes
-        self.ageMilliseconds = ageMilliseconds
-        self.walBytes = walBytes
-        self.keyframeBytes = keyframeBytes
-        self.maximumPages = maximumPages
-    }
-}
+import SQLite
 
 /// The names and the layout of segment files.
 enum Segment {
@@ -86,7 +62,7 @@ enum Segment {
 
     /// Undoes what a process that died had begun in a rollback journal, as when it was about to change a segment's
     /// mode. Only a writer can do this; readers refuse such a file. The segment ends as a plain file: one that was
-    /// being sealed is sealed, one that was new and empty is taken up as such.
+    /// being sealed is sealed, one that was new and empty goes on as such.
     static func undoJournals(_ folder: String, _ settings: Connection.Settings) throws(LogError) {
         let journal = "-journal"
         for name in try Files.list(folder) where name.hasSuffix(suffix + journal) {

@@ -3,7 +3,9 @@
 import Events
 import FoundationEssentials
 import GRDB
+import Identity
 import Log
+import SQLite
 
 /// A cursor within one segment. One owner at a time; the connection is for reading only and never checkpoints.
 struct SegmentReader {
@@ -12,7 +14,7 @@ struct SegmentReader {
     private let path: String
     /// Nil when SQLite does not open the file.
     private let queue: DatabaseQueue?
-    private let rescued: Rescued?
+    private let pageSalvage: LazyPageSalvage?
     /// The devices that are believed.
     let devices: DeviceBound
     private var decoder: BlockDecoder
@@ -23,23 +25,24 @@ struct SegmentReader {
 
     /// Opens a segment, at its start.
     ///
-    /// - Parameter rescuing: find rows without SQLite where it does not find them. Not for a writer: what it does not
+    /// - Parameter salvaging: find rows without SQLite where it does not find them. Not for a writer: what it does not
     ///   see may be there all the same.
-    init(folder: String, first: Offset, rescuing: Bool = false) throws(LogError) {
+    init(folder: String, first: Offset, salvaging: Bool = false) throws(LogError) {
         file = Segment.file(first)
         path = folder + "/" + file
         self.first = first
-        rescued = rescuing ? Rescued(path) : nil
-        devices = Self.bound(by: folder)
+        pageSalvage = salvaging ? LazyPageSalvage(path) : nil
+        devices = DeviceBound(namesIn: folder + "/../" + IdentityStore.fileName)
         decoder = try BlockDecoder(devices: devices)
         next = first
         let name = file
         var settings = Connection.Settings()
         settings.readOnly = true
+        settings.lock = folder + "/../lock"
         do {
             queue = try Connection.open(path, settings)
         } catch .corrupt(let segment, let offsets, let cause) {
-            guard let rescued, rescued.isUseful else {
+            guard let pageSalvage, pageSalvage.isUseful else {
                 throw .corrupt(segment: segment, offsets: offsets, cause: cause)
             }
             queue = nil
@@ -48,7 +51,7 @@ struct SegmentReader {
         do {
             try translating(name) { [queue] in _ = try queue?.read { db in try Segment.header(db, name) } }
         } catch .corrupt {
-            // Blocks may be readable all the same; who needs the header asks for it.
+            // Blocks may be readable all the same; `header` says what is wrong.
         } catch {
             try? queue?.close()
             throw error
@@ -56,16 +59,6 @@ struct SegmentReader {
     }
 
     func close() { try? queue?.close() }
-
-    /// The devices that have names beside a folder of segments.
-    private static func bound(by folder: String) -> DeviceBound {
-        let path = folder + "/../identity.sqlite"
-        return DeviceBound {
-            guard Files.isThere(path), let store = try? IdentityStore(path: path, readOnly: true) else { return nil }
-            defer { store.close() }
-            return try? store.lastDevice()
-        }
-    }
 
     /// What stands in table `segment`.
     func header() throws(LogError) -> Segment.Header {
@@ -272,13 +265,13 @@ struct SegmentReader {
     func fetch(
         from offset: Offset, limit: Int, before end: Offset = Offset(rawValue: .max)
     ) throws(LogError) -> [StoredBlock] {
-        guard let rescued else { return try stored(from: offset, limit, end) }
+        guard let pageSalvage else { return try stored(from: offset, limit, end) }
         let rows: [StoredBlock]
         do {
             // Where a page is damaged, SQLite may come to rows that were not asked for.
             rows = try stored(from: offset, limit, end).filter { $0.first >= offset && $0.first < end }
         } catch .corrupt(let segment, let offsets, let cause) {
-            let others = rescued.rows(from: offset, limit, end)
+            let others = pageSalvage.rows(from: offset, limit, end)
             if others.isEmpty { throw .corrupt(segment: segment, offsets: offsets, cause: cause) }
             return others
         }
@@ -286,12 +279,12 @@ struct SegmentReader {
         var follows = offset
         for row in rows {
             guard row.first == follows, row.fault == nil else {
-                return rescued.rows(from: offset, limit, end, or: rows)
+                return pageSalvage.rows(from: offset, limit, end, or: rows)
             }
             follows = row.end
         }
         let isWhole = rows.count == limit || follows >= end || end.rawValue == .max
-        return isWhole ? rows : rescued.rows(from: offset, limit, end, or: rows)
+        return isWhole ? rows : pageSalvage.rows(from: offset, limit, end, or: rows)
     }
 
     private func stored(from offset: Offset, _ limit: Int, _ end: Offset) throws(LogError) -> [StoredBlock] {
@@ -335,7 +328,7 @@ struct SegmentReader {
         do {
             return try sqlite(body)
         } catch .corrupt(let segment, let offsets, let cause) {
-            if let rescue = rescued?.rescue, let result = try? rescue.queue.read(body) { return result }
+            if let salvage = pageSalvage?.salvage, let result = try? salvage.queue.read(body) { return result }
             throw .corrupt(segment: segment, offsets: offsets, cause: cause)
         }
     }

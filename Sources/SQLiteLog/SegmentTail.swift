@@ -3,6 +3,7 @@
 import Events
 import GRDB
 import Log
+import SQLite
 
 /// What the end of a segment looks like.
 struct SegmentTail {

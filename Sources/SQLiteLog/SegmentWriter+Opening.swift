@@ -1,9 +1,10 @@
-// How a log is taken up: at the start, and after every failure.
+// How the writer finds and adopts the state of a log: at the start, and after every failure.
 
 import Events
 import GRDB
+import Identity
 import Log
-import SQLiteRows
+import SQLite
 
 extension SegmentWriter {
     /// What the files say, before anything of it is believed.
@@ -40,7 +41,7 @@ extension SegmentWriter {
             found.logID = logID.isEmpty ? (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) } : logID
             return found
         }
-        try mendWriteAheadLog(last, &found)
+        try repairWriteAheadLog(last, &found)
         do {
             try readEnd(last, &found)
         } catch .corrupt(_, _, let cause) {
@@ -50,10 +51,10 @@ extension SegmentWriter {
     }
 
     /// A flipped bit in the write-ahead log of a daemon that was killed would hide every commit behind it.
-    private func mendWriteAheadLog(_ first: Offset, _ found: inout Found) throws(LogError) {
+    private func repairWriteAheadLog(_ first: Offset, _ found: inout Found) throws(LogError) {
         let path = folder + "/" + Segment.file(first) + "-wal"
-        guard let wal = WriteAheadLog(path), wal.isRotten, let fault = wal.fault else { return }
-        try wal.mend(path)
+        guard let wal = WriteAheadLog(path), wal.isDamaged, let fault = wal.fault else { return }
+        try wal.repair(path)
         Files.remove(folder + "/" + Segment.file(first) + "-shm")
         try Files.syncFolder(folder)
         found.note(
@@ -135,7 +136,7 @@ extension SegmentWriter {
     }
 
     /// Believes what was found: from here on it is the state of the log.
-    mutating func takeUp(_ found: Found) throws(LogError) {
+    mutating func adopt(_ found: Found) throws(LogError) {
         for name in try Files.list(folder) where name.hasSuffix(Segment.suffix + ".new") {
             Segment.removeFiles(folder + "/" + name)
         }

@@ -1,10 +1,11 @@
-// The one writer of a log: blocks into the active segment, sealing, and coming back after a crash.
+// The one writer of a log: blocks into the active segment, sealing, and reopening after a failure.
 
 import Events
 import FoundationEssentials
 import GRDB
+import Identity
 import Log
-import SQLiteRows
+import SQLite
 
 /// The writing side of `SQLiteEventLog`. One owner at a time (a mutex); every call may wait for the disk.
 struct SegmentWriter {
@@ -78,7 +79,7 @@ struct SegmentWriter {
         self.limits = limits
         self.identity = identity
         encoder = try BlockEncoder()
-        try takeUp(try find())
+        try adopt(try find())
     }
 
     var settings: Connection.Settings {
@@ -91,15 +92,15 @@ struct SegmentWriter {
 
     /// See `EventLog.append`.
     ///
-    /// - Parameter beforeSealing: called when a segment is about to be sealed: readers must let go of it.
+    /// - Parameter beforeSealing: called when a segment is about to be sealed: its readers must close it.
     mutating func append(
         _ batch: EventBatch, _ definitions: Definitions, beforeSealing: (Offset) -> Void
     ) throws(LogError) -> Offset {
         if !definitions.symbols.isEmpty { vocabulary.define(words: definitions.symbols) }
         try identity.record(definitions)
-        if mustReopen, let offset = try comeBack(batch) { return offset }
+        if mustReopen, let offset = try reopen(batch) { return offset }
         guard let first = batch.events.first else { return head }
-        try turnOver(arrival: first.arrival, beforeSealing)
+        try rotate(arrival: first.arrival, beforeSealing)
         // Taken out while it changes, so that nothing in it is copied; on any failure the files are read again.
         guard var segment = active.take() else { throw .closed("no segment is open") }
         let queue = segment.queue
@@ -137,7 +138,7 @@ struct SegmentWriter {
     /// Reads the files again after a failure, and goes on only if they still begin with what was acknowledged.
     ///
     /// - Returns: the offset of `batch` when the commit that seemed to fail had stored it; nil when it is to be stored.
-    private mutating func comeBack(_ batch: EventBatch) throws(LogError) -> Offset? {
+    private mutating func reopen(_ batch: EventBatch) throws(LogError) -> Offset? {
         let acknowledged = head
         try? active?.queue.close()
         active = nil
@@ -145,7 +146,7 @@ struct SegmentWriter {
         try expect(found, toHave: chain, at: acknowledged)
         let isStored =
             doubtful.map { $0.batch == batch && $0.chain == found.chain && acknowledged + batch.count == found.head }
-        try takeUp(found)
+        try adopt(found)
         doubtful = nil
         mustReopen = false
         return isStored == true ? acknowledged : nil
@@ -221,8 +222,8 @@ struct SegmentWriter {
 
     // MARK: Segments
 
-    /// Makes sure that there is an active segment with room for an event of this arrival.
-    private mutating func turnOver(arrival: Timestamp, _ beforeSealing: (Offset) -> Void) throws(LogError) {
+    /// Makes sure that an active segment has room for an event of this arrival: one that is full or old is sealed.
+    private mutating func rotate(arrival: Timestamp, _ beforeSealing: (Offset) -> Void) throws(LogError) {
         if let segment = active, head > segment.header.firstOffset {
             let age = arrival.rawValue &- segment.header.created
             guard segment.bytes >= limits.bytes || age > limits.ageMilliseconds else { return }
@@ -263,7 +264,7 @@ struct SegmentWriter {
     }
 
     /// Begins a segment at the head if none is open, so that the head is in the files.
-    mutating func beginSegment(arrival: Timestamp) throws(LogError) { try turnOver(arrival: arrival) { _ in } }
+    mutating func beginSegment(arrival: Timestamp) throws(LogError) { try rotate(arrival: arrival) { _ in } }
 
     /// Copies everything into the segment's file and closes it. It rests as a plain file, which can be read where
     /// nothing can be written; being writable tells it from one that is sealed.

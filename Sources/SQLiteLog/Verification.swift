@@ -45,7 +45,7 @@ struct Verification {
         tell(first)
         let end = max(following ?? head, first)
         do throws(LogError) {
-            let reader = try SegmentReader(folder: folder, first: first, rescuing: true)
+            let reader = try SegmentReader(folder: folder, first: first, salvaging: true)
             defer { reader.close() }
             try check(reader, end: end, isLast: following == nil, pause)
         } catch {
@@ -120,7 +120,7 @@ struct Verification {
 
     /// What SQLite itself finds wrong with the file.
     private mutating func checkFile(_ reader: SegmentReader) {
-        if let wal = WriteAheadLog(folder + "/" + reader.file + "-wal"), wal.isRotten, let fault = wal.fault {
+        if let wal = WriteAheadLog(folder + "/" + reader.file + "-wal"), wal.isDamaged, let fault = wal.fault {
             note(
                 reader.file, reader.first..<reader.first,
                 "frame \(fault.frame) of its write-ahead log is damaged and hides \(fault.commits) commits; the daemon "

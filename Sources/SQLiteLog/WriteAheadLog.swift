@@ -5,6 +5,7 @@
 
 import FoundationEssentials
 import Log
+import SQLite
 
 /// A `-wal` file, read whole. The format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 struct WriteAheadLog {
@@ -33,7 +34,7 @@ struct WriteAheadLog {
 
     /// A commit is flushed before the next one is written. So two of them behind a frame that does not fit mean that
     /// it did fit once; one alone may have been cut off by a crash, and was then never acknowledged.
-    var isRotten: Bool { (fault?.commits ?? 0) >= 2 }
+    var isDamaged: Bool { (fault?.commits ?? 0) >= 2 }
 
     /// For each page that it holds, where its newest committed state begins in the file.
     var committedPages: [Int: Int] {
@@ -69,35 +70,35 @@ struct WriteAheadLog {
 
     /// The same frames with checksums that fit, so that SQLite reads all of them; what a page lost, the checks of the
     /// blocks find. Frames of an older generation, behind the last commit, are cut off.
-    func mended() -> [UInt8] {
-        var mended = self
+    func repaired() -> [UInt8] {
+        var repaired = self
         let salts = self.salts
-        mended.put(0x377f_0682, at: 0)
-        mended.put(3_007_000, at: 4)
-        mended.put(UInt32(Connection.Settings().pageSize), at: 8)
-        mended.put(salts.0, at: 16)
-        mended.put(salts.1, at: 20)
-        var sum = mended.checksum(0..<24, (0, 0), isBigEndian: false)
-        mended.put(sum.0, at: 24)
-        mended.put(sum.1, at: 28)
+        repaired.put(0x377f_0682, at: 0)
+        repaired.put(3_007_000, at: 4)
+        repaired.put(UInt32(Connection.Settings().pageSize), at: 8)
+        repaired.put(salts.0, at: 16)
+        repaired.put(salts.1, at: 20)
+        var sum = repaired.checksum(0..<24, (0, 0), isBigEndian: false)
+        repaired.put(sum.0, at: 24)
+        repaired.put(sum.1, at: 28)
         let last = (0..<frames).last { stored(start($0) + 8) == salts && number(start($0) + 4) != 0 }
         for frame in 0...(last ?? 0) {
             let at = start(frame)
-            mended.put(salts.0, at: at + 8)
-            mended.put(salts.1, at: at + 12)
-            sum = mended.checksum(at..<at + 8, sum, isBigEndian: false)
-            sum = mended.checksum(at + 24..<at + Self.frameBytes, sum, isBigEndian: false)
-            mended.put(sum.0, at: at + 16)
-            mended.put(sum.1, at: at + 20)
+            repaired.put(salts.0, at: at + 8)
+            repaired.put(salts.1, at: at + 12)
+            sum = repaired.checksum(at..<at + 8, sum, isBigEndian: false)
+            sum = repaired.checksum(at + 24..<at + Self.frameBytes, sum, isBigEndian: false)
+            repaired.put(sum.0, at: at + 16)
+            repaired.put(sum.1, at: at + 20)
         }
-        return Array(mended.bytes[..<start((last ?? 0) + 1)])
+        return Array(repaired.bytes[..<start((last ?? 0) + 1)])
     }
 
     /// Mends the file, keeping the damaged one beside it under `.damaged`. Nobody may have it open.
-    func mend(_ path: String) throws(LogError) {
+    func repair(_ path: String) throws(LogError) {
         let draft = path + ".partial"
         do {
-            try Data(mended()).write(to: URL(filePath: draft))
+            try Data(repaired()).write(to: URL(filePath: draft))
         } catch {
             throw .io("\(draft): \(error)")
         }

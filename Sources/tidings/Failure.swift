@@ -29,7 +29,7 @@ struct Failure: Error {
         let code: ExitStatus =
             switch error {
             case .corrupt, .version, .outOfRange, .refused, .inTheWay: .data
-            case .full, .io, .locked, .closed, .unsettled: .inputOutput
+            case .full, .io, .locked, .closed, .notClosed: .inputOutput
             case .denied: .notPermitted
             }
         self.init(error.description, code)
@@ -38,7 +38,7 @@ struct Failure: Error {
     init(_ error: ProjectionError) {
         let code: ExitStatus =
             switch error {
-            case .storage, .full, .missing, .log, .unsettled: .inputOutput
+            case .storage, .full, .missing, .log, .notClosed: .inputOutput
             case .denied: .notPermitted
             case .mismatch, .horizon, .damaged: .data
             case .window: .usage

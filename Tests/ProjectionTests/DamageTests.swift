@@ -3,6 +3,7 @@
 import Events
 import Foundation
 import GRDB
+import Log
 import Projection
 import Testing
 
@@ -25,6 +26,29 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
 
     private func offset(of folder: Folder, head: Offset) async throws -> Offset {
         try await Projector(directory: folder.path, identity: "log", start: .zero, head: head, now: clock).offset
+    }
+
+    /// Behind damage a block's products may be other ones, so that its events are not counted; but later blocks use the
+    /// symbols that it defines.
+    @Test func symbolsThatADoubtfulBlockDefinesKeepTheirNames() async throws {
+        var fleet = Fleet(seed: 12)
+        var blocks: [Block] = []
+        var end = Offset.zero
+        for (aspect, isCertain) in [("first", true), ("second", false), ("second", true)] {
+            var batch = EventBatch()
+            batch.events = [fleet.event(.featureUsed, product: "p", device: "d", aspect: aspect)]
+            var block = Block(firstOffset: end, batch: batch)
+            block.definitions = fleet.vocabulary.takeFresh()
+            block.isIdentityCertain = isCertain
+            blocks.append(block)
+            end = block.endOffset
+        }
+        let folder = try Folder()
+        _ = try await Projector.rebuild(log: ListLog(blocks: blocks), identity: "log", into: folder.path, now: clock)
+        let summary = try #require(try SummaryReader(path: folder.summaries).summary(product: "p"))
+        #expect(summary.aspects.map(\.aspect).sorted() == ["first", "second"])
+        #expect(summary.aspects.map(\.kinds.total) == [1, 1])
+        #expect(summary.position.skipped == 1)
     }
 
     @Test func anUndamagedSnapshotIsTaken() async throws {

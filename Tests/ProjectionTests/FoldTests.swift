@@ -42,8 +42,8 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         let aspect = try #require(try summary(&fleet, events).aspects.first)
         #expect(aspect.preference?.choices.map(\.value) == ["strong", "mild"])
         #expect(aspect.preference?.choices.map(\.devices) == [1, 0])
-        #expect(aspect.preference?.choices.map(\.sets) == [1, 2])
-        #expect(aspect.preference?.moves == 0)
+        #expect(aspect.preference?.choices.map(\.timesSet) == [1, 2])
+        #expect(aspect.preference?.changes == 0)
     }
 
     /// A preference is packed; what does not fit is kept all the same, in its order.
@@ -93,7 +93,7 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         let preference = try #require(summary.aspects.first?.preference)
         #expect(preference.choices.map(\.value) == ["b", "a"])
         #expect(preference.choices.map(\.share) == [0.75, 0.25])
-        #expect(preference.moves == 9)
+        #expect(preference.changes == 9)
         #expect(preference.devices == 4)
     }
 
@@ -115,7 +115,7 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
 
     @Test mutating func choicesBeyondTheBoundAreOthers() throws {
         var events: [Event] = []
-        let bound = ProjectionLimits.wordsPerAspect
+        let bound = ProjectionLimits.symbolsPerAspect
         for number in 0..<bound + 10 { events.append(choice("v\(number)", seq: 1, device: "k\(number)")) }
         // Two of the others go back to a known choice.
         events.append(choice("v0", seq: 2, device: "k\(bound)"))
@@ -169,7 +169,7 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         #expect(summary.devices == 3)
         #expect(summary.customers == 3)
         #expect(summary.aspects.first?.preference?.choices.map(\.value) == ["day2", "day1"])
-        #expect(summary.aspects.first?.preference?.choices.map(\.sets) == [3, 2])
+        #expect(summary.aspects.first?.preference?.choices.map(\.timesSet) == [3, 2])
         #expect(summary.days.map(\.day.description) == ["2026-01-02", "2026-01-03"])
     }
 
@@ -189,7 +189,7 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         #expect(whole.days.map(\.devices) == [2, 2])
         let window = try summary(&fleet, events, since: second, until: second).aspects.first?.preference
         #expect(window?.choices.map(\.value) == ["mild", "strong"])
-        #expect(window?.choices.map(\.sets) == [20, 10])
+        #expect(window?.choices.map(\.timesSet) == [20, 10])
     }
 
     @Test mutating func veryManyUsesAndStrangeTimesAreCountedAlike() throws {
@@ -235,7 +235,7 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
         let summary = try summary(&fleet, events, text: text)
         #expect(summary.kinds.texts == 450)
         #expect(summary.texts.first?.text == "text 449")
-        #expect(summary.texts.count == SummaryReader.texts)
+        #expect(summary.texts.count == ProjectionLimits.textsShown)
     }
 
     @Test mutating func moreAspectsThanBitsAreCountedAlike() throws {

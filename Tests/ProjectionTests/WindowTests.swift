@@ -59,12 +59,12 @@ import Testing
         ]
         let summary = try read(events, since: 1, until: 1)
         let aspects = Dictionary(uniqueKeysWithValues: summary.aspects.map { ($0.aspect, $0) })
-        #expect(aspects["flag"]?.preference?.sets == 1)
-        #expect(aspects["flag"]?.preference?.flagSets == 1)
-        #expect(aspects["flag"]?.preference?.moves == nil)
+        #expect(aspects["flag"]?.preference?.timesSet == 1)
+        #expect(aspects["flag"]?.preference?.flagTimesSet == 1)
+        #expect(aspects["flag"]?.preference?.changes == nil)
         #expect(aspects["flag"]?.preference?.devices == nil)
-        #expect(aspects["number"]?.preference?.flagSets == 0)
-        #expect(aspects["number"]?.preference?.moves == 0)
+        #expect(aspects["number"]?.preference?.flagTimesSet == 0)
+        #expect(aspects["number"]?.preference?.changes == 0)
         #expect(aspects["number"]?.preference?.numbers?.devices == nil)
         #expect(aspects["choice"]?.preference?.choices.map(\.value) == ["strong"])
         #expect(aspects["r"]?.ratings.map(\.count) == [1])
@@ -73,7 +73,7 @@ import Testing
         #expect(aspects["f"]?.maxSeverity == nil)
         #expect(aspects["f"]?.faults == nil)
         let gaps: Set<WindowGap> = [
-            .first, .last, .aspectDevices, .aspectCustomers, .aspectFirst, .aspectLast, .preferenceDevices, .moves,
+            .first, .last, .aspectDevices, .aspectCustomers, .aspectFirst, .aspectLast, .preferenceDevices, .changes,
             .flags,
             .numberDevices, .quantiles, .scales, .severities, .codes,
         ]
@@ -83,10 +83,10 @@ import Testing
     @Test mutating func whatThereNeverWasIsZeroInEachWindow() throws {
         let summary = try read([event(.featureUsed, day: 0), event(.faultSeen, day: 0)], since: 0, until: 0)
         #expect(summary.quarantined == [])
-        #expect((summary.missing, summary.duplicates, summary.unfiled) == (0, 0, 0))
+        #expect((summary.missing, summary.duplicates, summary.overflow) == (0, 0, 0))
         #expect(summary.aspects.first?.maxSeverity == 0)
         #expect(summary.aspects.first?.faults == [])
-        #expect(summary.gaps.isDisjoint(with: [.quarantined, .missing, .duplicates, .unfiled, .severities, .codes]))
+        #expect(summary.gaps.isDisjoint(with: [.quarantined, .missing, .duplicates, .overflow, .severities, .codes]))
     }
 
     @Test mutating func whatStandsApartIsNotKnownForAWindow() throws {

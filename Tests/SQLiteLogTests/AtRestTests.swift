@@ -4,8 +4,8 @@ import Events
 import Foundation
 import GRDB
 import Log
+import SQLite
 import SQLiteLog
-import SQLiteRows
 import Testing
 import TidingsTesting
 

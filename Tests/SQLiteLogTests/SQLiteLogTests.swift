@@ -3,6 +3,7 @@
 import Events
 import Foundation
 import GRDB
+import Identity
 import Log
 import SQLiteLog
 import Testing

@@ -15,9 +15,8 @@ private struct Target {
 @Suite struct ManifestTests {
     /// The flow of an event (ARCHITECTURE.md); adapters of C libraries stand at the end.
     static let flow = [
-        "Events", "Wire", "Admission", "Transport", "Log", "Ingest", "SQLiteRows", "SQLiteLog", "Projection",
-        "Presentation",
-        "TidingsClient", "Daemon", "TidingsTesting", "tidings",
+        "Events", "Wire", "Admission", "Transport", "Log", "Ingest", "SQLite", "Identity", "SQLiteLog", "Projection",
+        "Presentation", "TidingsClient", "Daemon", "TidingsTesting", "tidings",
     ]
     static let adapters = ["CPrefetch", "CDeflate", "CZlib", "CProgram"]
     static let hotRooms: Set = ["Events", "Wire", "Admission", "Log", "Transport"]

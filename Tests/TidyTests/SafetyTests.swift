@@ -5,8 +5,8 @@ import Testing
 @Suite struct SafetyTests {
     /// The only files that may say `unsafe`: those that call C functions.
     static let unsafeFiles: Set<String> = [
-        "Sources/Events/Prefetch.swift", "Sources/Log/Deflater.swift", "Sources/Projection/FileSwap.swift",
-        "Sources/SQLiteRows/FileAccess.swift", "Sources/SQLiteRows/RowInserter.swift",
+        "Sources/Events/Prefetch.swift", "Sources/Log/Deflater.swift",
+        "Sources/SQLite/FileAccess.swift", "Sources/SQLite/RowInserter.swift",
         "Sources/SQLiteLog/Files.swift", "Sources/Transport/Descriptors.swift",
         "Sources/Transport/PeerAddress.swift", "Sources/Transport/DatagramSocket.swift",
         "Sources/Wire/Deflate.swift",

@@ -1,0 +1,219 @@
+// The fold itself: a few passes over a window of events at a time, each through few tables.
+
+import Admission
+import Events
+
+/// What the passes over one event tell each other.
+struct FoldItem: Sendable, BitwiseCopyable {
+    /// The event's index in the batch.
+    var event: UInt32 = 0
+    var product: UInt32 = 0
+    var productDay = RowIndex.none
+    /// The aspect's row, and that of its day (known once the aspect is counted).
+    var slot = RowIndex.none
+    var aspectDay = RowIndex.none
+    /// The row of the customer of the product.
+    var customer = RowIndex.none
+    /// The rank of the event's epoch among its device's.
+    var rank: UInt32 = 0
+    /// The row of the choice, or of the bin of numbers, that the event sets.
+    var row = RowIndex.none
+    /// The device's mask has this bit for the aspect; 0 when the event sets no preference that is kept there.
+    var bit: UInt64 = 0
+    /// What was preferred before, if `change` says so.
+    var oldBits: UInt64 = 0
+    var oldRow = RowIndex.none
+    var oldKind = Event.ValueKind.none
+    var change = Preference.Change.nobody
+    /// Whether the device belongs to the product.
+    var isOwn = false
+}
+
+extension SummaryState {
+    /// How many events a pass takes at a time: what it touches for them fits in the first two levels of cache.
+    static let windowEvents = IndexList.capacity
+
+    /// Folds a batch's events from the one at `start` on; `first` is the offset of the batch's first one.
+    ///
+    /// A pass has a fast loop that knows the ordinary case and stops at the first event that is not one; that event is
+    /// taken the general way, and the loop goes on behind it.
+    mutating func fold(_ batch: borrowing EventBatch, from start: Int, at first: UInt64) {
+        let events = batch.events.span
+        var next = start
+        var items = self.items
+        self.items = []
+        var lookups = self.lookups
+        self.lookups = []
+        while next < events.count {
+            let window = next..<min(events.count, next + Self.windowEvents)
+            var list = items.mutableSpan
+            var rows = lookups.mutableSpan
+            find(events, window, &rows)
+            let count = admit(events, window, rows.span, at: first, batch.text, &list)
+            countTotals(events, &list, count)
+            setPreferences(events, &list, count)
+            countValues(events, &list, count)
+            next = window.upperBound
+        }
+        unflushedEvents += events.count - start
+        if unflushedEvents > ProjectionLimits.unflushedEvents { flush() }
+        self.items = items
+        self.lookups = lookups
+    }
+
+    /// The first pass, in the order of the log: what is new, and the rows that it will be counted in. Makes missing
+    /// rows.
+    ///
+    /// - Returns: how many events are to be counted; they stand at the beginning of `items`.
+    private mutating func admit(
+        _ events: Span<Event>, _ window: Range<Int>, _ lookups: Span<RowLookup>, at first: UInt64, _ text: [UInt8],
+        _ items: inout MutableSpan<FoldItem>
+    ) -> Int {
+        var count = 0
+        var next = window.lowerBound
+        while true {
+            next = Self.admitOrdinary(events, next, window, lookups, &items, &count, products, &devices)
+            guard next < window.upperBound else { return count }
+            if let device = take(events[next]) {
+                var item = FoldItem(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
+                find(events[next], device, lookups[next - window.lowerBound], &item)
+                if events[next].textLength > 0 {
+                    addText(events[next], Int(item.product), at: first + UInt64(next), text)
+                }
+                items[count] = item
+                count += 1
+            }
+            next += 1
+        }
+    }
+
+    /// Admits events of known devices of their own product, in their current epoch, with known customers and aspects.
+    /// - Returns: the index of the first other event.
+    private static func admitOrdinary(
+        _ events: Span<Event>, _ start: Int, _ window: Range<Int>, _ lookups: Span<RowLookup>,
+        _ items: inout MutableSpan<FoldItem>, _ count: inout Int, _ products: [ProductRow], _ devices: inout [DeviceRow]
+    ) -> Int {
+        let products = products.span
+        var devices = devices.mutableSpan
+        for index in start..<window.upperBound {
+            let device = Int(events[index].device.rawValue)
+            let product = Int(events[index].product.rawValue)
+            let rows = lookups[index &- window.lowerBound]
+            guard device < devices.count, product < products.count, rows.slot != RowIndex.none,
+                devices[device].product == events[index].product.rawValue, product != 0,
+                products[product].isDirty, products[product].day == events[index].time.day,
+                rows.customer != RowIndex.none || events[index].customer.rawValue == 0,
+                isOrdinary(events[index]), devices[device].window.epoch == events[index].epoch
+            else { return index }
+            guard case .new = devices[device].window.insert(events[index].seq) else { return index }
+            if rows.customer != RowIndex.none { devices[device].note(customer: rows.customer) }
+            items[count] = FoldItem(
+                event: UInt32(truncatingIfNeeded: index), product: UInt32(truncatingIfNeeded: product),
+                productDay: products[product].dayRow, slot: rows.slot, customer: rows.customer,
+                rank: devices[device].rank, row: rows.row, isOwn: true)
+            count &+= 1
+        }
+        return window.upperBound
+    }
+
+    /// Whether an event is numbered, good, without text, and of a kind that devices send.
+    @inline(__always) private static func isOrdinary(_ event: borrowing Event) -> Bool {
+        guard case .sequence = event.identity, case .none = event.quarantine, event.textLength == 0 else {
+            return false
+        }
+        return event.kind.isUplink
+    }
+
+    /// The device of an event that counts; nil when the event is not to be counted further.
+    private mutating func take(_ event: borrowing Event) -> Int? {
+        let product = Int(event.product.rawValue)
+        guard product > 0, event.product.rawValue <= ProjectionLimits.highestProduct,
+            event.device.rawValue <= ProjectionLimits.highestPseudonym,
+            event.customer.rawValue <= ProjectionLimits.highestPseudonym
+        else {
+            skipped += 1
+            return nil
+        }
+        if product >= products.count || !products[product].isDirty { touch(product: product) }
+        let device = Int(event.device.rawValue)
+        if device >= devices.count { growDevices(to: device) }
+        guard isNew(event, device) else {
+            products[product].duplicates += 1
+            return nil
+        }
+        guard case .none = event.quarantine else {
+            products[product].quarantined[Int(event.quarantine.rawValue) & 15] += 1
+            return nil
+        }
+        if case .gap = event.kind {
+            products[product].missing += UInt64(event.count)
+            return nil
+        }
+        return event.kind.isUplink ? device : nil
+    }
+
+    private mutating func isNew(_ event: borrowing Event, _ device: Int) -> Bool {
+        if let gap = SequenceWindow.gap(of: copy event) {
+            for seq in gap { _ = take(seq, event.epoch, device) }
+            return true
+        }
+        let novelty: Novelty
+        switch event.identity {
+        case .sequence: novelty = take(event.seq, event.epoch, device)
+        case .hash: novelty = ids.admit(event.device, hash: event.seq)
+        case .none: novelty = .new
+        }
+        if case .new = novelty { return true }
+        return false
+    }
+
+    private mutating func take(_ seq: UInt64, _ epoch: UInt32, _ device: Int) -> Novelty {
+        let (novelty, isNewEpoch) = SequenceWindow.admit(
+            seq, of: epoch, &devices[device].window, &windowsBefore[device])
+        if isNewEpoch { devices[device].rank += 1 }
+        return novelty
+    }
+
+    /// Finds the rows of an event that counts, or makes them; some are `known` already.
+    private mutating func find(_ event: borrowing Event, _ device: Int, _ known: RowLookup, _ item: inout FoldItem) {
+        let product = Int(item.product)
+        if let row = productDay(product, event.time.day) { item.productDay = UInt32(truncatingIfNeeded: row) }
+        item.isOwn =
+            devices[device].product == item.product || devices[device].product == 0 && claim(device, product)
+        let rank = devices[device].rank
+        item.rank = devices[device].window.epoch == event.epoch ? rank : rank - 1
+        if event.customer.rawValue != 0 {
+            item.customer =
+                known.customer != RowIndex.none ? known.customer : customer(event.customer.rawValue, product)
+            if item.isOwn { devices[device].note(customer: item.customer) }
+        }
+        item.row = known.row
+        item.slot = known.slot
+        guard item.slot == RowIndex.none, event.aspect.rawValue != 0 else { return }
+        guard let slot = slot(product, event.aspect.rawValue) else {
+            products[product].overflow += 1
+            return
+        }
+        item.slot = UInt32(truncatingIfNeeded: slot)
+    }
+
+    /// The row of a customer of a product.
+    private mutating func customer(_ customer: UInt32, _ product: Int) -> UInt32 {
+        let key = IndexTable.key(UInt32(product), customer)
+        let known = customerIndex.entry(key)
+        guard known == RowIndex.none else { return known }
+        let row = customers.count
+        customerIndex.insert(key, row)
+        customers.appendRow(CustomerRow(product: UInt32(product), customer: customer))
+        products[product].customers += 1
+        return UInt32(row)
+    }
+
+    /// A device belongs to the product with which it is heard first. Device 0 is no device.
+    private mutating func claim(_ device: Int, _ product: Int) -> Bool {
+        guard device != 0 else { return false }
+        devices[device].product = UInt32(product)
+        products[product].devices += 1
+        return true
+    }
+}
