@@ -4,6 +4,7 @@ package import Admission
 import Configuration
 import Foundation
 package import Logging
+package import Presentation
 import SQLiteRows
 import Yams
 
@@ -34,16 +35,9 @@ package struct DaemonConfiguration: Sendable, Equatable {
     package var logLevel: Logger.Level
     package var logFormat: String
     /// Every key with its value and where the value comes from, in the table's order.
-    package var effective: [Effective]
+    package var effective: [SettingInForce]
     /// What should be looked at and stops nothing, a line each.
     package var warnings: [String]
-
-    /// One setting, for `tidings check config`.
-    package struct Effective: Sendable, Equatable {
-        package var name: String
-        package var value: String
-        package var source: String
-    }
 }
 
 /// What is wrong with the configuration, in one line with the remedy; exit code 78.
@@ -114,7 +108,7 @@ extension DaemonConfiguration {
         quotas.countsLoopback = try text("quota.loopback") == "counted"
         let effective = ConfigurationKey.all.map { key in
             let layer = layers.first { $0.values[key.name] != nil }
-            return Effective(
+            return SettingInForce(
                 name: key.name, value: layer?.values[key.name] ?? key.fallback, source: layer?.source ?? "default")
         }
         return DaemonConfiguration(

@@ -5,6 +5,7 @@ package import Events
 package import Ingest
 package import Log
 package import NIOCore
+import Presentation
 package import Transport
 
 /// The `Intake` of the daemon: the shell around `GroupCommit`, which decides. This one has the event loop, its clock

@@ -3,7 +3,7 @@
 package import Events
 import Foundation
 package import Log
-import Presentation
+package import Presentation
 import ServiceLifecycle
 import Synchronization
 

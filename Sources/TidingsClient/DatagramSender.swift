@@ -1,6 +1,6 @@
 // Sending datagrams so that each is acknowledged, sent again, or counted as lost.
 
-import Events
+package import Events
 import NIOCore
 import NIOPosix
 import Wire
@@ -27,7 +27,7 @@ package struct DatagramOptions: Sendable, Hashable {
 }
 
 /// The sending end of a datagram socket. Used by one task at a time.
-final class DatagramSender {
+package final class DatagramSender {
     private let options: DatagramOptions
     private let link: DatagramLink
     private let channel: any Channel
@@ -38,7 +38,7 @@ final class DatagramSender {
     private var bytes: [UInt8] = []
 
     /// Opens a socket towards a daemon. That there is one shows only by its acks.
-    init(host: String, port: Int, options: DatagramOptions, book: VerdictBook = VerdictBook()) async throws {
+    package init(host: String, port: Int, options: DatagramOptions, book: VerdictBook = VerdictBook()) async throws {
         let link = DatagramLink(options: options, book: book)
         self.options = options
         self.link = link
@@ -61,14 +61,14 @@ final class DatagramSender {
         }
     }
 
-    var totals: SendTotals { link.totals }
+    package var totals: SendTotals { link.totals }
 
     /// Sends events, each device's in its own datagrams; returns when all have been sent once.
     ///
     /// - Parameter origins: by which numbers the events are told; empty = they are not told one by one.
     /// - Throws: `SendError` for an event that does not fit into a datagram; if the events are told one by one, before
     ///   any of them is sent.
-    func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []) async throws {
+    package func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []) async throws {
         if !origins.isEmpty, let event = batch.events.first(where: { !mayFit($0, vocabulary) }) {
             throw tooBig(event, vocabulary)
         }
@@ -87,7 +87,7 @@ final class DatagramSender {
     }
 
     /// Whether an event fits into a datagram of its own; false may be said of one that would just about.
-    func mayFit(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
+    package func mayFit(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
         let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
         let fields = 128
         return Int(event.textLength) + namesCount(of: event, vocabulary) + fields <= room
@@ -112,21 +112,21 @@ final class DatagramSender {
     }
 
     /// Waits until the daemon has stored what was sent of a device, or that is given up.
-    func settle(_ device: DeviceID) async {
+    package func settle(_ device: DeviceID) async {
         flushSocket()
         await link.settle(device.rawValue)
     }
 
     /// Counts what has no verdict as lost.
-    func abandon() { link.abandon() }
+    package func abandon() { link.abandon() }
 
     /// Waits until everything that was sent has a verdict.
-    func flush() async {
+    package func flush() async {
         flushSocket()
         await link.wait(for: nil)
     }
 
-    func close() async { try? await channel.close() }
+    package func close() async { try? await channel.close() }
 
     private func sendOne(
         _ batch: EventBatch, _ origins: [EventOrigin], from start: Int, _ vocabulary: Vocabulary

@@ -66,18 +66,6 @@ package struct EventOrigin: Sendable {
 }
 
 extension SendVerdict {
-    /// A line that is refused here, as the daemon would refuse it.
-    init(refusing line: Span<UInt8>, _ refusal: Refusal, number: UInt64) {
-        self.init(
-            .refused, number: number, code: Int(refusal.rawValue), reason: refusal.name.description,
-            text: explanation(of: refusal, line: line))
-    }
-
-    /// A key of a line that nobody knows.
-    init(unknown key: String, number: UInt64) {
-        self.init(.note, number: number, code: 0, reason: key, text: explanation(ofUnknownKey: key))
-    }
-
     /// What a native answer says of one event.
     ///
     /// The daemon has seen the event only in the native format, and may have had no room for words. Where the event is

@@ -1,6 +1,6 @@
 // Sending over one TCP connection so that nothing is lost: what is not acknowledged is sent again on the next one.
 
-import Events
+package import Events
 import NIOCore
 import NIOPosix
 import Wire
@@ -32,14 +32,14 @@ package struct StreamOptions: Sendable {
 }
 
 /// The sending end of a connection that is made anew whenever it breaks. Used by one task at a time.
-final class StreamSender {
+package final class StreamSender {
     private let host: String
     private let port: Int
     private let options: StreamOptions
     private let link: StreamLink
     private var encoder = NativeEncoder()
     private var channel: (any Channel)?
-    private(set) var nextSeq: UInt64 = 1
+    package private(set) var nextSeq: UInt64 = 1
     private var frames: [UInt8] = []
     /// The first event that is kept and was not written, because the connection's table is full.
     private var unwritten: UInt64?
@@ -56,7 +56,7 @@ final class StreamSender {
     /// The connection was left because its table is full: the next one need not wait.
     private var isLeaving = false
 
-    init(host: String, port: Int, options: StreamOptions, book: VerdictBook = VerdictBook()) {
+    package init(host: String, port: Int, options: StreamOptions, book: VerdictBook = VerdictBook()) {
         self.host = host
         self.port = port
         self.options = options
@@ -64,14 +64,14 @@ final class StreamSender {
         backoff = Backoff(first: options.firstPause)
     }
 
-    var totals: SendTotals { link.totals }
+    package var totals: SendTotals { link.totals }
 
     /// Hands over events; returns when they are written to the socket, after waiting for room in the window.
     ///
     /// - Parameter origins: by which numbers the events are told; empty = by their place among all handed over.
     /// - Returns: the number of the last event in the sender's own count.
     /// - Throws: `SendError` when the daemon cannot be reached or refuses for good.
-    @discardableResult func send(
+    @discardableResult package func send(
         _ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []
     ) async throws -> UInt64 {
         guard !batch.isEmpty else { return nextSeq - 1 }
@@ -88,13 +88,13 @@ final class StreamSender {
     }
 
     /// Hands over JSON lines, each with its newline; see `send`.
-    func sendLines(_ lines: [UInt8], count: Int, origins: [EventOrigin] = []) async throws {
+    package func sendLines(_ lines: [UInt8], count: Int, origins: [EventOrigin] = []) async throws {
         guard count > 0 else { return }
         try await send(.lines(lines), count: count, Vocabulary(), origins)
     }
 
     /// Waits until everything that was handed over has a verdict.
-    func flush(_ vocabulary: Vocabulary) async throws {
+    package func flush(_ vocabulary: Vocabulary) async throws {
         while link.outstanding > 0 {
             try await keepUp(vocabulary)
             await link.wait(orLater: true) { outstanding, health in outstanding == 0 || health != .up }
@@ -102,7 +102,7 @@ final class StreamSender {
     }
 
     /// Waits until the daemon has dealt with everything up to an event, by its number in the sender's own count.
-    func settle(through seq: UInt64, _ vocabulary: Vocabulary) async throws {
+    package func settle(through seq: UInt64, _ vocabulary: Vocabulary) async throws {
         while link.oldestSeq <= seq {
             try await connectIfDown(vocabulary)
             await link.wait(untilOldest: seq + 1)
@@ -111,7 +111,7 @@ final class StreamSender {
 
     /// Makes the connection anew if it broke while something waits for its verdict, and sends again what the daemon
     /// wanted to have later.
-    func keepUp(_ vocabulary: Vocabulary) async throws {
+    package func keepUp(_ vocabulary: Vocabulary) async throws {
         guard link.outstanding > 0 else { return }
         try await connectIfDown(vocabulary)
         guard let (lines, origins) = link.takeLater() else { return }
@@ -124,10 +124,10 @@ final class StreamSender {
     }
 
     /// Counts what has no verdict as lost.
-    func abandon() { link.abandon() }
+    package func abandon() { link.abandon() }
 
     /// Says goodbye and closes. What has not been flushed may be lost.
-    func close() async {
+    package func close() async {
         if options.isNative, let channel, channel.isActive {
             var bye: [UInt8] = []
             writeFrame(.bye, body: [UInt8]().span, into: &bye)

@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func exitCodesOfTheDocumentAreTheCodes() {
-        let codes = Repository.read("Sources/tidings/Failure.swift").text.matches(of: #/case \w+ = (\d+)/#)
+        let codes = Repository.read("Sources/Commands/Failure.swift").text.matches(of: #/case \w+ = (\d+)/#)
         #expect(codes.count > 3)
         let document = Repository.read("docs/operating.md").text
         for code in codes { #expect(document.contains("\n| \(code.output.1) | "), "exit code \(code.output.1)") }

@@ -5,7 +5,7 @@ import Daemon
 import Foundation
 import Presentation
 
-struct Status: AsyncParsableCommand {
+struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Show the running daemon's counts, positions and health.",
@@ -37,6 +37,6 @@ struct Status: AsyncParsableCommand {
         case .csv: printOut(statusCSV(status))
         case .table: printOut(renderStatus(status, style: .now))
         }
-        guard status.isHealthy else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+        guard status.isHealthy else { throw ExitCode(FailureCode.checkFailed.rawValue) }
     }
 }

@@ -2,17 +2,16 @@
 
 import ArgumentParser
 import Daemon
-import Foundation
 import Presentation
 
-struct Check: AsyncParsableCommand {
+struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check the configuration before it is used.", subcommands: [CheckConfig.self])
+        abstract: "Check the configuration before it is used.", subcommands: [CheckConfigCommand.self])
 }
 
 /// Prints every setting with its value and its source, or the first thing that is wrong.
-struct CheckConfig: AsyncParsableCommand {
+struct CheckConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",
         abstract: "Check tidings.yaml, the environment and the flags; print what is in force.",
@@ -35,29 +34,12 @@ struct CheckConfig: AsyncParsableCommand {
             printOut(configurationTemplate())
             return
         }
-        let settings: [DaemonConfiguration.Effective]
         do {
             let configuration = try await DaemonConfiguration.load(file: file)
             for warning in configuration.warnings { printError("tidings: \(warning)") }
-            settings = configuration.effective
+            printOut(renderSettings(configuration.effective, as: format))
         } catch let error as ConfigurationError {
             throw Failure(error)
-        }
-        switch format {
-        case .table:
-            let width = settings.map(\.name.count).max() ?? 0
-            for setting in settings {
-                let name = setting.name.padding(toLength: width, withPad: " ", startingAt: 0)
-                printOut("ok  \(name)  \(visible(setting.value))  (\(visible(setting.source)))\n")
-            }
-        case .json:
-            let fields = settings.map {
-                "{\"key\":\"\($0.name)\",\"value\":\(jsonString($0.value)),\"source\":\(jsonString($0.source))}"
-            }
-            printOut("[" + fields.joined(separator: ",") + "]\n")
-        case .csv:
-            printOut(csvLine(["key", "value", "source"]))
-            for setting in settings { printOut(csvLine([setting.name, setting.value, setting.source])) }
         }
     }
 }

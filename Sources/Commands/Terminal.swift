@@ -1,41 +1,12 @@
-// The flags that several commands share.
+// What stands behind the standard streams: a terminal or not, how wide it is, and what it can show.
 
-import ArgumentParser
-import Daemon
 import Foundation
-
-/// Where the data is, and the configuration that says so.
-struct DataOptions: ParsableArguments {
-    @Option(
-        name: [.short, .customLong("config")], help: "The configuration file (default: tidings.yaml if it exists).")
-    var config: String?
-
-    @Option(name: .customLong("data"), help: "The data folder; overrides data_dir.")
-    var data: String?
-
-    /// The data folder that the flags, the environment and the file agree on.
-    func directory() async throws -> String {
-        let configuration = try await load()
-        for warning in configuration.warnings { printError("tidings: \(warning)") }
-        return configuration.dataDirectory
-    }
-
-    func load(_ flags: [String: String] = [:]) async throws -> DaemonConfiguration {
-        var flags = flags
-        flags["data_dir"] = data
-        do {
-            return try await DaemonConfiguration.load(
-                file: config ?? ProcessInfo.processInfo.environment["TIDINGS_CONFIG"], flags: flags)
-        } catch let error as ConfigurationError {
-            throw Failure(error)
-        }
-    }
-}
+import Presentation
 
 /// What standard output is, and what it may be sent.
 enum Terminal {
     /// Whether colours may be used: a terminal, and nobody said NO_COLOR (https://no-color.org).
-    static var hasColour: Bool {
+    static var hasColor: Bool {
         isOutput && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     }
 
@@ -58,4 +29,11 @@ enum Terminal {
 
     /// Whether data goes to it.
     static var isOutput: Bool { isatty(STDOUT_FILENO) == 1 }
+}
+
+extension TableStyle {
+    /// What this process's standard output can show.
+    static var now: TableStyle {
+        TableStyle(isUnicode: Terminal.isUTF8, isColored: Terminal.hasColor, width: Terminal.width)
+    }
 }

@@ -2,7 +2,7 @@
 
 package import Events
 import Synchronization
-import Wire
+package import TidingsClient
 
 /// How a fleet is sent.
 package struct FleetOptions: Sendable {

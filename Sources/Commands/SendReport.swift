@@ -1,11 +1,12 @@
 // What `tidings send` says on standard error while it sends: verdicts line by line, a count of the rest, progress.
 
 import Daemon
+package import Fleet
 import Synchronization
-import TidingsClient
+package import TidingsClient
 
 /// Verdicts come from several threads; lines are printed one after the other.
-final class SendReport: Sendable {
+package final class SendReport: Sendable {
     private struct State {
         /// How many verdicts of each outcome were printed.
         var printed: [SendVerdict.Outcome: UInt64] = [:]
@@ -17,20 +18,29 @@ final class SendReport: Sendable {
     }
 
     /// So many verdicts are printed one by one.
-    static let limit = 20
+    package static let limit = 20
 
     private let state = Mutex(State())
     private let areLinesNumbered: Bool
+    private let print: @Sendable (_ line: String) -> Void
 
-    /// - Parameter areLinesNumbered: whether what is sent comes from lines of input.
-    init(areLinesNumbered: Bool) { self.areLinesNumbered = areLinesNumbered }
+    /// - Parameters:
+    ///   - areLinesNumbered: whether what is sent comes from lines of input.
+    ///   - print: where the lines go, one after the other.
+    package init(
+        areLinesNumbered: Bool, print: @escaping @Sendable (_ line: String) -> Void = { printError($0) }
+    ) {
+        self.areLinesNumbered = areLinesNumbered
+        self.print = print
+    }
 
-    var observer: FleetObserver {
+    /// What a sender is to call.
+    package var observer: FleetObserver {
         var observer = FleetObserver()
         observer.progress = { totals in self.progress(totals) }
         observer.verdict = { verdict in self.tell(verdict) }
         observer.clock = { wallClock() }
-        observer.hint = { text in printError("tidings: \(text)") }
+        observer.hint = { text in self.print("tidings: \(text)") }
         return observer
     }
 
@@ -40,11 +50,11 @@ final class SendReport: Sendable {
             guard state.printed.values.reduce(0, +) < Self.limit else { return }
             if areLinesNumbered {
                 let place = verdict.number > 0 ? "line \(verdict.number)" : "a line"
-                printError("\(place): \(verdict)")
+                print("\(place): \(verdict)")
             } else {
                 // A simulated event has no line, and thousands share what is wrong with them.
                 guard state.texts.insert(verdict.description).inserted else { return }
-                printError("an event: \(verdict)")
+                print("an event: \(verdict)")
             }
             state.printed[verdict.outcome, default: 0] += 1
         }
@@ -56,7 +66,7 @@ final class SendReport: Sendable {
     }
 
     /// What stands when the command is interrupted.
-    var standing: String {
+    package var standing: String {
         let totals = state.withLock { $0.totals }
         return
             "send stopped: \(totals.acked) of \(totals.sent) events were acknowledged when last looked at, and "
@@ -64,7 +74,7 @@ final class SendReport: Sendable {
     }
 
     /// The end: how many verdicts were not printed, and what to do about stale events.
-    func finish(_ totals: SendTotals) {
+    package func finish(_ totals: SendTotals) {
         state.withLock { state in
             let counts: [(SendVerdict.Outcome, String, UInt64)] = [
                 (.refused, "refused", totals.rejected), (.quarantined, "quarantined", totals.quarantined),
@@ -77,10 +87,10 @@ final class SendReport: Sendable {
             let sum = rest.reduce(0) { $0 + $1.1 }
             if sum > 0 {
                 let parts = rest.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
-                printError(state.printed.isEmpty ? parts : "and \(sum) more: \(parts)")
+                print(state.printed.isEmpty ? parts : "and \(sum) more: \(parts)")
             }
             if totals.stale > 0 {
-                printError(
+                print(
                     "\(totals.stale) stale: not stored, for their numbers lie below all that the daemon remembers of "
                         + "their devices; if they were not sent before, the numbers have begun anew: send an `epoch`, "
                         + "any number that differs at each start of the device")

@@ -7,7 +7,7 @@ import Logging
 import Projection
 import Transport
 
-struct Serve: AsyncParsableCommand {
+struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Run the daemon: receive, store, acknowledge, summarise.",

@@ -19,7 +19,7 @@ func printOut(bytes: [UInt8]) {
     if cause == 0 { return }
     if cause == EPIPE { StandardStreams.exit(0) }
     printError("tidings: cannot write to standard output: \(StandardStreams.reason(cause))")
-    StandardStreams.exit(ExitStatus.inputOutput.rawValue)
+    StandardStreams.exit(FailureCode.inputOutput.rawValue)
 }
 
 /// Writes a line to standard error, if anybody listens there.

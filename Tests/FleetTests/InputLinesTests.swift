@@ -1,10 +1,10 @@
 // Lines are cut out of whatever comes, numbered as an editor would, and none takes more memory than an event may.
 
 import Events
+import Fleet
 import Testing
-import TidingsClient
 
-@Suite struct InputLineTests {
+@Suite struct InputLinesTests {
     /// What comes out of bytes that come in pieces of one size.
     private func lines(_ bytes: [UInt8], pieces: Int) -> [InputLine] {
         var input = InputLines()

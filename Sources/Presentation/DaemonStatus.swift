@@ -1,28 +1,19 @@
 // What `tidings status` shows, as the daemon sends it over the control socket; every key stands in docs/operating.md.
 
-import Admission
-import Events
-import Foundation
-import Transport
-
-/// A snapshot of the daemon, taken on the ingest loop.
+/// The state and the counts of a running daemon at one moment. The daemon's `StatusReporter` fills it in.
 package struct DaemonStatus: Codable, Sendable, Equatable {
     /// The counts of one transport, with only the reasons that occurred.
-    package struct Transport: Codable, Sendable, Equatable {
-        package var received: UInt64
-        package var committed: UInt64
-        package var duplicate: UInt64
-        package var stale: UInt64
-        package var quarantined: [String: UInt64]
-        package var refused: [String: UInt64]
-        package var dropped: [String: UInt64]
-        package var inFlight: UInt64
+    package struct Counts: Codable, Sendable, Equatable {
+        package var received: UInt64 = 0
+        package var committed: UInt64 = 0
+        package var duplicate: UInt64 = 0
+        package var stale: UInt64 = 0
+        package var quarantined: [String: UInt64] = [:]
+        package var refused: [String: UInt64] = [:]
+        package var dropped: [String: UInt64] = [:]
+        package var inFlight: UInt64 = 0
 
-        /// Every event that came in is in exactly one of the other numbers.
-        package var isBalanced: Bool {
-            let kept = committed + duplicate + stale + quarantined.values.reduce(0, +)
-            return received == kept + refused.values.reduce(0, +) + dropped.values.reduce(0, +) + inFlight
-        }
+        package init() {}
 
         enum CodingKeys: String, CodingKey {
             case received, committed, duplicate, stale, quarantined, refused, dropped
@@ -35,53 +26,79 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
         package var product: String
         package var device: String
         package var events: UInt64
+
+        package init(product: String, device: String, events: UInt64) {
+            (self.product, self.device, self.events) = (product, device, events)
+        }
     }
 
-    package var version: String
-    package var pid: Int32
-    package var uptimeSeconds: Double
+    // MARK: The process
+
+    package var version = ""
+    package var pid: Int32 = 0
+    package var uptimeSeconds = 0.0
+
+    // MARK: Its sockets
+
     /// Where each listener that is open can be reached, by its name: `HOST:PORT`.
-    package var listening: [String: String]
+    package var listening: [String: String] = [:]
     /// The listeners that others than this machine can reach, as `tcp 0.0.0.0:7411`.
-    package var exposed: [String]
-    /// The offset that the next event will get.
-    package var head: UInt64
-    /// The offset up to which summaries.sqlite counts: what readers see.
-    package var projected: UInt64
+    package var exposed: [String] = []
+    /// Open now.
+    package var connections = 0
+    /// Opened since the daemon started.
+    package var connectionsAccepted: UInt64 = 0
+    /// What became of connections since the daemon started, by reason, with only those that occurred.
+    package var connectionsEnded: [String: UInt64] = [:]
+    /// How often a sender was not read for a while because it was over its quota.
+    package var pauses: UInt64 = 0
+
+    // MARK: The log
+
     /// The first offset that the log retains.
-    package var start: UInt64
+    package var start: UInt64 = 0
+    /// The offset that the next event will get.
+    package var head: UInt64 = 0
     /// `OFFSET:HASH`: the hash chain over everything before the offset.
-    package var chainHead: String
+    package var chainHead = ""
     /// When the last event that is stored arrived, RFC 3339 in UTC.
     @NullIfUnknown package var lastEvent: String?
-    /// Events of the log that are in no summary because the log is damaged.
-    package var unreadable: UInt64
+    package var devices = 0
+    package var customers = 0
     /// What retention has dropped since the daemon started.
-    package var retentionSegments: Int
-    package var retentionEvents: UInt64
+    package var retentionSegments = 0
+    package var retentionEvents: UInt64 = 0
+    package var scrub = ScrubStatus()
+    /// "good", or one line with the cause and the remedy.
+    package var storage = "good"
     /// What may still be written to the disk of the data folder.
     @NullIfUnknown package var diskFreeBytes: UInt64?
     /// How long that lasts at the rate at which the log has grown since the daemon started.
     @NullIfUnknown package var diskHoursLeft: Double?
-    package var scrub: ScrubStatus
-    package var connections: Int
-    /// What became of connections since the daemon started, by reason, with only those that occurred.
-    package var connectionsEnded: [String: UInt64]
-    /// How often a sender was not read for a while because it was over its quota.
-    package var pauses: UInt64
+
+    // MARK: The summaries
+
+    /// The offset up to which summaries.sqlite counts: what readers see.
+    package var projected: UInt64 = 0
+    /// Events of the log that are in no summary because the log is damaged.
+    package var unreadable: UInt64 = 0
     /// "good", or one line with the cause and the remedy.
-    package var storage: String
-    /// The same of the summaries.
-    package var projection: String
-    package var devices: Int
-    package var customers: Int
-    /// Names of devices and customers with an @ in them that came new since the daemon started.
-    package var emailNames: UInt64
-    /// Of all transports, since the daemon started.
-    package var staleEvents: UInt64
-    package var staleDevices: [StaleDevice]
-    package var transports: [String: Transport]
-    package var isBalanced: Bool
+    package var projection = "good"
+
+    // MARK: Events since the daemon started
+
+    /// By the name of the transport that they came by.
+    package var transports: [String: Counts] = [:]
+    /// Whether every event that came in is in exactly one of the other counts of its transport.
+    package var isBalanced = true
+    /// Of all transports.
+    package var staleEvents: UInt64 = 0
+    package var staleDevices: [StaleDevice] = []
+    /// Names of devices and customers with an @ in them that came new.
+    package var emailNames: UInt64 = 0
+
+    /// A daemon that has done nothing yet.
+    package init() {}
 
     /// Whether nothing needs a person now.
     package var isHealthy: Bool { storage == "good" && projection == "good" && scrub.damages == 0 }
@@ -96,6 +113,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
         case retentionEvents = "retention_events"
         case diskFreeBytes = "disk_free_bytes"
         case diskHoursLeft = "disk_hours_left"
+        case connectionsAccepted = "connections_accepted"
         case connectionsEnded = "connections_ended"
         case emailNames = "email_names"
         case staleEvents = "stale_events"
@@ -129,31 +147,5 @@ package struct ScrubStatus: Codable, Sendable, Equatable {
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         if let wrappedValue { try container.encode(wrappedValue) } else { try container.encodeNil() }
-    }
-}
-
-extension DaemonStatus {
-    static func ended(_ counts: ConnectionCounts) -> [String: UInt64] {
-        [
-            "refused": counts.refused, "idle": counts.closedIdle, "unread": counts.closedUnread,
-            "silent": counts.closedSilent, "slow": counts.closedSlow,
-        ].filter { $0.value > 0 }
-    }
-}
-
-extension DaemonStatus.Transport {
-    init(_ counts: TransportCounts) {
-        self.init(
-            received: counts.received, committed: counts.committed, duplicate: counts.duplicate, stale: counts.stale,
-            quarantined: [:], refused: [:], dropped: [:], inFlight: counts.inFlight)
-        for reason in QuarantineReason.allCases where counts.quarantined[Int(reason.rawValue)] > 0 {
-            quarantined["\(reason.name)"] = counts.quarantined[Int(reason.rawValue)]
-        }
-        for (index, reason) in Refusal.allCases.enumerated() where counts.refused[index] > 0 {
-            refused["\(reason.name)"] = counts.refused[index]
-        }
-        for reason in Drop.allCases where counts.dropped[Int(reason.rawValue)] > 0 {
-            dropped["\(reason.name)"] = counts.dropped[Int(reason.rawValue)]
-        }
     }
 }

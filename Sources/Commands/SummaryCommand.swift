@@ -5,7 +5,7 @@ import Daemon
 import Presentation
 import Projection
 
-struct Summary: AsyncParsableCommand {
+struct SummaryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "summary",
         abstract: "Show what customers prefer now: all products, or one of them.",
@@ -71,14 +71,5 @@ struct Summary: AsyncParsableCommand {
         guard product.contains("\\") else { return product }
         let names = try reader.products().map(\.product)
         return names.contains(product) ? product : names.first { visible($0) == product } ?? product
-    }
-}
-
-extension OutputFormat: ExpressibleByArgument {}
-
-extension TableStyle {
-    /// What this process's standard output can show.
-    static var now: TableStyle {
-        TableStyle(isUnicode: Terminal.isUTF8, isColored: Terminal.hasColour, width: Terminal.width)
     }
 }

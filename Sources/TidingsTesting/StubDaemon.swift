@@ -1,43 +1,45 @@
 // A daemon of a few lines: reads with Wire, remembers what it has seen, and can be rude.
 
-import Events
+package import Events
 import NIOCore
 import NIOPosix
 import Synchronization
 import Wire
 
 /// What a stub daemon has stored, and how it behaves.
-final class StubDaemon: Sendable {
+package final class StubDaemon: Sendable {
     /// How it mistreats its clients.
-    struct Manners: Sendable {
+    package struct Manners: Sendable {
         /// Every so many batches the connection is closed instead of acknowledging; 0 = never.
-        var hangsUpEvery = 0
+        package var hangsUpEvery = 0
         /// Of 100 datagrams and acks so many are dropped.
-        var dropsPercent: UInt64 = 0
-        var seed: UInt64 = 1
+        package var dropsPercent: UInt64 = 0
+        package var seed: UInt64 = 1
         /// Refuses everything with this.
-        var refusal: Refusal?
+        package var refusal: Refusal?
         /// Closes every connection as soon as something comes.
-        var hangsUpAtOnce = false
+        package var hangsUpAtOnce = false
         /// Answers lines, but closes the connection before the ack, so many times.
-        var forgetsAcks = 0
+        package var forgetsAcks = 0
         /// Counts no verdicts in its acks, as older daemons do.
-        var isOld = false
+        package var isOld = false
+
+        package init() {}
     }
 
     /// What the name of a device, or a word in a line, brings about.
-    enum Word {
+    package enum Word {
         /// Quarantined, stale, refused for good with the connection, refused for now.
-        static let apart = "apart", old = "old", final = "final", later = "later"
+        package static let apart = "apart", old = "old", final = "final", later = "later"
         /// Refused, and known by a key that nobody knows.
-        static let bad = "bad", odd = "odd"
+        package static let bad = "bad", odd = "odd"
     }
 
-    struct Key: Hashable {
-        var device: String
-        var epoch: UInt32
-        var seq: UInt64
-        var identity: UInt8
+    package struct Key: Hashable {
+        package var device: String
+        package var epoch: UInt32
+        package var seq: UInt64
+        package var identity: UInt8
     }
 
     struct State {
@@ -86,20 +88,20 @@ final class StubDaemon: Sendable {
         let daemon = Mutex<StubDaemon?>(nil)
     }
 
-    static func start(_ manners: Manners = Manners()) async throws -> StubDaemon {
+    package static func start(_ manners: Manners = Manners()) async throws -> StubDaemon {
         try await StubDaemon(manners: manners, box: Box())
     }
 
-    var port: Int { tcp.localAddress?.port ?? 0 }
-    var udpPort: Int { udp.localAddress?.port ?? 0 }
-    var connections: Int { state.withLock { $0.connections } }
-    var biggestTable: Int { state.withLock { $0.biggestTable } }
-    var accepted: Int { state.withLock { $0.accepted } }
-    var lines: [String] { state.withLock { $0.lines } }
-    var events: [Event] { state.withLock { $0.events } }
-    var seenCounts: [Key: Int] { state.withLock { $0.seen } }
+    package var port: Int { tcp.localAddress?.port ?? 0 }
+    package var udpPort: Int { udp.localAddress?.port ?? 0 }
+    package var connections: Int { state.withLock { $0.connections } }
+    package var biggestTable: Int { state.withLock { $0.biggestTable } }
+    package var accepted: Int { state.withLock { $0.accepted } }
+    package var lines: [String] { state.withLock { $0.lines } }
+    package var events: [Event] { state.withLock { $0.events } }
+    package var seenCounts: [Key: Int] { state.withLock { $0.seen } }
 
-    func stop() async {
+    package func stop() async {
         try? await tcp.close()
         try? await udp.close()
     }

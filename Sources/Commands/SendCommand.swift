@@ -1,16 +1,17 @@
 // tidings send: post events as a device or a gateway would, and wait until they are stored.
 
-import ArgumentParser
+package import ArgumentParser
+package import Fleet
 import Foundation
-import Presentation
-import TidingsClient
+package import Presentation
+package import TidingsClient
 
-/// Which transport and format; shared by `send` and `demo`.
+/// Which transport and format.
 enum SendPath: String, ExpressibleByArgument, CaseIterable { case tcp, udp }
 enum SendFormat: String, ExpressibleByArgument, CaseIterable { case native, json }
 
-struct Send: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct SendCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "send",
         abstract: "Send events to a daemon, from NDJSON on standard input or as a simulated fleet.",
         discussion: """
@@ -75,7 +76,9 @@ struct Send: AsyncParsableCommand {
     @Option(help: "How to print the totals: table, json or csv.")
     var output: OutputFormat = .table
 
-    func validate() throws {
+    package init() {}
+
+    package func validate() throws {
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
         guard (1...1_000).contains(batch) else { throw ValidationError("--batch must be from 1 to 1000") }
         guard (1...65_535).contains(tcpPort ?? 1) else { throw ValidationError("--tcp-port must be from 1 to 65535") }
@@ -98,7 +101,7 @@ struct Send: AsyncParsableCommand {
     private static let mostDevices = 10_000_000
     private static let mostConnections = 10_000
 
-    func run() async throws {
+    package func run() async throws {
         let report = SendReport(areLinesNumbered: devices == nil)
         let sender = FleetSender(options, observer: report.observer)
         do {
@@ -106,14 +109,14 @@ struct Send: AsyncParsableCommand {
             try await Interruption.guarding(stands: standing) { try await send(sender) }
         } catch {
             report.finish(sender.totals)
-            printOut(describe(sender.totals))
+            printOut(renderTotals(sender.totals, as: output))
             guard let error = error as? SendError else { throw error }
             throw Failure(error.description, .unreachable)
         }
         let totals = sender.totals
         report.finish(totals)
-        printOut(describe(totals))
-        guard totals.rejected == 0, totals.lost == 0 else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+        printOut(renderTotals(totals, as: output))
+        guard totals.rejected == 0, totals.lost == 0 else { throw ExitCode(FailureCode.checkFailed.rawValue) }
     }
 
     private func send(_ sender: FleetSender) async throws {
@@ -129,7 +132,8 @@ struct Send: AsyncParsableCommand {
         }
     }
 
-    private var options: FleetOptions {
+    /// How the fleet, or the lines, are sent.
+    package var options: FleetOptions {
         var options = FleetOptions()
         options.host = host
         (options.port, options.linesPort) = (port, tcpPort)
@@ -141,18 +145,13 @@ struct Send: AsyncParsableCommand {
         if let window { (options.stream.window, options.datagram.window) = (window, window) }
         return options
     }
+}
 
-    private func describe(_ totals: SendTotals) -> String {
-        let rows: [(String, UInt64)] = [
-            ("sent", totals.sent), ("acked", totals.acked), ("retried", totals.retried),
-            ("rejected", totals.rejected), ("quarantined", totals.quarantined), ("stale", totals.stale),
-            ("lost", totals.lost),
-        ]
-        switch output {
-        case .table: return rows.map { "\($0.0) \($0.1)" }.joined(separator: ", ") + "\n"
-        case .json: return "{" + rows.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}\n"
-        case .csv:
-            return rows.map(\.0).joined(separator: ",") + "\n" + rows.map { "\($0.1)" }.joined(separator: ",") + "\n"
-        }
-    }
+/// The totals of what was sent; `sent = acked + rejected + lost`.
+package func renderTotals(_ totals: SendTotals, as format: OutputFormat) -> String {
+    renderCounts(
+        [
+            "sent": totals.sent, "acked": totals.acked, "retried": totals.retried, "rejected": totals.rejected,
+            "quarantined": totals.quarantined, "stale": totals.stale, "lost": totals.lost,
+        ], as: format)
 }

@@ -7,7 +7,7 @@ import Log
 import Presentation
 import Projection
 
-struct Rebuild: AsyncParsableCommand {
+struct RebuildCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rebuild",
         abstract: "Fold the whole log into new summaries and put them in the place of the old ones.",
@@ -36,18 +36,7 @@ struct Rebuild: AsyncParsableCommand {
         } catch let error as ProjectionError {
             throw Failure(error)
         }
-        let parts = start.duration(to: .now).components
-        let seconds = Double(parts.seconds) + Double(parts.attoseconds) / 1e18
-        let rate = seconds > 0 ? Int(Double(events) / seconds) : 0
-        switch format {
-        case .table:
-            printOut("rebuilt the summaries from \(events) events in \(rounded(seconds)) s (\(rate) events/s)\n")
-        case .json: printOut("{\"events\":\(events),\"seconds\":\(rounded(seconds)),\"events_per_second\":\(rate)}\n")
-        case .csv:
-            printOut(
-                csvLine(["events", "seconds", "events_per_second"])
-                    + csvLine(["\(events)", "\(rounded(seconds))", "\(rate)"]))
-        }
+        printOut(renderRebuild(events: events, seconds: start.duration(to: .now) / .seconds(1), as: format))
     }
 
     private func rebuild(_ log: some EventLog, _ directory: String) async throws -> UInt64 {
@@ -63,6 +52,4 @@ struct Rebuild: AsyncParsableCommand {
                     log: log, identity: log.logIdentity, into: directory, now: { wallClock() }, progress: progress)
             })
     }
-
-    private func rounded(_ seconds: Double) -> Double { (seconds * 1_000).rounded() / 1_000 }
 }

@@ -2,12 +2,13 @@
 
 import ArgumentParser
 import Daemon
+import Fleet
 import Foundation
 import Presentation
 import Projection
 import TidingsClient
 
-struct Demo: AsyncParsableCommand {
+struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Run a daemon with a simulated fleet over UDP and TCP, then print what customers prefer.",

@@ -1,15 +1,13 @@
 // The daemon's status for people and for spreadsheets: laid out for any width, whatever names are in it.
 
-import Foundation
-package import Presentation
-
 /// The status as lines of a name and its values, and the counts as a table.
 package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
     var lines = [
         "tidings \(status.version), pid \(status.pid), up \(duration(seconds: status.uptimeSeconds))"
     ]
     let listening = status.listening.sorted { $0.key < $1.key }.map { "\($0) \($1)" }
-    lines += entry("listening", listening + ["\(status.connections) connections"], style)
+    let connections = ["\(status.connections) connections", "\(status.connectionsAccepted) accepted since the start"]
+    lines += entry("listening", listening + connections, style)
     if !status.exposed.isEmpty { lines += entry("exposed", exposed(status), style) }
     lines += entry("closed", ended(status) + ["\(status.pauses) pauses of senders over their quota"], style)
     lines += entry(
@@ -159,7 +157,7 @@ private func counts(_ status: DaemonStatus, _ style: TableStyle) -> [String] {
     return table.lines(style, indent: 0)
 }
 
-private func rows(_ counts: DaemonStatus.Transport) -> [(outcome: String, reason: String, events: UInt64)] {
+private func rows(_ counts: DaemonStatus.Counts) -> [(outcome: String, reason: String, events: UInt64)] {
     var rows: [(String, String, UInt64)] = [
         ("received", "", counts.received), ("committed", "", counts.committed),
         ("duplicate", "", counts.duplicate), ("stale", "", counts.stale),

@@ -1,6 +1,7 @@
 // Sends lines of input: judged here as far as the daemon would refuse them, and each told by its number.
 
 import Events
+package import TidingsClient
 import Wire
 
 /// What a sender of lines knows of them.
@@ -253,5 +254,19 @@ extension FleetSender {
         var stream = options.stream
         stream.isNative = false
         return StreamSender(host: options.host, port: options.linesPort ?? options.port, options: stream, book: book)
+    }
+}
+
+extension SendVerdict {
+    /// A line that is refused here, as the daemon would refuse it.
+    init(refusing line: Span<UInt8>, _ refusal: Refusal, number: UInt64) {
+        self.init(
+            .refused, number: number, code: Int(refusal.rawValue), reason: refusal.name.description,
+            text: explanation(of: refusal, line: line))
+    }
+
+    /// A key of a line that nobody knows.
+    init(unknown key: String, number: UInt64) {
+        self.init(.note, number: number, code: 0, reason: key, text: explanation(ofUnknownKey: key))
     }
 }

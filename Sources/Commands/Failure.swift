@@ -1,11 +1,11 @@
 // How a command fails: one line that names the thing, the cause and the remedy, and a sysexits code.
 
-import Daemon
-import Log
-import Projection
+package import Daemon
+package import Log
+package import Projection
 
-/// The exit codes, a contract with scripts (docs/operating.md).
-enum ExitStatus: Int32 {
+/// The exit codes that are not 0, a contract with scripts (docs/operating.md).
+package enum FailureCode: Int32 {
     case checkFailed = 1
     case usage = 64
     case data = 65
@@ -16,17 +16,17 @@ enum ExitStatus: Int32 {
 }
 
 /// A command's failure.
-struct Failure: Error {
-    var message: String
-    var code: ExitStatus
+package struct Failure: Error {
+    package var message: String
+    package var code: FailureCode
 
-    init(_ message: String, _ code: ExitStatus) {
+    package init(_ message: String, _ code: FailureCode) {
         self.message = message
         self.code = code
     }
 
-    init(_ error: LogError) {
-        let code: ExitStatus =
+    package init(_ error: LogError) {
+        let code: FailureCode =
             switch error {
             case .corrupt, .version, .outOfRange, .refused, .inTheWay: .data
             case .full, .io, .locked, .closed, .unsettled: .inputOutput
@@ -35,8 +35,8 @@ struct Failure: Error {
         self.init(error.description, code)
     }
 
-    init(_ error: ProjectionError) {
-        let code: ExitStatus =
+    package init(_ error: ProjectionError) {
+        let code: FailureCode =
             switch error {
             case .storage, .full, .missing, .log, .unsettled: .inputOutput
             case .denied: .notPermitted
@@ -46,8 +46,8 @@ struct Failure: Error {
         self.init(error.description, code)
     }
 
-    init(_ error: ControlError) {
-        let code: ExitStatus =
+    package init(_ error: ControlError) {
+        let code: FailureCode =
             switch error {
             case .noDaemon, .noAnswer, .refused: .unreachable
             case .notPermitted: .notPermitted
@@ -55,5 +55,5 @@ struct Failure: Error {
         self.init(error.description, code)
     }
 
-    init(_ error: ConfigurationError) { self.init(error.description, .configuration) }
+    package init(_ error: ConfigurationError) { self.init(error.description, .configuration) }
 }
