@@ -19,9 +19,9 @@ struct LineState {
     /// Lines that never reach a connection.
     var local = SendTotals()
     /// The connection for lines that go as they stand, beside those that go as native events.
-    var lane: StreamSender?
+    var sender: StreamSender?
     /// Why there is no such connection.
-    var laneFailure: String?
+    var senderFailure: String?
     /// Lines that wait to be written together, and their numbers.
     var bytes: [UInt8] = []
     var numbers: [UInt64] = []
@@ -61,7 +61,7 @@ extension FleetSender {
             var isEnd = false
             while !isEnd, !Task.isCancelled {
                 guard let bytes = try read() else {
-                    try await keepUp()
+                    try await recover()
                     await rest(after: 0)
                     continue
                 }
@@ -131,14 +131,14 @@ extension FleetSender {
         let form = lines.form
         let mostForms = 64
         guard form != 0, lines.forms.count < mostForms, lines.forms.insert(form).inserted else { return }
-        book.add(unknownKeys(of: line.bytes.span).map { SendVerdict(unknown: $0, number: line.number) })
+        verdicts.add(unknownKeys(of: line.bytes.span).map { SendVerdict(unknown: $0, number: line.number) })
     }
 
     private func refuse(_ line: InputLine, _ refusal: Refusal, isFirst: Bool) {
         hint(line, refusal, isFirst: isFirst)
         lines.local.sent += 1
         lines.local.rejected += 1
-        book.add([SendVerdict(refusing: line.bytes.span, refusal, number: line.number)])
+        verdicts.add([SendVerdict(refusing: line.bytes.span, refusal, number: line.number)])
     }
 
     private func hint(_ line: InputLine, _ refusal: Refusal, isFirst: Bool) {
@@ -151,14 +151,14 @@ extension FleetSender {
         noteUnknownKeys(line)
         let event = lines.scratch.events[0]
         guard isCarried(event) else {
-            try await settleNative(event.device)
+            try await finishNativeEvents(event.device)
             return try await sendAsLine(line)
         }
-        let lane = lane(of: event.device)
-        lines[event.device].last = datagrams == nil ? streams[lane].nextSeq + UInt64(fills[lane].lines.count) : 1
-        add(event, of: lines.scratch, to: lane)
-        fills[lane].lines.append(EventOrigin(number: line.number, line: line.bytes))
-        if fills[lane].lines.count >= min(max(options.batch, 1), Limits.batchEvents) { try await flush(lane) }
+        let index = connectionIndex(of: event.device)
+        lines[event.device].last = datagrams == nil ? streams[index].nextSeq + UInt64(pending[index].lines.count) : 1
+        add(event, of: lines.scratch, to: index)
+        pending[index].lines.append(EventOrigin(number: line.number, line: line.bytes))
+        if pending[index].lines.count >= min(max(options.batch, 1), Limits.batchEvents) { try await flush(index) }
     }
 
     /// Whether a native event says all that the line says.
@@ -178,17 +178,17 @@ extension FleetSender {
 
     /// Sees to it that all native events of a device are stored before its first line goes as it stands, and that no
     /// native one overtakes that: the daemon remembers only the last numbers below a device's highest.
-    private func settleNative(_ device: DeviceID) async throws {
+    private func finishNativeEvents(_ device: DeviceID) async throws {
         guard !lines[device].goesAsLines else { return }
         lines[device].goesAsLines = true
         let last = lines[device].last
         guard last > 0 else { return }
-        let lane = lane(of: device)
-        try await flush(lane)
+        let index = connectionIndex(of: device)
+        try await flush(index)
         if let datagrams {
-            await datagrams.settle(device)
+            await datagrams.waitUntilStored(device)
         } else {
-            try await streams[lane].settle(through: last, vocabulary)
+            try await streams[index].waitUntilHandled(through: last, vocabulary)
         }
     }
 
@@ -209,8 +209,8 @@ extension FleetSender {
         lines.bytes.removeAll(keepingCapacity: true)
         lines.numbers.removeAll(keepingCapacity: true)
         let sent = totals.sent
-        if lines.laneFailure == nil {
-            try await onLane {
+        if lines.senderFailure == nil {
+            try await onLineConnection {
                 try await $0.sendLines(bytes, count: numbers.count, origins: numbers.map { EventOrigin(number: $0) })
             }
         }
@@ -223,37 +223,38 @@ extension FleetSender {
     /// Waits until every line that went as it stands has a verdict.
     func flushLines() async throws {
         try await writeLines()
-        guard lines.lane != nil, lines.laneFailure == nil else { return }
-        try await onLane { try await $0.flush(vocabulary) }
+        guard lines.sender != nil, lines.senderFailure == nil else { return }
+        try await onLineConnection { try await $0.flush(vocabulary) }
     }
 
     /// Mends connections that broke while there was nothing to send.
-    private func keepUp() async throws {
-        for stream in streams { try await stream.keepUp(vocabulary) }
-        guard lines.lane != nil, lines.laneFailure == nil else { return }
-        try await onLane { try await $0.keepUp(vocabulary) }
+    private func recover() async throws {
+        for stream in streams { try await stream.recover(vocabulary) }
+        guard lines.sender != nil, lines.senderFailure == nil else { return }
+        try await onLineConnection { try await $0.recover(vocabulary) }
     }
 
     /// Does something on the connection for lines. Datagrams do without it when there is none; its lines are lost then.
-    private func onLane(_ body: (StreamSender) async throws -> Void) async throws {
+    private func onLineConnection(_ body: (StreamSender) async throws -> Void) async throws {
         if options.format == .json { return try await body(streams[0]) }
-        let lane = lines.lane ?? makeLane()
-        lines.lane = lane
+        let sender = lines.sender ?? makeLineSender()
+        lines.sender = sender
         do {
-            try await body(lane)
+            try await body(sender)
         } catch let error as SendError where options.path == .udp {
-            lane.abandon()
-            lines.laneFailure = error.description
+            sender.abandon()
+            lines.senderFailure = error.description
             observer.hint(
                 "a line that is no good event, or too long for a datagram, goes over TCP, and \(error.description); "
                     + "name the daemon's TCP port with --tcp-port, or send with --transport tcp")
         }
     }
 
-    private func makeLane() -> StreamSender {
+    private func makeLineSender() -> StreamSender {
         var stream = options.stream
         stream.isNative = false
-        return StreamSender(host: options.host, port: options.linesPort ?? options.port, options: stream, book: book)
+        return StreamSender(
+            host: options.host, port: options.linesPort ?? options.port, options: stream, verdicts: verdicts)
     }
 }
 

@@ -55,7 +55,7 @@ package struct FleetObserver: Sendable {
 /// Drives one or more connections from one source of events, or from lines of input. Used by one task.
 package final class FleetSender {
     /// Events on their way into a batch of one connection.
-    struct Fill {
+    struct PendingBatch {
         var batch = EventBatch()
         /// Their lines; empty when they do not come from lines.
         var lines: [EventOrigin] = []
@@ -63,32 +63,32 @@ package final class FleetSender {
 
     let options: FleetOptions
     let observer: FleetObserver
-    let book: VerdictBook
+    let verdicts: VerdictQueue
     var streams: [StreamSender] = []
     var datagrams: DatagramSender?
-    var fills: [Fill] = []
+    var pending: [PendingBatch] = []
     var vocabulary = Vocabulary()
     var lines = LineState()
     private let clock = ContinuousClock()
-    private var told: ContinuousClock.Instant
+    private var lastProgress: ContinuousClock.Instant
     private var start: ContinuousClock.Instant
     private var made = 0
 
     package init(_ options: FleetOptions, observer: FleetObserver = FleetObserver()) {
         self.options = options
         self.observer = observer
-        let (tell, keys) = (observer.verdict, KeysTold())
-        book = VerdictBook(clock: observer.clock) { verdict in
+        let (tell, keys) = (observer.verdict, ReportedKeys())
+        verdicts = VerdictQueue(clock: observer.clock) { verdict in
             if verdict.outcome != .note || keys.isNew(verdict.reason) { tell(verdict) }
         }
         start = clock.now
-        told = start
+        lastProgress = start
     }
 
     /// The totals so far.
     package var totals: SendTotals {
-        let lane = lines.lane?.totals ?? SendTotals()
-        return streams.reduce(lines.local + lane + (datagrams?.totals ?? SendTotals())) { $0 + $1.totals }
+        let asLines = lines.sender?.totals ?? SendTotals()
+        return streams.reduce(lines.local + asLines + (datagrams?.totals ?? SendTotals())) { $0 + $1.totals }
     }
 
     /// Sends everything that the source gives and waits until all of it has a verdict.
@@ -116,12 +116,12 @@ package final class FleetSender {
         do {
             try await open()
             start = clock.now
-            told = start
+            lastProgress = start
             try await work()
             try await finish()
         } catch {
             for stream in streams { stream.abandon() }
-            lines.lane?.abandon()
+            lines.sender?.abandon()
             datagrams?.abandon()
             throw error
         }
@@ -136,16 +136,16 @@ package final class FleetSender {
                         "json over udp cannot be acknowledged one by one; use --format native or --transport tcp")
             }
             datagrams = try await DatagramSender(
-                host: options.host, port: options.port, options: options.datagram, book: book)
-            fills = [Fill()]
+                host: options.host, port: options.port, options: options.datagram, verdicts: verdicts)
+            pending = [PendingBatch()]
             return
         }
         var stream = options.stream
         stream.isNative = options.format == .native
         for _ in 0..<max(options.connections, 1) {
             stream.epoch = UInt32.random(in: 1...UInt32.max)
-            streams.append(StreamSender(host: options.host, port: options.port, options: stream, book: book))
-            fills.append(Fill(batch: EventBatch(capacity: options.batch)))
+            streams.append(StreamSender(host: options.host, port: options.port, options: stream, verdicts: verdicts))
+            pending.append(PendingBatch(batch: EventBatch(capacity: options.batch)))
         }
     }
 
@@ -162,8 +162,8 @@ package final class FleetSender {
         if let rate = options.rate {
             try? await Task.sleep(until: start + .seconds(Double(made) / rate), clock: clock)
         }
-        if clock.now - told >= options.progressInterval {
-            told = clock.now
+        if clock.now - lastProgress >= options.progressInterval {
+            lastProgress = clock.now
             observer.progress(totals)
         }
     }
@@ -175,42 +175,42 @@ package final class FleetSender {
         }
         let batch = min(max(options.batch, 1), Limits.batchEvents)
         for event in chunk.events {
-            let lane = lane(of: event.device)
-            add(event, of: chunk, to: lane)
-            if fills[lane].batch.count >= batch { try await flush(lane) }
+            let index = connectionIndex(of: event.device)
+            add(event, of: chunk, to: index)
+            if pending[index].batch.count >= batch { try await flush(index) }
         }
         if isUrgent { try await flushAll() }
     }
 
-    func lane(of device: DeviceID) -> Int { streams.count < 2 ? 0 : Int(device.rawValue) % streams.count }
+    func connectionIndex(of device: DeviceID) -> Int { streams.count < 2 ? 0 : Int(device.rawValue) % streams.count }
 
     /// Copies an event into the batch that goes next over a connection.
-    func add(_ event: Event, of chunk: EventBatch, to lane: Int) {
+    func add(_ event: Event, of chunk: EventBatch, to index: Int) {
         var event = event
         if event.textLength > 0 {
             let text = chunk.text(of: event)
-            event.textStart = UInt32(fills[lane].batch.text.count)
-            fills[lane].batch.text.append(contentsOf: text)
+            event.textStart = UInt32(pending[index].batch.text.count)
+            pending[index].batch.text.append(contentsOf: text)
         }
-        fills[lane].batch.events.append(event)
+        pending[index].batch.events.append(event)
     }
 
     func flushAll() async throws {
-        for lane in fills.indices { try await flush(lane) }
+        for index in pending.indices { try await flush(index) }
     }
 
     /// Sends what is on its way to one connection.
     ///
     /// - Returns: the number of the last event in that connection's count; 0 over UDP, or when there is none.
-    @discardableResult func flush(_ lane: Int) async throws -> UInt64 {
-        guard !fills[lane].batch.isEmpty else { return 0 }
-        let full = fills[lane]
-        fills[lane] = Fill(batch: EventBatch(capacity: options.batch))
+    @discardableResult func flush(_ index: Int) async throws -> UInt64 {
+        guard !pending[index].batch.isEmpty else { return 0 }
+        let full = pending[index]
+        pending[index] = PendingBatch(batch: EventBatch(capacity: options.batch))
         if let datagrams {
             try await datagrams.send(full.batch, vocabulary, origins: full.lines)
             return 0
         }
-        return try await streams[lane].send(full.batch, vocabulary, origins: full.lines)
+        return try await streams[index].send(full.batch, vocabulary, origins: full.lines)
     }
 
     private func finish() async throws {
@@ -219,13 +219,13 @@ package final class FleetSender {
         for stream in streams { try await stream.flush(vocabulary) }
         await datagrams?.flush()
         for stream in streams { await stream.close() }
-        await lines.lane?.close()
+        await lines.sender?.close()
         await datagrams?.close()
     }
 }
 
 /// Keys that nobody knows, each told once, however many connections tell of it.
-private final class KeysTold: Sendable {
+private final class ReportedKeys: Sendable {
     /// More keys than that are not told.
     private static let limit = 16
     private let keys = Mutex<Set<String>>([])

@@ -113,7 +113,7 @@ private func printable(_ text: String) -> String {
 }
 
 /// Verdicts on their way to whoever sends: told at once to an observer, else kept until they are asked for.
-package final class VerdictBook: Sendable {
+package final class VerdictQueue: Sendable {
     private struct State {
         var held: [SendVerdict] = []
         var dropped: UInt64 = 0

@@ -7,19 +7,19 @@ import NIOCore
 final class StreamHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let link: StreamLink
+    private let window: StreamSendWindow
     private let generation: Int
     private var answers: StreamAnswers
     private var tail = ByteBuffer()
 
-    init(link: StreamLink, generation: Int, isNative: Bool) {
-        self.link = link
+    init(window: StreamSendWindow, generation: Int, isNative: Bool) {
+        self.window = window
         self.generation = generation
-        answers = StreamAnswers(link: link, generation: generation, isNative: isNative)
+        answers = StreamAnswers(window: window, generation: generation, isNative: isNative)
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        if !answers.isNative { link.up(generation) }
+        if !answers.isNative { window.up(generation) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -31,7 +31,7 @@ final class StreamHandler: ChannelInboundHandler {
         if answers.areOver || tail.readableBytes > Limits.frameBytes + 16 { context.close(promise: nil) }
     }
 
-    func channelInactive(context: ChannelHandlerContext) { link.down(generation) }
+    func channelInactive(context: ChannelHandlerContext) { window.down(generation) }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

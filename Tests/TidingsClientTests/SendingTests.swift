@@ -77,6 +77,20 @@ private func kettle(_ seq: UInt64?, device: String = "k-1") -> TidingsEvent {
         }
     }
 
+    /// What has been given up is not begun again behind the caller's back.
+    @Test(.timeLimit(.minutes(1))) func aConnectionThatHasFailedIsOver() async throws {
+        let daemon = try await StubDaemon.start()
+        let port = daemon.port
+        await daemon.stop()
+        let connection = TidingsConnection(host: "::1", port: port, attempts: 1)
+        await #expect(throws: SendError.self) { try await connection.send([kettle(1)]) }
+        await #expect {
+            try await connection.send([kettle(1)])
+        } throws: { "\($0)".contains("no daemon answers at [::1]:\(port)") }
+        #expect(await connection.totals.sent == 0)
+        await connection.close()
+    }
+
     @Test(.timeLimit(.minutes(1)), arguments: [TidingsConnection.Format.native, .json])
     func aRefusalForGoodEnds(format: TidingsConnection.Format) async throws {
         var manners = StubDaemon.Manners()

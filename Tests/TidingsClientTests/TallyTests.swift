@@ -8,15 +8,15 @@ import Wire
 
 @Suite struct TallyTests {
     /// A link with so many lines, and what it makes of answers.
-    private func tally(_ count: Int, _ answers: [String]) -> (SendTotals, [SendVerdict], StreamLink) {
-        let book = VerdictBook()
-        let link = StreamLink(book: book)
+    private func tally(_ count: Int, _ answers: [String]) -> (SendTotals, [SendVerdict], StreamSendWindow) {
+        let queue = VerdictQueue()
+        let window = StreamSendWindow(verdicts: queue)
         let lines = Array(String(repeating: "{}\n", count: count).utf8)
-        link.keep(Parcel(content: .lines(lines), count: count, firstSeq: 1))
-        var reader = StreamAnswers(link: link, generation: link.connecting(), isNative: false)
+        window.track(InFlightBatch(content: .lines(lines), count: count, firstSeq: 1))
+        var reader = StreamAnswers(window: window, generation: window.connecting(), isNative: false)
         let bytes = Array(answers.map { $0 + "\n" }.joined().utf8)
         #expect(reader.take(bytes.span) == bytes.count)
-        return (link.totals, book.take(), link)
+        return (window.totals, queue.take(), window)
     }
 
     @Test func whatIsOnlyCountedIsCounted() {
@@ -36,7 +36,7 @@ import Wire
 
     /// Until they are acknowledged the lines of a verdict count as nothing: the connection may break before.
     @Test func aVerdictCountsWithItsAck() {
-        let (totals, _, link) = tally(
+        let (totals, _, window) = tally(
             10,
             [
                 #"{"error":{"line":8,"code":4005}}"#, #"{"quarantined":{"line":2,"code":4222}}"#,
@@ -46,9 +46,9 @@ import Wire
         #expect(totals.quarantined == 1)
         #expect(totals.rejected == 0)
         // On the next connection line 8 is not sent again; what is left is lines 6, 7, 9 and 10.
-        _ = link.connecting()
-        #expect(link.totals.rejected == 1)
-        #expect(link.outstanding == 4)
+        _ = window.connecting()
+        #expect(window.totals.rejected == 1)
+        #expect(window.outstanding == 4)
     }
 
     @Test(arguments: [
@@ -58,9 +58,9 @@ import Wire
         "{\"error\":{\"line\":11,\"code\":4005}}",
     ])
     func nonsenseHarmsNobody(answer: String) {
-        let (totals, _, link) = tally(10, [answer, "{\"ack\":10}"])
+        let (totals, _, window) = tally(10, [answer, "{\"ack\":10}"])
         #expect(totals.acked == 10)
-        #expect(link.outstanding == 0)
+        #expect(window.outstanding == 0)
     }
 
     /// Whatever a daemon says, and whenever the connection breaks: every line is acked, rejected or outstanding.
@@ -72,17 +72,17 @@ import Wire
             return (state >> 33) % sides
         }
         for _ in 0..<2_000 {
-            let link = StreamLink()
+            let window = StreamSendWindow()
             var seq: UInt64 = 1
-            var reader = StreamAnswers(link: link, generation: link.connecting(), isNative: false)
+            var reader = StreamAnswers(window: window, generation: window.connecting(), isNative: false)
             for _ in 0..<(5 + dice(30)) {
                 let (kind, line, count) = (dice(8), dice(12), dice(9))
                 if kind == 0 {
                     let lines = Array(String(repeating: "{}\n", count: Int(count) + 1).utf8)
-                    link.keep(Parcel(content: .lines(lines), count: Int(count) + 1, firstSeq: seq))
+                    window.track(InFlightBatch(content: .lines(lines), count: Int(count) + 1, firstSeq: seq))
                     seq += count + 1
                 } else if kind == 1, dice(3) == 0 {
-                    reader = StreamAnswers(link: link, generation: link.connecting(), isNative: false)
+                    reader = StreamAnswers(window: window, generation: window.connecting(), isNative: false)
                 }
                 let word = ["ack", "error", "quarantined", "stale"][Int(dice(4))]
                 let code = [4_005, 4_130, 4_222, 4_240, 4_292][Int(dice(5))]
@@ -94,10 +94,11 @@ import Wire
                     }
                 let bytes = Array((answer + "\n").utf8)
                 _ = reader.take(bytes.span)
-                let totals = link.totals
+                let totals = window.totals
                 #expect(totals.sent == seq - 1)
                 #expect(
-                    totals.sent == totals.acked + totals.rejected + UInt64(link.outstanding), "seed \(seed), \(answer)")
+                    totals.sent == totals.acked + totals.rejected + UInt64(window.outstanding),
+                    "seed \(seed), \(answer)")
                 #expect(totals.quarantined + totals.stale <= totals.acked, "seed \(seed), \(answer)")
             }
         }
@@ -105,27 +106,27 @@ import Wire
 
     /// The ack of a datagram that another one's ack has covered still says what was wrong with its events.
     @Test func aLateAckOfADatagramIsHeard() {
-        let link = DatagramLink(options: DatagramOptions())
+        let window = DatagramSendWindow(options: DatagramOptions())
         for (counter, seq) in [(UInt32(1), UInt64(1)), (2, 2)] {
-            link.launch(
-                DatagramLink.Flight(
-                    device: 1, epoch: 1, firstSeq: seq, lastSeq: seq, events: 1, bytes: ByteBuffer(),
-                    due: .distantFuture, pause: .seconds(1)), counter: counter)
+            window.track(
+                InFlightDatagram(
+                    device: 1, epoch: 1, seqs: seq...seq, events: 1, bytes: ByteBuffer(), sent: .now(),
+                    pause: .hours(1)), counter: counter)
         }
         func take(_ counter: UInt32, _ ack: Ack) {
             var bytes: [UInt8] = []
             DatagramHeader(type: .ack, epoch: 1, counter: counter).write(body: ack.encode().span, into: &bytes)
-            link.take(bytes.span)
+            window.take(bytes.span)
         }
         take(2, Ack(durable: 2))
-        #expect(link.totals.acked == 2)
+        #expect(window.totals.acked == 2)
         var late = Ack(durable: 2)
         late.quarantined = 1
         late.rejects = [Reject(seq: 1, code: 4_226, text: "")]
         take(1, late)
         take(1, late)
-        #expect(link.totals.acked == 2)
-        #expect(link.totals.quarantined == 1)
-        #expect(link.totals.outstanding == 0)
+        #expect(window.totals.acked == 2)
+        #expect(window.totals.quarantined == 1)
+        #expect(window.totals.outstanding == 0)
     }
 }

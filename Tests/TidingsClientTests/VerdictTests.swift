@@ -90,13 +90,13 @@ import TidingsTesting
     }
 
     @Test func soManyVerdictsAreKept() {
-        let book = VerdictBook()
+        let queue = VerdictQueue()
         for number in 1...1_500 {
-            book.add([SendVerdict(.stale, number: UInt64(number), code: 4_240, reason: "stale", text: "")])
+            queue.add([SendVerdict(.stale, number: UInt64(number), code: 4_240, reason: "stale", text: "")])
         }
-        #expect(book.dropped == UInt64(1_500 - VerdictBook.limit))
-        #expect(book.take().map(\.number).first == UInt64(1_500 - VerdictBook.limit + 1))
-        #expect(book.take().isEmpty)
+        #expect(queue.dropped == UInt64(1_500 - VerdictQueue.limit))
+        #expect(queue.take().map(\.number).first == UInt64(1_500 - VerdictQueue.limit + 1))
+        #expect(queue.take().isEmpty)
     }
 
     @Test func whatIsPrintedCannotMoveTheCursor() {

@@ -4,7 +4,7 @@ import Events
 import Wire
 
 /// Appends one event as a JSON object and a newline.
-func writeInputLine(_ event: Event, text: ArraySlice<UInt8>, _ vocabulary: Vocabulary, into output: inout [UInt8]) {
+func writeJSONLine(_ event: Event, text: ArraySlice<UInt8>, _ vocabulary: Vocabulary, into output: inout [UInt8]) {
     output.append(UInt8(ascii: "{"))
     appendText("product", vocabulary.text(.product, event.product), &output)
     appendText("device", vocabulary.name(of: event.device), &output)

@@ -3,7 +3,7 @@
 package import Events
 
 /// What is written to a connection in one go.
-package struct Parcel: Sendable {
+package struct InFlightBatch: Sendable {
     package enum Content: Sendable {
         case events(EventBatch)
         /// JSON lines, each with its newline.
@@ -78,8 +78,8 @@ package struct Parcel: Sendable {
         return bytes[start..<min(bytes.span.first(0x0a, from: start) + 1, bytes.count)]
     }
 
-    /// The same events, each in a parcel of its own; empty when its content is no events.
-    func split() -> [Parcel] {
+    /// The same events, each in a batch of its own; empty when its content is no events.
+    func split() -> [InFlightBatch] {
         guard case .events(let batch) = content else { return [] }
         return batch.events.indices.map { index in
             var one = EventBatch()
@@ -89,7 +89,7 @@ package struct Parcel: Sendable {
                 one.setText(text.span, of: &event)
             }
             one.events.append(event)
-            return Parcel(
+            return InFlightBatch(
                 content: .events(one), count: 1, firstSeq: firstSeq + UInt64(index), origins: [origin(index)])
         }
     }
