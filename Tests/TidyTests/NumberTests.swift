@@ -68,7 +68,7 @@ import Testing
         ),
         (
             "docs/operating.md", "a sealed segment an hour", "Sources/Daemon/ConfigurationKeys.swift",
-            #""log.scrub_interval_minutes", .number(0...525_600), "60""#
+            #""log.scrub_interval_minutes", 0...525_600, 60,"#
         ),
         (
             "docs/operating.md",

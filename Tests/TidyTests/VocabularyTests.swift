@@ -88,6 +88,23 @@ import Testing
         #expect(rows == ConfigurationKey.all.map { [$0.name, $0.fallback, $0.meaning] })
     }
 
+    /// Whoever reads the property learns what stands in the file.
+    @Test func everySettingIsDocumentedWhereItIsHeld() throws {
+        let comments = Repository.read("Sources/Daemon/Configuration.swift").lines.map {
+            $0.trimmingPrefix { $0 == " " }
+        }
+        .filter { $0.hasPrefix("///") }.map { $0.dropFirst(4) }
+        let text = comments.joined(separator: " ")
+        for key in ConfigurationKey.all where !key.name.contains(#/^listen\.[a-z]+\.(host|port)$/#) {
+            let start = try #require(text.firstRange(of: "`\(key.name)`: "), "\(key.name) has no property").upperBound
+            let end = text[start...].firstRange(of: "Default: ")
+            let stated = try #require(end, "\(key.name): no default").upperBound
+            #expect(text[stated...].hasPrefix("`\(key.fallback)`"), "\(key.name): the default is \(key.fallback)")
+            let example = text[stated...].prefix(120).firstRange(of: "Example: `")
+            #expect(example != nil, "\(key.name): no example")
+        }
+    }
+
     private func decode<Content: Decodable>(_ type: Content.Type, _ path: String) throws -> Content {
         try JSONDecoder().decode(type, from: Data(Repository.read(path).text.utf8))
     }
