@@ -1,14 +1,14 @@
 // tidings serve: the daemon.
 
-import ArgumentParser
+package import ArgumentParser
 import Daemon
 import Log
 import Logging
 import Projection
 import Transport
 
-struct ServeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct ServeCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Run the daemon: receive, store, acknowledge, summarise.",
         discussion: """
@@ -36,7 +36,10 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "auto, logfmt or json.")
     var logFormat: String?
 
-    func run() async throws {
+    package init() {}
+
+    /// The options as keys of the configuration.
+    package var flags: [String: String] {
         var flags: [String: String] = [:]
         flags["listen.tcp.host"] = host
         flags["listen.udp.host"] = host
@@ -44,8 +47,10 @@ struct ServeCommand: AsyncParsableCommand {
         flags["listen.udp.port"] = udpPort
         flags["logging.level"] = logLevel
         flags["logging.format"] = logFormat
-        try await serve(try await data.load(flags))
+        return flags
     }
+
+    package func run() async throws { try await serve(try await data.load(flags)) }
 }
 
 /// Runs a daemon and turns its failures into this program's.

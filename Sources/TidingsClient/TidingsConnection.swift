@@ -22,8 +22,8 @@ import Events
 /// **Failure.** `send` and `flush` throw `SendError`, one line with cause and remedy. When an event could not be sent,
 /// mend it and go on. When no daemon could be reached, or it refuses for good, this connection is over, and every
 /// further call throws the same: mend what the error says, make another connection, and hand over again what had no
-/// verdict (`totals.outstanding` of them). Events with an `epoch` and `seq` of their own are counted once, however often
-/// they are sent. That single events are refused or kept apart is no failure of a call: `totals` counts them,
+/// verdict (`totals.outstanding` of them). Events with an `epoch` and `seq` of their own are counted once, however
+/// often they are sent. That single events are refused or kept apart is no failure of a call: `totals` counts them,
 /// `takeVerdicts` names them.
 ///
 /// **Lifetime.** The socket is opened by the first call that needs it, and stays open until `close`: a connection that

@@ -4,7 +4,7 @@
 
 import ArgumentParser
 import Foundation
-import Log
+package import Log
 import Presentation
 import SQLiteLog
 import Synchronization
@@ -19,7 +19,7 @@ func guardingCopy<Report>(
     let latest = Mutex<CopyProgress?>(nil)
     defer { ProgressLine.shared.hide() }
     return try await Interruption.guarding(
-        stands: { standing(work, latest.withLock { $0 }, target) },
+        stands: { copyStanding(work, latest.withLock { $0 }, target) },
         cleanUp: { if latest.withLock({ $0 }) != nil { Backup.removeDrafts(in: target) } },
         {
             try await copy { progress in
@@ -41,7 +41,12 @@ private func text(_ work: String, _ step: CopyProgress.Step) -> ProgressText {
     }
 }
 
-private func standing(_ work: String, _ progress: CopyProgress?, _ target: String) -> String {
+/// What stands when `log backup`, `restore` or `salvage` is interrupted, in one line.
+///
+/// - Parameters:
+///   - progress: how far it was; nil when it had not begun.
+///   - target: the folder that is written.
+package func copyStanding(_ work: String, _ progress: CopyProgress?, _ target: String) -> String {
     guard let progress else {
         return "\(work) stopped before it began: nothing was " + (work == "restore" ? "restored" : "copied")
     }
