@@ -7,7 +7,7 @@ package func renderCounts(_ counts: KeyValuePairs<String, UInt64>, as format: Ou
     switch format {
     case .table: return counts.map { "\($0.key) \($0.value)" }.joined(separator: ", ") + "\n"
     case .json:
-        var json = JSONText()
+        var json = JSONWriter()
         json.object { json in
             for (name, count) in counts { json.add(name, count) }
         }
@@ -23,7 +23,7 @@ package func renderRebuild(events: UInt64, seconds: Double, as format: OutputFor
     switch format {
     case .table: return "rebuilt the summaries from \(events) events in \(seconds) s (\(rate) events/s)\n"
     case .json:
-        var json = JSONText()
+        var json = JSONWriter()
         json.object { json in
             json.add("events", events)
             json.add("seconds", seconds)

@@ -23,7 +23,7 @@ package func renderSettings(_ settings: [SettingInForce], as format: OutputForma
             return "ok  \(name)  \(visible(setting.value))  (\(visible(setting.source)))\n"
         }.joined()
     case .json:
-        var json = JSONText()
+        var json = JSONWriter()
         json.array { json in
             for setting in settings {
                 json.object { json in

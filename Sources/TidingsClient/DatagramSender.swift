@@ -51,7 +51,7 @@ package final class DatagramSender {
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 32 * 2_048))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DatagramAnswers(window: window))
+                    try channel.pipeline.syncOperations.addHandler(DatagramAnswerHandler(window: window))
                 }
             }
         do {
@@ -179,7 +179,7 @@ package final class DatagramSender {
 }
 
 /// Reads acks and sends again what is due. Confined to its channel's event loop.
-private final class DatagramAnswers: ChannelInboundHandler {
+private final class DatagramAnswerHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
     private let window: DatagramSendWindow

@@ -14,7 +14,7 @@ struct LineTally {
         case stale
     }
 
-    /// So many lines above `after` share a fate, besides those that were named.
+    /// So many lines above `after` were only counted, besides those that were named.
     struct More {
         var after: UInt64
         var count: UInt64
@@ -30,7 +30,7 @@ struct LineTally {
     var acknowledged: UInt64 = 0
     /// By origin.
     var named: [UInt64: Disposition] = [:]
-    /// The last line of this connection that was named with each fate.
+    /// The last line of this connection that was named with each disposition.
     var lastNamed: [Disposition: UInt64] = [:]
     var more: [Disposition: [More]] = [:]
     var deferred: [DeferredLine] = []
@@ -76,7 +76,7 @@ extension StreamSendWindow.State {
     ) {
         if let count = answer.more {
             let after = max(lines.lastNamed[disposition] ?? 0, lines.acknowledged)
-            // More than wait for a verdict cannot share a fate, whatever the daemon says.
+            // More than wait for a verdict cannot have one, whatever the daemon says.
             let more = LineTally.More(after: after, count: min(count, UInt64(outstanding)))
             lines.more[disposition, default: []].append(more)
             return
@@ -149,7 +149,7 @@ extension StreamSendWindow.State {
         }
     }
 
-    /// How many of the lines that are dealt with now share a fate without having been named; takes them from `room`.
+    /// How many of the lines that are dealt with now have a disposition without having been named; taken from `room`.
     private mutating func counted(_ disposition: LineTally.Disposition, _ room: inout UInt64) -> UInt64 {
         guard var list = lines.more[disposition] else { return 0 }
         var count: UInt64 = 0

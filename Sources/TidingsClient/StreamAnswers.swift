@@ -3,7 +3,7 @@
 import Events
 import Wire
 
-/// Tells a link what the bytes of a connection say. Owned by the connection's handler.
+/// Tells a send window what the bytes of a connection say. Owned by the connection's handler.
 package struct StreamAnswers {
     private let window: StreamSendWindow
     private let generation: Int

@@ -251,7 +251,7 @@ package final class StreamSender {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        StreamHandler(window: window, generation: generation, isNative: isNative))
+                        StreamAnswerHandler(window: window, generation: generation, isNative: isNative))
                 }
             }
         do {

@@ -1,10 +1,10 @@
-// What the daemon says on a TCP connection, passed on to the link.
+// What the daemon says on a TCP connection, passed on to the send window.
 
 import Events
 import NIOCore
 
 /// Reads the daemon's answers. Confined to its channel's event loop.
-final class StreamHandler: ChannelInboundHandler {
+final class StreamAnswerHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let window: StreamSendWindow

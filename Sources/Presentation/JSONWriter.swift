@@ -3,7 +3,7 @@
 import Events
 
 /// A JSON text under construction.
-struct JSONText {
+struct JSONWriter {
     private(set) var text = ""
     private var needsComma = false
 
@@ -12,10 +12,10 @@ struct JSONText {
         needsComma = true
     }
 
-    mutating func object(_ key: String? = nil, _ body: (inout JSONText) -> Void) { nest(key, "{", "}", body) }
-    mutating func array(_ key: String? = nil, _ body: (inout JSONText) -> Void) { nest(key, "[", "]", body) }
+    mutating func object(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) { nest(key, "{", "}", body) }
+    mutating func array(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) { nest(key, "[", "]", body) }
 
-    private mutating func nest(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONText) -> Void) {
+    private mutating func nest(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
         label(key)
         text += open
         needsComma = false
