@@ -134,6 +134,16 @@ package struct DaemonConfiguration: Sendable, Equatable {
     package var warnings: [String]
 }
 
+/// What is done about names that look like addresses of people.
+package enum EmailPolicy: String, Sendable {
+    /// Such a name is taken; the first one is told in the log, all are counted in the status.
+    case warn
+    /// Its event is refused (4013).
+    case refuse
+    /// It is taken like any other.
+    case accept
+}
+
 /// What is wrong with the configuration, in one line with the remedy; exit code 78.
 package struct ConfigurationError: Error, CustomStringConvertible, Equatable {
     package var description: String

@@ -75,6 +75,3 @@ struct EnvironmentVariables {
         ["tcp://", "udp://", "sctp://"].contains { value.hasPrefix($0) }
     }
 }
-
-/// What is done about names that look like addresses of people.
-package enum EmailPolicy: String, Sendable { case warn, refuse, accept }

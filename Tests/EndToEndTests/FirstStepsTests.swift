@@ -54,6 +54,18 @@ import Testing
         #expect(try await tidings("log", "stat", "--data", "/nonexistent").status == 74)
     }
 
+    @Test func theVersionIsALineAndInFullNamesEveryPart() async throws {
+        let version = try await tidings("--version")
+        #expect(version.status == 0 && version.output.contains(#/^\d+\.\d+\.\d+(-dev)?\n$/#), "\(version)")
+        let parts = try await tidings("--version", "--verbose")
+        #expect(parts.status == 0 && parts.errors.isEmpty, "\(parts)")
+        #expect(parts.output.hasPrefix("tidings \(version.output)"))
+        for part in ["\nSwift 6.", "\nSQLite 3.", "\nzlib 1.", "\nlibdeflate 1.", "\nprocessor ", "\ntested with "] {
+            #expect(parts.output.contains(part), "\(parts)")
+        }
+        #expect(try await tidings("status", "--verbose").status == 64)
+    }
+
     @Test func aSecondDaemonIsRefusedInOneLine() async throws {
         try await withDaemon { daemon in
             let second = try await tidings("serve", "--data", daemon.data, "--tcp-port", "0", "--udp-port", "0")
