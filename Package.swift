@@ -21,9 +21,11 @@ let strict: [SwiftSetting] = [
 #if arch(x86_64)
     let level = Context.environment["TIDINGS_CPU"] ?? "x86-64-v3"
     let processor: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=\(level)"])]
+    let processorName: [SwiftSetting] = level == "x86-64-v3" ? [.define("TIDINGS_X86_64_V3")] : []
     let processorCheck: [CSetting] = level == "x86-64-v3" ? [.define("TIDINGS_NEEDS_X86_64_V3")] : []
 #else
     let processor: [SwiftSetting] = []
+    let processorName: [SwiftSetting] = []
     let processorCheck: [CSetting] = []
 #endif
 let daemon = strict + processor
@@ -43,16 +45,20 @@ let package = Package(
         .executable(name: "tidings", targets: ["tidings"]),
         .library(name: "TidingsClient", targets: ["TidingsClient"]),
     ],
+    // The oldest releases that will do, and of later ones those that only mend. TidyTests compares these versions with
+    // the ones that were tested together, in Sources/Commands/Components.swift.
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults, "YAML"]),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
+        .package(
+            url: "https://github.com/apple/swift-configuration", .upToNextMinor(from: "1.4.0"),
+            traits: [.defaults, "YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", .upToNextMinor(from: "4.5.2")),
+        .package(url: "https://github.com/apple/swift-log", .upToNextMinor(from: "1.16.2")),
+        .package(url: "https://github.com/apple/swift-nio", .upToNextMinor(from: "2.101.2")),
+        .package(url: "https://github.com/apple/swift-protobuf", .upToNextMinor(from: "1.39.0")),
+        .package(url: "https://github.com/groue/GRDB.swift", .upToNextMinor(from: "7.10.0")),
+        .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", .upToNextMinor(from: "2.13.0")),
     ],
     targets: [
         .target(name: "Events", dependencies: ["CPrefetch"], swiftSettings: strict),
@@ -105,7 +111,7 @@ let package = Package(
                 "Events", "Admission", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
-        .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: daemon),
+        .target(name: "Presentation", dependencies: ["Events", "Wire", "Log", "Projection"], swiftSettings: daemon),
         .target(
             name: "TidingsClient",
             dependencies: [
@@ -114,6 +120,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "Fleet", dependencies: ["Events", "Wire", "TidingsClient"], swiftSettings: daemon),
         .target(
             name: "Daemon",
             dependencies: [
@@ -129,17 +137,24 @@ let package = Package(
             swiftSettings: daemon),
         .target(
             name: "TidingsTesting",
-            dependencies: ["Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection"],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "tidings",
             dependencies: [
-                "CProgram", "Events", "Wire", "Log", "Ingest", "SQLiteLog", "Projection", "Presentation", "Transport",
-                "TidingsClient", "Daemon",
+                "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Commands",
+            dependencies: [
+                "CDeflate", "CZlib", "Events", "Transport", "Log", "Ingest", "SQLite", "SQLiteLog", "Projection",
+                "Presentation", "TidingsClient", "Fleet", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: daemon, linkerSettings: withRuntime),
+            swiftSettings: daemon + processorName),
+        .executableTarget(
+            name: "tidings", dependencies: ["CProgram", "Commands"], swiftSettings: daemon,
+            linkerSettings: withRuntime),
         .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -202,21 +217,30 @@ let package = Package(
         .testTarget(
             name: "TidingsClientTests",
             dependencies: [
-                "Events", "Wire", "TidingsClient",
+                "Events", "Wire", "TidingsClient", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FleetTests", dependencies: ["Events", "TidingsClient", "Fleet", "TidingsTesting"],
             swiftSettings: strict),
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "Ingest", "TidingsClient",
-                "Daemon", "TidingsTesting",
+                "Events", "Admission", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "Ingest",
+                "TidingsClient", "Daemon", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: [
+                "Events", "Log", "Projection", "Presentation", "TidingsClient", "Fleet", "Daemon", "Commands",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -229,7 +253,13 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: ["Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting"],
             swiftSettings: strict),
-        .testTarget(name: "TidyTests", dependencies: ["Events", "Admission", "Daemon"], swiftSettings: strict),
+        .testTarget(
+            name: "TidyTests",
+            dependencies: [
+                "Events", "Admission", "Daemon", "Commands",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
     ]
 )
 

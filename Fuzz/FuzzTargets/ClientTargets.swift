@@ -37,17 +37,17 @@ private func framed(_ input: [UInt8]) -> [UInt8] {
 }
 
 private func readStreamAnswers(_ bytes: [UInt8], cut: Int, isNative: Bool) {
-    let link = StreamLink()
+    let window = StreamSendWindow()
     var seq: UInt64 = 1
     for count in [3, 1, 7] {
         let lines = Array(String(repeating: "{}\n", count: count).utf8)
         var batch = EventBatch()
         batch.events = Array(repeating: Event(), count: count)
-        link.keep(Parcel(content: isNative ? .events(batch) : .lines(lines), count: count, firstSeq: seq))
+        window.track(InFlightBatch(content: isNative ? .events(batch) : .lines(lines), count: count, firstSeq: seq))
         seq += UInt64(count)
     }
-    let generation = link.connecting()
-    var answers = StreamAnswers(link: link, generation: generation, isNative: isNative)
+    let generation = window.connecting()
+    var answers = StreamAnswers(window: window, generation: generation, isNative: isNative)
     var tail: [UInt8] = []
     for read in [bytes.prefix(cut), bytes.dropFirst(cut)] {
         tail += read
@@ -55,30 +55,30 @@ private func readStreamAnswers(_ bytes: [UInt8], cut: Int, isNative: Bool) {
         tail.removeFirst(answers.take(given.span))
     }
     // The next connection begins with what is left.
-    _ = link.connecting()
-    let totals = link.totals
-    precondition(totals.sent == totals.acked + totals.rejected + UInt64(link.outstanding))
+    _ = window.connecting()
+    let totals = window.totals
+    precondition(totals.sent == totals.acked + totals.rejected + UInt64(window.outstanding))
     precondition(totals.quarantined + totals.stale <= totals.sent)
 }
 
 private func readDatagramAnswers(_ input: [UInt8]) {
-    let link = DatagramLink(options: DatagramOptions())
+    let window = DatagramSendWindow(options: DatagramOptions())
     // Numbers may be chosen by whoever writes the events: the last ones that there are, too.
     let seqs: [ClosedRange<UInt64>] = [1...4, 5...5, 9...20, (.max - 3)...(.max)]
     for (counter, seqs) in seqs.enumerated() {
-        link.launch(
-            DatagramLink.Flight(
-                device: 1, epoch: 1, firstSeq: seqs.lowerBound, lastSeq: seqs.upperBound, events: seqs.count,
-                bytes: ByteBuffer(), due: .distantFuture, pause: .seconds(1)), counter: UInt32(counter))
+        window.track(
+            InFlightDatagram(
+                device: 1, epoch: 1, seqs: seqs, events: seqs.count, bytes: ByteBuffer(), sent: .now(),
+                pause: .hours(1)), counter: UInt32(counter))
     }
     for piece in pieces(input) where !piece.body.isEmpty {
         let header = DatagramHeader(type: piece.type, epoch: 1, counter: UInt32(piece.body.first ?? 0) & 7)
         let body = Array(piece.body.dropFirst())
         var bytes: [UInt8] = []
         header.write(body: body.span, into: &bytes)
-        link.take(bytes.span)
+        window.take(bytes.span)
     }
-    let totals = link.totals
+    let totals = window.totals
     precondition(totals.acked + totals.rejected <= totals.sent && totals.outstanding <= totals.sent)
 }
 

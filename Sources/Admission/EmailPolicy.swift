@@ -2,10 +2,10 @@
 
 /// A name of a device or customer that holds an `@` may be an e-mail address; the log is to know nobody by name.
 package enum EmailPolicy: String, Sendable {
-    /// Takes the name, and says once in a run that there are such names.
+    /// Such a name is taken; the first one is told in the log, all are counted in the status.
     case warn
-    /// Refuses the unit that brings it.
+    /// Its event is refused (4013).
     case refuse
-    /// Takes it and says nothing.
+    /// It is taken like any other.
     case accept
 }

@@ -1,239 +1,140 @@
-// The daemon's settings: flags over environment over tidings.yaml over defaults, checked once, then plain values.
+// The daemon's settings as plain values, each with its key, meaning, default and an example.
 
 package import Admission
-import Configuration
-import Foundation
 package import Logging
-import SQLite
-import Yams
+package import Presentation
 
-/// All settings of the daemon, valid.
+/// All settings of the daemon, valid. Read once, at start: `DaemonConfiguration.load`.
+///
+/// The defaults are those of `ConfigurationKey`, where they stand in the form of the file; how the keys are set, and
+/// what the less obvious ones do, is in docs/configuration.md.
 package struct DaemonConfiguration: Sendable, Equatable {
+    // MARK: Data
+
+    /// `data_dir`: the folder of the log, the identities and the summaries. Made when it is not there; on a local disk.
+    ///
+    /// Default: `tidings-data`, in the working directory. Example: `/var/lib/tidings`.
     package var dataDirectory: String
-    /// The group that may read the summaries; nil when there is none.
+    /// `data_group`: the number of the group that may read the summaries besides the daemon's user; nil when there is
+    /// none.
+    ///
+    /// Default: `none`. Example: `analysts`, a name of this system.
     package var dataGroup: UInt32?
-    /// One for each kind that there is.
+
+    // MARK: Sockets
+
+    /// `listen.NAME.host`, `listen.NAME.port`: where each protocol of `ListenerKind` is spoken; one for each that there
+    /// is, open or not.
+    ///
+    /// Default: `127.0.0.1` and the port of the kind. Example: `0.0.0.0` and `off`.
     package var listeners: [Listener]
+    /// `listen.max_connections`: TCP connections at one time; the next one is told so and closed.
+    ///
+    /// Default: `10000`. Example: `500`, for a small machine.
     package var maxConnections: Int
+    /// `listen.idle_timeout_seconds`: how long a connection may be silent between whole frames or lines.
+    ///
+    /// Default: `300`. Example: `3600`, for devices that report every half hour.
     package var idleTimeout: Duration
+    /// `listen.first_byte_timeout_seconds`: how long a connection may be silent before it has ever sent anything.
+    ///
+    /// Default: `10`. Example: `60`, for radios that need long to send.
     package var firstByteTimeout: Duration
+    /// `listen.frame_timeout_seconds`: how long a frame or line that has begun may take to be whole.
+    ///
+    /// Default: `10`. Example: `120`, for frames of a mebibyte over a thin line.
     package var frameTimeout: Duration
+
+    // MARK: Fair shares
+
+    /// The keys below `quota`: how much one device and one address may send.
+    ///
+    /// `quota.device_events_per_second`: events of one device; 0 for any number.
+    /// Default: `0`. Example: `100`.
+    ///
+    /// `quota.address_events_per_second`: events from one address; 0 for any number.
+    /// Default: `0`. Example: `50000`, for gateways.
+    ///
+    /// `quota.burst_seconds`: how many seconds' worth may come at once after a silence.
+    /// Default: `10`. Example: `3600`, for devices that are offline for an hour.
+    ///
+    /// `quota.connections_per_address`: TCP connections of one address; 0 for any number.
+    /// Default: `64`. Example: `5000`, for devices behind one NAT.
+    ///
+    /// `quota.new_names_per_minute_per_address`: names that the log does not have yet; 0 for any number.
+    /// Default: `10000`. Example: `500000`, for the first minutes of a fleet behind one gateway.
+    ///
+    /// `quota.loopback`: whether the quotas of an address hold for senders on this machine too.
+    /// Default: `exempt`. Example: `counted`.
     package var quotas: QuotaSettings
+
+    // MARK: The log
+
+    /// `log.segment_max_bytes`: a segment is sealed when its file reaches this size.
+    ///
+    /// Default: `1073741824`. Example: `268435456`, for backups in small steps.
     package var segmentMaxBytes: Int
+    /// `log.segment_max_age_hours`: a segment is sealed when an event comes so long after its first one.
+    ///
+    /// Default: `24`. Example: `168`, a file a week.
     package var segmentMaxAge: Duration
-    /// Nil keeps everything.
+    /// `log.retention_days`: sealed segments whose last event is older are dropped; nil keeps everything.
+    ///
+    /// Default: `0`, which is nil. Example: `730`, two years.
     package var retentionAge: Duration?
+    /// `log.retention_bytes`: the oldest sealed segments are dropped while the log is larger; nil keeps everything.
+    ///
+    /// Default: `0`, which is nil. Example: `100000000000`.
     package var retentionBytes: Int?
-    /// Nil: segments are not read on their own.
-    package var scrubInterval: Duration?
-    package var emails: EmailPolicy
+    /// `log.block_max_events`: a block of the log is closed when it has so many events.
+    ///
+    /// Default: `16384`. Example: `4096`, for less memory and shorter commits.
     package var blockMaxEvents: Int
+    /// `log.block_max_delay_ms`: how long a busy log waits to fill a block. A quiet one commits at once.
+    ///
+    /// Default: `5`. Example: `50`, for a disk whose flushes are slow.
     package var blockMaxDelay: Duration
+    /// `log.scrub_interval_minutes`: how often one sealed segment is read and checked in the background; nil for never.
+    ///
+    /// Default: `60`. Example: `0`, where something else verifies the disk.
+    package var scrubInterval: Duration?
+
+    // MARK: Names
+
+    /// `limits.table_entries`: names that one native connection may have in its string table.
+    ///
+    /// Default: `4096`. Example: `65536`, for a gateway with thousands of devices on one connection.
     package var tableEntries: Int
+    /// `limits.table_bytes`: bytes of these names.
+    ///
+    /// Default: `65536`. Example: `1048576`, with as many entries.
     package var tableBytes: Int
+    /// `identity.emails`: what is done about new names of devices and customers with an @ in them, which should be
+    /// pseudonyms.
+    ///
+    /// Default: `warn`. Example: `refuse`.
+    package var emails: EmailPolicy
+
+    // MARK: What is logged
+
+    /// `logging.level`: the least important messages that are logged.
+    ///
+    /// Default: `info`. Example: `warning`.
     package var logLevel: Logger.Level
+    /// `logging.format`: `logfmt` for people, `json` for programs, `auto` by whether a terminal reads along.
+    ///
+    /// Default: `auto`. Example: `json`.
     package var logFormat: String
-    /// Every key with its value and where the value comes from, in the table's order.
-    package var effective: [Effective]
+
+    // MARK: About the settings
+
+    /// Every key with its value and where the value comes from, in the order of `ConfigurationKey.all`.
+    package var effective: [SettingInForce]
     /// What should be looked at and stops nothing, a line each.
     package var warnings: [String]
-
-    /// One setting, for `tidings check config`.
-    package struct Effective: Sendable, Equatable {
-        package var name: String
-        package var value: String
-        package var source: String
-    }
 }
 
 /// What is wrong with the configuration, in one line with the remedy; exit code 78.
 package struct ConfigurationError: Error, CustomStringConvertible, Equatable {
     package var description: String
-}
-
-extension DaemonConfiguration {
-    /// Reads and checks the configuration.
-    ///
-    /// - Parameters:
-    ///   - file: the path of tidings.yaml; nil reads `tidings.yaml` in the working directory if it is there.
-    ///   - flags: values from the command line by key name; they are the strongest.
-    ///   - environment: usually the process's; `TIDINGS_…` variables override the file.
-    /// - Throws: `ConfigurationError` naming the key, the place and the remedy.
-    package static func load(
-        file: String? = nil, flags: [String: String] = [:],
-        environment: [String: String] = ProcessInfo.processInfo.environment
-    ) async throws -> DaemonConfiguration {
-        let path = file ?? "tidings.yaml"
-        let exists = FileManager.default.fileExists(atPath: path)
-        guard exists || file == nil else {
-            throw ConfigurationError(
-                description: "configuration: \(path) does not exist; create it or leave out --config")
-        }
-        let inFile = exists ? try ConfigurationFile(path: path) : ConfigurationFile()
-        let variables = EnvironmentVariables(environment)
-        let layers: [(source: String, values: [String: String])] = [
-            ("flag", flags),
-            ("environment", variables.values),
-            (path, inFile.values),
-        ]
-        for (source, values) in layers {
-            for key in ConfigurationKey.all {
-                guard let value = values[key.name] else { continue }
-                try check(value, of: key, place: inFile.place(of: key.name, source: source))
-            }
-        }
-        let defaults = Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.name, $0.fallback) })
-        let reader = ConfigReader(providers: [
-            InMemoryProvider(name: "flags", values: provided(flags)),
-            InMemoryProvider(name: "environment", values: provided(variables.values)),
-            InMemoryProvider(name: path, values: provided(inFile.values)),
-            InMemoryProvider(name: "defaults", values: provided(defaults)),
-        ])
-        var configuration = try make(reader, layers: layers)
-        guard configuration.listeners.contains(where: { $0.port != nil }) else {
-            throw ConfigurationError(
-                description: "configuration: every listener is off, so that nothing could come in; set one of "
-                    + ListenerKind.all.map(\.portKey).joined(separator: ", "))
-        }
-        configuration.warnings = variables.warnings
-        return configuration
-    }
-
-    private static func make(
-        _ reader: ConfigReader, layers: [(source: String, values: [String: String])]
-    ) throws -> DaemonConfiguration {
-        func number(_ name: String) throws -> Int { try reader.requiredInt(forKey: ConfigKey(name)) }
-        func positive(_ name: String) throws -> Int? { try number(name) > 0 ? number(name) : nil }
-        func text(_ name: String) throws -> String { try reader.requiredString(forKey: ConfigKey(name)) }
-        var quotas = QuotaSettings()
-        quotas.deviceEventsPerSecond = try number("quota.device_events_per_second")
-        quotas.addressEventsPerSecond = try number("quota.address_events_per_second")
-        quotas.burstSeconds = try number("quota.burst_seconds")
-        quotas.connectionsPerAddress = try number("quota.connections_per_address")
-        quotas.newNamesPerMinute = try number("quota.new_names_per_minute_per_address")
-        quotas.countsLoopback = try text("quota.loopback") == "counted"
-        let effective = ConfigurationKey.all.map { key in
-            let layer = layers.first { $0.values[key.name] != nil }
-            return Effective(
-                name: key.name, value: layer?.values[key.name] ?? key.fallback, source: layer?.source ?? "default")
-        }
-        return DaemonConfiguration(
-            dataDirectory: try text("data_dir"),
-            dataGroup: try text("data_group") == "none" ? nil : FileAccess.groupNumber(of: try text("data_group")),
-            listeners: try ListenerKind.all.map { kind in
-                Listener(
-                    name: kind.name, host: try text(kind.hostKey), port: Int(try text(kind.portKey)),
-                    isPortConfigured: layers.contains { $0.values[kind.portKey] != nil })
-            },
-            maxConnections: try number("listen.max_connections"),
-            idleTimeout: .seconds(try number("listen.idle_timeout_seconds")),
-            firstByteTimeout: .seconds(try number("listen.first_byte_timeout_seconds")),
-            frameTimeout: .seconds(try number("listen.frame_timeout_seconds")),
-            quotas: quotas,
-            segmentMaxBytes: try number("log.segment_max_bytes"),
-            segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
-            retentionAge: try positive("log.retention_days").map { .seconds(86_400 * $0) },
-            retentionBytes: try positive("log.retention_bytes"),
-            scrubInterval: try positive("log.scrub_interval_minutes").map { .seconds(60 * $0) },
-            emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
-            blockMaxEvents: try number("log.block_max_events"),
-            blockMaxDelay: .milliseconds(try number("log.block_max_delay_ms")),
-            tableEntries: try number("limits.table_entries"),
-            tableBytes: try number("limits.table_bytes"),
-            logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
-            logFormat: try text("logging.format"),
-            effective: effective, warnings: [])
-    }
-
-    private static func provided(_ values: [String: String]) -> [AbsoluteConfigKey: ConfigValue] {
-        var provided: [AbsoluteConfigKey: ConfigValue] = [:]
-        for key in ConfigurationKey.all {
-            guard let value = values[key.name] else { continue }
-            let content: ConfigContent =
-                if case .number = key.kind, let number = Int(value) { .int(number) } else { .string(value) }
-            provided[AbsoluteConfigKey(ConfigKey(key.name))] = ConfigValue(content, isSecret: false)
-        }
-        return provided
-    }
-
-    private static func check(_ value: String, of key: ConfigurationKey, place: String) throws {
-        let fault: String?
-        switch key.kind {
-        case .number(let range):
-            fault = Int(value).map(range.contains) == true ? nil : "must be a whole number from \(key.allowed)"
-        case .port:
-            fault =
-                value == "off" || Int(value).map((0...65_535).contains) == true
-                ? nil : "must be a port from 0 to 65535, or off"
-        case .choice(let choices): fault = choices.contains(value) ? nil : "must be one of \(key.allowed)"
-        case .text: fault = value.isEmpty ? "must not be empty" : nil
-        case .group:
-            let isKnown = value == "none" || FileAccess.groupNumber(of: value) != nil
-            fault = isKnown ? nil : "must be a group of this system (`getent group` lists them), or none"
-        }
-        guard let fault else { return }
-        throw ConfigurationError(description: "configuration: \(key.name) = \(value) (\(place)) \(fault)")
-    }
-}
-
-/// The keys and values of one tidings.yaml, with their lines.
-struct ConfigurationFile {
-    private(set) var values: [String: String] = [:]
-    private var lines: [String: Int] = [:]
-    private var path = ""
-
-    init() {}
-
-    /// - Throws: `ConfigurationError` when the file cannot be read, is not a YAML mapping or has an unknown key.
-    init(path: String) throws {
-        self.path = path
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: try String(contentsOfFile: path, encoding: .utf8))
-        } catch let error as YamlError {
-            throw ConfigurationError(description: "configuration: \(path) is not YAML: \(oneLine(error))")
-        } catch {
-            throw ConfigurationError(description: "configuration: cannot read \(path): \(error.localizedDescription)")
-        }
-        guard let root else { return }
-        try collect(root, prefix: "")
-    }
-
-    /// Where a value stands, for a message.
-    func place(of name: String, source: String) -> String {
-        guard source == path, let line = lines[name] else { return source }
-        return "\(path) line \(line)"
-    }
-
-    private mutating func collect(_ node: Node, prefix: String) throws {
-        guard let mapping = node.mapping else {
-            throw ConfigurationError(
-                description: "configuration: \(path) line \(node.mark?.line ?? 1): "
-                    + (prefix.isEmpty ? "the file" : prefix) + " must be a mapping of keys to values")
-        }
-        for (key, value) in mapping {
-            let name = prefix.isEmpty ? (key.string ?? "") : prefix + "." + (key.string ?? "")
-            let line = key.mark?.line ?? 1
-            if ConfigurationKey.all.contains(where: { $0.name == name }) {
-                guard let scalar = value.scalar else {
-                    throw ConfigurationError(
-                        description: "configuration: \(path) line \(line): \(name) must be a single value")
-                }
-                values[name] = scalar.string
-                lines[name] = line
-            } else if ConfigurationKey.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
-                try collect(value, prefix: name)
-            } else {
-                let hint = ConfigurationKey.nearest(to: name).map { "; did you mean \($0)?" } ?? ""
-                throw ConfigurationError(
-                    description: "configuration: \(path) line \(line): unknown key \(name)\(hint)")
-            }
-        }
-    }
-}
-
-/// What a parser says over several lines, in one: its first line ends with the place, its last one is the pointer.
-private func oneLine(_ error: YamlError) -> String {
-    let lines = error.description.split(whereSeparator: \.isNewline).map { $0.trimmingPrefix { $0.isWhitespace } }
-    return lines.filter { $0 != "^" }.joined(separator: " ")
 }

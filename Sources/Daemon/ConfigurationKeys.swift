@@ -1,7 +1,12 @@
 // Every key of tidings.yaml: its type, default, range and meaning, in one table that the loader, `tidings check
 // config` and docs/configuration.md share.
+//
+// Where a room has bounds of its own, the default is taken from them, so that it is said once.
 
+import Admission
 import Events
+import Ingest
+import Transport
 
 /// One key of the configuration.
 package struct ConfigurationKey: Sendable {
@@ -39,6 +44,10 @@ package struct ConfigurationKey: Sendable {
         }
     }
 
+    private init(_ name: String, _ range: ClosedRange<Int>, _ fallback: some BinaryInteger, _ meaning: String) {
+        self.init(name, .number(range), "\(fallback)", meaning)
+    }
+
     private init(_ name: String, _ kind: Kind, _ fallback: String, _ meaning: String) {
         self.name = name
         self.kind = kind
@@ -46,73 +55,94 @@ package struct ConfigurationKey: Sendable {
         self.meaning = meaning
     }
 
-    package static let all: [ConfigurationKey] =
-        [
-            .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
-            .init("data_group", .group, "none", "The group that may read summaries.sqlite besides the daemon's user."),
-        ]
-        + ListenerKind.all.flatMap { kind -> [ConfigurationKey] in
+    /// All of them, in the order in which they are shown.
+    package static let all = data + listening + quotas + log + names + logging
+
+    private static let data: [ConfigurationKey] = [
+        .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
+        .init("data_group", .group, "none", "The group that may read summaries.sqlite besides the daemon's user."),
+    ]
+
+    private static let listening: [ConfigurationKey] =
+        ListenerKind.all.flatMap { kind -> [ConfigurationKey] in
             [
                 .init(kind.hostKey, .text, "127.0.0.1", "Address to listen on for \(kind.speaks)."),
                 .init(kind.portKey, .port, kind.defaultPort, "Port for \(kind.speaks); 0 = any, off = none."),
             ]
         } + [
             .init(
-                "listen.max_connections", .number(1...100_000), "10000", "TCP connections at once; more are refused."),
+                "listen.max_connections", 1...100_000, transport.maxConnections,
+                "TCP connections at once; more are refused."),
             .init(
-                "listen.idle_timeout_seconds", .number(1...86_400), "300", "A silent connection is closed after this."),
+                "listen.idle_timeout_seconds", 1...86_400, transport.idleTimeoutSeconds,
+                "A silent connection is closed after this."),
             .init(
-                "listen.first_byte_timeout_seconds", .number(1...86_400), "10",
+                "listen.first_byte_timeout_seconds", 1...86_400, transport.firstByteTimeoutSeconds,
                 "A connection that has never sent anything is closed after this."),
             .init(
-                "listen.frame_timeout_seconds", .number(1...86_400), "10", "A frame or line must be whole after this."),
-            .init(
-                "quota.device_events_per_second", .number(0...1_000_000_000), "0", "Events of one device; 0 = no quota."
-            ),
-            .init(
-                "quota.address_events_per_second", .number(0...1_000_000_000), "0",
-                "Events from one address; 0 = no quota."
-            ),
-            .init(
-                "quota.burst_seconds", .number(1...86_400), "10",
-                "How many seconds' worth may come at once after a silence."),
-            .init(
-                "quota.connections_per_address", .number(0...100_000), "64",
-                "TCP connections of one address; 0 = no quota."
-            ),
-            .init(
-                "quota.new_names_per_minute_per_address", .number(0...1_000_000_000), "10000",
-                "Names that the log does not have yet, from one address; 0 = no quota."),
-            .init(
-                "quota.loopback", .choice(["exempt", "counted"]), "exempt",
-                "Whether the quotas of an address hold for this machine's own."),
-            .init(
-                "log.segment_max_bytes", .number(1_048_576...1_099_511_627_776), "1073741824",
-                "A segment is sealed here."),
-            .init("log.segment_max_age_hours", .number(1...8_760), "24", "A segment is sealed at this age."),
-            .init(
-                "log.retention_days", .number(0...36_500), "0",
-                "Sealed segments older than this are dropped; 0 = never."),
-            .init(
-                "log.retention_bytes", .number(0...1_125_899_906_842_624), "0",
-                "The oldest sealed segments go while the log is larger; 0 = never."),
-            .init("log.block_max_events", .number(1...16_384), "16384", "Events in one block of the log."),
-            .init("log.block_max_delay_ms", .number(0...1_000), "5", "How long a busy log waits to fill a block."),
-            .init(
-                "log.scrub_interval_minutes", .number(0...525_600), "60",
-                "How often one sealed segment is read and checked; 0 = never."),
-            .init("limits.table_entries", .number(16...1_048_576), "4096", "Words in one connection's string table."),
-            .init(
-                "limits.table_bytes", .number(1_024...67_108_864), "65536", "Bytes of one connection's string table."),
-            .init(
-                "identity.emails", .choice(["warn", "refuse", "accept"]), "warn",
-                "What is done about new names of devices and customers with an @ in them."),
-            .init(
-                "logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
-            .init(
-                "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."
-            ),
+                "listen.frame_timeout_seconds", 1...86_400, transport.frameTimeoutSeconds,
+                "A frame or line must be whole after this."),
         ]
+
+    private static let quotas: [ConfigurationKey] = [
+        .init(
+            "quota.device_events_per_second", 0...1_000_000_000, shares.deviceEventsPerSecond,
+            "Events of one device; 0 = no quota."),
+        .init(
+            "quota.address_events_per_second", 0...1_000_000_000, shares.addressEventsPerSecond,
+            "Events from one address; 0 = no quota."),
+        .init(
+            "quota.burst_seconds", 1...86_400, shares.burstSeconds,
+            "How many seconds' worth may come at once after a silence."),
+        .init(
+            "quota.connections_per_address", 0...100_000, shares.connectionsPerAddress,
+            "TCP connections of one address; 0 = no quota."),
+        .init(
+            "quota.new_names_per_minute_per_address", 0...1_000_000_000, shares.newNamesPerMinute,
+            "Names that the log does not have yet, from one address; 0 = no quota."),
+        .init(
+            "quota.loopback", .choice(["exempt", "counted"]), shares.countsLoopback ? "counted" : "exempt",
+            "Whether the quotas of an address hold for this machine's own."),
+    ]
+
+    private static let log: [ConfigurationKey] = [
+        .init(
+            "log.segment_max_bytes", 1_048_576...1_099_511_627_776, EngineDefaults.segmentMaxBytes,
+            "A segment is sealed here."),
+        .init(
+            "log.segment_max_age_hours", 1...8_760, EngineDefaults.segmentMaxAgeHours,
+            "A segment is sealed at this age."),
+        .init("log.retention_days", 0...36_500, 0, "Sealed segments older than this are dropped; 0 = never."),
+        .init(
+            "log.retention_bytes", 0...1_125_899_906_842_624, 0,
+            "The oldest sealed segments go while the log is larger; 0 = never."),
+        .init("log.block_max_events", 1...16_384, commit.blockMaxEvents, "Events in one block of the log."),
+        .init(
+            "log.block_max_delay_ms", 0...1_000, commit.blockMaxDelay / 1_000_000,
+            "How long a busy log waits to fill a block."),
+        .init(
+            "log.scrub_interval_minutes", 0...525_600, 60,
+            "How often one sealed segment is read and checked; 0 = never."),
+    ]
+
+    private static let names: [ConfigurationKey] = [
+        .init(
+            "limits.table_entries", 16...1_048_576, Limits.tableEntries, "Words in one connection's string table."),
+        .init("limits.table_bytes", 1_024...67_108_864, Limits.tableBytes, "Bytes of one connection's string table."),
+        .init(
+            "identity.emails", .choice(["warn", "refuse", "accept"]), EmailPolicy.warn.rawValue,
+            "What is done about new names of devices and customers with an @ in them."),
+    ]
+
+    private static let logging: [ConfigurationKey] = [
+        .init("logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
+        .init(
+            "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."),
+    ]
+
+    private static let transport = TransportSettings()
+    private static let shares = QuotaSettings()
+    private static let commit = GroupCommit.Settings()
 
     /// The known key that is nearest to a misspelt one, if any is near.
     package static func nearest(to name: String) -> String? {

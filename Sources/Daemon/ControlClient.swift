@@ -89,8 +89,8 @@ package enum ControlClient {
             guard let answer else { throw late }
             // A daemon that stops, or dies, closes without a word.
             guard answer.last == UInt8(ascii: "\n") else { throw ControlError.noDaemon(dataDirectory) }
-            if let refusal = try? JSONDecoder().decode(Refusal.self, from: answer) {
-                throw ControlError.refused(refusal.error)
+            if let failure = try? JSONDecoder().decode(RequestFailure.self, from: answer) {
+                throw ControlError.refused(failure.error)
             }
             return answer
         } catch let error as ControlError {
@@ -115,8 +115,6 @@ package enum ControlClient {
             return "\(error); what follows is as of the last checkpoint"
         }
     }
-
-    private struct Refusal: Decodable { var error: String }
 
     private static func exchange(_ command: ControlRequest.Command, _ dataDirectory: String) async throws -> Data {
         let address = try ControlAddress(dataDirectory: dataDirectory)

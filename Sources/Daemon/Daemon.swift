@@ -12,6 +12,7 @@ import Projection
 import ServiceLifecycle
 package import Transport
 import UnixSignals
+import Wire
 
 /// One daemon on one data folder.
 package struct Daemon: Sendable {
@@ -131,8 +132,7 @@ package struct Daemon: Sendable {
 
 /// `127.0.0.1:7411`, `[::1]:7411`
 func describe(_ address: SocketAddress) -> String {
-    let host = address.ipAddress ?? "?"
-    return (host.contains(":") ? "[\(host)]" : host) + ":\(address.port ?? 0)"
+    hostAndPort(address.ipAddress ?? "?", address.port ?? 0)
 }
 
 extension Listeners {

@@ -9,6 +9,12 @@ import SQLiteLog
 /// What `Daemon` is compiled for.
 typealias DaemonEngine = SQLiteEventLog
 
+/// When the engine seals a segment, unless the configuration says otherwise.
+enum EngineDefaults {
+    static let segmentMaxBytes = SegmentLimits().bytes
+    static let segmentMaxAgeHours = SegmentLimits().ageMilliseconds / 3_600_000
+}
+
 extension Storage where Engine == DaemonEngine {
     /// Opens the log of the data folder for writing, and its summaries.
     ///

@@ -4,7 +4,7 @@ package import Events
 import Foundation
 import Ingest
 package import Log
-import Presentation
+package import Presentation
 import ServiceLifecycle
 import Synchronization
 

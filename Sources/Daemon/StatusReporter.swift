@@ -12,7 +12,7 @@ import Projection
 import Transport
 
 /// The answer when something could not be done.
-struct RequestFailure: Encodable, Sendable { var error: String }
+struct RequestFailure: Codable, Sendable { var error: String }
 
 /// Answers the control socket.
 struct StatusReporter<Engine: EventLog>: Sendable {
@@ -37,43 +37,41 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     }
 
     func status() async throws -> DaemonStatus {
-        let connections = await ingest.listeners.connectionCounts()
+        var status = DaemonStatus()
+        status.version = tidingsVersion
+        status.pid = getpid()
+        status.uptimeSeconds = Double(started.duration(to: .now).components.seconds)
+        let listeners = ingest.listeners
+        status.listening = Dictionary(uniqueKeysWithValues: listeners.all.map { ($0.name, describe($0.address)) })
+        status.exposed = listeners.exposed
+        status.count(await listeners.connectionCounts())
         // The head last: what is projected is never beyond it.
-        let (projected, unreadable) = (await storage.projected, await storage.projector.unreadable)
-        let (start, head) = (await storage.log.start, storage.head)
-        let (chainHead, dropped) = (storage.log.chainHead, (storage.retention.segments, storage.retention.events))
-        let uptime = Double(started.duration(to: .now).components.seconds)
-        let disk = disk(uptime)
-        let (storage, listeners) = (storage, ingest.listeners)
+        await reportSummaries(into: &status)
+        await reportLog(into: &status)
+        let reported = status
         return try await ingest.onLoop { pipeline in
-            var transports: [String: DaemonStatus.Transport] = [:]
-            // What the daemon itself has made came by no transport, and is told only when there is any.
-            for kind in TransportKind.allCases
-            where kind != .daemon || pipeline.admission.counts[Int(kind.rawValue)].received > 0 {
-                transports["\(kind.name)"] = .init(pipeline.admission.counts[Int(kind.rawValue)])
-            }
-            let health: String =
-                switch pipeline.health {
-                case .good: "good"
-                case .failing(let message): message
-                }
-            return DaemonStatus(
-                version: tidingsVersion, pid: getpid(), uptimeSeconds: uptime,
-                listening: Dictionary(uniqueKeysWithValues: listeners.all.map { ($0.name, describe($0.address)) }),
-                exposed: listeners.exposed, head: head.rawValue,
-                projected: projected.rawValue, start: start.rawValue, chainHead: chainHead,
-                lastEvent: storage.lastArrival.value.map(rfc3339), unreadable: unreadable, retentionSegments: dropped.0,
-                retentionEvents: dropped.1, diskFreeBytes: disk.free, diskHoursLeft: disk.hours,
-                scrub: storage.scrub.status(from: start), connections: connections.open,
-                connectionsEnded: DaemonStatus.ended(connections), pauses: connections.pauses, storage: health,
-                projection: storage.projection.line, devices: pipeline.vocabulary.deviceCount,
-                customers: pipeline.vocabulary.customerCount, emailNames: pipeline.emailNames,
-                staleEvents: transports.values.reduce(0) { $0 + $1.stale },
-                staleDevices: pipeline.staleDevices.map {
-                    DaemonStatus.StaleDevice(product: $0.product, device: $0.device, events: $0.events)
-                }, transports: transports,
-                isBalanced: pipeline.admission.counts.allSatisfy(\.isBalanced))
+            var status = reported
+            status.report(pipeline)
+            return status
         }
+    }
+
+    private func reportSummaries(into status: inout DaemonStatus) async {
+        status.projected = await storage.projected.rawValue
+        status.unreadable = await storage.projector.unreadable
+        status.projection = storage.projection.line
+    }
+
+    private func reportLog(into status: inout DaemonStatus) async {
+        let start = await storage.log.start
+        status.start = start.rawValue
+        status.head = storage.head.rawValue
+        status.chainHead = storage.log.chainHead
+        status.lastEvent = storage.lastArrival.value.map(rfc3339)
+        status.retentionSegments = storage.retention.segments
+        status.retentionEvents = storage.retention.events
+        status.scrub = storage.scrub.status(from: start)
+        (status.diskFreeBytes, status.diskHoursLeft) = disk(status.uptimeSeconds)
     }
 
     /// What is free on the disk of the data folder, and for how many hours it lasts at the rate of this run; nil what
@@ -87,16 +85,16 @@ struct StatusReporter<Engine: EventLog>: Sendable {
 
     /// The last lines of the log: the counts of each transport that was used, and where the time went.
     func logTotals(_ logger: Logger) async {
-        guard let status = try? await status() else { return }
-        for (name, counts) in status.transports.sorted(by: { $0.key < $1.key }) where counts.received > 0 {
+        guard let counts = try? await ingest.onLoop({ $0.admission.counts }) else { return }
+        let used = TransportKind.allCases.map { ("\($0.name)", counts[Int($0.rawValue)]) }.filter { $1.received > 0 }
+        for (name, counts) in used.sorted(by: { $0.0 < $1.0 }) {
             logger.notice(
                 "counts",
                 metadata: [
                     "transport": "\(name)", "received": "\(counts.received)", "committed": "\(counts.committed)",
                     "duplicate": "\(counts.duplicate)", "stale": "\(counts.stale)",
-                    "quarantined": "\(counts.quarantined.values.reduce(0, +))",
-                    "refused": "\(counts.refused.values.reduce(0, +))",
-                    "dropped": "\(counts.dropped.values.reduce(0, +))", "in_flight": "\(counts.inFlight)",
+                    "quarantined": "\(counts.quarantined.reduce(0, +))", "refused": "\(counts.refused.reduce(0, +))",
+                    "dropped": "\(counts.dropped.reduce(0, +))", "in_flight": "\(counts.inFlight)",
                     "balanced": "\(counts.isBalanced)",
                 ])
         }
@@ -119,6 +117,53 @@ struct StatusReporter<Engine: EventLog>: Sendable {
         var metadata: Logger.Metadata = ["unit": "ns_per_event", "events": "\(storage.eventsThisRun)"]
         metadata.merge(perEvent) { $1 }
         logger.notice("stage timings", metadata: metadata)
+    }
+}
+
+extension DaemonStatus {
+    fileprivate mutating func count(_ counts: ConnectionCounts) {
+        connections = counts.open
+        connectionsAccepted = counts.accepted
+        connectionsEnded = [
+            "refused": counts.refused, "idle": counts.closedIdle, "unread": counts.closedUnread,
+            "silent": counts.closedSilent, "slow": counts.closedSlow,
+        ].filter { $0.value > 0 }
+        pauses = counts.pauses
+    }
+
+    /// What only the ingest event loop knows.
+    fileprivate mutating func report(_ pipeline: Pipeline) {
+        let counts = pipeline.admission.counts
+        // What the daemon itself has made came by no transport, and is told only when there is any.
+        for kind in TransportKind.allCases where kind != .daemon || counts[Int(kind.rawValue)].received > 0 {
+            transports["\(kind.name)"] = Counts(counts[Int(kind.rawValue)])
+        }
+        isBalanced = counts.allSatisfy(\.isBalanced)
+        staleEvents = counts.reduce(0) { $0 + $1.stale }
+        staleDevices = pipeline.staleDevices.map {
+            StaleDevice(product: $0.product, device: $0.device, events: $0.events)
+        }
+        emailNames = pipeline.emailNames
+        devices = pipeline.vocabulary.deviceCount
+        customers = pipeline.vocabulary.customerCount
+        if case .failing(let message) = pipeline.health { storage = message }
+    }
+}
+
+extension DaemonStatus.Counts {
+    fileprivate init(_ counts: TransportCounts) {
+        self.init()
+        (received, committed, inFlight) = (counts.received, counts.committed, counts.inFlight)
+        (duplicate, stale) = (counts.duplicate, counts.stale)
+        for reason in QuarantineReason.allCases where counts.quarantined[Int(reason.rawValue)] > 0 {
+            quarantined["\(reason.name)"] = counts.quarantined[Int(reason.rawValue)]
+        }
+        for (index, reason) in Refusal.allCases.enumerated() where counts.refused[index] > 0 {
+            refused["\(reason.name)"] = counts.refused[index]
+        }
+        for reason in Drop.allCases where counts.dropped[Int(reason.rawValue)] > 0 {
+            dropped["\(reason.name)"] = counts.dropped[Int(reason.rawValue)]
+        }
     }
 }
 

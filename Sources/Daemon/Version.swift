@@ -1,4 +1,4 @@
-// The release, in one place.
+// The release. Nothing else in the code says it.
 
-/// The version that `tidings --version`, the log and `tidings status` name.
-package let tidingsVersion = "0.1.0"
+/// The version that `tidings --version`, the log and `tidings status` name; `-dev` until it is released.
+package let tidingsVersion = "0.2.0-dev"

@@ -72,12 +72,6 @@ package struct TextTable {
         }
     }
 
-    /// The table as text, without cutting anything; empty without rows.
-    package func text() -> String {
-        let style = TableStyle(isUnicode: false, isColored: false, width: 10_000)
-        return lines(style, indent: 0).map { $0 + "\n" }.joined()
-    }
-
     /// The least width of a column: where its cells have shorter forms, room for these, but not for a very long one.
     private func least(_ column: Int, _ natural: Int) -> Int {
         guard let least = heads[column].least else { return natural }

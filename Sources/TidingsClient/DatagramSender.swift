@@ -1,13 +1,13 @@
 // Sending datagrams so that each is acknowledged, sent again, or counted as lost.
 
-import Events
+package import Events
 import NIOCore
 import NIOPosix
 import Wire
 
 /// How a sender of datagrams behaves.
 package struct DatagramOptions: Sendable, Hashable {
-    /// Datagrams of all devices that may fly at once; more than the receiver's socket buffer holds are lost there.
+    /// Datagrams of all devices that may be in flight at once; what the receiver's socket buffer cannot hold is lost.
     package var window = 256
     /// How far the numbers of one device's unacknowledged events may lie apart; the daemon tells repeats by 64.
     package var deviceWindow = 48
@@ -27,9 +27,9 @@ package struct DatagramOptions: Sendable, Hashable {
 }
 
 /// The sending end of a datagram socket. Used by one task at a time.
-final class DatagramSender {
+package final class DatagramSender {
     private let options: DatagramOptions
-    private let link: DatagramLink
+    private let window: DatagramSendWindow
     private let channel: any Channel
     private var encoder: NativeEncoder
     private var counter = UInt32.random(in: 0...UInt32.max)
@@ -38,10 +38,12 @@ final class DatagramSender {
     private var bytes: [UInt8] = []
 
     /// Opens a socket towards a daemon. That there is one shows only by its acks.
-    init(host: String, port: Int, options: DatagramOptions, book: VerdictBook = VerdictBook()) async throws {
-        let link = DatagramLink(options: options, book: book)
+    package init(
+        host: String, port: Int, options: DatagramOptions, verdicts: VerdictQueue = VerdictQueue()
+    ) async throws {
+        let window = DatagramSendWindow(options: options, verdicts: verdicts)
         self.options = options
-        self.link = link
+        self.window = window
         let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
         encoder = NativeEncoder(maxEvents: options.eventsPerDatagram, maxBodyBytes: room, keepsReferences: false)
         let bootstrap = DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -49,26 +51,25 @@ final class DatagramSender {
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 32 * 2_048))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DatagramAnswers(link: link))
+                    try channel.pipeline.syncOperations.addHandler(DatagramAnswerHandler(window: window))
                 }
             }
         do {
             channel = try await bootstrap.connect(host: host, port: port).get()
         } catch {
-            let cause = connectFailure(error)
-            throw SendError(
-                description: "cannot send datagrams to \(host):\(port): \(cause.isEmpty ? "\(error)" : cause)")
+            let (address, cause) = (hostAndPort(host, port), connectFailure(error))
+            throw SendError(description: "cannot send datagrams to \(address): \(cause.isEmpty ? "\(error)" : cause)")
         }
     }
 
-    var totals: SendTotals { link.totals }
+    package var totals: SendTotals { window.totals }
 
     /// Sends events, each device's in its own datagrams; returns when all have been sent once.
     ///
     /// - Parameter origins: by which numbers the events are told; empty = they are not told one by one.
     /// - Throws: `SendError` for an event that does not fit into a datagram; if the events are told one by one, before
     ///   any of them is sent.
-    func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []) async throws {
+    package func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []) async throws {
         if !origins.isEmpty, let event = batch.events.first(where: { !mayFit($0, vocabulary) }) {
             throw tooBig(event, vocabulary)
         }
@@ -87,7 +88,7 @@ final class DatagramSender {
     }
 
     /// Whether an event fits into a datagram of its own; false may be said of one that would just about.
-    func mayFit(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
+    package func mayFit(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
         let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
         let fields = 128
         return Int(event.textLength) + namesCount(of: event, vocabulary) + fields <= room
@@ -112,21 +113,21 @@ final class DatagramSender {
     }
 
     /// Waits until the daemon has stored what was sent of a device, or that is given up.
-    func settle(_ device: DeviceID) async {
+    package func waitUntilStored(_ device: DeviceID) async {
         flushSocket()
-        await link.settle(device.rawValue)
+        await window.waitUntilStored(device.rawValue)
     }
 
     /// Counts what has no verdict as lost.
-    func abandon() { link.abandon() }
+    package func abandon() { window.abandon() }
 
     /// Waits until everything that was sent has a verdict.
-    func flush() async {
+    package func flush() async {
         flushSocket()
-        await link.wait(for: nil)
+        await window.wait(for: nil)
     }
 
-    func close() async { try? await channel.close() }
+    package func close() async { try? await channel.close() }
 
     private func sendOne(
         _ batch: EventBatch, _ origins: [EventOrigin], from start: Int, _ vocabulary: Vocabulary
@@ -138,24 +139,23 @@ final class DatagramSender {
         bytes.removeAll(keepingCapacity: true)
         let end = encoder.writeDatagram(
             batch, from: start, limit: options.eventsPerDatagram, header: header,
-            oldest: link.oldest(of: device, sending: first.seq), vocabulary, into: &bytes)
+            oldest: window.oldest(of: device, sending: first.seq), vocabulary, into: &bytes)
         guard end > start else {
             throw tooBig(first, vocabulary)
         }
         let lastSeq = batch.events[end - 1].seq
-        if !link.hasRoom(for: device, lastSeq: lastSeq) {
+        if !window.hasRoom(for: device, lastSeq: lastSeq) {
             flushSocket()
-            await link.wait(for: device, lastSeq: lastSeq)
+            await window.wait(for: device, lastSeq: lastSeq)
         }
-        let pause = TimeAmount.milliseconds(options.firstPauseMilliseconds)
-        let told =
-            origins.isEmpty
-            ? [] : (start..<end).map { DatagramLink.Told(event: batch.events[$0], origin: origins[$0]) }
         let buffer = channel.allocator.buffer(bytes: bytes)
-        link.launch(
-            DatagramLink.Flight(
-                device: device, epoch: first.epoch, firstSeq: first.seq, lastSeq: lastSeq, events: end - start,
-                bytes: buffer, due: .now() + pause, pause: pause, told: told), counter: counter)
+        var datagram = InFlightDatagram(
+            device: device, epoch: first.epoch, seqs: first.seq...lastSeq, events: end - start, bytes: buffer,
+            sent: .now(), pause: .milliseconds(options.firstPauseMilliseconds))
+        if !origins.isEmpty {
+            datagram.traced = (start..<end).map { TracedEvent(event: batch.events[$0], origin: origins[$0]) }
+        }
+        window.track(datagram, counter: counter)
         channel.write(buffer, promise: nil)
         unflushed += 1
         let datagramsPerFlush = 32
@@ -179,20 +179,20 @@ final class DatagramSender {
 }
 
 /// Reads acks and sends again what is due. Confined to its channel's event loop.
-private final class DatagramAnswers: ChannelInboundHandler {
+private final class DatagramAnswerHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
-    private let link: DatagramLink
+    private let window: DatagramSendWindow
     private var timer: RepeatedTask?
 
-    init(link: DatagramLink) { self.link = link }
+    init(window: DatagramSendWindow) { self.window = window }
 
     func channelActive(context: ChannelHandlerContext) {
-        let (link, channel) = (link, context.channel)
+        let (window, channel) = (window, context.channel)
         timer = context.eventLoop.scheduleRepeatedTask(
             initialDelay: .milliseconds(10), delay: .milliseconds(10)
         ) { _ in
-            let buffers = link.due(.now())
+            let buffers = window.due(.now())
             for buffer in buffers { channel.write(buffer, promise: nil) }
             if !buffers.isEmpty { channel.flush() }
         }
@@ -202,7 +202,7 @@ private final class DatagramAnswers: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data).data
-        link.take(buffer.readableBytesUInt8Span)
+        window.take(buffer.readableBytesUInt8Span)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

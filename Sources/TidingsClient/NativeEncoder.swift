@@ -1,6 +1,6 @@
 // Events with numbered names to batches of the wire: each name is looked up once in a connection's life.
 
-import Events
+package import Events
 import Wire
 
 /// Writes batches for one connection or one datagram.
@@ -188,7 +188,7 @@ private func carried(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
 }
 
 /// Whether a receiver finds the same device by the name that it has on the wire.
-func canBeNamed(_ device: DeviceID, _ vocabulary: inout Vocabulary) -> Bool {
+package func canBeNamed(_ device: DeviceID, _ vocabulary: inout Vocabulary) -> Bool {
     let product = vocabulary.text(.product, vocabulary.product(of: device))
     let name = source(product: product, name: vocabulary.name(of: device))
     do throws(Refusal) {

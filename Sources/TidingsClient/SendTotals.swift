@@ -27,7 +27,7 @@ public struct SendTotals: Hashable, Sendable {
     /// What has been sent and has no verdict yet.
     public var outstanding: UInt64 { sent - acked - rejected - lost }
 
-    static func + (a: SendTotals, b: SendTotals) -> SendTotals {
+    package static func + (a: SendTotals, b: SendTotals) -> SendTotals {
         var sum = a
         sum.sent += b.sent
         sum.acked += b.acked
@@ -57,4 +57,6 @@ public struct SendTotals: Hashable, Sendable {
 public struct SendError: Error, CustomStringConvertible, Sendable {
     /// Cause and remedy.
     public let description: String
+
+    package init(description: String) { self.description = description }
 }

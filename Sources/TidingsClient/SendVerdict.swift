@@ -66,18 +66,6 @@ package struct EventOrigin: Sendable {
 }
 
 extension SendVerdict {
-    /// A line that is refused here, as the daemon would refuse it.
-    init(refusing line: Span<UInt8>, _ refusal: Refusal, number: UInt64) {
-        self.init(
-            .refused, number: number, code: Int(refusal.rawValue), reason: refusal.name.description,
-            text: explanation(of: refusal, line: line))
-    }
-
-    /// A key of a line that nobody knows.
-    init(unknown key: String, number: UInt64) {
-        self.init(.note, number: number, code: 0, reason: key, text: explanation(ofUnknownKey: key))
-    }
-
     /// What a native answer says of one event.
     ///
     /// The daemon has seen the event only in the native format, and may have had no room for words. Where the event is
@@ -125,7 +113,7 @@ private func printable(_ text: String) -> String {
 }
 
 /// Verdicts on their way to whoever sends: told at once to an observer, else kept until they are asked for.
-package final class VerdictBook: Sendable {
+package final class VerdictQueue: Sendable {
     private struct State {
         var held: [SendVerdict] = []
         var dropped: UInt64 = 0

@@ -3,9 +3,9 @@
 import Events
 import Wire
 
-/// Tells a link what the bytes of a connection say. Owned by the connection's handler.
+/// Tells a send window what the bytes of a connection say. Owned by the connection's handler.
 package struct StreamAnswers {
-    private let link: StreamLink
+    private let window: StreamSendWindow
     private let generation: Int
     let isNative: Bool
     /// Nothing more is to be expected: the connection should be closed.
@@ -13,8 +13,8 @@ package struct StreamAnswers {
     /// After this line the daemon reads no more; the acks up to it are still to come.
     private var lastLine = UInt64.max
 
-    package init(link: StreamLink, generation: Int, isNative: Bool) {
-        self.link = link
+    package init(window: StreamSendWindow, generation: Int, isNative: Bool) {
+        self.window = window
         self.generation = generation
         self.isNative = isNative
     }
@@ -38,14 +38,14 @@ package struct StreamAnswers {
                 switch frame.type {
                 case .welcome:
                     _ = try Welcome(decoding: body)
-                    link.up(generation)
-                case .ack: link.acked(try Ack(decoding: body), generation)
+                    window.up(generation)
+                case .ack: window.acked(try Ack(decoding: body), generation)
                 case .error: take(try Reject(decoding: body))
                 default: break
                 }
             }
         } catch {
-            link.parted("its answer cannot be read (\(error.name))", isAskedForPatience: false, generation)
+            window.closing("its answer cannot be read (\(error.name))", isAskedToWait: false, generation)
             areOver = true
         }
         return at
@@ -54,8 +54,8 @@ package struct StreamAnswers {
     /// The daemon refuses something. What a new connection mends is sent again on one: it starts with an empty table
     /// and with everything that was not acknowledged. What is wrong with a batch is found out event by event.
     private mutating func take(_ reject: Reject) {
-        let (link, generation) = (link, generation)
-        end(reject.refusal, "\(reject.code): \(reject.text)") { link.refusedBatch(reject, generation) }
+        let (window, generation) = (window, generation)
+        end(reject.refusal, "\(reject.code): \(reject.text)") { window.refusedBatch(reject, generation) }
     }
 
     /// The connection ends for a reason that the daemon gave.
@@ -64,10 +64,10 @@ package struct StreamAnswers {
     private mutating func end(_ refusal: Refusal?, _ text: String, leaveOut: () -> Bool = { false }) {
         areOver = true
         switch remedy(refusal) {
-        case .patience: link.parted(text, isAskedForPatience: true, generation)
-        case .anotherConnection: link.parted(text, isAskedForPatience: false, generation)
-        case .without where leaveOut(): link.parted(text, isAskedForPatience: false, generation)
-        case .without, .none: link.refused(text, generation)
+        case .patience: window.closing(text, isAskedToWait: true, generation)
+        case .anotherConnection: window.closing(text, isAskedToWait: false, generation)
+        case .without where leaveOut(): window.closing(text, isAskedToWait: false, generation)
+        case .without, .none: window.refused(text, generation)
         }
     }
 
@@ -106,7 +106,7 @@ package struct StreamAnswers {
         }
         // A connection that speaks frames is told of no lines.
         guard !isNative else { return }
-        link.answered(answer, generation)
+        window.answered(answer, generation)
         if answer.kind == .error, refusal?.closesConnection == true { lastLine = min(lastLine, answer.line) }
         if answer.kind == .ack, answer.count >= lastLine { areOver = true }
     }

@@ -1,6 +1,6 @@
 // Sending over one TCP connection so that nothing is lost: what is not acknowledged is sent again on the next one.
 
-import Events
+package import Events
 import NIOCore
 import NIOPosix
 import Wire
@@ -32,14 +32,14 @@ package struct StreamOptions: Sendable {
 }
 
 /// The sending end of a connection that is made anew whenever it breaks. Used by one task at a time.
-final class StreamSender {
+package final class StreamSender {
     private let host: String
     private let port: Int
     private let options: StreamOptions
-    private let link: StreamLink
+    private let window: StreamSendWindow
     private var encoder = NativeEncoder()
     private var channel: (any Channel)?
-    private(set) var nextSeq: UInt64 = 1
+    package private(set) var nextSeq: UInt64 = 1
     private var frames: [UInt8] = []
     /// The first event that is kept and was not written, because the connection's table is full.
     private var unwritten: UInt64?
@@ -49,29 +49,29 @@ final class StreamSender {
     /// Connections since anything got its verdict.
     private var attempts = 0
     /// Whether one of them came up.
-    private var hasMet = false
+    private var wasUp = false
     private var hasConnected = false
     /// Why the last one failed.
-    private var lastWord = ""
+    private var lastMessage = ""
     /// The connection was left because its table is full: the next one need not wait.
     private var isLeaving = false
 
-    init(host: String, port: Int, options: StreamOptions, book: VerdictBook = VerdictBook()) {
+    package init(host: String, port: Int, options: StreamOptions, verdicts: VerdictQueue = VerdictQueue()) {
         self.host = host
         self.port = port
         self.options = options
-        link = StreamLink(book: book)
+        window = StreamSendWindow(verdicts: verdicts)
         backoff = Backoff(first: options.firstPause)
     }
 
-    var totals: SendTotals { link.totals }
+    package var totals: SendTotals { window.totals }
 
     /// Hands over events; returns when they are written to the socket, after waiting for room in the window.
     ///
     /// - Parameter origins: by which numbers the events are told; empty = by their place among all handed over.
     /// - Returns: the number of the last event in the sender's own count.
     /// - Throws: `SendError` when the daemon cannot be reached or refuses for good.
-    @discardableResult func send(
+    @discardableResult package func send(
         _ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []
     ) async throws -> UInt64 {
         guard !batch.isEmpty else { return nextSeq - 1 }
@@ -80,7 +80,7 @@ final class StreamSender {
         } else {
             var lines: [UInt8] = []
             for event in batch.events {
-                writeInputLine(event, text: batch.text(of: event), vocabulary, into: &lines)
+                writeJSONLine(event, text: batch.text(of: event), vocabulary, into: &lines)
             }
             try await sendLines(lines, count: batch.count, origins: origins)
         }
@@ -88,46 +88,46 @@ final class StreamSender {
     }
 
     /// Hands over JSON lines, each with its newline; see `send`.
-    func sendLines(_ lines: [UInt8], count: Int, origins: [EventOrigin] = []) async throws {
+    package func sendLines(_ lines: [UInt8], count: Int, origins: [EventOrigin] = []) async throws {
         guard count > 0 else { return }
         try await send(.lines(lines), count: count, Vocabulary(), origins)
     }
 
     /// Waits until everything that was handed over has a verdict.
-    func flush(_ vocabulary: Vocabulary) async throws {
-        while link.outstanding > 0 {
-            try await keepUp(vocabulary)
-            await link.wait(orLater: true) { outstanding, health in outstanding == 0 || health != .up }
+    package func flush(_ vocabulary: Vocabulary) async throws {
+        while window.outstanding > 0 {
+            try await recover(vocabulary)
+            await window.wait(orDeferred: true) { outstanding, health in outstanding == 0 || health != .up }
         }
     }
 
     /// Waits until the daemon has dealt with everything up to an event, by its number in the sender's own count.
-    func settle(through seq: UInt64, _ vocabulary: Vocabulary) async throws {
-        while link.oldestSeq <= seq {
+    package func waitUntilHandled(through seq: UInt64, _ vocabulary: Vocabulary) async throws {
+        while window.oldestSeq <= seq {
             try await connectIfDown(vocabulary)
-            await link.wait(untilOldest: seq + 1)
+            await window.wait(untilOldest: seq + 1)
         }
     }
 
     /// Makes the connection anew if it broke while something waits for its verdict, and sends again what the daemon
     /// wanted to have later.
-    func keepUp(_ vocabulary: Vocabulary) async throws {
-        guard link.outstanding > 0 else { return }
+    package func recover(_ vocabulary: Vocabulary) async throws {
+        guard window.outstanding > 0 else { return }
         try await connectIfDown(vocabulary)
-        guard let (lines, origins) = link.takeLater() else { return }
-        let parcel = Parcel(content: .lines(lines), count: origins.count, firstSeq: nextSeq, origins: origins)
+        guard let (lines, origins) = window.takeDeferred() else { return }
+        let batch = InFlightBatch(content: .lines(lines), count: origins.count, firstSeq: nextSeq, origins: origins)
         nextSeq += UInt64(origins.count)
-        link.keepAgain(parcel)
+        window.trackAgain(batch)
         try await Task.sleep(for: backoff.next())
         // If the connection broke meanwhile, the next one begins with all that is kept.
-        if link.health == .up { _ = write(parcel, vocabulary) }
+        if window.health == .up { _ = write(batch, vocabulary) }
     }
 
     /// Counts what has no verdict as lost.
-    func abandon() { link.abandon() }
+    package func abandon() { window.abandon() }
 
     /// Says goodbye and closes. What has not been flushed may be lost.
-    func close() async {
+    package func close() async {
         if options.isNative, let channel, channel.isActive {
             var bye: [UInt8] = []
             writeFrame(.bye, body: [UInt8]().span, into: &bye)
@@ -138,32 +138,32 @@ final class StreamSender {
     }
 
     private func send(
-        _ content: Parcel.Content, count: Int, _ vocabulary: Vocabulary, _ origins: [EventOrigin]
+        _ content: InFlightBatch.Content, count: Int, _ vocabulary: Vocabulary, _ origins: [EventOrigin]
     ) async throws {
         let room = max(options.window - count, 0)
         while true {
             try await connectIfDown(vocabulary)
-            try await keepUp(vocabulary)
-            if link.outstanding <= room { break }
-            await link.wait(orLater: true) { outstanding, health in outstanding <= room || health != .up }
+            try await recover(vocabulary)
+            if window.outstanding <= room { break }
+            await window.wait(orDeferred: true) { outstanding, health in outstanding <= room || health != .up }
         }
-        let parcel = Parcel(content: content, count: count, firstSeq: nextSeq, origins: origins)
+        let batch = InFlightBatch(content: content, count: count, firstSeq: nextSeq, origins: origins)
         nextSeq += UInt64(count)
-        link.keep(parcel)
-        if unwritten == nil, !write(parcel, vocabulary) { unwritten = parcel.firstSeq }
+        window.track(batch)
+        if unwritten == nil, !write(batch, vocabulary) { unwritten = batch.firstSeq }
     }
 
-    /// Writes a parcel to the connection.
+    /// Writes a batch to the connection.
     ///
     /// - Returns: false when the connection's table has no room for its names.
-    private func write(_ parcel: Parcel, _ vocabulary: Vocabulary) -> Bool {
+    private func write(_ batch: InFlightBatch, _ vocabulary: Vocabulary) -> Bool {
         guard let channel else { return true }
-        switch parcel.content {
+        switch batch.content {
         case .lines(let bytes): channel.writeAndFlush(channel.allocator.buffer(bytes: bytes), promise: nil)
-        case .events(let batch):
+        case .events(let events):
             frames.removeAll(keepingCapacity: true)
             let fits = encoder.writeFrames(
-                batch, epoch: options.epoch, firstSeq: parcel.firstSeq, deflate: options.deflates, vocabulary,
+                events, epoch: options.epoch, firstSeq: batch.firstSeq, deflate: options.deflates, vocabulary,
                 into: &frames)
             guard fits else { return false }
             channel.writeAndFlush(channel.allocator.buffer(bytes: frames), promise: nil)
@@ -174,35 +174,35 @@ final class StreamSender {
 
     /// Leaves a connection whose table is full, once everything that was written to it is acknowledged.
     private func leaveFullConnection(_ unwritten: UInt64, _ vocabulary: Vocabulary) async throws {
-        if link.oldestSeq == unwritten, isFresh {
+        if window.oldestSeq == unwritten, isFresh {
             // Not even alone does it fit. Event by event it does: some on this connection, the others on the next.
-            guard link.splitOldest() else {
+            guard window.splitOldest() else {
                 throw SendError(description: "an event has more names than a connection's string table holds")
             }
             encoder.reset()
-            writeAll(link.parcels, vocabulary)
+            writeAll(window.batches, vocabulary)
             return
         }
-        if link.oldestSeq < unwritten {
-            await link.wait(untilOldest: unwritten)
+        if window.oldestSeq < unwritten {
+            await window.wait(untilOldest: unwritten)
         } else {
             isLeaving = true
             await close()
-            await link.wait { _, health in health != .up }
+            await window.wait { _, health in health != .up }
         }
     }
 
     private func connectIfDown(_ vocabulary: Vocabulary) async throws {
         while true {
-            switch link.health {
+            switch window.health {
             case .up:
                 guard let unwritten else { return }
                 try await leaveFullConnection(unwritten, vocabulary)
             case .refused(let text):
                 throw SendError(description: "the daemon at \(address) refuses: \(text)")
-            case .connecting: await link.wait { _, health in health != .connecting }
+            case .connecting: await window.wait { _, health in health != .connecting }
             case .down:
-                try await takeBreath()
+                try await pauseBeforeReconnecting()
                 attempts += 1
                 await connect(vocabulary)
             }
@@ -210,31 +210,31 @@ final class StreamSender {
     }
 
     /// Waits before every connection but the first, unless the one before was left on purpose.
-    private func takeBreath() async throws {
-        let standing = link.takeStanding()
-        if standing.hasProgress {
+    private func pauseBeforeReconnecting() async throws {
+        let outcome = window.takeOutcome()
+        if outcome.hasProgress {
             backoff.reset()
-            (attempts, hasMet) = (0, false)
+            (attempts, wasUp) = (0, false)
         }
-        hasMet = hasMet || standing.hasMet
-        if !standing.lastWord.isEmpty { lastWord = standing.lastWord }
+        wasUp = wasUp || outcome.wasUp
+        if !outcome.lastMessage.isEmpty { lastMessage = outcome.lastMessage }
         defer { isLeaving = false }
         guard hasConnected, !isLeaving else { return }
         // A daemon that asks for patience is there, and gets it.
-        if standing.isAskedForPatience { attempts = 0 }
+        if outcome.isAskedToWait { attempts = 0 }
         guard attempts < options.maxAttempts else { throw SendError(description: failure) }
         try await Task.sleep(for: backoff.next())
     }
 
-    private var address: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    private var address: String { hostAndPort(host, port) }
 
     /// Why it goes on no longer.
     private var failure: String {
-        let word = lastWord.isEmpty ? "" : " (\(lastWord))"
-        if hasMet {
+        let word = lastMessage.isEmpty ? "" : " (\(lastMessage))"
+        if wasUp {
             return "the daemon at \(address) ended \(attempts) connections in a row without an ack\(word); see its log"
         }
-        if lastWord.isEmpty {
+        if lastMessage.isEmpty {
             return "no daemon answers at \(address) after \(attempts) attempts; start one with: tidings serve"
         }
         return "no daemon answers at \(address) after \(attempts) attempts\(word); check the address"
@@ -243,15 +243,15 @@ final class StreamSender {
     /// One attempt: connects, greets, and repeats what has not been acknowledged.
     private func connect(_ vocabulary: Vocabulary) async {
         hasConnected = true
-        let generation = link.connecting()
-        let (link, isNative) = (link, options.isNative)
+        let generation = window.connecting()
+        let (window, isNative) = (window, options.isNative)
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        StreamHandler(link: link, generation: generation, isNative: isNative))
+                        StreamAnswerHandler(window: window, generation: generation, isNative: isNative))
                 }
             }
         do {
@@ -259,11 +259,11 @@ final class StreamSender {
             self.channel = channel
             if isNative {
                 channel.writeAndFlush(channel.allocator.buffer(bytes: greeting()), promise: nil)
-                while link.health == .connecting { await link.wait { _, health in health != .connecting } }
+                while window.health == .connecting { await window.wait { _, health in health != .connecting } }
             }
         } catch {
-            lastWord = connectFailure(error)
-            link.down(generation)
+            lastMessage = connectFailure(error)
+            window.down(generation)
             return
         }
         repeatUnacknowledged(vocabulary)
@@ -272,12 +272,12 @@ final class StreamSender {
     private func repeatUnacknowledged(_ vocabulary: Vocabulary) {
         encoder.reset()
         isFresh = true
-        writeAll(link.parcelsToRepeat(), vocabulary)
+        writeAll(window.batchesToRepeat(), vocabulary)
     }
 
-    /// Writes parcels until the connection's table is full.
-    private func writeAll(_ parcels: [Parcel], _ vocabulary: Vocabulary) {
-        unwritten = parcels.first { !write($0, vocabulary) }?.firstSeq
+    /// Writes batches until the connection's table is full.
+    private func writeAll(_ batches: [InFlightBatch], _ vocabulary: Vocabulary) {
+        unwritten = batches.first { !write($0, vocabulary) }?.firstSeq
     }
 
     private func greeting() -> [UInt8] {

@@ -4,6 +4,7 @@ package import Admission
 package import Events
 package import NIOCore
 import NIOPosix
+import Wire
 
 /// Why a socket could not be opened: cause and remedy in one line.
 package struct ListenError: Error, CustomStringConvertible, Sendable {
@@ -225,7 +226,7 @@ extension Listeners {
 
     private static func explain(_ error: any Error, _ specification: ListenerSpecification) -> ListenError {
         let key = "listen.\(specification.name)"
-        let address = "\(specification.host):\(specification.port)/\(specification.transportName)"
+        let address = hostAndPort(specification.host, specification.port) + "/\(specification.transportName)"
         guard let error = error as? IOError else {
             return ListenError(description: "cannot listen on \(address): \(error); check \(key).host")
         }

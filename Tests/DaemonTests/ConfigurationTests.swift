@@ -3,6 +3,7 @@
 import Admission
 import Daemon
 import Foundation
+import Presentation
 import Testing
 
 @Suite struct ConfigurationTests {

@@ -2,6 +2,7 @@
 
 import Daemon
 import Foundation
+import Presentation
 import Testing
 
 @Suite struct EnvironmentTests {

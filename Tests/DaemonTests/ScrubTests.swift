@@ -4,6 +4,7 @@ import Daemon
 import Events
 import Foundation
 import Log
+import Presentation
 import SQLiteLog
 import Testing
 import TidingsTesting

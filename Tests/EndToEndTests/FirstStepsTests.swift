@@ -47,39 +47,23 @@ import Testing
         }
     }
 
-    /// What the program says of its own commands, so that no new one is forgotten.
-    private struct Command: Decodable {
-        var commandName: String
-        var subcommands: [Command]?
-
-        /// The commands that do something, each with the words that it is called by.
-        func leaves(_ path: [String] = []) -> [[String]] {
-            guard let subcommands, !subcommands.isEmpty else { return [path] }
-            return subcommands.filter { $0.commandName != "help" }.flatMap { $0.leaves(path + [$0.commandName]) }
-        }
-    }
-    private struct Help: Decodable { var command: Command }
-
-    @Test func everyCommandHasHelpWithAnExampleAndIsInTheDocuments() async throws {
-        let dump = try await run(Binary.tidings, ["--experimental-dump-help"]).output
-        let commands = try JSONDecoder().decode(Help.self, from: Data(dump.utf8)).command.leaves()
-        #expect(commands.count > 10 && commands.contains(["log", "tail"]))
-        let documents = try ["README.md", "docs/operating.md", "docs/summaries.md"].map {
-            try String(contentsOfFile: Binary.checkout + "/" + $0, encoding: .utf8)
-        }.joined()
-        for command in commands {
-            let help = try await run(Binary.tidings, command + ["--help"])
-            #expect(help.status == 0, "\(command)")
-            #expect(help.output.contains("Example"), "\(command)")
-            #expect(documents.contains(command.joined(separator: " ")), "no document names \(command)")
-        }
-    }
-
     @Test func exitCodesAreTheContract() async throws {
         #expect(try await tidings("nonsense").status == 64)
         #expect(try await tidings("status", "--data", "/nonexistent").status == 69)
         #expect(try await tidings("check", "config", "/nonexistent.yaml").status == 78)
         #expect(try await tidings("log", "stat", "--data", "/nonexistent").status == 74)
+    }
+
+    @Test func theVersionIsALineAndInFullNamesEveryPart() async throws {
+        let version = try await tidings("--version")
+        #expect(version.status == 0 && version.output.contains(#/^\d+\.\d+\.\d+(-dev)?\n$/#), "\(version)")
+        let parts = try await tidings("--version", "--verbose")
+        #expect(parts.status == 0 && parts.errors.isEmpty, "\(parts)")
+        #expect(parts.output.hasPrefix("tidings \(version.output)"))
+        for part in ["\nSwift 6.", "\nSQLite 3.", "\nzlib 1.", "\nlibdeflate 1.", "\nprocessor ", "\ntested with "] {
+            #expect(parts.output.contains(part), "\(parts)")
+        }
+        #expect(try await tidings("status", "--verbose").status == 64)
     }
 
     @Test func aSecondDaemonIsRefusedInOneLine() async throws {

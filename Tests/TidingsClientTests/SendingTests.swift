@@ -3,7 +3,7 @@
 import Events
 import Testing
 import TidingsClient
-import Wire
+import TidingsTesting
 
 private func kettle(_ seq: UInt64?, device: String = "k-1") -> TidingsEvent {
     var event = TidingsEvent(
@@ -12,15 +12,6 @@ private func kettle(_ seq: UInt64?, device: String = "k-1") -> TidingsEvent {
     event.epoch = 1
     event.customer = "h-1"
     return event
-}
-
-private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFleet {
-    var options = SimulatedFleet.Options()
-    options.devices = devices
-    options.events = events
-    options.seed = seed
-    options.start = Timestamp(rawValue: 1_795_132_800_000)
-    return SimulatedFleet(options)
 }
 
 @Suite struct ConnectionTests {
@@ -86,6 +77,20 @@ private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFlee
         }
     }
 
+    /// What has been given up is not begun again behind the caller's back.
+    @Test(.timeLimit(.minutes(1))) func aConnectionThatHasFailedIsOver() async throws {
+        let daemon = try await StubDaemon.start()
+        let port = daemon.port
+        await daemon.stop()
+        let connection = TidingsConnection(host: "::1", port: port, attempts: 1)
+        await #expect(throws: SendError.self) { try await connection.send([kettle(1)]) }
+        await #expect {
+            try await connection.send([kettle(1)])
+        } throws: { "\($0)".contains("no daemon answers at [::1]:\(port)") }
+        #expect(await connection.totals.sent == 0)
+        await connection.close()
+    }
+
     @Test(.timeLimit(.minutes(1)), arguments: [TidingsConnection.Format.native, .json])
     func aRefusalForGoodEnds(format: TidingsConnection.Format) async throws {
         var manners = StubDaemon.Manners()
@@ -129,43 +134,7 @@ private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFlee
     }
 }
 
-@Suite struct DatagramSendingTests {
-    @Test(.timeLimit(.minutes(1)), arguments: [UInt64(1), 2, 3])
-    func lossIsMended(seed: UInt64) async throws {
-        var manners = StubDaemon.Manners()
-        manners.dropsPercent = 20
-        manners.seed = seed
-        let daemon = try await StubDaemon.start(manners)
-        var options = FleetOptions()
-        options.port = daemon.udpPort
-        options.path = .udp
-        options.datagram.firstPauseMilliseconds = 20
-        options.datagram.maxTries = 12
-        let totals = try await FleetSender(options).run(fleet(devices: 50, events: 3_000, seed: seed))
-        #expect(totals.sent == 3_000, "seed \(seed)")
-        #expect(totals.acked + totals.lost == 3_000, "seed \(seed)")
-        #expect(totals.lost == 0, "seed \(seed)")
-        #expect(totals.retried > 0, "seed \(seed)")
-        #expect(daemon.seenCounts.count == 3_000, "seed \(seed)")
-        await daemon.stop()
-    }
-
-    @Test(.timeLimit(.minutes(1))) func whatNobodyTakesIsCountedAsLost() async throws {
-        var manners = StubDaemon.Manners()
-        manners.dropsPercent = 100
-        let daemon = try await StubDaemon.start(manners)
-        var options = FleetOptions()
-        options.port = daemon.udpPort
-        options.path = .udp
-        options.datagram.firstPauseMilliseconds = 10
-        options.datagram.maxTries = 2
-        let totals = try await FleetSender(options).run(fleet(devices: 5, events: 20))
-        #expect(totals.lost == 20)
-        #expect(totals.acked == 0)
-        #expect(totals.outstanding == 0)
-        await daemon.stop()
-    }
-
+@Suite struct DatagramTests {
     @Test(.timeLimit(.minutes(1))) func unnumberedEventsAreNumbered() async throws {
         let daemon = try await StubDaemon.start()
         let datagrams = TidingsDatagrams(host: "127.0.0.1", port: daemon.udpPort, firstPauseMilliseconds: 50)
@@ -175,65 +144,5 @@ private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFlee
         #expect(Set(daemon.seenCounts.keys.map(\.seq)) == [1, 2])
         await datagrams.close()
         await daemon.stop()
-    }
-}
-
-@Suite struct FleetTests {
-    @Test(.timeLimit(.minutes(1)), arguments: [1, 4]) func everyEventArrivesOnce(connections: Int) async throws {
-        let daemon = try await StubDaemon.start()
-        var options = FleetOptions()
-        options.port = daemon.port
-        options.connections = connections
-        let totals = try await FleetSender(options).run(fleet(devices: 200, events: 20_000))
-        #expect(totals.sent == 20_000)
-        #expect(totals.acked == 20_000)
-        #expect(totals.lost == 0)
-        #expect(daemon.seenCounts.count == 20_000)
-        #expect(daemon.seenCounts.values.allSatisfy { $0 == 1 })
-        await daemon.stop()
-    }
-
-    @Test(.timeLimit(.minutes(1))) func aFullTableLeadsToANewConnection() async throws {
-        let daemon = try await StubDaemon.start()
-        var options = FleetOptions()
-        options.port = daemon.port
-        let totals = try await FleetSender(options).run(fleet(devices: 9_000, events: 20_000))
-        #expect(totals.acked == 20_000)
-        #expect(daemon.seenCounts.count == 20_000)
-        #expect(daemon.connections > 1)
-        #expect(daemon.biggestTable <= Limits.tableEntries)
-        await daemon.stop()
-    }
-
-    @Test(.timeLimit(.minutes(1))) func aRateIsKept() async throws {
-        let daemon = try await StubDaemon.start()
-        var options = FleetOptions()
-        options.port = daemon.port
-        options.rate = 1_000
-        let clock = ContinuousClock()
-        let start = clock.now
-        let totals = try await FleetSender(options).run(fleet(devices: 10, events: 500))
-        #expect(totals.acked == 500)
-        #expect(clock.now - start >= .milliseconds(450))
-        await daemon.stop()
-    }
-
-    @Test func theSameSeedGivesTheSameEvents() {
-        func make(_ seed: UInt64, pieces: Int) -> ([Event], [UInt8], Definitions) {
-            var source = fleet(devices: 300, events: 5_000, seed: seed)
-            var vocabulary = Vocabulary()
-            var batch = EventBatch()
-            while source.next(into: &batch, vocabulary: &vocabulary, limit: pieces) {}
-            return (batch.events, batch.text, vocabulary.takeFresh())
-        }
-        let one = make(3, pieces: 5_000)
-        let other = make(3, pieces: 17)
-        #expect(one.0.count == 5_000)
-        #expect(one.0 == other.0)
-        #expect(one.1 == other.1)
-        #expect(one.2 == other.2)
-        #expect(make(4, pieces: 5_000).0 != one.0)
-        #expect(Set(one.0.map(\.kind)) == [.preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen])
-        #expect(Set(one.0.map { "\($0.device.rawValue)/\($0.seq)" }).count == 5_000)
     }
 }

@@ -16,7 +16,7 @@ private struct Target {
     /// The flow of an event (ARCHITECTURE.md); adapters of C libraries stand at the end.
     static let flow = [
         "Events", "Wire", "Admission", "Transport", "Log", "Ingest", "SQLite", "Identity", "SQLiteLog", "Projection",
-        "Presentation", "TidingsClient", "Daemon", "TidingsTesting", "tidings",
+        "Presentation", "TidingsClient", "Fleet", "Daemon", "TidingsTesting", "Commands", "tidings",
     ]
     static let adapters = ["CPrefetch", "CDeflate", "CZlib", "CProgram"]
     static let hotRooms: Set = ["Events", "Wire", "Admission", "Log", "Transport"]

@@ -67,7 +67,7 @@ import Testing
         ),
         (
             "docs/operating.md", "a sealed segment an hour", "Sources/Daemon/ConfigurationKeys.swift",
-            #""log.scrub_interval_minutes", .number(0...525_600), "60""#
+            #""log.scrub_interval_minutes", 0...525_600, 60,"#
         ),
         (
             "docs/operating.md",
@@ -86,14 +86,14 @@ import Testing
     }
 
     @Test func exitCodesOfTheDocumentAreTheCodes() {
-        let source = Repository.read("Sources/tidings/Failure.swift").text
+        let source = Repository.read("Sources/Commands/Failure.swift").text
         let codes = Set(source.matches(of: #/case \w+ = (\d+)/#).map { String($0.output.1) })
         let document = Repository.read("docs/operating.md").text
         let table = document.components(separatedBy: "## Exit codes").last ?? ""
         let stated = Set(table.matches(of: #/\n\| (\d+) \|/#).map { String($0.output.1) })
         // 0 is success, 64 is that of the library which parses the command line.
         #expect(codes.union(["0", "64"]) == stated)
-        let help = Repository.read("Sources/tidings/Tidings.swift").text
+        let help = Repository.read("Sources/Commands/TidingsCommand.swift").text
         for code in stated { #expect(help.contains(" \(code) "), "the help does not say \(code)") }
     }
 

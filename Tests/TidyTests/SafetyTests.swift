@@ -11,7 +11,7 @@ import Testing
         "Sources/Transport/PeerAddress.swift", "Sources/Transport/DatagramSocket.swift",
         "Sources/Wire/Deflate.swift",
         // The width of the terminal, writing whose failure is an answer, and reading what a pipe holds now.
-        "Sources/tidings/StandardStreams.swift", "Sources/tidings/StandardInput.swift",
+        "Sources/Commands/StandardStreams.swift", "Sources/Commands/StandardInput.swift",
     ]
     /// Words that mark unfinished work, put together here so that this file does not trip over itself.
     static let unfinished = ["TO" + "DO", "FIX" + "ME", "X" + "XX"]

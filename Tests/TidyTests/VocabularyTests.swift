@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func exitCodesOfTheDocumentAreTheCodes() {
-        let codes = Repository.read("Sources/tidings/Failure.swift").text.matches(of: #/case \w+ = (\d+)/#)
+        let codes = Repository.read("Sources/Commands/Failure.swift").text.matches(of: #/case \w+ = (\d+)/#)
         #expect(codes.count > 3)
         let document = Repository.read("docs/operating.md").text
         for code in codes { #expect(document.contains("\n| \(code.output.1) | "), "exit code \(code.output.1)") }
@@ -86,6 +86,23 @@ import Testing
             of: #/\| `([a-z_.]+)` \| ([^|]+) \| `([^`]*)` \| ([^|]+) \| ([^|]+) \|/#
         ).map { row in [row.output.1, row.output.3, row.output.5].map { $0.trimmingCharacters(in: .whitespaces) } }
         #expect(rows == ConfigurationKey.all.map { [$0.name, $0.fallback, $0.meaning] })
+    }
+
+    /// Whoever reads the property learns what stands in the file.
+    @Test func everySettingIsDocumentedWhereItIsHeld() throws {
+        let comments = Repository.read("Sources/Daemon/Configuration.swift").lines.map {
+            $0.trimmingPrefix { $0 == " " }
+        }
+        .filter { $0.hasPrefix("///") }.map { $0.dropFirst(4) }
+        let text = comments.joined(separator: " ")
+        for key in ConfigurationKey.all where !key.name.contains(#/^listen\.[a-z]+\.(host|port)$/#) {
+            let start = try #require(text.firstRange(of: "`\(key.name)`: "), "\(key.name) has no property").upperBound
+            let end = text[start...].firstRange(of: "Default: ")
+            let stated = try #require(end, "\(key.name): no default").upperBound
+            #expect(text[stated...].hasPrefix("`\(key.fallback)`"), "\(key.name): the default is \(key.fallback)")
+            let example = text[stated...].prefix(120).firstRange(of: "Example: `")
+            #expect(example != nil, "\(key.name): no example")
+        }
     }
 
     private func decode<Content: Decodable>(_ type: Content.Type, _ path: String) throws -> Content {

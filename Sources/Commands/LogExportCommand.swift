@@ -1,0 +1,88 @@
+// tidings log export: all events of the log on standard output.
+
+import ArgumentParser
+import Events
+import Log
+import Presentation
+import Synchronization
+
+/// The forms of an export.
+enum ExportFormat: String, ExpressibleByArgument, CaseIterable { case ndjson, csv }
+
+/// Writes events to standard output.
+struct LogExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Write all events of the log to standard output.",
+        discussion: """
+            Examples: tidings log export --format ndjson >events.ndjson
+                      tidings log export --format csv --from 1000 --limit 500
+
+            What is damaged is left out and named on standard error; the exit code is then 65.
+            """)
+
+    @Option(help: "ndjson (one JSON object a line) or csv.")
+    var format: ExportFormat = .ndjson
+
+    @Option(help: "The offset of the first event.")
+    var from: UInt64?
+
+    @Option(help: "How many events at most.")
+    var limit: UInt64?
+
+    @OptionGroup var data: DataOptions
+
+    func run() async throws {
+        let log = try openLog(try await data.directory(), proving: true)
+        let next = Mutex(Offset.zero)
+        let isWhole: Bool
+        do {
+            isWhole = try await showingProgress(
+                ProgressText("export", .events),
+                stands: { done, _ in
+                    "export stopped after \(grouped(done)) events; go on with --from \(next.withLock { $0.rawValue })"
+                },
+                { progress in try await export(log, wrote: { offset in next.withLock { $0 = offset } }, progress) })
+        } catch let error as LogError {
+            throw Failure(error)
+        }
+        guard isWhole else { throw ExitCode(FailureCode.data.rawValue) }
+    }
+
+    /// - Parameter wrote: called with the offset behind what has been written.
+    /// - Returns: whether nothing was left out.
+    private func export(
+        _ log: some EventLog, wrote: (Offset) -> Void, _ progress: (_ done: UInt64, _ total: UInt64) -> Void
+    ) async throws(LogError) -> Bool {
+        let first = if let from { Offset(rawValue: from) } else { await log.start }
+        let head = await log.head
+        let total = min(limit ?? .max, head.rawValue - min(first.rawValue, head.rawValue))
+        wrote(first)
+        var done: UInt64 = 0
+        var writer = EventWriter(format: format == .csv ? .csv : .json, vocabulary: try await log.vocabulary())
+        printOut(writer.header)
+        let lines = DamageLines()
+        for damage in log.openingDamages { lines.note(damage) }
+        var follower = PassingFollower(
+            Follower(log, from: first, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
+        var left = limit ?? .max
+        while left > 0 {
+            let blocks = try await follower.nextAvailable(limit: 8)
+            if blocks.isEmpty { break }
+            var written = follower.position
+            for block in blocks {
+                for (index, event) in block.batch.events.enumerated() where left > 0 {
+                    writer.append(event, in: block.batch, at: block.firstOffset + index)
+                    written = block.firstOffset + index + 1
+                    left -= 1
+                    done += 1
+                }
+            }
+            writer.flush { printOut(bytes: $0) }
+            wrote(written)
+            progress(done, total)
+        }
+        lines.finish()
+        return lines.isEmpty
+    }
+}

@@ -1,0 +1,36 @@
+// The flags that several commands share.
+
+import ArgumentParser
+import Daemon
+import Foundation
+import Presentation
+
+/// Where the data is, and the configuration that says so.
+struct DataOptions: ParsableArguments {
+    @Option(
+        name: [.short, .customLong("config")], help: "The configuration file (default: tidings.yaml if it exists).")
+    var config: String?
+
+    @Option(name: .customLong("data"), help: "The data folder; overrides data_dir.")
+    var data: String?
+
+    /// The data folder that the flags, the environment and the file agree on.
+    func directory() async throws -> String {
+        let configuration = try await load()
+        for warning in configuration.warnings { printError("tidings: \(warning)") }
+        return configuration.dataDirectory
+    }
+
+    func load(_ flags: [String: String] = [:]) async throws -> DaemonConfiguration {
+        var flags = flags
+        flags["data_dir"] = data
+        do {
+            return try await DaemonConfiguration.load(
+                file: config ?? ProcessInfo.processInfo.environment["TIDINGS_CONFIG"], flags: flags)
+        } catch let error as ConfigurationError {
+            throw Failure(error)
+        }
+    }
+}
+
+extension OutputFormat: ExpressibleByArgument {}

@@ -1,0 +1,78 @@
+// tidings serve: the daemon.
+
+package import ArgumentParser
+import Daemon
+import Log
+import Logging
+import Projection
+import Transport
+
+package struct ServeCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the daemon: receive, store, acknowledge, summarise.",
+        discussion: """
+            Example: tidings serve --data ./tidings-data
+                     tidings serve --config tidings.yaml --tcp-port 0
+
+            Listens on loopback unless the configuration says otherwise. Stops on SIGTERM or SIGINT: what was read is \
+            stored, acknowledged and summarised first. The log goes to standard error.
+            """)
+
+    @OptionGroup var data: DataOptions
+
+    @Option(help: "The address to listen on, for TCP and UDP.")
+    var host: String?
+
+    @Option(help: "The TCP port; 0 = any free one, off = none.")
+    var tcpPort: String?
+
+    @Option(help: "The UDP port; 0 = any free one, off = none.")
+    var udpPort: String?
+
+    @Option(help: "debug, info, notice, warning or error.")
+    var logLevel: String?
+
+    @Option(help: "auto, logfmt or json.")
+    var logFormat: String?
+
+    package init() {}
+
+    /// The options as keys of the configuration.
+    package var flags: [String: String] {
+        var flags: [String: String] = [:]
+        flags["listen.tcp.host"] = host
+        flags["listen.udp.host"] = host
+        flags["listen.tcp.port"] = tcpPort
+        flags["listen.udp.port"] = udpPort
+        flags["logging.level"] = logLevel
+        flags["logging.format"] = logFormat
+        return flags
+    }
+
+    package func run() async throws { try await serve(try await data.load(flags)) }
+}
+
+/// Runs a daemon and turns its failures into this program's.
+func serve(
+    _ configuration: DaemonConfiguration,
+    whenListening: @escaping @Sendable (_ ports: [String: Int]) async -> Void = { _ in }
+) async throws {
+    let format: LineLogHandler.Format =
+        switch configuration.logFormat {
+        case "json": .json
+        case "logfmt": .logfmt
+        default: Terminal.showsProgress ? .logfmt : .json
+        }
+    let handler = LineLogHandler(format: format, level: configuration.logLevel)
+    do {
+        try await Daemon(configuration, logger: Logger(label: "tidings") { _ in handler })
+            .run(whenListening: whenListening)
+    } catch let error as LogError {
+        throw Failure(error)
+    } catch let error as ListenError {
+        throw Failure(error.description, .inputOutput)
+    } catch let error as ProjectionError {
+        throw Failure(error)
+    }
+}

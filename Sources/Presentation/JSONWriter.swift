@@ -1,0 +1,79 @@
+// JSON, written by hand: keys in a fixed order, no dependencies.
+
+import Events
+
+/// A JSON text under construction.
+struct JSONWriter {
+    private(set) var text = ""
+    private var needsComma = false
+
+    private mutating func separate() {
+        if needsComma { text += "," }
+        needsComma = true
+    }
+
+    mutating func object(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) { nest(key, "{", "}", body) }
+    mutating func array(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) { nest(key, "[", "]", body) }
+
+    private mutating func nest(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
+        label(key)
+        text += open
+        needsComma = false
+        body(&self)
+        text += close
+        needsComma = true
+    }
+
+    private mutating func label(_ key: String?) {
+        separate()
+        if let key { text += jsonString(key) + ":" }
+    }
+
+    mutating func add(_ key: String? = nil, _ number: some BinaryInteger) {
+        label(key)
+        text += String(number)
+    }
+
+    mutating func add(_ key: String? = nil, _ flag: Bool) {
+        label(key)
+        text += flag ? "true" : "false"
+    }
+
+    /// JSON has no infinity and no NaN; both become null.
+    mutating func add(_ key: String? = nil, _ number: Double?) {
+        label(key)
+        if let number, number.isFinite { text += "\(number)" } else { text += "null" }
+    }
+
+    mutating func add(_ key: String? = nil, _ string: String?) {
+        label(key)
+        text += string.map(jsonString) ?? "null"
+    }
+
+    mutating func add(_ key: String? = nil, _ time: Timestamp?) { add(key, time.map(rfc3339)) }
+
+    /// Leaves the key out when there is no number.
+    mutating func addIfKnown(_ key: String, _ number: Int?) {
+        if let number { add(key, number) }
+    }
+}
+
+/// A JSON string with its quotes, escaped as little as RFC 8259 and a safe terminal allow.
+package func jsonString(_ string: String) -> String {
+    var text = "\""
+    for scalar in string.unicodeScalars {
+        switch scalar {
+        case "\"": text += "\\\""
+        case "\\": text += "\\\\"
+        case "\n": text += "\\n"
+        case "\r": text += "\\r"
+        case "\t": text += "\\t"
+        case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}", "\u{200e}"..."\u{200f}", "\u{2028}"..."\u{202e}",
+            "\u{2066}"..."\u{2069}":
+            let digits = String(scalar.value, radix: 16)
+            text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        default: text.unicodeScalars.append(scalar)
+        }
+    }
+    return text + "\""
+}

@@ -1,0 +1,217 @@
+// What a sender of datagrams and its socket share: which are in flight, which are due again, and who waits.
+
+import Events
+package import NIOCore
+import Wire
+
+/// Shared by one sending task and the event loop of its socket.
+package final class DatagramSendWindow: Sendable {
+    private struct State {
+        /// By the counter in the datagram's header.
+        var inFlight: [UInt32: InFlightDatagram] = [:]
+        /// How many of them are stored, and only wait for their own acks.
+        var stored = 0
+        /// The counters of a device's datagrams.
+        var devices: [UInt32: [UInt32]] = [:]
+        /// Devices of which a datagram was given up: from then on they say what their oldest event is.
+        var devicesWithLoss: Set<UInt32> = []
+        var totals = SendTotals()
+        /// When the daemon last answered anything.
+        var lastAnswer = NIODeadline.distantPast
+        /// Verdicts that are still to be told, once the lock is let go.
+        var unreported: [SendVerdict] = []
+    }
+
+    private let state = WaitableState(State())
+    private let options: DatagramOptions
+    private let verdicts: VerdictQueue
+
+    package init(options: DatagramOptions, verdicts: VerdictQueue = VerdictQueue()) {
+        self.options = options
+        self.verdicts = verdicts
+    }
+
+    package var totals: SendTotals { state.withLock { $0.totals } }
+
+    /// A datagram is on its way.
+    package func track(_ datagram: InFlightDatagram, counter: UInt32) {
+        state.withLock { state in
+            state.inFlight[counter] = datagram
+            state.devices[datagram.device, default: []].append(counter)
+            state.totals.sent += UInt64(datagram.events)
+        }
+    }
+
+    /// The lowest number that `device` still holds when it is about to send `seq`; 0 when it need not say.
+    func oldest(of device: UInt32, sending seq: UInt64) -> UInt64 {
+        state.withLock { state in
+            guard state.devicesWithLoss.contains(device) else { return 0 }
+            return min(seq, lowest(of: device, in: state) ?? seq)
+        }
+    }
+
+    /// Waits until there is room for a datagram of `device` that ends with `lastSeq`; nil = until nothing is in flight.
+    func wait(for device: UInt32?, lastSeq: UInt64 = 0) async {
+        await state.wait { hasRoom(for: device, lastSeq: lastSeq, in: $0) }
+    }
+
+    /// Waits until every datagram of a device that is in flight is stored.
+    func waitUntilStored(_ device: UInt32) async { await state.wait { lowest(of: device, in: $0) == nil } }
+
+    func hasRoom(for device: UInt32, lastSeq: UInt64) -> Bool {
+        state.withLock { hasRoom(for: device, lastSeq: lastSeq, in: $0) }
+    }
+
+    /// Gives everything up that has no verdict.
+    func abandon() {
+        update { state in
+            for (counter, datagram) in state.inFlight {
+                _ = complete(counter, &state)
+                if !datagram.isStored { state.totals.lost += UInt64(datagram.events) }
+            }
+        }
+    }
+
+    /// Takes a datagram from the daemon.
+    package func take(_ bytes: Span<UInt8>, now: NIODeadline = .now()) {
+        do throws(Refusal) {
+            let header = try DatagramHeader.read(bytes)
+            let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
+            switch header.type {
+            case .ack: acked(header.counter, try Ack(decoding: body), now)
+            case .error: refused(header.counter, try Reject(decoding: body), now)
+            default: break
+            }
+        } catch {
+            // Not from our daemon, or damaged: as good as not received.
+        }
+    }
+
+    /// An ack that answers the datagram `counter`: it is stored, and so is what the ack says of its device.
+    private func acked(_ counter: UInt32, _ ack: Ack, _ now: NIODeadline) {
+        update { state in
+            state.lastAnswer = now
+            guard let datagram = complete(counter, &state) else { return }
+            for reject in ack.rejects {
+                state.unreported.append(datagram.verdict(reject, now: verdicts.now))
+            }
+            if !datagram.isStored { state.totals.acked += UInt64(datagram.events) }
+            state.totals.count(ack, room: state.totals.acked)
+            guard ack.durable > 0 else { return }
+            for other in state.devices[datagram.device] ?? [] {
+                guard let one = state.inFlight[other], one.epoch == datagram.epoch, !one.isStored, isStored(one, ack)
+                else { continue }
+                state.inFlight[other]?.isStored = true
+                state.stored += 1
+                state.totals.acked += UInt64(one.events)
+            }
+        }
+    }
+
+    /// The daemon refuses a datagram; it is sent again only if it may be. One that asks for patience is there: its
+    /// datagram's tries are counted anew.
+    private func refused(_ counter: UInt32, _ reject: Reject, _ now: NIODeadline) {
+        update { state in
+            state.lastAnswer = now
+            // What is stored cannot be refused: it came twice.
+            guard let datagram = state.inFlight[counter], !datagram.isStored else { return }
+            if reject.refusal?.isRetryable == true {
+                state.inFlight[counter]?.tries = 0
+                state.inFlight[counter]?.due = now + .milliseconds(100)
+                return
+            }
+            _ = complete(counter, &state)
+            state.totals.rejected += UInt64(datagram.events)
+            state.devicesWithLoss.insert(datagram.device)
+            // Which of its events is to blame the daemon does not say, and none of them is stored.
+            if datagram.traced.isEmpty { state.unreported.append(SendVerdict(reject, of: nil, nil, now: nil)) }
+            for one in datagram.traced {
+                state.unreported.append(SendVerdict(reject, of: one.event, one.origin, now: nil))
+            }
+        }
+    }
+
+    /// What is due to be sent again now; what has been tried too often is given up.
+    package func due(_ now: NIODeadline) -> [ByteBuffer] {
+        update { state in
+            var buffers: [ByteBuffer] = []
+            for (counter, datagram) in state.inFlight where datagram.due <= now {
+                if datagram.isStored {
+                    // Its own ack is lost.
+                    _ = complete(counter, &state)
+                    continue
+                }
+                guard !isExhausted(datagram, state.lastAnswer) else {
+                    _ = complete(counter, &state)
+                    state.totals.lost += UInt64(datagram.events)
+                    state.devicesWithLoss.insert(datagram.device)
+                    continue
+                }
+                let pause = min(datagram.pause * 2, .seconds(5))
+                state.inFlight[counter]?.tries += 1
+                state.inFlight[counter]?.pause = pause
+                state.inFlight[counter]?.due = now + pause
+                state.totals.retried += UInt64(datagram.events)
+                buffers.append(datagram.bytes)
+            }
+            return buffers
+        }
+    }
+
+    /// Whether to give a datagram up: the daemon has been silent since its last try, or answers others but never this.
+    ///
+    /// While a daemon answers, what the network lost is worth more tries: one way in ten lost, eight tries are all in
+    /// vain for one datagram in a few million, and the sender would say that events are lost.
+    private func isExhausted(_ datagram: InFlightDatagram, _ lastAnswer: NIODeadline) -> Bool {
+        guard datagram.tries >= options.maxTries else { return false }
+        return lastAnswer < datagram.due - datagram.pause || datagram.tries >= 4 * options.maxTries
+    }
+
+    private func hasRoom(for device: UInt32?, lastSeq: UInt64, in state: State) -> Bool {
+        guard let device else { return state.inFlight.isEmpty }
+        guard state.inFlight.count - state.stored < options.window else { return false }
+        guard let lowest = lowest(of: device, in: state) else { return true }
+        return lastSeq < lowest || lastSeq - lowest < UInt64(options.deviceWindow)
+    }
+
+    private func lowest(of device: UInt32, in state: State) -> UInt64? {
+        state.devices[device]?.compactMap { counter in
+            state.inFlight[counter].flatMap { $0.isStored ? nil : $0.seqs.lowerBound }
+        }.min()
+    }
+
+    private func isStored(_ datagram: InFlightDatagram, _ ack: Ack) -> Bool {
+        if datagram.seqs.upperBound <= ack.durable { return true }
+        var last = ack.durable
+        for range in ack.ranges {
+            // Numbers end at 2^64 - 1; a daemon that says more is not believed.
+            let (first, isFirstBeyond) = last.addingReportingOverflow(UInt64(range.missing) + 1)
+            let (end, isEndBeyond) = first.addingReportingOverflow(UInt64(range.present))
+            if isFirstBeyond || isEndBeyond { return false }
+            if datagram.seqs.lowerBound >= first, datagram.seqs.upperBound < end { return true }
+            last = end - 1
+        }
+        return false
+    }
+
+    /// A datagram that is in flight no longer; nil when it was not.
+    private func complete(_ counter: UInt32, _ state: inout State) -> InFlightDatagram? {
+        guard let datagram = state.inFlight.removeValue(forKey: counter) else { return nil }
+        if datagram.isStored { state.stored -= 1 }
+        state.devices[datagram.device]?.removeAll { $0 == counter }
+        if state.devices[datagram.device]?.isEmpty == true { state.devices[datagram.device] = nil }
+        return datagram
+    }
+
+    /// Changes the state, hands over the verdicts of that, and wakes whoever waits.
+    private func update<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
+        let (result, unreported) = state.withLock { state in
+            let result = body(&state)
+            defer { state.unreported = [] }
+            return (result, state.unreported)
+        }
+        verdicts.add(unreported)
+        state.wake()
+        return result
+    }
+}

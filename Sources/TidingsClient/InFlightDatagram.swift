@@ -1,0 +1,54 @@
+// A datagram that has been sent and not acknowledged.
+
+import Events
+package import NIOCore
+import Wire
+
+/// What is kept of a datagram until the daemon has dealt with it.
+package struct InFlightDatagram: Sendable {
+    /// By its number in the sender's vocabulary.
+    var device: UInt32
+    var epoch: UInt32
+    /// Its events' numbers among those of their device.
+    var seqs: ClosedRange<UInt64>
+    var events: Int
+    var bytes: ByteBuffer
+    var tries = 1
+    /// When it is sent again.
+    var due: NIODeadline
+    /// Twice as long after every try.
+    var pause: TimeAmount
+    /// Its events, and where each comes from; empty for those that are not told one by one.
+    var traced: [TracedEvent] = []
+    /// Stored, as the ack of another datagram says; its own ack, which says how, is still awaited for a while.
+    var isStored = false
+
+    /// - Parameters:
+    ///   - sent: when it has been sent for the first time.
+    ///   - pause: after which it is sent again.
+    package init(
+        device: UInt32, epoch: UInt32, seqs: ClosedRange<UInt64>, events: Int, bytes: ByteBuffer, sent: NIODeadline,
+        pause: TimeAmount
+    ) {
+        self.device = device
+        self.epoch = epoch
+        self.seqs = seqs
+        self.events = events
+        self.bytes = bytes
+        self.due = sent + pause
+        self.pause = pause
+    }
+
+    /// What an answer says of the event that it names.
+    func verdict(_ reject: Reject, now: Timestamp?) -> SendVerdict {
+        let seqs = [reject.seq, reject.number]
+        let one = traced.first { seqs.contains($0.event.seq) } ?? (traced.count == 1 ? traced[0] : nil)
+        return SendVerdict(reject, of: one?.event, one?.origin, now: now)
+    }
+}
+
+/// An event, and where it comes from.
+struct TracedEvent: Sendable {
+    var event: Event
+    var origin: EventOrigin
+}

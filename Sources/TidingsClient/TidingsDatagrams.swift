@@ -1,0 +1,95 @@
+// Datagrams to a daemon, for a device or gateway in Swift.
+
+import Events
+
+/// Datagrams to a daemon, each acknowledged, sent again, or in the end counted as lost.
+///
+/// For devices that send little and can do without a connection. What one datagram of 1,200 bytes cannot hold has to go
+/// over a `TidingsConnection`.
+///
+/// ```swift
+/// let datagrams = TidingsDatagrams(host: "127.0.0.1", port: 7411)
+/// try await datagrams.send([TidingsEvent(product: "kettle", device: "k-1", kind: .featureUsed, aspect: "boil")])
+/// await datagrams.flush()
+/// let lost = await datagrams.totals.lost
+/// ```
+///
+/// **Isolation.** An actor: call it from any task; calls are carried out one after the other.
+///
+/// **Failure.** Only `send` throws, `SendError`, when an event cannot be sent or no socket can be opened; that a daemon
+/// answers shows by `totals` alone. Events that were lost can be handed over again: with an `epoch` and `seq` of their
+/// own they are counted once.
+///
+/// **Lifetime.** The socket is opened by the first `send`, and stays open until `close`. What has no verdict then is
+/// neither sent again nor counted as lost: flush first.
+public actor TidingsDatagrams {
+    /// How many verdicts are kept until they are taken; beyond it the oldest are dropped.
+    public static let verdictLimit = VerdictQueue.limit
+
+    private let host: String
+    private let port: Int
+    private let options: DatagramOptions
+    private var sender: DatagramSender?
+    private let verdicts = VerdictQueue()
+    /// Events handed over so far.
+    private var count: UInt64 = 0
+    private let lock = FIFOLock()
+    private var vocabulary = Vocabulary()
+
+    /// A socket that is opened when it is first needed.
+    ///
+    /// - Parameters:
+    ///   - host: a name or an address of either family, without brackets.
+    ///   - port: the daemon's `listen.udp.port`.
+    ///   - firstPauseMilliseconds: when a datagram is sent again if no ack came; doubled each time.
+    ///   - tries: after so many without any answer from the daemon its events are counted as lost; four times as many
+    ///     while it answers others.
+    public init(host: String, port: Int, firstPauseMilliseconds: Int64 = 2_000, tries: Int = 8) {
+        self.host = host
+        self.port = port
+        var options = DatagramOptions()
+        options.firstPauseMilliseconds = firstPauseMilliseconds
+        options.maxTries = tries
+        self.options = options
+    }
+
+    /// What became of the events so far. After a `flush`, `sent == acked + rejected + lost`.
+    public var totals: SendTotals { sender?.totals ?? SendTotals() }
+
+    /// What the daemon has said of single events since the last call, oldest first; see `TidingsConnection`.
+    public func takeVerdicts() -> [SendVerdict] { verdicts.take() }
+
+    /// How many verdicts were dropped because nobody took them.
+    public var droppedVerdicts: UInt64 { verdicts.dropped }
+
+    /// Sends events, each device's in datagrams of its own; suspends while too many are unacknowledged.
+    ///
+    /// - Throws: `SendError` when one of the events cannot be sent, or does not fit into a datagram, and then none of
+    ///   them is: mend it, or send it over a connection. Or when no socket can be opened towards the daemon.
+    public func send(_ events: [TidingsEvent]) async throws {
+        await lock.lock()
+        defer { lock.unlock() }
+        guard let batch = try batches(events, &vocabulary, size: .max).first else { return }
+        if sender == nil {
+            sender = try await DatagramSender(host: host, port: port, options: options, verdicts: verdicts)
+        }
+        let first = count + 1
+        try await sender?.send(
+            batch, vocabulary, origins: events.indices.map { EventOrigin(number: first + UInt64($0)) })
+        count += UInt64(events.count)
+    }
+
+    /// Waits until every event has been acknowledged, refused or given up.
+    public func flush() async {
+        await lock.lock()
+        defer { lock.unlock() }
+        await sender?.flush()
+    }
+
+    /// Closes the socket. What has no verdict may be lost: flush first.
+    public func close() async {
+        await lock.lock()
+        defer { lock.unlock() }
+        await sender?.close()
+    }
+}
