@@ -119,7 +119,7 @@ package enum Backup {
             if isPlain {
                 try Files.copy(path, to: draft) { tally.add($0) }
             } else {
-                // At once: in pieces it would begin anew whenever the daemon writes.
+                // All at once: a copy in steps would begin anew whenever the daemon writes.
                 try copyPages(path, to: draft)
                 tally.add(Files.size(draft))
             }

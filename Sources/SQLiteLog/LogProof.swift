@@ -1,4 +1,4 @@
-// What the chain proves of a log apart from its events: how segments continue each other, and what words mean.
+// What the chain proves of a log apart from its events: how segments continue each other, and what symbols mean.
 
 import Events
 import GRDB
@@ -6,10 +6,10 @@ import Log
 
 /// The result of one pass over the segments, before their events are read.
 ///
-/// It reads the blocks with which words were recorded (few: a segment's first ones, mostly) and the ends of the
+/// It reads the blocks with which symbols were recorded (few: a segment's first ones, mostly) and the ends of the
 /// segments. A plain value.
 struct LogProof {
-    /// The words that the chain proves in any segment, and those that nothing contradicts, by `key`.
+    /// The symbols that the chain proves in any segment, and those that nothing contradicts, by `key`.
     private(set) var known: [UInt64: Symbol] = [:]
     /// By segment: the chains of which its first block may continue one.
     private(set) var starts: [Offset: [Chain]] = [:]
@@ -39,18 +39,18 @@ struct LogProof {
         resolve(doubted)
     }
 
-    /// The words in the order of kind and number.
-    var words: [Symbol] { known.sorted { $0.key < $1.key }.map(\.value) }
+    /// The symbols in the order of kind and number.
+    var symbols: [Symbol] { known.sorted { $0.key < $1.key }.map(\.value) }
 
-    /// A number of a word, whatever its kind.
+    /// A number of a symbol, whatever its kind.
     static func key(_ kind: SymbolKind, _ id: SymbolID) -> UInt64 { UInt64(kind.rawValue) << 32 | UInt64(id.rawValue) }
 
-    /// Words that their block does not prove.
+    /// Symbols that their block does not prove.
     private struct Doubt {
         var segment: Offset
         var block: Offset
-        var words: [Symbol]
-        /// The block is there and whole, so that it is the words, or the row, that changed.
+        var symbols: [Symbol]
+        /// The block is there and whole, so that it is the symbols, or the row, that changed.
         var isContradicted: Bool
     }
 
@@ -92,11 +92,11 @@ struct LogProof {
         return previous.chains.contains { $0.skipping(previous.end..<header.firstOffset) == header.previousChain }
     }
 
-    // MARK: Words
+    // MARK: Symbols
 
     private mutating func take(_ reader: SegmentReader, _ doubted: inout [Doubt]) {
         let first = reader.first
-        let recorded = reader.recordedWords()
+        let recorded = reader.recordedSymbols()
         if let fault = recorded.fault { note(first, first..<first, "words cannot be read: \(fault)") }
         let start = starts[first] ?? []
         if recorded.isIndexWrong { note(first, first..<first, "the index of its words does not say what they say") }
@@ -113,36 +113,36 @@ struct LogProof {
             } else {
                 doubted.append(
                     Doubt(
-                        segment: first, block: offset, words: recorded.words(at: offset).map(\.symbol),
+                        segment: first, block: offset, symbols: recorded.symbols(at: offset).map(\.symbol),
                         isContradicted: !before.isEmpty && row?.isWhole == true))
             }
         }
         previous = reader.end(start: start, recorded)
     }
 
-    /// Words of a block that is lost are kept, for nothing speaks against them; those that contradict a whole block are
+    /// Symbols of a block that is lost are kept, for nothing contradicts them; those that contradict a whole block are
     /// not, unless another segment proves them.
     private mutating func resolve(_ doubted: [Doubt]) {
         for doubt in doubted {
-            let words = doubt.words.filter { known[Self.key($0.kind, $0.id)] == nil }
+            let symbols = doubt.symbols.filter { known[Self.key($0.kind, $0.id)] == nil }
             if doubt.isContradicted {
-                let lost = words.isEmpty ? "other segments have them" : "\(words.count) are left out"
+                let lost = symbols.isEmpty ? "other segments have them" : "\(symbols.count) are left out"
                 note(
                     doubt.segment, doubt.block..<doubt.block,
                     "the words recorded here, or their block, changed: \(lost)")
                 continue
             }
-            guard !words.isEmpty else { continue }
+            guard !symbols.isEmpty else { continue }
             note(
                 doubt.segment, doubt.block..<doubt.block,
-                "\(words.count) words of a lost block are kept, though nothing proves them")
-            keep(words)
+                "\(symbols.count) words of a lost block are kept, though nothing proves them")
+            keep(symbols)
         }
     }
 
-    private mutating func keep(_ words: [Symbol]) {
-        for word in words where known[Self.key(word.kind, word.id)] == nil {
-            known[Self.key(word.kind, word.id)] = word
+    private mutating func keep(_ symbols: [Symbol]) {
+        for symbol in symbols where known[Self.key(symbol.kind, symbol.id)] == nil {
+            known[Self.key(symbol.kind, symbol.id)] = symbol
         }
     }
 
@@ -164,7 +164,7 @@ struct ChainLink {
 
     /// The chains behind the block that follow from those before it; `isStored` when one of them is the stored one.
     /// Nil when no chain before it is known.
-    func after(_ before: [Chain], _ words: [Symbol]) -> (chains: [Chain], isStored: Bool)? {
+    func after(_ before: [Chain], _ symbols: [Symbol]) -> (chains: [Chain], isStored: Bool)? {
         guard !before.isEmpty else { return nil }
         let stored = Chain(bytes: row.chain)
         var chains: [Chain] = []
@@ -172,7 +172,7 @@ struct ChainLink {
             var block = row.block
             block.stored = body
             for chain in before {
-                let next = chain.adding(block, words: words, at: row.first)
+                let next = chain.adding(block, words: symbols, at: row.first)
                 if next == stored { return ([next], true) }
                 chains.append(next)
             }
@@ -181,8 +181,8 @@ struct ChainLink {
     }
 }
 
-/// The words of one segment, as far as they can be read.
-struct RecordedWords {
+/// The symbols of one segment, as far as they can be read.
+struct SegmentSymbols {
     /// By the block with which they were recorded, as the rows of their table say.
     private var groups: [Offset: [Symbol]] = [:]
     /// What their index says, where that is something else: the chain tells which of the two is right.
@@ -194,11 +194,11 @@ struct RecordedWords {
     init() {}
 
     init(_ db: Database) {
-        let stored = Segment.words(db)
+        let stored = Segment.readableSymbols(db)
         fault = stored.fault
-        for (offset, word) in zip(stored.offsets, stored.words) {
-            groups[offset, default: []].append(word)
-            numbers.insert(LogProof.key(word.kind, word.id))
+        for (offset, symbol) in zip(stored.offsets, stored.symbols) {
+            groups[offset, default: []].append(symbol)
+            numbers.insert(LogProof.key(symbol.kind, symbol.id))
         }
         guard let rows = try? Segment.symbols(db, by: .index) else { return }
         var others: [Offset: [Symbol]] = [:]
@@ -208,28 +208,28 @@ struct RecordedWords {
         }
     }
 
-    /// Where words were recorded, in order.
+    /// Where symbols were recorded, in order.
     var offsets: [Offset] { Set(groups.keys).union(indexed.keys).sorted() }
 
     /// Whether table and index differ though the table can be read.
     var isIndexWrong: Bool { fault == nil && !indexed.isEmpty }
 
-    func words(at offset: Offset) -> [(offset: Offset, symbol: Symbol)] {
+    func symbols(at offset: Offset) -> [(offset: Offset, symbol: Symbol)] {
         (groups[offset] ?? []).map { (offset, $0) }
     }
 
-    /// The words of a block: what the table says first, then what the index says, if that is something else.
+    /// The symbols of a block: what the table says first, then what the index says, if that is something else.
     func readings(at offset: Offset) -> [[Symbol]] {
         [groups[offset] ?? []] + (indexed[offset].map { [$0] } ?? [])
     }
 }
 
 extension SegmentReader {
-    func recordedWords() -> RecordedWords {
+    func recordedSymbols() -> SegmentSymbols {
         do throws(LogError) {
-            return try query { db in RecordedWords(db) }
+            return try query { db in SegmentSymbols(db) }
         } catch {
-            var nothing = RecordedWords()
+            var nothing = SegmentSymbols()
             nothing.fault = error.cause
             return nothing
         }
@@ -247,12 +247,12 @@ extension SegmentReader {
             return false
         }
         let link = ChainLink(row)
-        return recordedWords().readings(at: first).contains { link.after(chains, $0)?.isStored == true }
+        return recordedSymbols().readings(at: first).contains { link.after(chains, $0)?.isStored == true }
     }
 
     /// Where the segment ends, the chains that the last block may have, and whether it is proven; nil when that cannot
     /// be read.
-    func end(start: [Chain], _ recorded: RecordedWords) -> (end: Offset, chains: [Chain], isProven: Bool)? {
+    func end(start: [Chain], _ recorded: SegmentSymbols) -> (end: Offset, chains: [Chain], isProven: Bool)? {
         guard let row = lastRow() else { return lastReadable().map { ($0.head, [$0.chain], false) } }
         let (link, before) = (ChainLink(row), chains(before: row.first, start: start))
         let found = recorded.readings(at: row.first).compactMap { link.after(before, $0) }

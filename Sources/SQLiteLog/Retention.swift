@@ -71,7 +71,7 @@ extension SegmentWriter {
         // A segment ends where the next one begins.
         let going = zip(segments, segments.dropFirst()).prefix { $0.1 <= end }.map(\.0)
         guard !going.isEmpty else { return dropped }
-        carried = wordsOnly(in: going)
+        carried = symbolsOnly(in: going)
         guard carried.isEmpty else { return dropped }
         for first in going {
             let path = folder + "/" + Segment.file(first)
@@ -91,16 +91,18 @@ extension SegmentWriter {
         return dropped
     }
 
-    /// Words of some segments that no other segment has.
-    private func wordsOnly(in going: [Offset]) -> [Symbol] {
+    /// Symbols of some segments that no other segment has.
+    private func symbolsOnly(in going: [Offset]) -> [Symbol] {
         var kept = RecordedSymbols()
         for first in segments where !going.contains(first) {
-            for word in Self.words(folder, first).words { kept.insert(word.kind, word.id) }
+            for symbol in Self.readableSymbols(folder, first).symbols { kept.insert(symbol.kind, symbol.id) }
         }
-        var words: [Symbol] = []
+        var symbols: [Symbol] = []
         for first in going {
-            for word in Self.words(folder, first).words where kept.insert(word.kind, word.id) { words.append(word) }
+            for symbol in Self.readableSymbols(folder, first).symbols where kept.insert(symbol.kind, symbol.id) {
+                symbols.append(symbol)
+            }
         }
-        return words
+        return symbols
     }
 }

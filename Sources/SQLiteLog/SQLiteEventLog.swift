@@ -49,7 +49,7 @@ package final class SQLiteEventLog: EventLog {
     ///
     /// Blocks while it reads the state at the head: about 0.1 us an event since the last keyframe.
     /// - Parameter proving: for a log opened for reading only: serve only what the chain proves. That reads the blocks
-    ///   with which words were recorded twice.
+    ///   with which symbols were recorded twice.
     /// - Throws: `LogError.locked` when another process writes it, `.version` when it is no log of this release.
     package init(
         directory: String, readOnly: Bool, proving: Bool = false, limits: SegmentLimits = SegmentLimits()
@@ -127,14 +127,14 @@ package final class SQLiteEventLog: EventLog {
         try await run(on: readerQueue) { () throws(LogError) in
             try self.expectOpen()
             var vocabulary = Vocabulary()
-            if let words = self.writer.withLock({ $0?.vocabulary }) {
-                vocabulary = words
+            if let known = self.writer.withLock({ $0?.vocabulary }) {
+                vocabulary = known
             } else if let proof = self.proof {
-                vocabulary.define(words: proof.words)
+                vocabulary.define(words: proof.symbols)
             } else {
                 try self.refresh()
                 for first in self.visible.withLock({ $0.segments }) {
-                    vocabulary.define(words: SegmentWriter.words(self.folder, first).words)
+                    vocabulary.define(words: SegmentWriter.readableSymbols(self.folder, first).symbols)
                 }
             }
             vocabulary.define(try self.identity.names())

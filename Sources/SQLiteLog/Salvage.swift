@@ -50,8 +50,8 @@ extension Backup {
         _ log: SQLiteEventLog, into writer: inout SegmentWriter, _ report: @escaping @Sendable (Damage) -> Void,
         _ progress: @Sendable (CopyProgress) -> Void
     ) async throws(LogError) -> SalvageReport {
-        var words = Definitions()
-        words.symbols = log.proof?.words ?? []
+        var definitions = Definitions()
+        definitions.symbols = log.proof?.symbols ?? []
         let (start, end, segments) = (await log.start, await log.head, log.segments)
         var follower = PassingFollower(
             Follower(log, from: start, wakeup: .poll(every: .seconds(1))),
@@ -69,9 +69,9 @@ extension Backup {
             if blocks.isEmpty { break }
             for block in blocks {
                 try writer.skip(to: block.firstOffset)
-                writer.reserveWords(of: block.batch)
-                _ = try writer.append(block.batch, words) { _ in }
-                words = Definitions()
+                writer.reserveSymbols(of: block.batch)
+                _ = try writer.append(block.batch, definitions) { _ in }
+                definitions = Definitions()
                 done.events += UInt64(block.count)
                 arrival = block.batch.events.last?.arrival ?? arrival
             }
@@ -108,8 +108,8 @@ extension SegmentWriter {
         try identity.bind(to: logID, isNew: true)
     }
 
-    /// Events may use words whose text was lost; their numbers stay what they were.
-    mutating func reserveWords(of batch: EventBatch) {
+    /// Events may use symbols whose text was lost; their numbers stay what they were.
+    mutating func reserveSymbols(of batch: EventBatch) {
         for event in batch.events {
             vocabulary.reserve(.product, upTo: event.product.rawValue)
             vocabulary.reserve(.aspect, upTo: event.aspect.rawValue)

@@ -11,7 +11,7 @@ enum Segment {
     static let suffix = ".tidings"
     /// "TIDL".
     static let applicationID = 0x5449_444c
-    /// 2: the chain covers the words too.
+    /// 2: the chain covers the symbols too.
     static let format = 2
     static let codecZlib = 1
 
@@ -158,8 +158,8 @@ enum Segment {
         return (first + Int(count), chain)
     }
 
-    /// How words are looked up: two ways to the same rows, of which damage mostly touches one.
-    enum WordLookup {
+    /// How symbols are looked up: two ways to the same rows, of which damage mostly touches one.
+    enum SymbolLookup {
         /// Through the index by offset: quick for a few blocks.
         case index
         /// Row by row: what an index says is not believed.
@@ -168,9 +168,9 @@ enum Segment {
         fileprivate var clause: String { self == .table ? "NOT INDEXED" : "" }
     }
 
-    /// Words recorded for blocks in a range of offsets, in the order in which they were recorded.
+    /// Symbols recorded for blocks in a range of offsets, in the order in which they were recorded.
     static func symbols(
-        _ db: Database, from: Offset = .zero, to: Offset = Offset(rawValue: .max), by lookup: WordLookup
+        _ db: Database, from: Offset = .zero, to: Offset = Offset(rawValue: .max), by lookup: SymbolLookup
     ) throws -> [(offset: Offset, symbol: Symbol)] {
         let rows = try Row.fetchCursor(
             db,
@@ -194,12 +194,12 @@ enum Segment {
         return Symbol(kind: kind, id: SymbolID(rawValue: id), text: row.optionalBytes(3))
     }
 
-    /// All words of a segment, row by row, so that a damaged page costs only the words on it.
-    static func words(_ db: Database) -> StoredWords {
-        var stored = StoredWords()
+    /// All symbols of a segment, row by row, so that a damaged page costs only the symbols on it.
+    static func readableSymbols(_ db: Database) -> StoredSymbols {
+        var stored = StoredSymbols()
         do {
             let rows = try symbols(db, by: .table)
-            (stored.words, stored.offsets) = (rows.map(\.symbol), rows.map(\.offset))
+            (stored.symbols, stored.offsets) = (rows.map(\.symbol), rows.map(\.offset))
             return stored
         } catch {
             stored.fault = (error as? DatabaseError)?.message ?? "a row is damaged"
@@ -216,7 +216,7 @@ enum Segment {
                     db, sql: "SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol WHERE kind = ? AND id = ?",
                     arguments: [Int64(kind.rawValue), Int64(id)])
                 if let row, let symbol = try? symbol(row), let offset = try? row.offset(0) {
-                    stored.words.append(symbol)
+                    stored.symbols.append(symbol)
                     stored.offsets.append(offset)
                 }
             }

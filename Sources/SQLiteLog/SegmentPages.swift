@@ -118,7 +118,7 @@ struct SegmentPages: Sendable {
         return lost
     }
 
-    /// The shortest record that matters is that of a word: a header of five bytes, and a letter at least.
+    /// The shortest record that matters is that of a symbol: a header of five bytes, and a letter at least.
     private static let leastRecord = 7
 
     /// Whether a record's header may begin here: its own length, then a type for each of four to eleven columns.

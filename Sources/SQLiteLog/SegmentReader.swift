@@ -123,8 +123,8 @@ struct SegmentReader {
         if let fault = stored.fault { return fault }
         if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &ignored) { return fault }
         guard proof != nil else { return nil }
-        let words = (try? words(recordedWith: [stored])) ?? []
-        let fault = check(stored, words.map(\.symbol), ignored).fault
+        let symbols = (try? self.symbols(recordedWith: [stored])) ?? []
+        let fault = check(stored, symbols.map(\.symbol), ignored).fault
         if fault != nil { decoder.loseTrack() }
         return fault
     }
@@ -154,7 +154,7 @@ struct SegmentReader {
         let symbols: [(offset: Offset, symbol: Symbol)]
         do {
             stored = try fetch(from: next, limit: limit, before: end)
-            symbols = try words(recordedWith: stored)
+            symbols = try self.symbols(recordedWith: stored)
         } catch .corrupt(_, _, let cause) {
             if limit > 1 { return try read(limit: 1, end: end) }
             throw skip(to: readable(after: next, before: end), cause)
@@ -162,19 +162,19 @@ struct SegmentReader {
         if stored.isEmpty, next < end {
             throw skip(to: end, "blocks are missing")
         }
-        var symbol = 0
+        var index = 0
         var blocks: [Block] = []
         for stored in stored {
             if stored.first > next {
                 if !blocks.isEmpty { break }
                 throw skip(to: stored.first, "blocks are missing")
             }
-            var words: [Symbol] = []
-            while symbol < symbols.count, symbols[symbol].offset <= stored.first {
-                if symbols[symbol].offset == stored.first || proof == nil { words.append(symbols[symbol].symbol) }
-                symbol += 1
+            var own: [Symbol] = []
+            while index < symbols.count, symbols[index].offset <= stored.first {
+                if symbols[index].offset == stored.first || proof == nil { own.append(symbols[index].symbol) }
+                index += 1
             }
-            if let fault = step(stored, words, into: &blocks) {
+            if let fault = step(stored, own, into: &blocks) {
                 if !blocks.isEmpty { break }
                 // The row's count may be what is damaged: the next row says where this one ends.
                 throw skip(to: readable(after: stored.first, before: end), fault)
@@ -183,11 +183,11 @@ struct SegmentReader {
         return blocks
     }
 
-    /// The words recorded with some blocks. A block whose words cannot be read is served without them: they may be
+    /// The symbols recorded with some blocks. A block whose symbols cannot be read is served without them: they may be
     /// known from elsewhere.
-    private func words(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
+    private func symbols(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
         guard let first = blocks.first, let last = blocks.last else { return [] }
-        if let proof { return blocks.flatMap { proof.recorded.words(at: $0.first) } }
+        if let proof { return blocks.flatMap { proof.recorded.symbols(at: $0.first) } }
         do {
             return try query { db in
                 try Segment.symbols(db, from: first.first, to: max(last.end, last.first + 1), by: .index)
@@ -237,7 +237,7 @@ struct SegmentReader {
     }
 
     /// Decodes one block behind the others; returns what is wrong with it, if anything is.
-    private mutating func step(_ stored: StoredBlock, _ words: [Symbol], into blocks: inout [Block]) -> String? {
+    private mutating func step(_ stored: StoredBlock, _ symbols: [Symbol], into blocks: inout [Block]) -> String? {
         if let fault = stored.fault { return fault }
         if !decoder.isCertain {
             let keyframe = try? query { db in try Segment.keyframe(db, atOrBefore: stored.first, devices) }
@@ -245,14 +245,14 @@ struct SegmentReader {
         }
         var batch = EventBatch(capacity: stored.block.count)
         if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &batch) { return fault }
-        let checked = check(stored, words, batch)
+        let checked = check(stored, symbols, batch)
         if let fault = checked.fault {
             // The decoder is behind the block, though nothing was served: it must not go through it once more.
             decoder.loseTrack()
             return fault
         }
         var definitions = Definitions()
-        definitions.symbols = checked.words
+        definitions.symbols = checked.symbols
         blocks.append(
             Block(
                 firstOffset: stored.first, batch: batch, definitions: definitions,

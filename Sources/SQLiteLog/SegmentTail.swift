@@ -28,13 +28,13 @@ extension SegmentReader {
         var chain = next == first ? header.previousChain : try chain(at: next)
         let symbols =
             next < end ? try query { [next] db in try Segment.symbols(db, from: next, to: end, by: .table) } : []
-        let words = Dictionary(grouping: symbols, by: \.offset)
+        let symbolsByBlock = Dictionary(grouping: symbols, by: \.offset)
         while next < end {
             let rows = try fetch(from: next, limit: 16, before: end)
             guard !rows.isEmpty else { break }
             for row in rows {
                 if row.first != next { tail.note(file, next..<max(row.first, next), "blocks are missing") }
-                check(row, chain, words[row.first, default: []].map(\.symbol), &tail)
+                check(row, chain, symbolsByBlock[row.first, default: []].map(\.symbol), &tail)
                 tail.bytesSinceKeyframe += row.block.stored.body.count
                 chain = Chain(bytes: row.chain)
             }
@@ -43,9 +43,9 @@ extension SegmentReader {
         return tail
     }
 
-    private mutating func check(_ row: StoredBlock, _ chain: Chain?, _ words: [Symbol], _ tail: inout SegmentTail) {
+    private mutating func check(_ row: StoredBlock, _ chain: Chain?, _ symbols: [Symbol], _ tail: inout SegmentTail) {
         let fault = decodeForState(row)
-        let isChained = chain.map { $0.adding(row.block, words: words, at: row.first).bytes == row.chain } ?? true
+        let isChained = chain.map { $0.adding(row.block, words: symbols, at: row.first).bytes == row.chain } ?? true
         if let fault {
             tail.note(file, row.first..<max(row.end, row.first + 1), fault)
             // The body is whole, the row around it is not: its count may be what has changed.

@@ -24,7 +24,7 @@ extension SegmentWriter {
         var prediction: DevicePrediction
         var bytesSinceKeyframe: Int
         var keyframeBytes: Int
-        var words: [Symbol]
+        var symbols: [Symbol]
     }
 
     /// Reads the files. Changes nothing but the vocabulary, which it completes, and undoes what was half done.
@@ -32,7 +32,7 @@ extension SegmentWriter {
         try Segment.undoJournals(folder, settings)
         var found = Found(segments: try Self.findSegments(folder))
         for first in found.segments.dropLast() {
-            let stored = Self.words(folder, first)
+            let stored = Self.readableSymbols(folder, first)
             define(stored)
             if let fault = stored.fault { found.note(first, first..<first, "words cannot be read: \(fault)") }
         }
@@ -63,8 +63,8 @@ extension SegmentWriter {
                 + "kept, and the damaged file as -wal.damaged")
     }
 
-    private mutating func define(_ stored: StoredWords) {
-        vocabulary.define(words: stored.words)
+    private mutating func define(_ stored: StoredSymbols) {
+        vocabulary.define(words: stored.symbols)
         for kind in SymbolKind.allCases {
             if let highest = stored.highest[kind.rawValue] { vocabulary.reserve(kind, upTo: highest) }
         }
@@ -74,14 +74,14 @@ extension SegmentWriter {
         try Files.list(folder).compactMap { Segment.offset(ofFile: $0) }
     }
 
-    /// The words of a segment, as far as they can be read.
-    static func words(_ folder: String, _ first: Offset) -> StoredWords {
+    /// The symbols of a segment, as far as they can be read.
+    static func readableSymbols(_ folder: String, _ first: Offset) -> StoredSymbols {
         do throws(LogError) {
             let reader = try SegmentReader(folder: folder, first: first)
             defer { reader.close() }
-            return try reader.query { db in Segment.words(db) }
+            return try reader.query { db in Segment.readableSymbols(db) }
         } catch {
-            return StoredWords(fault: "\(error)")
+            return StoredSymbols(fault: "\(error)")
         }
     }
 
@@ -94,19 +94,19 @@ extension SegmentWriter {
             (try Segment.end(db, header), try String.fetchOne(db, sql: "PRAGMA journal_mode"))
         }
         (found.logID, found.head, found.chain) = (header.logID, end.head, end.chain)
-        let words = try reader.query { db in Segment.words(db) }
-        define(words)
+        let symbols = try reader.query { db in Segment.readableSymbols(db) }
+        define(symbols)
         let tail = try reader.tail(header, end: end.head)
-        if let fault = words.fault { found.note(first, first..<first, "words cannot be read: \(fault)") }
+        if let fault = symbols.fault { found.note(first, first..<first, "words cannot be read: \(fault)") }
         if let damage = tail.damage { found.damages.append(damage) }
         found.head = max(found.head, tail.head)
         // Nothing is added to a sealed segment, nor behind damage: the next block begins a new segment, which records
         // the chain that it continues. A plain file that is writable is the growing segment at rest.
         guard mode == "wal" || end.head == first || !FileAccess.isSealed(folder + "/" + reader.file) else { return }
-        guard let prediction = tail.prediction, tail.damage == nil, words.fault == nil else { return }
+        guard let prediction = tail.prediction, tail.damage == nil, symbols.fault == nil else { return }
         found.end = End(
             header: header, prediction: prediction, bytesSinceKeyframe: tail.bytesSinceKeyframe,
-            keyframeBytes: tail.keyframeBytes, words: words.words)
+            keyframeBytes: tail.keyframeBytes, symbols: symbols.symbols)
     }
 
     /// Goes on behind a last segment whose header or end cannot be read. How many events it held is not known, so the
@@ -176,7 +176,7 @@ extension SegmentWriter {
         var segment = Active(queue: queue, header: end.header, bytes: Files.size(path))
         segment.bytesSinceKeyframe = end.bytesSinceKeyframe
         segment.keyframeBytes = end.keyframeBytes
-        for symbol in end.words { segment.recorded.insert(symbol.kind, symbol.id) }
+        for symbol in end.symbols { segment.recorded.insert(symbol.kind, symbol.id) }
         active = segment
     }
 

@@ -14,7 +14,7 @@ struct SegmentWriter {
     let identity: IdentityStore
     var encoder: BlockEncoder
     var active: Active?
-    /// The words of the log; the names of devices and customers are only in the identity store.
+    /// The symbols of the log; the names of devices and customers are only in the identity store.
     var vocabulary = Vocabulary()
     /// First offsets of all segments, oldest first.
     var segments: [Offset] = []
@@ -26,7 +26,7 @@ struct SegmentWriter {
     var logID: [UInt8] = []
     /// What was found damaged when the log was opened; each is said once.
     var damages: [Damage] = []
-    /// Words of segments that are to be dropped and that no other segment has: they go with the next block.
+    /// Symbols of segments that are to be dropped and that no other segment has: they go with the next block.
     var carried: [Symbol] = []
     /// A segment to which SQLite could not add a block because the file is damaged: a new one begins behind it.
     var distrusted: Offset?
@@ -192,7 +192,7 @@ struct SegmentWriter {
         ])
     }
 
-    /// Words that the batch uses and the segment has not recorded.
+    /// Symbols that the batch uses and the segment has not recorded.
     private func missingSymbols(_ batch: EventBatch, _ recorded: inout RecordedSymbols) throws(LogError) -> [Symbol] {
         let missing = recorded.add(batch)
         var symbols: [Symbol] = []
@@ -203,7 +203,7 @@ struct SegmentWriter {
             }
             symbols.append(Symbol(kind: kind, id: id, text: Array(text)))
         }
-        for word in carried where recorded.insert(word.kind, word.id) { symbols.append(word) }
+        for symbol in carried where recorded.insert(symbol.kind, symbol.id) { symbols.append(symbol) }
         return symbols
     }
 

@@ -81,13 +81,13 @@ struct StoredBlock {
     }
 }
 
-/// The words that a segment holds, and how far its numbers go.
-struct StoredWords {
-    var words: [Symbol] = []
-    /// For each word the first offset of the block with which it was recorded.
+/// The symbols that a segment holds, and how far its numbers go.
+struct StoredSymbols {
+    var symbols: [Symbol] = []
+    /// For each symbol the first offset of the block with which it was recorded.
     var offsets: [Offset] = []
     /// The highest number of each kind that the segment uses, by the raw value of the kind, as far as it can be told.
     var highest: [UInt8: UInt32] = [:]
-    /// What is wrong, if some words could not be read.
+    /// What is wrong, if some symbols could not be read.
     var fault: String?
 }

@@ -13,7 +13,7 @@ struct Verification {
     /// it is not known) and the offset.
     private var expected: (chains: [Chain], offset: Offset)?
     private var logID: [UInt8]?
-    /// The words of the segments so far: a number means the same word in all of them.
+    /// The symbols of the segments so far: a number means the same symbol in all of them.
     private var vocabulary = Vocabulary()
     /// The lowest offset at which damage was found.
     private var firstDamage: Offset?
@@ -105,15 +105,17 @@ struct Verification {
         }
         // What is missing before a following segment is judged there.
         if walk.next < end, isLast { note(file, walk.next..<end, "blocks are missing") }
-        for (offset, words) in walk.unclaimed.sorted(by: { $0.key < $1.key }) where !walk.isInDamage(offset) {
-            note(file, offset..<offset, "\(words.count) words were recorded without a block")
+        for (offset, symbols) in walk.unclaimed.sorted(by: { $0.key < $1.key }) where !walk.isInDamage(offset) {
+            note(file, offset..<offset, "\(symbols.count) words were recorded without a block")
         }
-        for word in walk.words.values.joined() {
-            let known = vocabulary.text(word.kind, word.id)
-            if !known.isEmpty, !known.elementsEqual(word.text) {
-                note(file, reader.first..<reader.first, "\(word.kind.name) \(word.id.rawValue) is another word before")
+        for symbol in walk.symbols.values.joined() {
+            let known = vocabulary.text(symbol.kind, symbol.id)
+            if !known.isEmpty, !known.elementsEqual(symbol.text) {
+                note(
+                    file, reader.first..<reader.first,
+                    "\(symbol.kind.name) \(symbol.id.rawValue) is another word before")
             }
-            vocabulary.define(words: [word])
+            vocabulary.define(words: [symbol])
         }
         expected = (walk.chains, isLast ? max(walk.next, end) : walk.next)
     }
@@ -127,7 +129,7 @@ struct Verification {
                     + "keeps them when it starts")
         }
         do throws(LogError) {
-            // The quick check leaves out whether an index says what its table says. Only words have indexes.
+            // The quick check leaves out whether an index says what its table says. Only symbols have indexes.
             let faults = try reader.sqlite { db in
                 let found = try String.fetchAll(db, sql: "PRAGMA quick_check(4)")
                 return found == ["ok"] ? try String.fetchAll(db, sql: "PRAGMA integrity_check(symbol)") : found
@@ -162,10 +164,10 @@ struct Verification {
         checkKeyframe(&walk)
         report.blocks += 1
         report.events += row.block.count
-        let words = walk.takeWords(of: row.first)
+        let symbols = walk.takeSymbols(of: row.first)
         let (fault, batch) = walk.decode(row)
-        let recomputed = words.map { words in
-            walk.chains.map { $0.adding(row.block, words: words, at: row.first) }
+        let recomputed = symbols.map { symbols in
+            walk.chains.map { $0.adding(row.block, words: symbols, at: row.first) }
         }
         let stored = Chain(bytes: row.chain)
         let isChained = recomputed.map { chains in chains.isEmpty || chains.contains { $0 == stored } } ?? true
@@ -175,7 +177,7 @@ struct Verification {
             note(&walk, row.first..<end, fault)
         } else if !row.isWhole {
             note(&walk, row.first..<end, "bad checksum: one byte changed; readers know which and put it right")
-        } else if words == nil {
+        } else if symbols == nil {
             note(&walk, row.first..<end, "its words cannot be read")
         } else if !isChained {
             note(&walk, row.first..<end, "the hash chain does not fit: the row, its words or its chain value changed")
@@ -236,12 +238,12 @@ private struct SegmentWalk {
     let end: Offset
     /// Offsets of keyframes that the walk has not met yet.
     var keyframes: Set<Offset> = []
-    /// All words of the segment, by the block with which they were recorded; nil when they cannot be read at once.
-    var words: [Offset: [Symbol]] = [:]
+    /// All symbols of the segment, by the block with which they were recorded; nil when they cannot be read at once.
+    var symbols: [Offset: [Symbol]] = [:]
     /// Those of which no block was met yet.
     var unclaimed: [Offset: [Symbol]] = [:]
     var damaged: [Range<Offset>] = []
-    private var areWordsWhole = false
+    private var areSymbolsWhole = false
 
     init(_ reader: SegmentReader, _ decoder: BlockDecoder, end: Offset) {
         self.reader = reader
@@ -252,19 +254,19 @@ private struct SegmentWalk {
         keyframes = Set((offsets ?? []).filter { $0 >= 0 }.map { Offset(rawValue: UInt64($0)) })
         let all = try? reader.query { db in try Segment.symbols(db, by: .table) }
         if let all {
-            for (offset, symbol) in all { words[offset, default: []].append(symbol) }
-            areWordsWhole = true
+            for (offset, symbol) in all { symbols[offset, default: []].append(symbol) }
+            areSymbolsWhole = true
         }
-        unclaimed = words
+        unclaimed = symbols
     }
 
-    /// The words recorded with a block; nil when they cannot be read.
-    mutating func takeWords(of block: Offset) -> [Symbol]? {
-        if areWordsWhole { return unclaimed.removeValue(forKey: block) ?? [] }
+    /// The symbols recorded with a block; nil when they cannot be read.
+    mutating func takeSymbols(of block: Offset) -> [Symbol]? {
+        if areSymbolsWhole { return unclaimed.removeValue(forKey: block) ?? [] }
         let found = try? reader.query { db in
             try Segment.symbols(db, from: block, to: block + 1, by: .index).map(\.symbol)
         }
-        words[block] = found
+        symbols[block] = found
         return found
     }
 

@@ -273,9 +273,9 @@ private func choices(_ summary: ProductSummary) -> [String: Int] {
             }
             let found = try #require(try summary(&fleet, events).aspects.first?.preference?.numbers)
             let sorted = now.values.sorted()
-            for (place, percent) in [5, 25, 50, 75, 95].enumerated() {
+            for (index, percent) in [5, 25, 50, 75, 95].enumerated() {
                 let exact = sorted[(sorted.count - 1) * percent / 100]
-                let error = abs(found.quantiles[place] - exact)
+                let error = abs(found.quantiles[index] - exact)
                 #expect(error <= 0.01 * abs(exact) + 1e-12, "seed \(seed), \(percent) %")
             }
             #expect(found.devices == now.count, "seed \(seed)")

@@ -102,7 +102,7 @@ import Testing
         #expect(summary.gaps.isSuperset(of: [.quarantined, .missing, .duplicates]))
     }
 
-    /// A rating of 3.5 stands in the histogram's fourth place and is not among those of 4 and 5.
+    /// A rating of 3.5 stands in the histogram's fourth bucket and is not among those of 4 and 5.
     @Test mutating func theShareOfTheBestIsOnlySaidWhereDaysKnowIt() throws {
         let whole = [4, 5, 2].map { event(.ratingGiven, day: 0, aspect: "whole", .whole($0)) }
         let parts = [3.5, 4.5].map { event(.ratingGiven, day: 0, aspect: "parts", .real($0)) }

@@ -141,10 +141,10 @@ struct DamageTests {
             let path = try #require(try copy.segments().randomElement(using: &random))
             try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
             var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-            let place = Int.random(in: bytes.indices, using: &random)
-            bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+            let position = Int.random(in: bytes.indices, using: &random)
+            bytes[position] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             try bytes.write(to: URL(fileURLWithPath: path))
-            let label = Comment(rawValue: "seed \(seed) round \(round): byte \(place) of \(path)")
+            let label = Comment(rawValue: "seed \(seed) round \(round): byte \(position) of \(path)")
             let reader = try SQLiteEventLog(directory: copy.path, readOnly: true)
             if try await reader.verify().isClean {
                 harmless += 1
@@ -187,10 +187,10 @@ struct DamageTests {
             try FileManager.default.removeItem(atPath: killed.path + wal.replacing("-wal", with: "-shm"))
             var bytes = try Data(contentsOf: URL(fileURLWithPath: killed.path + wal))
             // Its header, or any frame but those of the last commits.
-            let place = round < 8 ? round * 4 : Int.random(in: 0..<size * 8 / 10, using: &random)
-            bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+            let position = round < 8 ? round * 4 : Int.random(in: 0..<size * 8 / 10, using: &random)
+            bytes[position] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             try bytes.write(to: URL(fileURLWithPath: killed.path + wal))
-            let label = Comment(rawValue: "seed \(seed) round \(round): byte \(place)")
+            let label = Comment(rawValue: "seed \(seed) round \(round): byte \(position)")
             let report = try await SQLiteEventLog(directory: killed.path, readOnly: true).verify()
             #expect(!report.isClean || report.events == 1_500, label)
             let reopened = try SQLiteEventLog(directory: killed.path, readOnly: false)

@@ -22,12 +22,12 @@ struct SalvageTests {
     /// What became of a salvage.
     private struct Outcome {
         var blocks: [Block] = []
-        var places: [Damage] = []
+        var damages: [Damage] = []
         var report = SalvageReport()
         var vocabulary = Vocabulary()
 
         func names(_ offset: UInt64, _ cause: String, in segment: String = "00000000000000000000.tidings") -> Bool {
-            places.contains {
+            damages.contains {
                 $0.segment == segment && $0.offsets.lowerBound.rawValue == offset && $0.cause.contains(cause)
             }
         }
@@ -36,13 +36,13 @@ struct SalvageTests {
     /// Salvages, and checks what holds for every damage: the copy verifies, and each of its events is the true one.
     private func salvage(_ written: [EventBatch]) async throws -> Outcome {
         let copy = try TemporaryFolder()
-        let places = Mutex<[Damage]>([])
+        let damages = Mutex<[Damage]>([])
         var outcome = Outcome()
         outcome.report = try await Backup.salvage(
-            folder.path, into: copy.path, companions: [], report: { damage in places.withLock { $0.append(damage) } })
-        outcome.places = places.withLock { $0 }
+            folder.path, into: copy.path, companions: [], report: { damage in damages.withLock { $0.append(damage) } })
+        outcome.damages = damages.withLock { $0 }
         #expect(outcome.report.verification.isClean, "\(outcome.report.verification.damages)")
-        #expect(outcome.places.allSatisfy { !$0.segment.isEmpty && !$0.cause.isEmpty })
+        #expect(outcome.damages.allSatisfy { !$0.segment.isEmpty && !$0.cause.isEmpty })
         let log = try SQLiteEventLog(directory: copy.path, readOnly: true)
         outcome.vocabulary = try await log.vocabulary()
         var follower = PassingFollower(
@@ -80,8 +80,8 @@ struct SalvageTests {
                     """)
         }
         let outcome = try await salvage(written)
-        #expect(outcome.names(500, "the hash chain does not fit"), "\(outcome.places)")
-        #expect(outcome.names(550, "the hash chain does not fit"), "\(outcome.places)")
+        #expect(outcome.names(500, "the hash chain does not fit"), "\(outcome.damages)")
+        #expect(outcome.names(550, "the hash chain does not fit"), "\(outcome.damages)")
         #expect(outcome.report.leftOut == (try keyframe(path, from: 600)) - 500)
     }
 
@@ -90,7 +90,7 @@ struct SalvageTests {
         let path = try folder.segments()[0]
         try editSegment(path) { db in try db.execute(sql: "DELETE FROM block WHERE first_offset = 500") }
         let outcome = try await salvage(written)
-        #expect(outcome.names(500, "blocks are missing"), "\(outcome.places)")
+        #expect(outcome.names(500, "blocks are missing"), "\(outcome.damages)")
         #expect(outcome.report.leftOut == (try keyframe(path, from: 600)) - 500)
     }
 
@@ -103,7 +103,7 @@ struct SalvageTests {
             try db.execute(sql: "DELETE FROM block WHERE first_offset = ?", arguments: [Int64(start) - 50])
         }
         let outcome = try await salvage(written)
-        #expect(outcome.names(start, "nothing proves this one"), "\(outcome.places)")
+        #expect(outcome.names(start, "nothing proves this one"), "\(outcome.damages)")
         #expect(outcome.report.leftOut == (try keyframe(path, from: Int64(start) + 50)) - start + 50)
     }
 
@@ -119,7 +119,7 @@ struct SalvageTests {
         }
         let outcome = try await salvage(written)
         #expect(outcome.blocks.contains { $0.firstOffset.rawValue == 300 })
-        #expect(outcome.names(1_500, "the hash chain does not fit"), "\(outcome.places)")
+        #expect(outcome.names(1_500, "the hash chain does not fit"), "\(outcome.damages)")
         #expect(outcome.report.leftOut == (try keyframe(path, from: 1_550)) - 1_500)
     }
 
@@ -141,9 +141,9 @@ struct SalvageTests {
             return (id: SymbolID(rawValue: UInt32(id)), text: text)
         }
         let outcome = try await salvage(written)
-        #expect(outcome.report.leftOut == 0, "\(outcome.places)")
+        #expect(outcome.report.leftOut == 0, "\(outcome.damages)")
         #expect(outcome.vocabulary.text(.aspect, shared.id).elementsEqual(shared.text.utf8))
-        #expect(outcome.places.contains { $0.cause.contains("other segments have them") }, "\(outcome.places)")
+        #expect(outcome.damages.contains { $0.cause.contains("other segments have them") }, "\(outcome.damages)")
     }
 
     @Test func aChangedWordThatOnlyOneSegmentHasCostsItsTextAndItsBlock() async throws {
@@ -157,7 +157,7 @@ struct SalvageTests {
             return (id: SymbolID(rawValue: UInt32(id)), block: block)
         }
         let outcome = try await salvage(written)
-        #expect(outcome.names(UInt64(word.block), "the hash chain does not fit"), "\(outcome.places)")
+        #expect(outcome.names(UInt64(word.block), "the hash chain does not fit"), "\(outcome.damages)")
         #expect(outcome.vocabulary.text(.aspect, word.id).isEmpty)
         #expect(outcome.report.leftOut == (try keyframe(path, from: word.block + 50)) - UInt64(word.block))
     }
@@ -170,9 +170,9 @@ struct SalvageTests {
         let path = try folder.segments()[1]
         try editSegment(path) { db in try db.execute(sql: sql) }
         let outcome = try await salvage(written)
-        #expect(outcome.report.leftOut == 0, "\(outcome.places)")
+        #expect(outcome.report.leftOut == 0, "\(outcome.damages)")
         let segment = (path as NSString).lastPathComponent
-        #expect(outcome.places.contains { $0.segment == segment && $0.offsets.isEmpty }, "\(outcome.places)")
+        #expect(outcome.damages.contains { $0.segment == segment && $0.offsets.isEmpty }, "\(outcome.damages)")
     }
 
     /// A segment of another log under the right name is sound in itself, and still not of this log.
@@ -215,7 +215,7 @@ struct SalvageTests {
                     """)
         }
         let outcome = try await salvage(written)
-        #expect(outcome.report.leftOut == 100, "\(outcome.places)")
+        #expect(outcome.report.leftOut == 100, "\(outcome.damages)")
     }
 
     // MARK: Indexes
@@ -243,7 +243,7 @@ struct SalvageTests {
             damaged[at] ^= 1 << UInt8(random.next() % 8)
             try damaged.write(to: URL(fileURLWithPath: path))
             let outcome = try await salvage(written)
-            #expect(outcome.report.leftOut == 0, "byte \(at - page) of the page: \(outcome.places)")
+            #expect(outcome.report.leftOut == 0, "byte \(at - page) of the page: \(outcome.damages)")
         }
     }
 
@@ -265,7 +265,7 @@ struct SalvageTests {
             damaged[leaf + 8 + (bit < 8 ? 1 : 0)] ^= 1 << UInt8(bit % 8)
             try damaged.write(to: URL(fileURLWithPath: path))
             let outcome = try await salvage(written)
-            #expect(outcome.report.leftOut == 0, "the leaf at byte \(leaf): \(outcome.places)")
+            #expect(outcome.report.leftOut == 0, "the leaf at byte \(leaf): \(outcome.damages)")
         }
     }
 
@@ -283,7 +283,7 @@ struct SalvageTests {
             damaged.replaceSubrange(page * 4_096..<(page + 1) * 4_096, with: Data(count: 4_096))
             try damaged.write(to: URL(fileURLWithPath: path))
             let outcome = try await salvage(written)
-            #expect(outcome.report.leftOut == 0, "page \(page): \(outcome.places)")
+            #expect(outcome.report.leftOut == 0, "page \(page): \(outcome.damages)")
             #expect(try await SQLiteEventLog(directory: folder.path, readOnly: true).verify().isClean == false)
             try sound.write(to: URL(fileURLWithPath: path))
         }

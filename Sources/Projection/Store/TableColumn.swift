@@ -7,7 +7,7 @@ import SQLite
 ///
 /// Whoever writes a row goes through all of them and says for each, in a `switch` without a `default`, what stands in
 /// it; whoever reads one, or writes SQL, names the case. So there is no second list that could be out of step, and the
-/// compiler names every place that a new column has to be said at.
+/// compiler names every `switch` that a new column is missing from.
 protocol TableColumn: CaseIterable, RawRepresentable, CustomStringConvertible, Sendable
 where RawValue == String, AllCases == [Self] {
     /// The name of the table.
