@@ -55,17 +55,16 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        .target(name: "Events", dependencies: ["CPrefetch"], swiftSettings: strict),
+        .target(name: "Bytes", dependencies: ["CDeflate", "CZlib"], swiftSettings: strict),
+        .target(name: "Events", dependencies: ["Bytes", "CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",
-            dependencies: [
-                "Events", "CDeflate", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-            ],
+            dependencies: ["Bytes", "Events", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: strict),
-        .target(name: "Admission", dependencies: ["Events"], swiftSettings: daemon),
+        .target(name: "Admission", dependencies: ["Bytes", "Events"], swiftSettings: daemon),
         .target(
             name: "Log",
-            dependencies: ["Events", "Wire", "CDeflate", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Bytes", "Events", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: daemon),
         .target(
             name: "SQLiteRows",
@@ -81,14 +80,15 @@ let package = Package(
         .target(
             name: "Projection",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift"),
+                "Bytes", "Events", "Admission", "Log", "SQLiteRows", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
-        .target(name: "Presentation", dependencies: ["Events", "Log", "Projection"], swiftSettings: daemon),
+        .target(
+            name: "Presentation", dependencies: ["Bytes", "Events", "Log", "Projection"], swiftSettings: daemon),
         .target(
             name: "Transport",
             dependencies: [
-                "Events", "Wire", "Admission",
+                "Bytes", "Events", "Wire", "Admission",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -98,7 +98,7 @@ let package = Package(
         .target(
             name: "TidingsClient",
             dependencies: [
-                "Events", "Wire",
+                "Bytes", "Events", "Wire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -106,7 +106,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteRows", "SQLiteLog", "Projection", "Presentation",
                 "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -123,7 +123,7 @@ let package = Package(
         .executableTarget(
             name: "tidings",
             dependencies: [
-                "CProgram", "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
+                "CProgram", "Bytes", "Events", "Wire", "Log", "SQLiteLog", "Projection", "Presentation", "Transport",
                 "TidingsClient", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -133,16 +133,22 @@ let package = Package(
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CProgram", cSettings: processorCheck),
-        .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
+        .testTarget(name: "BytesTests", dependencies: ["Bytes", "TidingsTesting"], swiftSettings: strict),
+        .testTarget(name: "EventsTests", dependencies: ["Events", "TidingsTesting"], swiftSettings: strict),
         .testTarget(
             name: "WireTests",
-            dependencies: ["Events", "Wire", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "Bytes", "Events", "Wire", "TidingsTesting",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict),
-        .testTarget(name: "AdmissionTests", dependencies: ["Events", "Admission"], swiftSettings: strict),
+        .testTarget(
+            name: "AdmissionTests", dependencies: ["Events", "Admission", "TidingsTesting"], swiftSettings: strict),
         .testTarget(
             name: "LogTests",
             dependencies: [
-                "Events", "Wire", "Log", "TidingsTesting", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "Bytes", "Events", "Wire", "Log", "TidingsTesting",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -158,7 +164,7 @@ let package = Package(
         .testTarget(
             name: "ProjectionTests",
             dependencies: [
-                "Events", "Admission", "Log", "Projection", "TidingsTesting",
+                "Bytes", "Events", "Admission", "Log", "Projection", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -168,7 +174,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "Transport", "Ingest",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Transport", "Ingest",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -180,7 +186,7 @@ let package = Package(
         .testTarget(
             name: "TidingsClientTests",
             dependencies: [
-                "Events", "Wire", "TidingsClient",
+                "Bytes", "Events", "Wire", "TidingsClient",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -205,7 +211,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting"],
+            dependencies: [
+                "Bytes", "Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting",
+            ],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", dependencies: ["Events", "Admission", "Daemon"], swiftSettings: strict),
     ]
@@ -218,8 +226,8 @@ if Context.environment["TIDINGS_FUZZ"] != nil {
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "TidingsClient", "Daemon",
-                "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "TidingsClient",
+                "Daemon", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ], path: "Fuzz/FuzzTargets", swiftSettings: strict))

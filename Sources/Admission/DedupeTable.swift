@@ -1,5 +1,6 @@
 // At-least-once from the device becomes once in the log: what has been taken from whom.
 
+import Bytes
 package import Events
 
 /// What has been taken from every device: two sequence windows (the current epoch and the one before) and, for
@@ -129,14 +130,14 @@ extension DedupeTable {
         bytes.reserveCapacity((end - first) * 44)
         for index in first..<end {
             for window in [current[index], previous[index]] {
-                append(UInt64(window.epoch), 4, to: &bytes)
-                append(window.highest, 8, to: &bytes)
-                append(window.bits, 8, to: &bytes)
+                appendLittleEndian(UInt64(window.epoch), size: 4, to: &bytes)
+                appendLittleEndian(window.highest, size: 8, to: &bytes)
+                appendLittleEndian(window.bits, size: 8, to: &bytes)
             }
             let ring = ids[UInt32(index)]
-            append(UInt64(ring?.hashes.count ?? 0), 2, to: &bytes)
-            append(UInt64(ring?.next ?? 0), 2, to: &bytes)
-            for hash in ring?.hashes ?? [] { append(hash, 8, to: &bytes) }
+            appendLittleEndian(UInt64(ring?.hashes.count ?? 0), size: 2, to: &bytes)
+            appendLittleEndian(UInt64(ring?.next ?? 0), size: 2, to: &bytes)
+            for hash in ring?.hashes ?? [] { appendLittleEndian(hash, size: 8, to: &bytes) }
         }
         return bytes
     }
@@ -172,13 +173,7 @@ extension DedupeTable {
     }
 
     private func number(_ bytes: Span<UInt8>, _ at: inout Int, _ count: Int) -> UInt64 {
-        var number: UInt64 = 0
-        for offset in 0..<count { number |= UInt64(bytes[at + offset]) << UInt64(offset * 8) }
-        at += count
-        return number
-    }
-
-    private func append(_ number: UInt64, _ count: Int, to bytes: inout [UInt8]) {
-        for offset in 0..<count { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(offset * 8))) }
+        defer { at += count }
+        return bytes.littleEndian(at: at, size: count)
     }
 }

@@ -1,80 +1,71 @@
-// The few Protobuf primitives that the block format needs, written and read by hand.
+// The few primitives of Protobuf that are read and written by hand: tags, fields, and the skipping of unknown ones.
 
-/// Why stored bytes are not a block.
-enum Malformed: Error { case block }
+/// How the value of a field is written: the three lowest bits of its tag.
+package enum WireType {
+    @inlinable package static var varint: UInt64 { 0 }
+    @inlinable package static var fixed64: UInt64 { 1 }
+    /// A length, and so many bytes.
+    @inlinable package static var bytes: UInt64 { 2 }
+    @inlinable package static var fixed32: UInt64 { 5 }
+}
 
-enum Protobuf {
-    @inline(__always) static func zigzag(_ value: Int64) -> UInt64 {
-        UInt64(bitPattern: (value << 1) ^ (value >> 63))
+/// A field that was read: its number, and either its value or where its bytes stand.
+package struct ProtobufField {
+    package var number: Int
+    /// Of a varint.
+    package var varint: UInt64 = 0
+    /// Of a length-delimited field; otherwise empty.
+    package var range = 0..<0
+}
+
+extension Span where Element == UInt8 {
+    /// Reads a field, and moves `at` behind it; nil when there is none that ends before `end`.
+    package func protobufField(_ at: inout Int, end: Int) -> ProtobufField? {
+        guard let tag = varint(&at, end: end) else { return nil }
+        return protobufField(tag: tag, &at, end: end)
     }
 
-    @inline(__always) static func unzigzag(_ value: UInt64) -> Int64 {
-        Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
-    }
-
-    static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
-        var rest = value
-        while rest > 0x7f {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(truncatingIfNeeded: rest))
-    }
-
-    /// A varint field; nothing when it is 0, as proto3 has it.
-    static func appendField(_ number: Int, varint value: UInt64, to bytes: inout [UInt8]) {
-        guard value != 0 else { return }
-        appendVarint(UInt64(number << 3), to: &bytes)
-        appendVarint(value, to: &bytes)
-    }
-
-    /// The tag and length of a length-delimited field, whose bytes the caller appends.
-    static func appendHeader(_ number: Int, count: Int, to bytes: inout [UInt8]) {
-        appendVarint(UInt64(number << 3 | 2), to: &bytes)
-        appendVarint(UInt64(count), to: &bytes)
-    }
-
-    static func sizeOfVarint(_ value: UInt64) -> Int {
-        max(1, (64 - value.leadingZeroBitCount + 6) / 7)
-    }
-
-    static func readVarint(_ bytes: Span<UInt8>, _ at: inout Int) throws(Malformed) -> UInt64 {
-        var value: UInt64 = 0
-        var shift: UInt64 = 0
-        while at < bytes.count, shift < 64 {
-            let byte = bytes[at]
-            at += 1
-            value |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return value }
-            shift += 7
-        }
-        throw .block
-    }
-
-    /// One field: its number and either its varint value or its range of bytes.
-    struct Field {
-        var number: Int
-        var varint: UInt64
-        var range: Range<Int>
-    }
-
-    /// The field at `at`, which moves behind it. Fixed-size fields are stepped over by their size (none is in use).
-    static func readField(_ bytes: Span<UInt8>, _ at: inout Int, end: Int) throws(Malformed) -> Field {
-        let tag = try readVarint(bytes, &at)
-        guard tag >> 3 > 0, tag >> 3 < 1 << 29 else { throw .block }
-        var field = Field(number: Int(tag >> 3), varint: 0, range: at..<at)
+    /// Reads the field whose tag is read. Fields of fixed size are stepped over, as their values are not looked at.
+    ///
+    /// Groups (wire types 3 and 4), wire types 6 and 7, the field number 0 and those of 2^29 and more are malformed.
+    package func protobufField(tag: UInt64, _ at: inout Int, end: Int) -> ProtobufField? {
+        guard tag >> 3 != 0, tag >> 32 == 0 else { return nil }
+        var field = ProtobufField(number: Int(tag >> 3))
         switch tag & 7 {
-        case 0: field.varint = try readVarint(bytes, &at)
-        case 1: at += 8
-        case 2:
-            let count = try readVarint(bytes, &at)
-            guard count <= UInt64(end), at + Int(count) <= end else { throw .block }
-            field.range = at..<(at + Int(count))
-            at += Int(count)
-        case 5: at += 4
-        default: throw .block
+        case WireType.varint:
+            guard let value = varint(&at, end: end) else { return nil }
+            field.varint = value
+        case WireType.fixed64: at += 8
+        case WireType.bytes:
+            guard let start = lengthDelimited(&at, end: end) else { return nil }
+            field.range = start..<at
+        case WireType.fixed32: at += 4
+        default: return nil
         }
-        guard at <= end else { throw .block }
-        return field
+        return at <= end ? field : nil
     }
+
+    /// Reads the length of a length-delimited field and moves `at` behind the field; returns where its bytes start.
+    @inlinable @inline(__always)
+    package func lengthDelimited(_ at: inout Int, end: Int) -> Int? {
+        guard let length = varint(&at, end: end), length <= UInt64(end &- at) else { return nil }
+        let start = at
+        at &+= Int(length)
+        return start
+    }
+}
+
+/// Appends a varint field; nothing when it is 0, as proto3 has it.
+@inlinable @inline(__always)
+package func appendField(_ tag: UInt64, _ value: UInt64, to bytes: inout [UInt8]) {
+    guard value != 0 else { return }
+    appendVarint(tag, to: &bytes)
+    appendVarint(value, to: &bytes)
+}
+
+/// Appends the tag and the length of a length-delimited field, whose bytes the caller appends.
+@inlinable @inline(__always)
+package func appendHeader(_ tag: UInt64, count: Int, to bytes: inout [UInt8]) {
+    appendVarint(tag, to: &bytes)
+    appendVarint(UInt64(count), to: &bytes)
 }

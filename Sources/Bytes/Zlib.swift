@@ -1,34 +1,34 @@
-// The only calls of zlib and libdeflate in this room: CRC-32, inflation with a cap, and deflation.
+// Zlib streams (RFC 1950): inflation with a cap, inflation to a known size, and deflation of whole messages. (The log
+// deflates its blocks itself: Log/Deflate.)
 
-import CDeflate
 import CZlib
-package import Events
 
-/// CRC-32 (IEEE 802.3, as in zlib and PNG) of `bytes`; 0 for none.
-package func checksum(_ bytes: Span<UInt8>) -> UInt32 {
-    // SAFETY: libdeflate reads exactly `count` bytes from a buffer that lives for the duration of the closure; for no
-    // address at all it gives the checksum of nothing.
-    unsafe bytes.withUnsafeBufferPointer { buffer in
-        unsafe libdeflate_crc32(0, buffer.baseAddress, buffer.count)
-    }
+/// Why zlib gave nothing.
+package enum ZlibError: Error {
+    /// There is no memory for its state.
+    case cannotStart
+    /// What should be a zlib stream is none.
+    case damaged
+    /// The stream holds more than is wanted.
+    case tooLarge
 }
 
 /// Replaces the contents of `output` by the inflated `body`, which must be one whole zlib stream (RFC 1950).
 ///
 /// - Parameter limit: the most bytes that may come out; memory stays below twice this.
-/// - Throws: `.badInflate` when the stream is damaged, cut or followed by anything, `.inflatesTooBig` when it holds
-///   more than `limit` bytes. `output` then holds an undefined part of it.
-package func inflate(_ body: Span<UInt8>, limit: Int, into output: inout [UInt8]) throws(Refusal) {
+/// - Throws: `.damaged` when the stream is damaged, cut or followed by anything, `.tooLarge` when it holds more than
+///   `limit` bytes. `output` then holds an undefined part of it.
+package func inflate(_ body: Span<UInt8>, limit: Int, into output: inout [UInt8]) throws(ZlibError) {
     output.removeAll(keepingCapacity: true)
     var stream = unsafe z_stream()
     // SAFETY: the stream is a local that is not moved while zlib uses it, and is ended on every path.
     let opened = unsafe inflateInit_(&stream, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-    guard opened == Z_OK else { throw .badInflate }
+    guard opened == Z_OK else { throw .damaged }
     // SAFETY: as above.
     defer { _ = unsafe inflateEnd(&stream) }
     // SAFETY: zlib reads `avail_in` bytes of the body and writes `avail_out` bytes at `produced` of the output; both
     // buffers live for the duration of their closures and both counts are theirs.
-    let failure: Refusal? = unsafe body.withUnsafeBufferPointer { source in
+    let failure: ZlibError? = unsafe body.withUnsafeBufferPointer { source in
         unsafe stream.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
         unsafe stream.avail_in = UInt32(source.count)
         var produced = 0
@@ -41,12 +41,12 @@ package func inflate(_ body: Span<UInt8>, limit: Int, into output: inout [UInt8]
                 return unsafe CZlib.inflate(&stream, Z_NO_FLUSH)
             }
             produced = unsafe output.count - Int(stream.avail_out)
-            if produced > limit { return .inflatesTooBig }
+            if produced > limit { return .tooLarge }
             if result == Z_STREAM_END { break }
-            guard result == Z_OK, unsafe stream.avail_out == 0 else { return .badInflate }
+            guard result == Z_OK, unsafe stream.avail_out == 0 else { return .damaged }
         }
         output.removeLast(output.count - produced)
-        return unsafe stream.avail_in == 0 ? nil : .badInflate
+        return unsafe stream.avail_in == 0 ? nil : .damaged
     }
     if let failure { throw failure }
 }
@@ -64,4 +64,47 @@ package func deflated(_ bytes: Span<UInt8>, level: Int32 = 1) -> [UInt8]? {
     guard result == Z_OK, Int(count) < bytes.count else { return nil }
     output.removeLast(output.count - Int(count))
     return output
+}
+
+/// A reusable zlib decompressor. Not thread-safe: one owner at a time.
+@safe package final class Inflater {
+    private let stream: UnsafeMutablePointer<z_stream>
+
+    /// - Throws: `.cannotStart`.
+    package init() throws(ZlibError) {
+        // SAFETY: the stream lives at one address (zlib points back to it) from here to deinit.
+        unsafe stream = .allocate(capacity: 1)
+        unsafe stream.initialize(to: z_stream())
+        guard unsafe inflateInit_(stream, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            throw .cannotStart
+        }
+    }
+
+    deinit {
+        // SAFETY: nothing can use the stream any more; inflateEnd accepts one that failed to start.
+        unsafe _ = inflateEnd(stream)
+        unsafe stream.deinitialize(count: 1)
+        unsafe stream.deallocate()
+    }
+
+    /// Inflates a whole stream that must give exactly `size` bytes; false when it does not.
+    package func inflate(_ input: Span<UInt8>, size: Int, into output: inout [UInt8]) -> Bool {
+        if output.count > size {
+            output.removeLast(output.count - size)
+        } else {
+            output.append(contentsOf: repeatElement(0, count: size - output.count))
+        }
+        // SAFETY: both buffers outlive the call; zlib writes at most `size` bytes.
+        return unsafe output.withUnsafeMutableBufferPointer { out in
+            unsafe input.withUnsafeBufferPointer { source in
+                guard unsafe inflateReset(stream) == Z_OK else { return false }
+                unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
+                unsafe stream.pointee.avail_in = UInt32(source.count)
+                unsafe stream.pointee.next_out = out.baseAddress
+                unsafe stream.pointee.avail_out = UInt32(size)
+                let result = unsafe CZlib.inflate(stream, Z_FINISH)
+                return unsafe result == Z_STREAM_END && stream.pointee.avail_out == 0 && stream.pointee.avail_in == 0
+            }
+        }
+    }
 }

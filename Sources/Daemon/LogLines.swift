@@ -1,5 +1,6 @@
 // How the daemon's log looks: logfmt for people at a terminal, JSON lines for everything else.
 
+import Bytes
 import Foundation
 package import Logging
 
@@ -31,7 +32,7 @@ package struct LineLogHandler: LogHandler {
         let line =
             switch format {
             case .logfmt: pairs.map { "\($0.0)=\(Self.logfmt($0.1))" }.joined(separator: " ")
-            case .json: "{" + pairs.map { "\(Self.json($0.0)):\(Self.json($0.1))" }.joined(separator: ",") + "}"
+            case .json: "{" + pairs.map { "\(jsonString($0.0)):\(jsonString($0.1))" }.joined(separator: ",") + "}"
             }
         // Whoever read the log may be gone; that is no reason for the daemon to go too.
         try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
@@ -45,21 +46,6 @@ package struct LineLogHandler: LogHandler {
         let plain = value.utf8.allSatisfy {
             $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=")
         }
-        return plain && !value.isEmpty ? value : json(value)
-    }
-
-    private static func json(_ value: String) -> String {
-        var quoted = "\""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
-                quoted += "\\u" + String(scalar.value + 0x1_0000, radix: 16).dropFirst()
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
+        return plain && !value.isEmpty ? value : jsonString(value)
     }
 }

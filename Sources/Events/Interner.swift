@@ -1,6 +1,8 @@
 // Bytes to small integers: an arena and an open-addressing table, so that a known name costs one hash, one probe
 // and one comparison, and no String is ever made.
 
+import Bytes
+
 /// Numbers byte strings from 1 in the order in which they are first seen.
 ///
 /// An entry may belong to a `scope` (a device belongs to its product): equal bytes in two scopes are two entries.
@@ -166,22 +168,4 @@ package struct Interner: Sendable {
     private func hash(_ bytes: Span<UInt8>, scope: UInt32) -> UInt64 {
         hashBytes(bytes, seed: seed ^ UInt64(scope))
     }
-}
-
-/// A fast 64-bit hash: eight bytes at a time, multiply and fold (after wyhash's `mum`). Not cryptographic.
-package func hashBytes(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
-    var hash = seed ^ 0x9e37_79b9_7f4a_7c15
-    var index = 0
-    let count = bytes.count
-    while index &+ 8 <= count {
-        hash = fold(hash ^ bytes.word(at: index), 0xe703_7ed1_a0b4_28db)
-        index &+= 8
-    }
-    hash = fold(hash ^ bytes.shortWord(at: index, count: count &- index), 0x8ebc_6af0_9c88_c6e3 ^ UInt64(count))
-    return fold(hash, 0x5899_65cc_7537_4cc3)
-}
-
-@inline(__always) private func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
-    let product = a.multipliedFullWidth(by: b)
-    return product.high ^ product.low
 }

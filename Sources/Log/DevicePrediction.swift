@@ -1,5 +1,6 @@
 // What the log expects a device's next event to say, so that only surprises take room.
 
+import Bytes
 import Events
 
 /// For each device its last sequence number, epoch, two latest customers and product, as of one offset of a segment.
@@ -63,16 +64,16 @@ package struct DevicePrediction: Sendable {
         writer.append(6, column: entries.map { UInt64($0.product) })
         writer.cut()
         var body: [UInt8] = []
-        try Deflater(level: 1).deflate(writer.bytes.span, writer.pieces, into: &body)
-        return EncodedBody(body: body, rawSize: writer.bytes.count, crc32: crc32(body.span))
+        try Deflater(level: 1).deflate(writer.bytes.span, writer.sections, into: &body)
+        return EncodedBody(body: body, rawSize: writer.bytes.count)
     }
 
     /// Reads a keyframe that `keyframe()` wrote; nil when the bytes are damaged, or speak of more devices than are
     /// believed.
     package init?(keyframe body: EncodedBody, devices: DeviceBound = .format) throws(LogError) {
-        guard body.rawSize <= Self.keyframeBytes, crc32(body.body.span) == body.crc32 else { return nil }
+        guard body.rawSize <= Self.keyframeBytes, body.isIntact else { return nil }
         var raw: [UInt8] = []
-        guard try Inflater().inflate(body.body.span, size: body.rawSize, into: &raw) else { return nil }
+        guard try Inflater.forBodies().inflate(body.body.span, size: body.rawSize, into: &raw) else { return nil }
         do throws(Malformed) {
             try read(raw.span, devices)
         } catch {
@@ -88,7 +89,7 @@ package struct DevicePrediction: Sendable {
         var count = 0
         var at = 0
         while at < raw.count {
-            let field = try Protobuf.readField(raw, &at, end: raw.count)
+            let field = try readField(raw, &at, end: raw.count)
             switch field.number {
             case 1:
                 guard field.varint <= UInt64(Limits.devices + 1), devices.allows(Int(field.varint) - 1) else {
@@ -116,21 +117,5 @@ package struct DevicePrediction: Sendable {
         case 5: entries[index].other = short
         default: entries[index].product = short
         }
-    }
-}
-
-/// Compressed bytes as they are stored.
-package struct EncodedBody: Sendable, Equatable {
-    /// A zlib stream (RFC 1950).
-    package var body: [UInt8]
-    /// Bytes before compression.
-    package var rawSize: Int
-    /// Of `body`.
-    package var crc32: UInt32
-
-    package init(body: [UInt8], rawSize: Int, crc32: UInt32) {
-        self.body = body
-        self.rawSize = rawSize
-        self.crc32 = crc32
     }
 }

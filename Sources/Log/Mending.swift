@@ -1,5 +1,7 @@
 // Putting right a body of which one byte changed on the disk.
 
+import Bytes
+
 /// CRC-32 is linear: what one changed byte does to it depends on the byte's place and on the bits that changed, not on
 /// the rest. So from the difference of two checksums follow the few changes that can have caused it, in one pass over
 /// the places; what follows (the stream's own Adler-32, the structure of the block) tells whether one is right.
@@ -53,7 +55,7 @@ extension EncodedBody {
     /// What the body may have been before one byte of it, or its checksum, changed; only itself when it has its
     /// checksum. Which one it was, something else must tell: the chain, or the stream's own Adler-32.
     package var originals: [EncodedBody] {
-        let found = Log.crc32(body.span)
+        let found = Bytes.crc32(body.span)
         if found == crc32 { return [self] }
         var unchanged = self
         unchanged.crc32 = found

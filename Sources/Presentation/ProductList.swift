@@ -44,14 +44,14 @@ func freshness(_ position: SummaryPosition) -> String {
 }
 
 /// What every answer of the summaries says of itself.
-func addPosition(_ position: SummaryPosition, to json: inout JSONText) {
+func addPosition(_ position: SummaryPosition, to json: inout JSONWriter) {
     json.add("offset", position.offset.rawValue)
     json.add("updated", position.updated)
     if position.skipped > 0 { json.add("skipped", position.skipped) }
 }
 
 private func productJSON(_ products: [ProductLine], _ position: SummaryPosition) -> String {
-    var json = JSONText()
+    var json = JSONWriter()
     json.object { json in
         addPosition(position, to: &json)
         json.array("products") { json in
@@ -74,7 +74,7 @@ private func productJSON(_ products: [ProductLine], _ position: SummaryPosition)
     return json.text + "\n"
 }
 
-func addKinds(_ kinds: KindCounts, to json: inout JSONText) {
+func addKinds(_ kinds: KindCounts, to json: inout JSONWriter) {
     json.object("kinds") { json in
         for (name, count) in named(kinds) { json.add(name, count) }
     }

@@ -4,7 +4,7 @@ import Events
 import Projection
 
 func summaryJSON(_ summary: ProductSummary) -> String {
-    var json = JSONText()
+    var json = JSONWriter()
     json.object { json in
         json.add("product", summary.product)
         addPosition(summary.position, to: &json)
@@ -52,7 +52,7 @@ func summaryJSON(_ summary: ProductSummary) -> String {
     return json.text + "\n"
 }
 
-private func add(_ aspect: AspectSummary, to json: inout JSONText) {
+private func add(_ aspect: AspectSummary, to json: inout JSONWriter) {
     json.add("aspect", aspect.aspect)
     json.add("events", aspect.kinds.total)
     addKinds(aspect.kinds, to: &json)
@@ -86,7 +86,7 @@ private func add(_ aspect: AspectSummary, to json: inout JSONText) {
     }
 }
 
-private func add(_ preference: PreferenceSummary, to json: inout JSONText) {
+private func add(_ preference: PreferenceSummary, to json: inout JSONWriter) {
     json.add("sets", preference.sets)
     json.addIfKnown("moves", preference.moves)
     json.addIfKnown("devices", preference.devices)
@@ -107,14 +107,14 @@ private func add(_ preference: PreferenceSummary, to json: inout JSONText) {
     }
 }
 
-private func add(_ choice: ChoiceSummary, to json: inout JSONText) {
+private func add(_ choice: ChoiceSummary, to json: inout JSONWriter) {
     json.add("value", choice.value)
     json.addIfKnown("devices", choice.devices)
     json.add("share", choice.share)
     json.addIfKnown("sets", choice.sets)
 }
 
-private func add(_ rating: RatingSummary, to json: inout JSONText) {
+private func add(_ rating: RatingSummary, to json: inout JSONWriter) {
     json.add("scale", rating.scale)
     json.add("count", rating.count)
     json.add("mean", rating.mean)
@@ -129,7 +129,7 @@ private func add(_ rating: RatingSummary, to json: inout JSONText) {
     }
 }
 
-private func add(_ text: FeedbackText, to json: inout JSONText) {
+private func add(_ text: FeedbackText, to json: inout JSONWriter) {
     json.add("offset", text.offset.rawValue)
     json.add("time", text.time)
     json.add("aspect", text.aspect)

@@ -1,5 +1,6 @@
 // All tables of summaries.sqlite, and those that are not rows of the fold: what the file says of itself, words, state.
 
+import Bytes
 import Events
 import GRDB
 import SQLiteRows

@@ -19,9 +19,9 @@ enum EventKey: UInt8, CaseIterable {
 /// A value of the payload.
 enum Scalar: Equatable {
     case absent
-    case text(JSONText)
+    case text(JSONToken)
     /// Checked, but not yet read: where it stands.
-    case number(JSONText)
+    case number(JSONToken)
     case flag(Bool)
     /// An array or an object.
     case other
@@ -29,13 +29,13 @@ enum Scalar: Equatable {
 
 /// The fields of one line.
 struct EventLineFields {
-    var product = JSONText()
-    var device = JSONText()
-    var source = JSONText()
-    var customer = JSONText()
-    var subject = JSONText()
-    var type = JSONText()
-    var specversion = JSONText()
+    var product = JSONToken()
+    var device = JSONToken()
+    var source = JSONToken()
+    var customer = JSONToken()
+    var subject = JSONToken()
+    var type = JSONToken()
+    var specversion = JSONToken()
     var id = Scalar.absent
     var seq = Scalar.absent
     var epoch = Scalar.absent
@@ -116,7 +116,7 @@ struct EventLineFields {
 
     @inline(__always)
     private func find(
-        _ text: JSONText, _ line: Span<UInt8>, _ table: borrowing WordTable<EventKey>
+        _ text: JSONToken, _ line: Span<UInt8>, _ table: borrowing WordTable<EventKey>
     ) throws(Refusal) -> EventKey? {
         if text.isEscaped {
             let plain = try unescaped(line, text)
@@ -177,10 +177,10 @@ struct EventLineFields {
     ///
     /// - Throws: `.wrongType` for any other value, `.malformedJSON` for what is none.
     @inline(__always)
-    private func readName(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
+    private func readName(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONToken {
         if nextByte(line, &at) == 0x22 { return try readText(line, &at) }
         guard case .absent = try readScalar(line, &at, depth: 1) else { throw .wrongType }
-        return JSONText()
+        return JSONToken()
     }
 
     /// Reads any value; `null` is absent.
@@ -190,7 +190,7 @@ struct EventLineFields {
         case 0x2d, 0x30...0x39:
             let start = UInt32(truncatingIfNeeded: at)
             _ = try readNumber(line, &at)
-            return .number(JSONText(start: start, end: UInt32(truncatingIfNeeded: at)))
+            return .number(JSONToken(start: start, end: UInt32(truncatingIfNeeded: at)))
         case 0x74:
             try readLiteral("true", line, &at)
             return .flag(true)

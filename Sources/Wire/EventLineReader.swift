@@ -1,4 +1,5 @@
 // One JSON event: the short form, or CloudEvents structured. From its fields to an Event of the batch.
+import Bytes
 package import Events
 
 /// Appends the event of one line to a batch.
@@ -203,7 +204,9 @@ private func setTime(_ event: inout Event, _ fields: borrowing EventLineFields, 
             // Nanoseconds are more than a double holds: kept exactly, so that what is wrong with them can be told.
             time = try unsigned(number, line).flatMap(Int64.init(exactly:)).map { Timestamp(rawValue: $0) }
         }
-    case .text(let text): time = try withPlain(line, text) { (plain) throws(Refusal) in readTime(plain) }
+    case .text(let text):
+        time = try withPlain(line, text) { (plain) throws(Refusal) in readRFC3339(plain).map(Timestamp.init(rawValue:))
+        }
     case .flag, .other: break
     }
     if let time {

@@ -1,9 +1,10 @@
 // The grammar of JSON (RFC 8259) over a span: every function reads one thing at an offset and moves it behind.
+import Bytes
 import Events
 
-/// A string as it stands in a line: between its quotes, with its escapes. `start == 0` means there is none, since no
-/// string of an object can start there.
-struct JSONText: Equatable {
+/// A string as it stands in a line, between its quotes and with its escapes; or a number. `start == 0` means there is
+/// none, since no value of an object can start there.
+struct JSONToken: Equatable {
     var start: UInt32 = 0
     var end: UInt32 = 0
     var isEscaped = false
@@ -36,7 +37,7 @@ func expect(_ byte: UInt8, _ line: Span<UInt8>, _ at: inout Int) throws(Refusal)
 /// - Throws: `.malformedJSON` (no end, a bare control character, an unknown escape), `.badUTF8` (half a surrogate
 ///   pair).
 @inline(__always)
-func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
+func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONToken {
     at &+= 1
     let start = at
     while at &+ 8 <= line.count {
@@ -55,7 +56,7 @@ func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText 
         let byte = line[at]
         if byte == 0x22 {
             at &+= 1
-            return JSONText(start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: at &- 1))
+            return JSONToken(start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: at &- 1))
         }
         if byte < 0x20 { throw .malformedJSON }
         if byte == 0x5c { return try readEscapedText(line, &at, start) }
@@ -65,11 +66,11 @@ func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText 
 }
 
 @inline(never)
-private func readEscapedText(_ line: Span<UInt8>, _ at: inout Int, _ start: Int) throws(Refusal) -> JSONText {
+private func readEscapedText(_ line: Span<UInt8>, _ at: inout Int, _ start: Int) throws(Refusal) -> JSONToken {
     while at < line.count {
         let byte = line[at]
         at += 1
-        if byte == 0x22 { return JSONText(start: UInt32(start), end: UInt32(at - 1), isEscaped: true) }
+        if byte == 0x22 { return JSONToken(start: UInt32(start), end: UInt32(at - 1), isEscaped: true) }
         if byte < 0x20 { throw .malformedJSON }
         guard byte == 0x5c else { continue }
         guard at < line.count else { throw .malformedJSON }
@@ -116,7 +117,7 @@ private func readHex(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> UI
 }
 
 /// The UTF-8 that a scanned string stands for.
-func unescaped(_ line: Span<UInt8>, _ text: JSONText) throws(Refusal) -> [UInt8] {
+func unescaped(_ line: Span<UInt8>, _ text: JSONToken) throws(Refusal) -> [UInt8] {
     var plain: [UInt8] = []
     plain.reserveCapacity(text.range.count)
     var at = Int(text.start)
@@ -155,7 +156,7 @@ private func appendScalar(_ scalar: UInt32, to bytes: inout [UInt8]) {
 /// Gives `body` the UTF-8 that a scanned string stands for; copies only when it holds escapes.
 @inline(__always)
 func withPlain<Result>(
-    _ line: Span<UInt8>, _ text: JSONText, _ body: (Span<UInt8>) throws(Refusal) -> Result
+    _ line: Span<UInt8>, _ text: JSONToken, _ body: (Span<UInt8>) throws(Refusal) -> Result
 ) throws(Refusal) -> Result {
     guard text.isEscaped else { return try body(line.extracting(text.range)) }
     let plain = try unescaped(line, text)
@@ -231,7 +232,7 @@ private func readExponent(_ line: Span<UInt8>, _ at: inout Int, _ number: inout 
 
 /// The value that a number stands for; nil when it cannot be held exactly enough: an integer of 2^53 or more, or
 /// anything beyond the range of a double.
-func value(of text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> Value? {
+func value(of text: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> Value? {
     var at = Int(text.start)
     let number = try readNumber(line, &at)
     if number.isInteger {
@@ -255,7 +256,7 @@ func value(of text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> Value? {
 
 /// The number as an unsigned integer of up to 64 bits, exactly; nil when it is none. `42`, `42.0` and `4.2e1` are one
 /// number, as JSON and the schemas have it.
-func unsigned(_ text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt64? {
+func unsigned(_ text: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt64? {
     var at = Int(text.start)
     return try readNumber(line, &at).exactUnsigned
 }
@@ -350,7 +351,7 @@ struct UnknownKeys {
     /// - Returns: the key's hash, another one in each process.
     /// - Throws: `.duplicateKey`; `.malformedJSON` for more than `Limits.jsonKeys`.
     @discardableResult
-    mutating func add(_ key: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt64 {
+    mutating func add(_ key: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt64 {
         let hash = try withPlain(line, key) { (plain) throws(Refusal) in hashBytes(plain, seed: keySeed) }
         for known in hashes where known == hash { throw .duplicateKey }
         guard hashes.count < Limits.jsonKeys else { throw .malformedJSON }

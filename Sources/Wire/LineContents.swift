@@ -1,5 +1,6 @@
 // A JSON line taken apart once more, key by key, for a message about it. Only for lines that something is wrong with.
 
+import Bytes
 import Events
 
 /// The keys of a line and of its `data`, each with its value as it stands there, as far as the line can be read.
@@ -136,7 +137,7 @@ extension LineContents.Entry {
 
     /// A number's value, if it is a whole one that is not negative.
     func unsigned(in line: Span<UInt8>) -> UInt64? {
-        try? Wire.unsigned(JSONText(start: UInt32(value.lowerBound), end: UInt32(value.upperBound)), line)
+        try? Wire.unsigned(JSONToken(start: UInt32(value.lowerBound), end: UInt32(value.upperBound)), line)
     }
 
     /// The UTF-8 of a string.
@@ -150,5 +151,5 @@ extension LineContents.Entry {
 
 extension Array where Element == UInt8 {
     /// A copy of the bytes of a scanned string that has no escapes.
-    fileprivate init(_ line: Span<UInt8>, _ text: JSONText) { self.init(copying: line.extracting(text.range)) }
+    fileprivate init(_ line: Span<UInt8>, _ text: JSONToken) { self.init(copying: line.extracting(text.range)) }
 }

@@ -1,4 +1,5 @@
 // The strings that one connection has defined, and what each stands for once it has been used.
+import Bytes
 package import Events
 
 /// A connection's string table: entries are numbered from 1 and never change.
@@ -129,7 +130,7 @@ package struct StringTable: Sendable {
         meanings.append(Meaning())
         places.append(Place(start: UInt32(bytes.count), count: UInt32(count)))
         guard valid else { throw .badUTF8 }
-        append(text, to: &bytes)
+        bytes.append(copying: text)
     }
 
     /// Fetches the whole table into the cache, if a batch of this many events is going to use enough of it. The events

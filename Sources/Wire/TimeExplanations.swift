@@ -1,5 +1,6 @@
 // What a sender is told of a time that cannot be read or believed.
 
+import Bytes
 import Events
 
 /// A time that lies where no event can have happened: by how much, and in which unit it would be believable.
@@ -47,4 +48,4 @@ func badTime(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
     return "time \(entry.shown(in: line)) cannot be read; \(wanted)"
 }
 
-private func isTime(_ text: some Sequence<UInt8>) -> Bool { readTime(Array(text).span) != nil }
+private func isTime(_ text: some Sequence<UInt8>) -> Bool { readRFC3339(Array(text).span) != nil }

@@ -1,5 +1,6 @@
 // What a sender is told of an event that is acknowledged and yet kept apart, or too old: cause, place and remedy.
 
+import Bytes
 package import Events
 
 /// One line on an event that was quarantined or is stale. May hold text of the sender's, so it must be escaped where it

@@ -3,19 +3,7 @@
 import Admission
 import Events
 import Testing
-
-/// SplitMix64: the seed replays a failure.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import TidingsTesting
 
 @Suite struct SequenceWindowTests {
     @Test func takesEachNumberOnce() {
@@ -69,7 +57,7 @@ struct SeededGenerator: RandomNumberGenerator {
     /// Against a plain set of what was taken, with numbers that wander by up to 90.
     @Test(arguments: [11, 12, 13, 14] as [UInt64])
     func agreesWithASet(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var window = SequenceWindow()
         var taken: Set<UInt64> = []
         var highest: UInt64 = 0
@@ -209,7 +197,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
     @Test(arguments: [21, 22] as [UInt64])
     func aSnapshotIsTheSameTable(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var table = DedupeTable()
         func step(_ table: inout DedupeTable, _ generator: inout SeededGenerator) -> Novelty {
             let device = DeviceID(rawValue: UInt32.random(in: 1...3_000, using: &generator))

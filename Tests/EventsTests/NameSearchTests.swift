@@ -40,33 +40,3 @@ import Testing
         #expect(Array(vocabulary.name(of: device)) == name(8))
     }
 }
-
-@Suite struct WordsTests {
-    @Test func aByteIsFoundWhereItIs() {
-        for count in 0..<40 {
-            for place in 0..<(count + 3) {
-                var bytes = [UInt8](repeating: 0x0b, count: count)
-                if place < count { bytes[place] = 0x0a }
-                for start in 0...count {
-                    let expected = place >= start && place < count ? place : count
-                    let found = bytes.span.first(0x0a, from: start)
-                    #expect(found == expected, "\(count) \(place) \(start)")
-                }
-            }
-        }
-    }
-
-    @Test func shortWordsAreTheBytesAndZeros() {
-        for count in 0..<20 {
-            let bytes = (0..<count).map { UInt8(0xe0 + $0) }
-            for start in 0...count {
-                for length in 0..<min(8, count - start + 1) {
-                    var expected: UInt64 = 0
-                    for offset in 0..<length { expected |= UInt64(bytes[start + offset]) << UInt64(8 * offset) }
-                    let word = bytes.span.shortWord(at: start, count: length)
-                    #expect(word == expected, "\(count) \(start) \(length)")
-                }
-            }
-        }
-    }
-}

@@ -1,5 +1,6 @@
 // One changed byte in a block's body, found by its checksum.
 
+import Bytes
 import Events
 import Log
 import Testing

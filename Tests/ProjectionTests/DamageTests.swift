@@ -1,10 +1,12 @@
 // Summaries that something else than the daemon has changed: made anew or refused, and never the end of the process.
 
+import Bytes
 import Events
 import Foundation
 import GRDB
 import Projection
 import Testing
+import TidingsTesting
 
 private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start) }
 

@@ -1,6 +1,7 @@
 // One datagram at a time, without its socket: told apart by the first byte; each stands for itself.
 
 import Admission
+import Bytes
 package import Events
 import Wire
 
@@ -154,7 +155,7 @@ package struct UDPSession: DatagramSession, Sendable {
             let header: BatchHeader
             if request.flags.contains(.deflated) {
                 ingest.inflated.removeAll(keepingCapacity: true)
-                try inflate(body, limit: Limits.frameBytes, into: &ingest.inflated)
+                try inflateBody(body, limit: Limits.frameBytes, into: &ingest.inflated)
                 let inflated = ingest.inflated
                 header = try read(inflated.span, request, BatchNames(), intake)
             } else {
@@ -276,7 +277,7 @@ private struct DatagramLines {
     mutating func next(_ bytes: Span<UInt8>) -> Range<Int>? {
         while at < bytes.count {
             let start = at
-            let end = bytes.first(0x0a, from: at)
+            let end = bytes.first(UInt8(ascii: "\n"), from: at)
             let content = lineContent(bytes, in: start..<end)
             let line = begun
             at = end + 1

@@ -1,9 +1,10 @@
 // JSON, written by hand: keys in a fixed order, no dependencies.
 
+import Bytes
 import Events
 
 /// A JSON text under construction.
-struct JSONText {
+struct JSONWriter {
     private(set) var text = ""
     private var needsComma = false
 
@@ -12,10 +13,10 @@ struct JSONText {
         needsComma = true
     }
 
-    mutating func object(_ key: String? = nil, _ body: (inout JSONText) -> Void) { nest(key, "{", "}", body) }
-    mutating func array(_ key: String? = nil, _ body: (inout JSONText) -> Void) { nest(key, "[", "]", body) }
+    mutating func object(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) { nest(key, "{", "}", body) }
+    mutating func array(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) { nest(key, "[", "]", body) }
 
-    private mutating func nest(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONText) -> Void) {
+    private mutating func nest(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
         label(key)
         text += open
         needsComma = false
@@ -56,24 +57,4 @@ struct JSONText {
     mutating func addIfKnown(_ key: String, _ number: Int?) {
         if let number { add(key, number) }
     }
-}
-
-/// A JSON string with its quotes, escaped as little as RFC 8259 and a safe terminal allow.
-package func jsonString(_ string: String) -> String {
-    var text = "\""
-    for scalar in string.unicodeScalars {
-        switch scalar {
-        case "\"": text += "\\\""
-        case "\\": text += "\\\\"
-        case "\n": text += "\\n"
-        case "\r": text += "\\r"
-        case "\t": text += "\\t"
-        case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}", "\u{200e}"..."\u{200f}", "\u{2028}"..."\u{202e}",
-            "\u{2066}"..."\u{2069}":
-            let digits = String(scalar.value, radix: 16)
-            text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: text.unicodeScalars.append(scalar)
-        }
-    }
-    return text + "\""
 }
