@@ -64,7 +64,7 @@ import TidingsTesting
         for step in 0..<20_000 {
             let near = Int64(highest) + Int64.random(in: -90...3, using: &generator)
             let seq = UInt64(max(1, near))
-            let expected: Novelty =
+            let expected: DedupeVerdict =
                 if highest >= 64, seq <= highest - 64, !taken.isEmpty { .stale } else if taken.contains(seq) {
                     .duplicate
                 } else { .new }
@@ -199,7 +199,7 @@ import TidingsTesting
     func aSnapshotIsTheSameTable(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var table = DedupeTable()
-        func step(_ table: inout DedupeTable, _ generator: inout SeededGenerator) -> Novelty {
+        func step(_ table: inout DedupeTable, _ generator: inout SeededGenerator) -> DedupeVerdict {
             let device = DeviceID(rawValue: UInt32.random(in: 1...3_000, using: &generator))
             if Bool.random(using: &generator) {
                 return table.admit(device, hash: UInt64.random(in: 0...20, using: &generator))
