@@ -11,8 +11,6 @@ package struct BlockDecoder {
     private var raw: [UInt8] = []
     private var columns = EventColumns()
     private var shapes: [ShapeTemplate] = []
-    /// Keeps the compiler from leaving out `warm`.
-    private var warmth: UInt64 = 0
     /// Whether the prediction is known to be what the encoder's was.
     package private(set) var isCertain = true
 
@@ -130,7 +128,7 @@ package struct BlockDecoder {
         var arrival = layout.baseArrival
         var textStart = textBase
         for index in 0..<count {
-            if index % DevicePrediction.warmEvents == 0 { warm(index) }
+            if index % DevicePrediction.prefetchedEvents == 0 { prefetch(from: index) }
             let shape = shapes[Int(columns.shape[index])]
             var event = shape.event
             let fields = shape.fields
@@ -162,13 +160,12 @@ package struct BlockDecoder {
         }
     }
 
-    /// See `DevicePrediction.warm`.
-    private mutating func warm(_ start: Int) {
-        var sum: UInt64 = 0
-        for index in start..<min(start + DevicePrediction.warmEvents, columns.device.count) {
-            sum &+= prediction.warm(Int(columns.device[index]))
+    /// Asks for the predictions of the next events' devices, which come in no order.
+    private func prefetch(from start: Int) {
+        let (devices, entries) = (columns.device.span, prediction.entries.span)
+        for index in start..<min(start + DevicePrediction.prefetchedEvents, devices.count) {
+            entries.prefetch(Int(devices[index]))
         }
-        warmth = sum
     }
 
     private mutating func checkText(_ layout: borrowing BlockLayout, reach top: Int) throws(Malformed) {

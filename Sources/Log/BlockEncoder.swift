@@ -123,7 +123,7 @@ package struct BlockEncoder {
         var aspectColumn = aspect.mutableSpan
         for index in events.indices {
             let event = events[index]
-            if index % DevicePrediction.warmEvents == 0 { prefetch(events, from: index, entries.span) }
+            if index % DevicePrediction.prefetchedEvents == 0 { prefetch(events, from: index, entries.span) }
             let device = Int(event.device.rawValue)
             before[index] = entries[device]
             var fields = columns.predict(event, &entries[device])
@@ -168,7 +168,7 @@ package struct BlockEncoder {
 
     /// Asks for the predictions of the next events' devices, which come in no order.
     private func prefetch(_ events: Span<Event>, from start: Int, _ entries: Span<DevicePrediction.Entry>) {
-        for index in start..<min(start + DevicePrediction.warmEvents, events.count) {
+        for index in start..<min(start + DevicePrediction.prefetchedEvents, events.count) {
             entries.prefetch(Int(events[index].device.rawValue))
         }
     }

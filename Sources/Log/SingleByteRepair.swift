@@ -8,7 +8,7 @@ import Bytes
 ///
 /// Reference: R. N. Williams, "A painless guide to CRC error detection algorithms", 1993, on the arithmetic; the table
 /// is that of the reflected polynomial 0xEDB88320 (RFC 1952, section 8).
-package struct Mending: Sendable {
+package struct SingleByteRepair: Sendable {
     /// A change that gives bytes the checksum that they should have.
     package struct Change: Hashable, Sendable {
         /// The place of the byte.
@@ -60,7 +60,7 @@ extension EncodedBody {
         var unchanged = self
         unchanged.crc32 = found
         return [unchanged]
-            + Mending().changes(count: body.count, found: found, wanted: crc32).map { change in
+            + SingleByteRepair().changes(count: body.count, found: found, wanted: crc32).map { change in
                 var original = self
                 original.body[change.place] ^= change.bits
                 return original
