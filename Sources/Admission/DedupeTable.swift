@@ -52,8 +52,8 @@ package struct DedupeTable: Sendable {
         return SequenceWindow.admit(seq, of: epoch, &current[index], &previous[index]).verdict
     }
 
-    /// Asks for the window of a device. Devices come in no order, and each window is a cache miss of its own: many asked
-    /// for in a row come side by side, where `admit` would wait for one after another.
+    /// Asks for the window of a device. Devices come in no order, and each window is a cache miss of its own: many
+    /// asked for in a row come side by side, where `admit` would wait for one after another.
     @inline(__always)
     package func prefetch(_ device: DeviceID) { current.span.prefetch(Int(device.rawValue)) }
 

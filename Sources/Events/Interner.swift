@@ -109,15 +109,15 @@ package struct Interner: Sendable {
 
     // MARK: Steps of a search
 
-    /// First step: has the slot brought near.
+    /// First step: asks for the memory of the slot.
     func search(_ bytes: Span<UInt8>, scope: UInt32 = 0) -> NameSearch {
         let hash = hash(bytes, scope: scope)
         slots.span.prefetch(Int(truncatingIfNeeded: hash &>> 32) & (slots.count &- 1))
         return NameSearch(hash: hash)
     }
 
-    /// Second step: finds the entry that has the hash, and has it brought near.
-    func meet(_ search: inout NameSearch) {
+    /// Second step: finds the entry that has the hash, and asks for its memory.
+    func probe(_ search: inout NameSearch) {
         guard search.hash != 0 else { return }
         let slots = slots.span
         let mask = slots.count &- 1
@@ -132,8 +132,8 @@ package struct Interner: Sendable {
         }
     }
 
-    /// Third step: has the bytes brought near.
-    func approach(_ search: NameSearch) {
+    /// Third step: asks for the memory of the bytes.
+    func prefetchBytes(of search: NameSearch) {
         guard search.likely != 0, Int(search.likely) <= count else { return }
         let entry = entries[Int(search.likely)]
         arena.span.prefetch(entry.start, bytes: max(Int(entry.count), 1))

@@ -34,13 +34,13 @@ package struct BatchNames: Sendable, BitwiseCopyable {
     }
 
     /// Second step.
-    package mutating func meet(_ vocabulary: inout Vocabulary) { vocabulary.meet(&searches) }
+    package mutating func probe(_ vocabulary: inout Vocabulary) { vocabulary.probe(&searches) }
 
     /// Third step.
     ///
     /// - Returns: the device that the batch probably is of; `.none` when there is no such.
-    package func approach(_ vocabulary: inout Vocabulary) -> DeviceID {
-        vocabulary.approach(searches)
+    package func prefetchBytes(_ vocabulary: inout Vocabulary) -> DeviceID {
+        vocabulary.prefetchBytes(of: searches)
         return searches.likelyDevice
     }
 

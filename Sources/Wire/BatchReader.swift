@@ -165,7 +165,7 @@ private func readEvents(
     header.count = envelope.count
     guard envelope.count > 0 else { return header }
 
-    table.warm(forEvents: envelope.count)
+    table.prefetch(forEvents: envelope.count)
     // Events are made where they stay: a copy of what was just written in pieces would stall.
     let mark = list.count
     list.append(contentsOf: repeatElement(defaults.event, count: envelope.count))

@@ -53,8 +53,6 @@ package struct StringTable: Sendable {
     private var bytes: [UInt8] = []
     private let maxEntries: Int
     private let maxBytes: Int
-    /// Keeps the compiler from leaving out `warm`.
-    private var warmth: UInt32 = 0
 
     package init(maxEntries: Int = Limits.tableEntries, maxBytes: Int = Limits.tableBytes) {
         self.maxEntries = maxEntries
@@ -91,8 +89,8 @@ package struct StringTable: Sendable {
             }
             sought.append(searches)
         }
-        for index in sought.indices { vocabulary.meet(&sought[index]) }
-        for index in sought.indices { vocabulary.approach(sought[index]) }
+        for index in sought.indices { vocabulary.probe(&sought[index]) }
+        for index in sought.indices { vocabulary.prefetchBytes(of: sought[index]) }
         self.sought = sought
     }
 
@@ -133,24 +131,22 @@ package struct StringTable: Sendable {
         bytes.append(copying: text)
     }
 
-    /// Fetches the whole table into the cache, if a batch of this many events is going to use enough of it. The events
+    /// Asks for the memory of the whole table, if a batch of this many events is going to use enough of it. The events
     /// of many connections take turns, so each finds its own table gone; in a row the fetches do not wait for one
     /// another, as those of the events would.
-    mutating func warm(forEvents count: Int) {
-        let entries = meanings.count
-        guard entries <= count &* Self.warmEntriesPerEvent else { return }
-        var sum: UInt32 = 0
+    func prefetch(forEvents count: Int) {
+        let meanings = meanings.span
+        guard meanings.count <= count &* Self.prefetchedPerEvent else { return }
         var index = 0
-        while index < entries {
-            sum &+= meanings[index].id
+        while index < meanings.count {
+            meanings.prefetch(index, bytes: 1)
             index &+= Self.entriesPerLine
         }
-        warmth = sum
     }
 
     /// Entries in a line of the cache; and how many are worth fetching for each event.
     private static let entriesPerLine = 8
-    private static let warmEntriesPerEvent = 16
+    private static let prefetchedPerEvent = 16
 
     /// The number of entry `ref` in a role, or `invalid`.
     ///

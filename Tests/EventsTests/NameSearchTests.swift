@@ -17,8 +17,8 @@ import Testing
             var searches = NameSearches()
             vocabulary.search(product: name(0).span, device: name(number).span, &searches)
             vocabulary.search(customer: name(number).span, &searches)
-            vocabulary.meet(&searches)
-            vocabulary.approach(searches)
+            vocabulary.probe(&searches)
+            vocabulary.prefetchBytes(of: searches)
             let device = try required(
                 vocabulary.device(product: product, name: name(number).span, search: searches.device))
             let customer = try required(vocabulary.customer(name(number).span, search: searches.customer))
@@ -34,7 +34,7 @@ import Testing
         for number in 0..<100 { _ = vocabulary.device(product: product, name: name(number).span) }
         var searches = NameSearches()
         vocabulary.search(product: name(0).span, device: name(7).span, &searches)
-        vocabulary.meet(&searches)
+        vocabulary.probe(&searches)
         let device = try required(vocabulary.device(product: product, name: name(8).span, search: searches.device))
         #expect(device.rawValue == 9 || device.rawValue > 100, "the number of another name")
         #expect(Array(vocabulary.name(of: device)) == name(8))

@@ -83,8 +83,8 @@ package struct UDPSession: DatagramSession, Sendable {
     /// Goes on with the names of all.
     package mutating func prepare(in ingest: IngestContext) {
         let intake = ingest.intake
-        for index in names.indices { names[index].meet(&intake.vocabulary) }
-        for index in names.indices { intake.expect(names[index].approach(&intake.vocabulary)) }
+        for index in names.indices { names[index].probe(&intake.vocabulary) }
+        for index in names.indices { intake.expect(names[index].prefetchBytes(&intake.vocabulary)) }
     }
 
     package mutating func expectNothing() { names.removeAll(keepingCapacity: true) }
