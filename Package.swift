@@ -61,25 +61,24 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", .upToNextMinor(from: "2.13.0")),
     ],
     targets: [
-        .target(name: "Events", dependencies: ["CPrefetch"], swiftSettings: strict),
+        .target(name: "Bytes", dependencies: ["CDeflate", "CZlib"], swiftSettings: strict),
+        .target(name: "Events", dependencies: ["Bytes", "CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",
-            dependencies: [
-                "Events", "CDeflate", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-            ],
+            dependencies: ["Bytes", "Events", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: strict),
-        .target(name: "Admission", dependencies: ["Events"], swiftSettings: daemon),
+        .target(name: "Admission", dependencies: ["Bytes", "Events"], swiftSettings: daemon),
         .target(
             name: "Transport",
             dependencies: [
-                "Events", "Wire", "Admission",
+                "Bytes", "Events", "Wire", "Admission",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: daemon),
         .target(
             name: "Log",
-            dependencies: ["Events", "Wire", "CDeflate", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Bytes", "Events", "CZlib", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: daemon),
         .target(
             name: "Ingest",
@@ -108,14 +107,15 @@ let package = Package(
         .target(
             name: "Projection",
             dependencies: [
-                "Events", "Admission", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift"),
+                "Bytes", "Events", "Admission", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
-        .target(name: "Presentation", dependencies: ["Events", "Wire", "Log", "Projection"], swiftSettings: daemon),
+        .target(
+            name: "Presentation", dependencies: ["Bytes", "Events", "Wire", "Log", "Projection"], swiftSettings: daemon),
         .target(
             name: "TidingsClient",
             dependencies: [
-                "Events", "Wire",
+                "Bytes", "Events", "Wire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -125,7 +125,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
                 "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -138,7 +138,7 @@ let package = Package(
         .target(
             name: "TidingsTesting",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -146,7 +146,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "CDeflate", "CZlib", "Events", "Transport", "Log", "Ingest", "SQLite", "SQLiteLog", "Projection",
+                "CDeflate", "CZlib", "Bytes", "Events", "Transport", "Log", "Ingest", "SQLite", "SQLiteLog",
+                "Projection",
                 "Presentation", "TidingsClient", "Fleet", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -159,16 +160,22 @@ let package = Package(
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CProgram", cSettings: processorCheck),
-        .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
+        .testTarget(name: "BytesTests", dependencies: ["Bytes", "TidingsTesting"], swiftSettings: strict),
+        .testTarget(name: "EventsTests", dependencies: ["Events", "TidingsTesting"], swiftSettings: strict),
         .testTarget(
             name: "WireTests",
-            dependencies: ["Events", "Wire", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "Bytes", "Events", "Wire", "TidingsTesting",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict),
-        .testTarget(name: "AdmissionTests", dependencies: ["Events", "Admission"], swiftSettings: strict),
+        .testTarget(
+            name: "AdmissionTests", dependencies: ["Events", "Admission", "TidingsTesting"], swiftSettings: strict),
         .testTarget(
             name: "LogTests",
             dependencies: [
-                "Events", "Wire", "Log", "TidingsTesting", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "Bytes", "Events", "Wire", "Log", "TidingsTesting",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -189,7 +196,7 @@ let package = Package(
         .testTarget(
             name: "ProjectionTests",
             dependencies: [
-                "Events", "Admission", "Log", "Projection", "TidingsTesting",
+                "Bytes", "Events", "Admission", "Log", "Projection", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -199,7 +206,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "Transport", "Ingest",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Transport", "Ingest",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -217,7 +224,7 @@ let package = Package(
         .testTarget(
             name: "TidingsClientTests",
             dependencies: [
-                "Events", "Wire", "TidingsClient", "TidingsTesting",
+                "Bytes", "Events", "Wire", "TidingsClient", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
@@ -251,7 +258,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting"],
+            dependencies: [
+                "Bytes", "Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TidyTests",
@@ -270,8 +279,8 @@ if Context.environment["TIDINGS_FUZZ"] != nil {
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "TidingsClient", "Daemon",
-                "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "TidingsClient",
+                "Daemon", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ], path: "Fuzz/FuzzTargets", swiftSettings: strict))

@@ -1,5 +1,6 @@
 // What reads the bytes of the log: compressed blocks, the columns in them, and keyframes.
 
+import Bytes
 import Events
 import Log
 
@@ -82,32 +83,32 @@ private func encode(_ batch: EventBatch) -> EncodedBlock? {
     return try? encoder?.encode(batch)
 }
 
-/// How the input is cut into pieces, how each is to be compressed, and how often it is repeated, so that pieces get
+/// How the input is cut into sections, how each is to be compressed, and how often it is repeated, so that sections get
 /// longer than a block; then the bytes. Whatever is written, zlib must give back.
 func writeDeflated(_ input: [UInt8]) {
     guard input.count > 6, let deflater = try? Deflater(level: 1) else { return }
     let bytes = repeatElement(input[6...], count: 1 + Int(input[5] & 31)).flatMap { $0 }
-    var pieces: [Piece] = []
+    var sections: [Deflater.Section] = []
     for share in 0..<4 {
-        let approach: Deflater.Approach =
+        let strategy: Deflater.Strategy =
             switch input[share] & 3 {
             case 0: .matches
             case 1: .runs
             case 2: .huffman
             default: .plain
             }
-        // Pieces may be empty, and a short one may stand before a plane.
-        let end = share == 3 ? bytes.count : min(bytes.count, (pieces.last?.end ?? 0) + Int(input[share] >> 2) * 37)
-        pieces.append(Piece(end: end, approach: approach))
+        // Sections may be empty, and a short one may stand before a plane.
+        let end = share == 3 ? bytes.count : min(bytes.count, (sections.last?.end ?? 0) + Int(input[share] >> 2) * 37)
+        sections.append(Deflater.Section(end: end, strategy: strategy))
     }
     var first: [UInt8] = []
     var second: [UInt8] = []
     var inflated: [UInt8] = []
-    guard (try? deflater.deflate(bytes.span, pieces, into: &first)) != nil, let inflater = try? Inflater() else {
+    guard (try? deflater.deflate(bytes.span, sections, into: &first)) != nil, let inflater = try? Inflater() else {
         preconditionFailure("cannot deflate")
     }
     precondition(inflater.inflate(first.span, size: bytes.count, into: &inflated) && inflated == bytes)
-    guard (try? deflater.deflate(bytes.span, pieces, into: &second)) != nil, first == second else {
+    guard (try? deflater.deflate(bytes.span, sections, into: &second)) != nil, first == second else {
         preconditionFailure("the same input gives other bytes")
     }
 }

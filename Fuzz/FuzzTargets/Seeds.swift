@@ -26,7 +26,7 @@ extension FuzzTarget {
         case .snapshots: snapshots()
         case .segments: columns(0..<23) + [flips]
         case .connections: connections()
-        case .deflate: pieces()
+        case .deflate: sections()
         case .frames, .datagrams, .bodies, .control, .lines, .inflate, .answers, .requests, .configuration: []
         }
     }
@@ -51,11 +51,11 @@ extension FuzzTarget {
     /// Two changed bytes of a file.
     private var flips: (String, [UInt8]) { ("bytes", [255, 100, 1, 0, 1, 0, 32, 0, 255]) }
 
-    private func pieces() -> [(String, [UInt8])] {
-        (0..<4).map { (approach: UInt8) in
-            let head: [UInt8] = [approach, 64 + approach, 5, 3, 0, approach * 9]
+    private func sections() -> [(String, [UInt8])] {
+        (0..<4).map { (strategy: UInt8) in
+            let head: [UInt8] = [strategy, 64 + strategy, 5, 3, 0, strategy * 9]
             let bytes: [UInt8] = [1, 1, 1, 1, 1, 1, 2, 3, 200]
-            return ("pieces-\(approach)", head + bytes)
+            return ("pieces-\(strategy)", head + bytes)
         }
     }
 

@@ -1,5 +1,6 @@
 // What reads files: the summaries' snapshot, a segment's rows and bytes, and the configuration.
 
+import Bytes
 import Daemon
 import Dispatch
 import Events

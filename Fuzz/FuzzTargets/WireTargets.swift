@@ -41,7 +41,9 @@ func readStream(_ input: [UInt8]) {
         precondition(frame.end > at && frame.end <= input.count)
         let body = input.span.extracting(frame.body)
         if frame.flags == .deflated {
-            if (try? inflate(body, limit: 1 << 16, into: &inflatedBody)) != nil { connection.read(inflatedBody.span) }
+            if (try? inflateBody(body, limit: 1 << 16, into: &inflatedBody)) != nil {
+                connection.read(inflatedBody.span)
+            }
         } else {
             connection.read(body)
         }
@@ -79,7 +81,7 @@ func readBody(_ input: [UInt8]) {
 
 func readInflated(_ input: [UInt8]) {
     var output: [UInt8] = []
-    for limit in [0, 100, 1 << 16] where (try? inflate(input.span, limit: limit, into: &output)) != nil {
+    for limit in [0, 100, 1 << 16] where (try? inflateBody(input.span, limit: limit, into: &output)) != nil {
         precondition(output.count <= limit)
         var connection = Connection()
         connection.read(output.span)

@@ -5,7 +5,7 @@ package import Events
 /// What became of the events of one frame.
 package struct AdmissionResult: Sendable {
     /// New in the batch and good.
-    package var fresh = 0
+    package var accepted = 0
     /// Dropped: taken before, in the log or on the way there.
     package var duplicates = 0
     /// Dropped: too old to tell whether they were taken before.
@@ -43,7 +43,7 @@ package struct AdmissionResult: Sendable {
     }
 }
 
-/// The policy at the door: pure, without sockets or files.
+/// The policy for what comes in: pure, without sockets or files.
 ///
 /// Owned by the ingest event loop.
 package struct Admission: Sendable {
@@ -54,8 +54,6 @@ package struct Admission: Sendable {
     private var admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
 
     private var staleCounts = StaleDevices()
-    /// Keeps the compiler from leaving out `warm`.
-    private var warmth: UInt64 = 0
 
     package init(dedupe: DedupeTable = DedupeTable()) {
         self.dedupe = dedupe
@@ -66,38 +64,36 @@ package struct Admission: Sendable {
         _ batch: inout EventBatch, from start: Int, textFrom textStart: Int, transport: TransportKind
     ) -> AdmissionResult {
         var result = AdmissionResult()
-        let door = Int(transport.rawValue)
+        let row = Int(transport.rawValue)
         let end = batch.events.count
         var kept = start
         var next = start
         while next < end {
             let stretch = next..<min(next + Self.stretchEvents, end)
-            warm(batch.events.span, stretch)
-            judge(&batch.events, stretch, from: start, &kept, door: door, &result)
+            prefetch(batch.events.span, stretch)
+            judge(&batch.events, stretch, from: start, &kept, row: row, &result)
             next = stretch.upperBound
         }
         if kept < end { batch.truncate(events: kept, text: kept == start ? textStart : batch.text.count) }
-        admitted[door].accepted += UInt64(result.fresh)
-        counts[door].received += UInt64(end - start)
-        counts[door].duplicate += UInt64(result.duplicates)
-        counts[door].stale += UInt64(result.stale)
-        counts[door].inFlight += UInt64(kept - start)
+        admitted[row].accepted += UInt64(result.accepted)
+        counts[row].received += UInt64(end - start)
+        counts[row].duplicate += UInt64(result.duplicates)
+        counts[row].stale += UInt64(result.stale)
+        counts[row].inFlight += UInt64(kept - start)
         return result
     }
 
     /// How many events are looked at ahead: their windows stay in the first-level cache.
     private static let stretchEvents = 256
 
-    /// See `DedupeTable.warm`.
-    private mutating func warm(_ events: Span<Event>, _ stretch: Range<Int>) {
-        var sum: UInt64 = 0
-        for index in stretch { sum &+= dedupe.warm(events[index].device) }
-        warmth = sum
+    /// Asks for the windows of the devices that a stretch of events is of.
+    private func prefetch(_ events: Span<Event>, _ stretch: Range<Int>) {
+        for index in stretch { dedupe.prefetch(events[index].device) }
     }
 
     /// One stretch of `admit`. Events stay where they are until one was dropped, and are not copied before.
     private mutating func judge(
-        _ events: inout [Event], _ stretch: Range<Int>, from start: Int, _ kept: inout Int, door: Int,
+        _ events: inout [Event], _ stretch: Range<Int>, from start: Int, _ kept: inout Int, row: Int,
         _ result: inout AdmissionResult
     ) {
         let earliest = Limits.earliestTime
@@ -117,18 +113,18 @@ package struct Admission: Sendable {
             }
             let verdict = verdict(events[index], earliest: earliest, clockAhead: ahead)
             if case .none = verdict {
-                result.fresh += 1
+                result.accepted += 1
             } else {
                 events[index].quarantine = verdict
-                quarantine(events[index], at: index - start, door: door, &result)
+                quarantine(events[index], at: index - start, row: row, &result)
             }
             if kept < index { events[kept] = events[index] }
             kept += 1
         }
     }
 
-    private mutating func quarantine(_ event: Event, at index: Int, door: Int, _ result: inout AdmissionResult) {
-        admitted[door].quarantined[Int(event.quarantine.rawValue)] += 1
+    private mutating func quarantine(_ event: Event, at index: Int, row: Int, _ result: inout AdmissionResult) {
+        admitted[row].quarantined[Int(event.quarantine.rawValue)] += 1
         result.quarantined += 1
         name(event, .quarantined(event.quarantine), at: index, &result)
     }
@@ -165,10 +161,10 @@ package struct Admission: Sendable {
 
     /// Counts events that the daemon itself has made.
     package mutating func admit(own count: Int) {
-        let door = Int(TransportKind.daemon.rawValue)
-        admitted[door].accepted += UInt64(count)
-        counts[door].received += UInt64(count)
-        counts[door].inFlight += UInt64(count)
+        let row = Int(TransportKind.daemon.rawValue)
+        admitted[row].accepted += UInt64(count)
+        counts[row].received += UInt64(count)
+        counts[row].inFlight += UInt64(count)
     }
 
     package mutating func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
@@ -188,11 +184,11 @@ package struct Admission: Sendable {
 
     /// The block whose counts these are is durable.
     package mutating func commit(_ block: [AdmittedCounts]) {
-        for door in block.indices {
-            counts[door].committed += block[door].accepted
-            counts[door].inFlight -= block[door].total
-            for reason in block[door].quarantined.indices {
-                counts[door].quarantined[reason] += block[door].quarantined[reason]
+        for row in block.indices {
+            counts[row].committed += block[row].accepted
+            counts[row].inFlight -= block[row].total
+            for reason in block[row].quarantined.indices {
+                counts[row].quarantined[reason] += block[row].quarantined[reason]
             }
         }
     }

@@ -2,13 +2,13 @@
 
 package import Events
 
-/// The door an event came through.
+/// How an event came in.
 package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case tcp = 0
     case tcpLines = 1
     case udp = 2
     case udpLines = 3
-    /// No door: events that the daemon itself has made.
+    /// Not from outside: events that the daemon itself has made.
     case daemon = 4
 
     package var name: StaticString {
@@ -49,7 +49,7 @@ package struct TransportCounts: Sendable, Equatable {
     /// Too old to tell whether it was a duplicate.
     package var stale: UInt64 = 0
     /// In the log and kept apart, by `QuarantineReason.rawValue`.
-    package var quarantined = [UInt64](repeating: 0, count: 16)
+    package var quarantined = [UInt64](repeating: 0, count: QuarantineReason.slots)
     /// Turned away, by index in `Refusal.allCases`.
     package var refused = [UInt64](repeating: 0, count: Refusal.allCases.count)
     /// By `Drop.rawValue`.
@@ -76,10 +76,10 @@ package struct TransportCounts: Sendable, Equatable {
     }
 }
 
-/// What of a block came through one door; added to the counts when the block is durable.
+/// What of a block came in one way; added to the counts when the block is durable.
 package struct AdmittedCounts: Sendable, Equatable {
     package var accepted: UInt64 = 0
-    package var quarantined = [UInt64](repeating: 0, count: 16)
+    package var quarantined = [UInt64](repeating: 0, count: QuarantineReason.slots)
 
     package init() {}
 

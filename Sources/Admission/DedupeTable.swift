@@ -1,5 +1,6 @@
 // At-least-once from the device becomes once in the log: what has been taken from whom.
 
+import Bytes
 package import Events
 
 /// What has been taken from every device: two sequence windows (the current epoch and the one before) and, for
@@ -29,7 +30,7 @@ package struct DedupeTable: Sendable {
 
     /// Takes an event's identity, unless it was taken before. An event without one is always new.
     @inline(__always)
-    package mutating func admit(_ event: Event) -> Novelty {
+    package mutating func admit(_ event: Event) -> DedupeVerdict {
         switch event.identity {
         case .none: .new
         case .sequence: admit(event.device, epoch: event.epoch, seq: event.seq)
@@ -39,32 +40,25 @@ package struct DedupeTable: Sendable {
 
     /// Takes a sequence number of a device's epoch. An epoch that is neither the current nor the last one starts anew.
     @inline(__always)
-    package mutating func admit(_ device: DeviceID, epoch: UInt32, seq: UInt64) -> Novelty {
+    package mutating func admit(_ device: DeviceID, epoch: UInt32, seq: UInt64) -> DedupeVerdict {
         let index = Int(device.rawValue)
         if index < current.count, current[index].epoch == epoch { return current[index].insert(seq) }
         return admit(otherEpoch: epoch, seq, of: device)
     }
 
     @inline(never)
-    private mutating func admit(otherEpoch epoch: UInt32, _ seq: UInt64, of device: DeviceID) -> Novelty {
+    private mutating func admit(otherEpoch epoch: UInt32, _ seq: UInt64, of device: DeviceID) -> DedupeVerdict {
         let index = slot(of: device)
-        return SequenceWindow.admit(seq, of: epoch, &current[index], &previous[index]).novelty
+        return SequenceWindow.admit(seq, of: epoch, &current[index], &previous[index]).verdict
     }
 
-    /// Devices come in no order, and each window is a cache miss of its own: reading many in a row lets the processor
-    /// fetch them side by side, where `admit` would wait for one after another. The result means nothing.
+    /// Asks for the window of a device. Devices come in no order, and each window is a cache miss of its own: many
+    /// asked for in a row come side by side, where `admit` would wait for one after another.
     @inline(__always)
-    func warm(_ device: DeviceID) -> UInt64 {
-        let index = Int(device.rawValue)
-        // Both ends, as a window may lie across two lines of the cache.
-        return index < current.count ? UInt64(current[index].epoch) &+ current[index].bits : 0
-    }
-
-    /// Has the window of a device brought near.
     package func prefetch(_ device: DeviceID) { current.span.prefetch(Int(device.rawValue)) }
 
     /// Takes an id, known by its hash, among the last `AdmissionLimits.idsPerDevice` of the device.
-    package mutating func admit(_ device: DeviceID, hash: UInt64) -> Novelty {
+    package mutating func admit(_ device: DeviceID, hash: UInt64) -> DedupeVerdict {
         _ = slot(of: device)
         return ids.admit(device, hash: hash)
     }
@@ -75,7 +69,7 @@ package struct DedupeTable: Sendable {
     package mutating func close(_ device: DeviceID, epoch: UInt32, below oldest: UInt64) -> [SequenceGap] {
         let index = slot(of: device)
         if current[index].epoch != epoch {
-            guard previous[index].epoch != epoch || previous[index].isFresh else {
+            guard previous[index].epoch != epoch || previous[index].isEmpty else {
                 return previous[index].close(below: oldest)
             }
             SequenceWindow.start(epoch, &current[index], &previous[index])
@@ -84,13 +78,13 @@ package struct DedupeTable: Sendable {
     }
 
     /// Folds an event that is already in the log; for a gap this closes its run.
-    package mutating func fold(_ event: Event) -> Novelty {
+    package mutating func fold(_ event: Event) -> DedupeVerdict {
         guard let gap = SequenceWindow.gap(of: event) else { return admit(event) }
         for seq in gap { _ = admit(event.device, epoch: event.epoch, seq: seq) }
         return .new
     }
 
-    /// The window of a device's current epoch; fresh for a device that is not known.
+    /// The window of a device's current epoch; an empty one for a device that is not known.
     package func window(of device: DeviceID) -> SequenceWindow {
         Int(device.rawValue) < current.count ? current[Int(device.rawValue)] : SequenceWindow()
     }
@@ -100,7 +94,7 @@ package struct DedupeTable: Sendable {
         let index = Int(device.rawValue)
         guard index < current.count else { return nil }
         if current[index].epoch == epoch { return current[index] }
-        return previous[index].epoch == epoch && !previous[index].isFresh ? previous[index] : nil
+        return previous[index].epoch == epoch && !previous[index].isEmpty ? previous[index] : nil
     }
 
     /// One more than the highest device number seen.
@@ -129,14 +123,14 @@ extension DedupeTable {
         bytes.reserveCapacity((end - first) * 44)
         for index in first..<end {
             for window in [current[index], previous[index]] {
-                append(UInt64(window.epoch), 4, to: &bytes)
-                append(window.highest, 8, to: &bytes)
-                append(window.bits, 8, to: &bytes)
+                appendLittleEndian(UInt64(window.epoch), size: 4, to: &bytes)
+                appendLittleEndian(window.highest, size: 8, to: &bytes)
+                appendLittleEndian(window.bits, size: 8, to: &bytes)
             }
             let ring = ids[UInt32(index)]
-            append(UInt64(ring?.hashes.count ?? 0), 2, to: &bytes)
-            append(UInt64(ring?.next ?? 0), 2, to: &bytes)
-            for hash in ring?.hashes ?? [] { append(hash, 8, to: &bytes) }
+            appendLittleEndian(UInt64(ring?.hashes.count ?? 0), size: 2, to: &bytes)
+            appendLittleEndian(UInt64(ring?.next ?? 0), size: 2, to: &bytes)
+            for hash in ring?.hashes ?? [] { appendLittleEndian(hash, size: 8, to: &bytes) }
         }
         return bytes
     }
@@ -172,13 +166,7 @@ extension DedupeTable {
     }
 
     private func number(_ bytes: Span<UInt8>, _ at: inout Int, _ count: Int) -> UInt64 {
-        var number: UInt64 = 0
-        for offset in 0..<count { number |= UInt64(bytes[at + offset]) << UInt64(offset * 8) }
-        at += count
-        return number
-    }
-
-    private func append(_ number: UInt64, _ count: Int, to bytes: inout [UInt8]) {
-        for offset in 0..<count { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(offset * 8))) }
+        defer { at += count }
+        return bytes.littleEndian(at: at, size: count)
     }
 }

@@ -10,7 +10,7 @@ package struct IDHashes: Sendable {
     package init() {}
 
     /// Takes an id, known by its hash, among the last `AdmissionLimits.idsPerDevice` of the device.
-    package mutating func admit(_ device: DeviceID, hash: UInt64) -> Novelty {
+    package mutating func admit(_ device: DeviceID, hash: UInt64) -> DedupeVerdict {
         let before = rings[device.rawValue]?.hashes.count ?? 0
         let isNew = rings[device.rawValue, default: IDRing()].insert(hash)
         guard isNew else { return .duplicate }

@@ -3,7 +3,7 @@
 package import Events
 
 /// What a sequence number or an id turned out to be.
-@usableFromInline package enum Novelty: UInt8, Sendable, BitwiseCopyable {
+@usableFromInline package enum DedupeVerdict: UInt8, Sendable, BitwiseCopyable {
     /// Not seen before; it has now been taken.
     case new
     /// Taken before.
@@ -40,10 +40,11 @@ package struct SequenceGap: Hashable, Sendable, BitwiseCopyable {
         self.bits = bits
     }
 
-    package var isFresh: Bool { bits == 0 }
+    /// Whether nothing was taken.
+    package var isEmpty: Bool { bits == 0 }
 
     /// Takes a number, unless it was taken before.
-    @inlinable package mutating func insert(_ seq: UInt64) -> Novelty {
+    @inlinable package mutating func insert(_ seq: UInt64) -> DedupeVerdict {
         if bits == 0 || seq > highest {
             let shift = bits == 0 ? Self.width : seq - highest
             bits = shift >= Self.width ? 1 : (bits << shift) | 1
@@ -136,16 +137,16 @@ extension SequenceWindow {
     /// - Returns: what the number turned out to be, and whether an epoch began with it.
     package static func admit(
         _ seq: UInt64, of epoch: UInt32, _ current: inout SequenceWindow, _ previous: inout SequenceWindow
-    ) -> (novelty: Novelty, isNewEpoch: Bool) {
+    ) -> (verdict: DedupeVerdict, isNewEpoch: Bool) {
         if current.epoch == epoch { return (current.insert(seq), false) }
-        if previous.epoch == epoch, !previous.isFresh { return (previous.insert(seq), false) }
+        if previous.epoch == epoch, !previous.isEmpty { return (previous.insert(seq), false) }
         start(epoch, &current, &previous)
         return (current.insert(seq), true)
     }
 
     /// Begins an epoch.
     static func start(_ epoch: UInt32, _ current: inout SequenceWindow, _ previous: inout SequenceWindow) {
-        if !current.isFresh { previous = current }
+        if !current.isEmpty { previous = current }
         current = SequenceWindow(epoch: epoch)
     }
 

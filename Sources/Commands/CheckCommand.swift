@@ -1,6 +1,7 @@
 // tidings check: is everything as it must be?
 
 import ArgumentParser
+import Bytes
 import Daemon
 import Presentation
 

@@ -1,5 +1,6 @@
 // How the daemon's log looks: logfmt for people at a terminal, JSON lines for everything else.
 
+import Bytes
 import Foundation
 package import Logging
 import Presentation

@@ -1,5 +1,7 @@
 // Many events at once: what crosses every boundary between rooms.
 
+import Bytes
+
 /// Events in arrival order, and the bytes of their free texts.
 ///
 /// Owned by one thread at a time: the ingest event loop fills it, the appender encodes it, the projection folds it.

@@ -1,6 +1,8 @@
 // Bytes to small integers: an arena and an open-addressing table, so that a known name costs one hash, one probe
 // and one comparison, and no String is ever made.
 
+import Bytes
+
 /// Numbers byte strings from 1 in the order in which they are first seen.
 ///
 /// An entry may belong to a `scope` (a device belongs to its product): equal bytes in two scopes are two entries.
@@ -107,15 +109,15 @@ package struct Interner: Sendable {
 
     // MARK: Steps of a search
 
-    /// First step: has the slot brought near.
+    /// First step: asks for the memory of the slot.
     func search(_ bytes: Span<UInt8>, scope: UInt32 = 0) -> NameSearch {
         let hash = hash(bytes, scope: scope)
         slots.span.prefetch(Int(truncatingIfNeeded: hash &>> 32) & (slots.count &- 1))
         return NameSearch(hash: hash)
     }
 
-    /// Second step: finds the entry that has the hash, and has it brought near.
-    func meet(_ search: inout NameSearch) {
+    /// Second step: finds the entry that has the hash, and asks for its memory.
+    func probe(_ search: inout NameSearch) {
         guard search.hash != 0 else { return }
         let slots = slots.span
         let mask = slots.count &- 1
@@ -130,8 +132,8 @@ package struct Interner: Sendable {
         }
     }
 
-    /// Third step: has the bytes brought near.
-    func approach(_ search: NameSearch) {
+    /// Third step: asks for the memory of the bytes.
+    func prefetchBytes(of search: NameSearch) {
         guard search.likely != 0, Int(search.likely) <= count else { return }
         let entry = entries[Int(search.likely)]
         arena.span.prefetch(entry.start, bytes: max(Int(entry.count), 1))
@@ -166,22 +168,4 @@ package struct Interner: Sendable {
     private func hash(_ bytes: Span<UInt8>, scope: UInt32) -> UInt64 {
         hashBytes(bytes, seed: seed ^ UInt64(scope))
     }
-}
-
-/// A fast 64-bit hash: eight bytes at a time, multiply and fold (after wyhash's `mum`). Not cryptographic.
-package func hashBytes(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
-    var hash = seed ^ 0x9e37_79b9_7f4a_7c15
-    var index = 0
-    let count = bytes.count
-    while index &+ 8 <= count {
-        hash = fold(hash ^ bytes.word(at: index), 0xe703_7ed1_a0b4_28db)
-        index &+= 8
-    }
-    hash = fold(hash ^ bytes.shortWord(at: index, count: count &- index), 0x8ebc_6af0_9c88_c6e3 ^ UInt64(count))
-    return fold(hash, 0x5899_65cc_7537_4cc3)
-}
-
-@inline(__always) private func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
-    let product = a.multipliedFullWidth(by: b)
-    return product.high ^ product.low
 }

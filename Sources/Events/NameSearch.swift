@@ -29,7 +29,7 @@ package struct NameSearches: Sendable, BitwiseCopyable {
 
     package init() {}
 
-    /// The device that the second step has met; `.none` if it has met none.
+    /// The device that the second step has found; `.none` if it has found none.
     package var likelyDevice: DeviceID { DeviceID(rawValue: device.likely) }
 }
 
@@ -38,7 +38,7 @@ extension Vocabulary {
     /// known device.
     package func search(product: Span<UInt8>, device: Span<UInt8>, _ searches: inout NameSearches) {
         searches.product = products.search(product)
-        products.meet(&searches.product)
+        products.probe(&searches.product)
         let likely = searches.product.likely
         if likely != 0 { searches.device = devices.search(device, scope: likely) }
     }
@@ -58,19 +58,19 @@ extension Vocabulary {
         searches.value = values.search(value)
     }
 
-    /// Second step: reads the slots, and has the entries brought near.
-    package func meet(_ searches: inout NameSearches) {
-        devices.meet(&searches.device)
-        customers.meet(&searches.customer)
-        aspects.meet(&searches.aspect)
-        values.meet(&searches.value)
+    /// Second step: reads the slots, and asks for the memory of the entries.
+    package func probe(_ searches: inout NameSearches) {
+        devices.probe(&searches.device)
+        customers.probe(&searches.customer)
+        aspects.probe(&searches.aspect)
+        values.probe(&searches.value)
     }
 
-    /// Third step: reads the entries, and has their bytes brought near.
-    package func approach(_ searches: NameSearches) {
-        devices.approach(searches.device)
-        customers.approach(searches.customer)
-        aspects.approach(searches.aspect)
-        values.approach(searches.value)
+    /// Third step: reads the entries, and asks for the memory of their bytes.
+    package func prefetchBytes(of searches: NameSearches) {
+        devices.prefetchBytes(of: searches.device)
+        customers.prefetchBytes(of: searches.customer)
+        aspects.prefetchBytes(of: searches.aspect)
+        values.prefetchBytes(of: searches.value)
     }
 }

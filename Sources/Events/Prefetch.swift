@@ -3,7 +3,7 @@
 public import CPrefetch
 
 extension Span where Element: BitwiseCopyable {
-    /// Has the memory of an element brought near, without waiting for it; nothing for an index that is not there.
+    /// Asks for the memory of an element, without waiting for it; does nothing for an index that is not there.
     ///
     /// A word that lies far away costs 100 to 150 ns, and a processor that waits for it does nothing else. Many asked
     /// for one after another come at the same time: so a loop over many events asks for all that the next loop reads.

@@ -25,6 +25,9 @@
     /// The time is there and cannot be read: no RFC 3339 date-time with a zone, nor a number of milliseconds.
     case badTime = 13
 
+    /// How long arrays are that count by `rawValue`: a power of two, with room for reasons to come.
+    package static let slots = 16
+
     package var name: StaticString {
         switch self {
         case .none: "none"

@@ -1,5 +1,7 @@
 // All names that the daemon knows, and which of them the log has still to be told.
 
+import Bytes
+
 /// A word of the log's vocabulary, as it is written beside the first block that uses it.
 @usableFromInline package struct Symbol: Hashable, Sendable {
     package var kind: SymbolKind
@@ -249,21 +251,6 @@ package struct Vocabulary: Sendable {
         case .unit: body(&units)
         case .language: body(&languages)
         case .type: body(&types)
-        }
-    }
-}
-
-extension Array where Element == UInt8 {
-    /// A copy of a span's bytes.
-    package init(copying span: Span<UInt8>) {
-        self.init()
-        append(copying: span)
-    }
-
-    /// Appends a copy of a span's bytes.
-    package mutating func append(copying span: Span<UInt8>) {
-        append(addingCapacity: span.count) { out in
-            for index in span.indices { out.append(span[index]) }
         }
     }
 }

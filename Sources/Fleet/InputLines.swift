@@ -1,5 +1,6 @@
 // Lines cut out of bytes that come in any pieces, and what these bytes are if they are no lines of JSON.
 
+import Bytes
 import Events
 import Wire
 
@@ -51,7 +52,7 @@ package struct InputLines {
             searched = start
         }
         while true {
-            let end = bytes.span.first(0x0a, from: searched)
+            let end = bytes.span.first(UInt8(ascii: "\n"), from: searched)
             let isWhole = end < bytes.count || isEnd && start < end
             // A line may end in a carriage return, which is no part of it.
             if end - start > Limits.jsonEventBytes + 1 { return tooLong(end) }
@@ -80,7 +81,7 @@ package struct InputLines {
     }
 
     private mutating func skip() {
-        let end = bytes.span.first(0x0a, from: start)
+        let end = bytes.span.first(UInt8(ascii: "\n"), from: start)
         isSkipping = end == bytes.count
         start = min(end + 1, bytes.count)
         searched = start

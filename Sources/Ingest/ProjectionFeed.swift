@@ -40,7 +40,7 @@ package final class ProjectionFeed: Sendable {
         }
     }
     private let state: Mutex<State>
-    private let offered = Nudge()
+    private let offered = Signal()
 
     /// - Parameter head: the offset that the log's next event will get.
     package init(head: Offset) { state = Mutex(State(head: head)) }
@@ -87,13 +87,13 @@ package final class ProjectionFeed: Sendable {
             state.head = block.endOffset
             if state.hasRoom { state.blocks.append(block) }
         }
-        offered.ring()
+        offered.notify()
     }
 
     /// No more blocks will come; wakes the projector for its last checkpoint.
     package func finish() {
         state.withLock { $0.isFinished = true }
-        offered.ring()
+        offered.notify()
     }
 
     /// What is waiting, and how far the log has come.

@@ -44,8 +44,6 @@ package final class Appender<Log: EventLog>: Sendable {
         var isCancelled = false
         /// Nothing is stored before there is somebody to tell.
         var report: Report?
-        /// `run`, while it has nothing to do.
-        var waiter: CheckedContinuation<Void, Never>?
 
         /// The block to be stored now, if there is one.
         mutating func next() -> PendingBlock? {
@@ -68,6 +66,8 @@ package final class Appender<Log: EventLog>: Sendable {
     /// How long it waits before a failed block is tried again.
     private let retryDelay: Duration
     private let state = Mutex(State())
+    /// Notified when `run` has something to do.
+    private let signal = Signal()
 
     package init(_ log: Log, retryDelay: Duration = .milliseconds(500)) {
         self.log = log
@@ -99,27 +99,20 @@ package final class Appender<Log: EventLog>: Sendable {
 
     private func duty() async -> Duty {
         while true {
+            let seen = signal.count
             if let duty = state.withLock({ $0.duty }) { return duty }
-            await withCheckedContinuation { continuation in
-                let mustWait = state.withLock { state in
-                    guard state.duty == nil else { return false }
-                    state.waiter = continuation
-                    return true
-                }
-                if !mustWait { continuation.resume() }
-            }
+            // A block that is being stored is waited for: its outcome must be told.
+            await signal.waitDespiteCancellation(past: seen)
         }
     }
 
     /// Changes the state, and does what follows from it: the next block is stored, or `run` goes on.
     private func go(_ change: (inout State) -> Void) {
-        let (next, waiter) = state.withLock { state in
+        let (next, hasDuty) = state.withLock { state in
             change(&state)
-            let next = state.next()
-            defer { if state.duty != nil { state.waiter = nil } }
-            return (next, state.duty != nil ? state.waiter : nil)
+            return (state.next(), state.duty != nil)
         }
-        waiter?.resume()
+        if hasDuty { signal.notify() }
         if let next { store(next) }
     }
 

@@ -1,5 +1,6 @@
 // The bytes of a block to events. Stored bytes are not trusted: whatever they say, this ends with events or an error.
 
+import Bytes
 package import Events
 
 /// Decodes the blocks of one segment in order. One owner at a time.
@@ -10,8 +11,6 @@ package struct BlockDecoder {
     private var raw: [UInt8] = []
     private var columns = EventColumns()
     private var shapes: [ShapeTemplate] = []
-    /// Keeps the compiler from leaving out `warm`.
-    private var warmth: UInt64 = 0
     /// Whether the prediction is known to be what the encoder's was.
     package private(set) var isCertain = true
 
@@ -20,7 +19,7 @@ package struct BlockDecoder {
     /// - Parameter devices: those that are believed; a block that names others is damaged.
     package init(devices: DeviceBound = .format) throws(LogError) {
         self.devices = devices
-        inflater = try Inflater()
+        inflater = try Inflater.forBodies()
     }
 
     /// Starts again: at a segment's start, or with the prediction of a keyframe.
@@ -52,21 +51,16 @@ package struct BlockDecoder {
         guard (1...Limits.blockEvents).contains(count), (0...Self.rawBytes).contains(stored.rawSize) else {
             return "impossible size"
         }
-        let found = crc32(stored.body.span)
-        guard found == stored.crc32 else { return mend(stored, found) ? nil : "bad checksum" }
+        guard stored.isIntact else { return repair(stored) ? nil : "bad checksum" }
         guard inflater.inflate(stored.body.span, size: stored.rawSize, into: &raw) else { return "bad compression" }
         return nil
     }
 
     /// Inflates a body that does not have its checksum: if it is the checksum that changed, or one byte of the body.
     /// The stream has a checksum of its own, so nothing else is taken for the body.
-    private mutating func mend(_ stored: EncodedBody, _ found: UInt32) -> Bool {
-        if inflater.inflate(stored.body.span, size: stored.rawSize, into: &raw) { return true }
-        for change in Mending().changes(count: stored.body.count, found: found, wanted: stored.crc32) {
-            var body = stored.body
-            body[change.place] ^= change.bits
-            if inflater.inflate(body.span, size: stored.rawSize, into: &raw) { return true }
-        }
+    private mutating func repair(_ stored: EncodedBody) -> Bool {
+        for original in stored.originals
+        where inflater.inflate(original.body.span, size: stored.rawSize, into: &raw) { return true }
         return false
     }
 
@@ -134,20 +128,20 @@ package struct BlockDecoder {
         var arrival = layout.baseArrival
         var textStart = textBase
         for index in 0..<count {
-            if index % DevicePrediction.warmEvents == 0 { warm(index) }
+            if index % DevicePrediction.prefetchedEvents == 0 { prefetch(from: index) }
             let shape = shapes[Int(columns.shape[index])]
             var event = shape.event
             let fields = shape.fields
             event.device = DeviceID(rawValue: UInt32(truncatingIfNeeded: columns.device[index]))
             if fields & Fields.arrival != 0 {
-                arrival = arrival &+ Protobuf.unzigzag(columns.arrival[at.arrival])
+                arrival = arrival &+ unzigzag(columns.arrival[at.arrival])
                 at.arrival += 1
             }
             event.arrival = Timestamp(rawValue: arrival)
             if fields & Fields.timeIsArrival != 0 {
                 time = arrival
             } else {
-                time = time &+ Protobuf.unzigzag(columns.time[at.time])
+                time = time &+ unzigzag(columns.time[at.time])
                 at.time += 1
             }
             event.time = Timestamp(rawValue: time)
@@ -166,13 +160,12 @@ package struct BlockDecoder {
         }
     }
 
-    /// See `DevicePrediction.warm`.
-    private mutating func warm(_ start: Int) {
-        var sum: UInt64 = 0
-        for index in start..<min(start + DevicePrediction.warmEvents, columns.device.count) {
-            sum &+= prediction.warm(Int(columns.device[index]))
+    /// Asks for the predictions of the next events' devices, which come in no order.
+    private func prefetch(from start: Int) {
+        let (devices, entries) = (columns.device.span, prediction.entries.span)
+        for index in start..<min(start + DevicePrediction.prefetchedEvents, devices.count) {
+            entries.prefetch(Int(devices[index]))
         }
-        warmth = sum
     }
 
     private mutating func checkText(_ layout: borrowing BlockLayout, reach top: Int) throws(Malformed) {
@@ -193,10 +186,10 @@ package struct BlockDecoder {
             at.symbol += 1
         case .whole:
             if event.kind == .ratingGiven {
-                event.valueBits = UInt64(bitPattern: Protobuf.unzigzag(columns.rating[at.rating]))
+                event.valueBits = UInt64(bitPattern: unzigzag(columns.rating[at.rating]))
                 at.rating += 1
             } else {
-                event.valueBits = UInt64(bitPattern: Protobuf.unzigzag(columns.whole[at.whole]))
+                event.valueBits = UInt64(bitPattern: unzigzag(columns.whole[at.whole]))
                 at.whole += 1
             }
         case .real:
@@ -204,8 +197,8 @@ package struct BlockDecoder {
                 event.valueBits = columns.real[at.real]
                 at.real += 1
             } else {
-                let mantissa = Double(Protobuf.unzigzag(columns.decimal[at.decimal]))
-                event.valueBits = (mantissa / powersOfTen[Int(shape.decimals)]).bitPattern
+                let mantissa = Double(unzigzag(columns.decimal[at.decimal]))
+                event.valueBits = (mantissa / powerOfTen(Int(shape.decimals))).bitPattern
                 at.decimal += 1
             }
         }
@@ -241,7 +234,7 @@ package struct BlockDecoder {
             }
             var seq = entry.seq &+ 1
             if fields & Fields.seq != 0 {
-                seq = seq &+ UInt64(bitPattern: Protobuf.unzigzag(columns.seq[at.seq]))
+                seq = seq &+ UInt64(bitPattern: unzigzag(columns.seq[at.seq]))
                 at.seq += 1
             }
             event.epoch = entry.epoch
@@ -294,11 +287,11 @@ struct BlockLayout {
         shapes.removeAll(keepingCapacity: true)
         var at = 0
         while at < bytes.count {
-            let field = try Protobuf.readField(bytes, &at, end: bytes.count)
+            let field = try readField(bytes, &at, end: bytes.count)
             switch field.number {
             case 1: count = field.varint
-            case 2: baseTime = Protobuf.unzigzag(field.varint)
-            case 3: baseArrival = Protobuf.unzigzag(field.varint)
+            case 2: baseTime = unzigzag(field.varint)
+            case 3: baseArrival = unzigzag(field.varint)
             case 4:
                 guard shapes.count < Limits.blockEvents else { throw .block }
                 shapes.append(try ShapeTemplate(bytes, field.range))

@@ -1,5 +1,6 @@
 // Events to the bytes of a block: shapes, columns, prediction by device, zlib.
 
+import Bytes
 package import Events
 
 /// A block ready to be stored.
@@ -60,8 +61,8 @@ package struct BlockEncoder {
         let bounds = try collect(batch)
         write(batch, bounds.first)
         var body: [UInt8] = []
-        try deflater.deflate(writer.bytes.span, writer.pieces, into: &body)
-        let stored = EncodedBody(body: body, rawSize: writer.bytes.count, crc32: crc32(body.span))
+        try deflater.deflate(writer.bytes.span, writer.sections, into: &body)
+        let stored = EncodedBody(body: body, rawSize: writer.bytes.count)
         return EncodedBlock(
             stored: stored, count: batch.count, times: bounds.times, arrivals: bounds.arrivals)
     }
@@ -122,20 +123,20 @@ package struct BlockEncoder {
         var aspectColumn = aspect.mutableSpan
         for index in events.indices {
             let event = events[index]
-            if index % DevicePrediction.warmEvents == 0 { prefetch(events, from: index, entries.span) }
+            if index % DevicePrediction.prefetchedEvents == 0 { prefetch(events, from: index, entries.span) }
             let device = Int(event.device.rawValue)
             before[index] = entries[device]
             var fields = columns.predict(event, &entries[device])
             if event.arrival.rawValue != arrival {
                 fields |= Fields.arrival
-                columns.arrival.append(Protobuf.zigzag(event.arrival.rawValue &- arrival))
+                columns.arrival.append(zigzag(event.arrival.rawValue &- arrival))
                 arrival = event.arrival.rawValue
                 arrivals = (min(arrivals.0, arrival), max(arrivals.1, arrival))
             }
             if event.clock == .arrival, event.time == event.arrival {
                 fields |= Fields.timeIsArrival
             } else {
-                timeColumn[timeCount] = Protobuf.zigzag(event.time.rawValue &- last)
+                timeColumn[timeCount] = zigzag(event.time.rawValue &- last)
                 timeCount &+= 1
             }
             last = event.time.rawValue
@@ -167,7 +168,7 @@ package struct BlockEncoder {
 
     /// Asks for the predictions of the next events' devices, which come in no order.
     private func prefetch(_ events: Span<Event>, from start: Int, _ entries: Span<DevicePrediction.Entry>) {
-        for index in start..<min(start + DevicePrediction.warmEvents, events.count) {
+        for index in start..<min(start + DevicePrediction.prefetchedEvents, events.count) {
             entries.prefetch(Int(events[index].device.rawValue))
         }
     }
@@ -175,8 +176,8 @@ package struct BlockEncoder {
     /// The second pass: columns of numbers to the message `Block`.
     private mutating func write(_ batch: EventBatch, _ first: Event) {
         writer.append(1, varint: UInt64(batch.count))
-        writer.append(2, varint: Protobuf.zigzag(first.time.rawValue))
-        writer.append(3, varint: Protobuf.zigzag(first.arrival.rawValue))
+        writer.append(2, varint: zigzag(first.time.rawValue))
+        writer.append(3, varint: zigzag(first.arrival.rawValue))
         for key in shapes.keys {
             writer.append(4, key.encoded())
         }
@@ -301,7 +302,7 @@ struct EventColumns {
             let surprise = event.seq &- (entry.seq &+ 1)
             if surprise != 0 {
                 fields |= Fields.seq
-                seq.append(Protobuf.zigzag(Int64(bitPattern: surprise)))
+                seq.append(zigzag(Int64(bitPattern: surprise)))
             }
             entry.seq = max(entry.seq, event.seq)
         } else {
@@ -324,7 +325,7 @@ struct EventColumns {
         case .flag: if event.valueBits != 0 { fields |= Fields.flag }
         case .symbol: symbol.append(event.valueBits)
         case .whole:
-            let number = Protobuf.zigzag(Int64(bitPattern: event.valueBits))
+            let number = zigzag(Int64(bitPattern: event.valueBits))
             if event.kind == .ratingGiven { rating.append(number) } else { whole.append(number) }
         case .real: return appendReal(Double(bitPattern: event.valueBits))
         }
@@ -334,13 +335,13 @@ struct EventColumns {
     private mutating func appendReal(_ number: Double) -> UInt64 {
         if number.magnitude < 1e15 {
             for decimals in 0...9 {
-                let scaled = (number * powersOfTen[decimals]).rounded()
+                let scaled = (number * powerOfTen(decimals)).rounded()
                 guard scaled.magnitude < 9e15 else { break }
                 // Both are exact, so the quotient is the double nearest to the decimal: what was parsed, or not.
                 // An integer has no negative zero, so that is kept as bits.
                 let mantissa = Int64(scaled)
-                if (Double(mantissa) / powersOfTen[decimals]).bitPattern == number.bitPattern {
-                    decimal.append(Protobuf.zigzag(mantissa))
+                if (Double(mantissa) / powerOfTen(decimals)).bitPattern == number.bitPattern {
+                    decimal.append(zigzag(mantissa))
                     return UInt64(decimals)
                 }
             }
@@ -373,5 +374,3 @@ struct EventColumns {
         }
     }
 }
-
-let powersOfTen: InlineArray<10, Double> = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]

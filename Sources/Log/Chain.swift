@@ -1,5 +1,6 @@
 // The hash chain that ties every block to all before it.
 
+import Bytes
 import Crypto
 package import Events
 
@@ -45,10 +46,10 @@ package struct Chain: Hashable, Sendable {
             UInt64(bitPattern: block.arrivals.lowerBound.rawValue),
             UInt64(bitPattern: block.arrivals.upperBound.rawValue), UInt64(truncatingIfNeeded: block.stored.rawSize),
             UInt64(words.count),
-        ] { Self.append(number, to: &head) }
+        ] { appendLittleEndian(number, size: 8, to: &head) }
         for word in words.sorted(by: { ($0.kind.rawValue, $0.id) < ($1.kind.rawValue, $1.id) }) {
             for number in [UInt64(word.kind.rawValue), UInt64(word.id.rawValue), UInt64(word.text.count)] {
-                Self.append(number, to: &head)
+                appendLittleEndian(number, size: 8, to: &head)
             }
             head += word.text
         }
@@ -64,27 +65,14 @@ package struct Chain: Hashable, Sendable {
     /// bytes each, little-endian). So the gap itself cannot be moved or widened unnoticed.
     package func skipping(_ offsets: Range<Offset>) -> Chain {
         var head = bytes + Array("gap".utf8)
-        Self.append(offsets.lowerBound.rawValue, to: &head)
-        Self.append(offsets.upperBound.rawValue, to: &head)
+        for end in [offsets.lowerBound, offsets.upperBound] { appendLittleEndian(end.rawValue, size: 8, to: &head) }
         var next = Chain()
         next.bytes = Array(SHA256.hash(data: head))
         return next
     }
 
-    private static func append(_ number: UInt64, to bytes: inout [UInt8]) {
-        for shift in stride(from: 0, to: UInt64(64), by: 8) {
-            bytes.append(UInt8(truncatingIfNeeded: number >> shift))
-        }
-    }
-
     /// 64 hex digits.
     package var description: String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
+        String(decoding: bytes.flatMap { [hexDigit($0 >> 4), hexDigit($0 & 0xf)] }, as: UTF8.self)
     }
 }

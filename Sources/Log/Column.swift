@@ -1,20 +1,11 @@
 // A column: unsigned integers split into planes of bytes, so that each plane compresses by its own statistics.
 
-/// Where a piece of a body ends, and how the compressor should look at it.
-package struct Piece {
-    package var end: Int
-    package var approach: Deflater.Approach
-
-    package init(end: Int, approach: Deflater.Approach) {
-        self.end = end
-        self.approach = approach
-    }
-}
+import Bytes
 
 /// Writes columns to a body and notes how to compress them.
 struct ColumnWriter {
     private(set) var bytes: [UInt8] = []
-    private(set) var pieces: [Piece] = []
+    private(set) var sections: [Deflater.Section] = []
     /// Below this many bytes a plane is not worth a Huffman table of its own.
     private static let worthwhile = 256
     /// A sample of fewer bytes than that says too little about how even they are.
@@ -22,23 +13,27 @@ struct ColumnWriter {
 
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
-        pieces.removeAll(keepingCapacity: true)
+        sections.removeAll(keepingCapacity: true)
     }
 
     mutating func append(_ number: Int, varint: UInt64) {
-        Protobuf.appendField(number, varint: varint, to: &bytes)
+        appendField(UInt64(number) << 3, varint, to: &bytes)
     }
 
     /// A length-delimited field.
     mutating func append(_ number: Int, _ content: [UInt8]) {
-        Protobuf.appendHeader(number, count: content.count, to: &bytes)
+        appendTag(number, count: content.count)
         appendPlain(content)
     }
 
     /// The header of a length-delimited field, whose content comes by `appendPlain`.
     mutating func appendHeader(_ number: Int, count: Int) {
-        Protobuf.appendHeader(number, count: count, to: &bytes)
+        appendTag(number, count: count)
         if count >= Self.worthwhile { cut() }
+    }
+
+    private mutating func appendTag(_ number: Int, count: Int) {
+        Bytes.appendHeader(UInt64(number) << 3 | WireType.bytes, count: count, to: &bytes)
     }
 
     mutating func appendPlain(_ content: some Collection<UInt8>) { bytes.append(contentsOf: content) }
@@ -51,16 +46,16 @@ struct ColumnWriter {
         guard union != 0 else { return }
         var size = 0
         for plane in 0..<8 where (union >> UInt64(8 * plane)) & 0xff != 0 {
-            size += 1 + Protobuf.sizeOfVarint(UInt64(values.count)) + values.count
+            size += 1 + varintBytes(UInt64(values.count)) + values.count
         }
-        Protobuf.appendHeader(number, count: size, to: &bytes)
+        appendTag(number, count: size)
         for plane in 0..<8 where (union >> UInt64(8 * plane)) & 0xff != 0 {
             appendPlane(plane, values)
         }
     }
 
     private mutating func appendPlane(_ plane: Int, _ values: Span<UInt64>) {
-        Protobuf.appendHeader(plane + 1, count: values.count, to: &bytes)
+        appendTag(plane + 1, count: values.count)
         let start = bytes.count
         if values.count >= Self.worthwhile { cut() }
         bytes.append(contentsOf: repeatElement(0, count: values.count))
@@ -77,7 +72,7 @@ struct ColumnWriter {
             }
         }
         if values.count >= Self.worthwhile {
-            let approach: Deflater.Approach =
+            let strategy: Deflater.Strategy =
                 if repeats * 3 > values.count {
                     .runs
                 } else if repeats * 64 < values.count, values.count >= Self.worthSampling, isEven(start) {
@@ -85,7 +80,7 @@ struct ColumnWriter {
                 } else {
                     .huffman
                 }
-            pieces.append(Piece(end: bytes.count, approach: approach))
+            sections.append(Deflater.Section(end: bytes.count, strategy: strategy))
         }
     }
 
@@ -110,9 +105,11 @@ struct ColumnWriter {
 
     private static let sampleDistance = 5
 
-    /// Ends the current piece, if there is anything in it.
+    /// Ends the current section, if there is anything in it.
     mutating func cut() {
-        if bytes.count > pieces.last?.end ?? 0 { pieces.append(Piece(end: bytes.count, approach: .matches)) }
+        if bytes.count > sections.last?.end ?? 0 {
+            sections.append(Deflater.Section(end: bytes.count, strategy: .matches))
+        }
     }
 }
 
@@ -126,7 +123,7 @@ struct ColumnRanges {
     init(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(Malformed) {
         var at = range.lowerBound
         while at < range.upperBound {
-            let field = try Protobuf.readField(bytes, &at, end: range.upperBound)
+            let field = try readField(bytes, &at, end: range.upperBound)
             guard (1...8).contains(field.number) else { continue }
             starts[field.number - 1] = field.range.lowerBound
             counts[field.number - 1] = field.range.count

@@ -1,58 +1,11 @@
 // A cursor that walks along the log and waits at its head.
 
 package import Events
-import Synchronization
-
-/// Wakes followers when the log has grown. One per log in a process; the appender rings it after every commit.
-package final class Nudge: Sendable {
-    private struct State {
-        var count: UInt64 = 0
-        var nextWaiter: UInt64 = 0
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-    }
-    private let state = Mutex(State())
-
-    package init() {}
-
-    /// How often it was rung.
-    package var count: UInt64 { state.withLock { $0.count } }
-
-    /// Wakes everybody who waits. Any thread; never blocks.
-    package func ring() {
-        let woken = state.withLock { state in
-            state.count &+= 1
-            let woken = Array(state.waiters.values)
-            state.waiters.removeAll()
-            return woken
-        }
-        for waiter in woken { waiter.resume() }
-    }
-
-    /// Returns when it has been rung since `seen` was read, or when the task is cancelled.
-    package func wait(past seen: UInt64) async {
-        let id = state.withLock { state in
-            state.nextWaiter &+= 1
-            return state.nextWaiter
-        }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let passed = state.withLock { state in
-                    if state.count != seen || Task.isCancelled { return true }
-                    state.waiters[id] = continuation
-                    return false
-                }
-                if passed { continuation.resume() }
-            }
-        } onCancel: {
-            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
-        }
-    }
-}
 
 /// How a follower learns that the log has grown.
 package enum Wakeup: Sendable {
-    /// The appender in this process rings.
-    case nudge(Nudge)
+    /// The appender in this process notifies.
+    case signal(Signal)
     /// Another process writes: ask for the head this often.
     case poll(every: Duration)
 }
@@ -78,11 +31,11 @@ package struct Follower: Sendable {
     /// `LogError.corrupt`; `skip(to:)` its end to go on.
     package mutating func next(limit: Int) async throws(LogError) -> [Block] {
         while !Task.isCancelled {
-            let seen: UInt64 = if case .nudge(let nudge) = wakeup { nudge.count } else { 0 }
+            let seen: UInt64 = if case .signal(let signal) = wakeup { signal.count } else { 0 }
             let blocks = try await nextAvailable(limit: limit)
             if !blocks.isEmpty { return blocks }
             switch wakeup {
-            case .nudge(let nudge): await nudge.wait(past: seen)
+            case .signal(let signal): await signal.wait(past: seen)
             case .poll(let interval): do { try await Task.sleep(for: interval) } catch { return [] }
             }
         }

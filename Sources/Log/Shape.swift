@@ -1,5 +1,6 @@
 // A shape: the small fields of an event and which columns it uses, shared by all events of a block that look alike.
 
+import Bytes
 import Events
 
 /// The bits of `Shape.fields` in schemas/log/v1/block.proto.
@@ -52,7 +53,7 @@ struct ShapeKey: Hashable, BitwiseCopyable {
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         for (index, number) in numbers.enumerated() {
-            Protobuf.appendField(index + 1, varint: number, to: &bytes)
+            appendField(UInt64(index + 1) << 3, number, to: &bytes)
         }
         return bytes
     }
@@ -69,7 +70,7 @@ struct ShapeTemplate: BitwiseCopyable {
         var numbers: InlineArray<10, UInt64> = .init(repeating: 0)
         var at = range.lowerBound
         while at < range.upperBound {
-            let field = try Protobuf.readField(bytes, &at, end: range.upperBound)
+            let field = try readField(bytes, &at, end: range.upperBound)
             if (1...9).contains(field.number) { numbers[field.number] = field.varint }
         }
         guard numbers[1] < 256, let kind = EventKind(rawValue: UInt8(numbers[1])),

@@ -1,5 +1,6 @@
 // What `log backup`, `log restore` and `log salvage` print.
 
+import Bytes
 import Events
 package import Log
 

@@ -1,5 +1,6 @@
 // JSON, written by hand: keys in a fixed order, no dependencies.
 
+import Bytes
 import Events
 
 /// A JSON text under construction.
@@ -56,24 +57,4 @@ struct JSONWriter {
     mutating func addIfKnown(_ key: String, _ number: Int?) {
         if let number { add(key, number) }
     }
-}
-
-/// A JSON string with its quotes, escaped as little as RFC 8259 and a safe terminal allow.
-package func jsonString(_ string: String) -> String {
-    var text = "\""
-    for scalar in string.unicodeScalars {
-        switch scalar {
-        case "\"": text += "\\\""
-        case "\\": text += "\\\\"
-        case "\n": text += "\\n"
-        case "\r": text += "\\r"
-        case "\t": text += "\\t"
-        case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}", "\u{200e}"..."\u{200f}", "\u{2028}"..."\u{202e}",
-            "\u{2066}"..."\u{2069}":
-            let digits = String(scalar.value, radix: 16)
-            text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: text.unicodeScalars.append(scalar)
-        }
-    }
-    return text + "\""
 }

@@ -1,5 +1,6 @@
 // The log's own figures: what `log stat` and `log verify` print.
 
+import Bytes
 import Events
 package import Log
 

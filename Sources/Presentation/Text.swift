@@ -1,7 +1,7 @@
 // Numbers, times and words as people read them; nothing that could harm a terminal or a spreadsheet.
 
+import Bytes
 package import Events
-import Projection
 
 /// `1,234,567`
 package func grouped(_ number: some BinaryInteger) -> String {
@@ -43,13 +43,9 @@ package func percent(_ share: Double) -> String { fixed(share * 100, 1) + " %" }
 
 /// `2026-01-31T12:00:00.000Z`
 package func rfc3339(_ time: Timestamp) -> String {
-    let day = Day(time)
-    let milliseconds = time.rawValue - Int64(day.rawValue) * 86_400_000
-    func two(_ number: Int64) -> String { (number < 10 ? "0" : "") + String(number) }
-    let fraction = String(milliseconds % 1_000)
-    let zeros = String(repeating: "0", count: 3 - fraction.count)
-    return "\(day)T\(two(milliseconds / 3_600_000)):\(two(milliseconds / 60_000 % 60))"
-        + ":\(two(milliseconds / 1_000 % 60)).\(zeros)\(fraction)Z"
+    var text: [UInt8] = []
+    appendRFC3339(time.rawValue, to: &text)
+    return String(decoding: text, as: UTF8.self)
 }
 
 /// A text with everything escaped that would move a terminal's cursor, colour it or turn its direction.

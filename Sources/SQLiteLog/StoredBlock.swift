@@ -28,7 +28,7 @@ struct StoredBlock {
     var end: Offset { first + block.count }
 
     /// Whether the body has its checksum.
-    var isWhole: Bool { crc32(block.stored.body.span) == block.stored.crc32 }
+    var isWhole: Bool { block.stored.isIntact }
 
     /// The columns that `init` reads.
     static let columns =

@@ -1,5 +1,6 @@
 // Events or lines that were sent together and are kept until the daemon has dealt with them.
 
+import Bytes
 package import Events
 
 /// What is written to a connection in one go.
@@ -51,7 +52,7 @@ package struct InFlightBatch: Sendable {
         var over = 0
         var (start, index) = (0, 0)
         while start < bytes.count, index < count {
-            let end = bytes.span.first(0x0a, from: start)
+            let end = bytes.span.first(UInt8(ascii: "\n"), from: start)
             if index >= done {
                 if isOver(origin(index).number) {
                     over += 1
@@ -74,8 +75,8 @@ package struct InFlightBatch: Sendable {
     func line(_ wanted: Int) -> ArraySlice<UInt8> {
         guard case .lines(let bytes) = content else { return [] }
         var start = 0
-        for _ in 0..<wanted { start = min(bytes.span.first(0x0a, from: start) + 1, bytes.count) }
-        return bytes[start..<min(bytes.span.first(0x0a, from: start) + 1, bytes.count)]
+        for _ in 0..<wanted { start = min(bytes.span.first(UInt8(ascii: "\n"), from: start) + 1, bytes.count) }
+        return bytes[start..<min(bytes.span.first(UInt8(ascii: "\n"), from: start) + 1, bytes.count)]
     }
 
     /// The same events, each in a batch of its own; empty when its content is no events.

@@ -1,5 +1,6 @@
 // An event as a JSON line in the short form, as `nc` would send it.
 
+import Bytes
 import Events
 import Wire
 
@@ -48,7 +49,7 @@ private func appendKey(_ key: StaticString, _ output: inout [UInt8]) {
 private func appendText(_ key: StaticString, _ text: ArraySlice<UInt8>, _ output: inout [UInt8]) {
     guard !text.isEmpty else { return }
     appendKey(key, &output)
-    appendString(text.span, &output)
+    appendJSONString(text.span, to: &output)
 }
 
 private func appendNumber(_ key: StaticString, _ number: String, _ output: inout [UInt8]) {

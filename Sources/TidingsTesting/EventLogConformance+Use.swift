@@ -124,17 +124,17 @@ extension EventLogConformance {
         var samples = SampleEvents(seed: 16)
         let batches = (0..<raceBlocks).map { _ in samples.batch(50) }
         let written = batches.map(\.batch)
-        let nudge = Nudge()
+        let signal = Signal()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<raceFollowers {
-                let wakeup: Wakeup = number % 2 == 0 ? .nudge(nudge) : .poll(every: .microseconds(200))
+                let wakeup: Wakeup = number % 2 == 0 ? .signal(signal) : .poll(every: .microseconds(200))
                 group.addTask { try await follow(log, written, wakeup, limit: 1 + number * 3) }
             }
             group.addTask { try await look(log, written) }
             group.addTask {
                 for (batch, definitions) in batches {
                     _ = try await log.append(batch, defining: definitions)
-                    nudge.ring()
+                    signal.notify()
                 }
             }
             // Not all of them: when one has found a fault, the others may wait in vain.

@@ -290,10 +290,10 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
 
     private static func checkFollower(_ fixture: LogFixture) async throws {
         let log = try await fixture.open()
-        let nudge = Nudge()
+        let signal = Signal()
         let written = try await withThrowingTaskGroup(of: EventBatch?.self) { group in
             group.addTask {
-                var follower = Follower(log, from: .zero, wakeup: .nudge(nudge))
+                var follower = Follower(log, from: .zero, wakeup: .signal(signal))
                 var blocks: [Block] = []
                 while follower.position.rawValue < 3_000 { blocks += try await follower.next(limit: 5) }
                 return joined(blocks)
@@ -302,12 +302,12 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
             var written = EventBatch()
             for _ in 0..<60 {
                 written.add(try await fill(log, &samples, blocks: 1))
-                nudge.ring()
+                signal.notify()
             }
             let followed = try await group.next() ?? nil
             try expect(followed == written, "the follower saw other events")
             group.addTask {
-                var follower = Follower(log, from: Offset(rawValue: 3_000), wakeup: .nudge(nudge))
+                var follower = Follower(log, from: Offset(rawValue: 3_000), wakeup: .signal(signal))
                 return try await follower.next(limit: 1).first?.batch
             }
             group.cancelAll()

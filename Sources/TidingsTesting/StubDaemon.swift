@@ -1,5 +1,6 @@
 // A daemon of a few lines: reads with Wire, remembers what it has seen, and can be rude.
 
+import Bytes
 package import Events
 import NIOCore
 import NIOPosix

@@ -23,7 +23,7 @@ package struct AckState: Hashable, Sendable {
 
     /// What a device's window says; nil when the device has never sent a numbered event.
     package init?(_ window: SequenceWindow) {
-        guard !window.isFresh else { return nil }
+        guard !window.isEmpty else { return nil }
         self.init(
             epoch: window.epoch, durable: window.contiguous,
             ranges: window.ranges.map { Run(missing: $0.gap, received: $0.length) })

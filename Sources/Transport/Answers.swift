@@ -1,5 +1,6 @@
 // Answers as JSON lines: what became of lines, with the words that Wire has for it.
 
+import Bytes
 import Events
 import Wire
 
@@ -61,7 +62,7 @@ func writeLineVerdict(_ verdict: LineVerdict, line: UInt64, text: String, into o
     }
     if !text.isEmpty {
         append(",\"text\":", to: &output)
-        appendString(Array(text.utf8).span, &output)
+        appendJSONString(Array(text.utf8).span, to: &output)
     }
     append("}}\n", to: &output)
 }
@@ -96,9 +97,9 @@ func writeNote(key: String, line: UInt64, into output: inout [UInt8]) {
     append("{\"note\":{\"line\":", to: &output)
     append(line, to: &output)
     append(",\"key\":", to: &output)
-    appendString(Array(key.utf8).span, &output)
+    appendJSONString(Array(key.utf8).span, to: &output)
     append(",\"text\":", to: &output)
-    appendString(Array(explanation(ofUnknownKey: key).utf8).span, &output)
+    appendJSONString(Array(explanation(ofUnknownKey: key).utf8).span, to: &output)
     append("}}\n", to: &output)
 }
 

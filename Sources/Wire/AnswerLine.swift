@@ -1,5 +1,6 @@
 // One line of a daemon's answers on a connection of JSON lines, taken apart without trust.
 
+import Bytes
 import Events
 
 /// `{"ack":5}`, or `{"error":{…}}` and its like: one object in one object, of numbers and strings.
@@ -24,28 +25,28 @@ package struct AnswerLine {
     package init?(_ bytes: Span<UInt8>) {
         do throws(Refusal) {
             var at = 0
-            try expect(0x7b, bytes, &at)
+            try expect(UInt8(ascii: "{"), bytes, &at)
             guard let kind = Kind(rawValue: try readWords(bytes, &at)) else { return nil }
             self.kind = kind
-            try expect(0x3a, bytes, &at)
+            try expect(UInt8(ascii: ":"), bytes, &at)
             if kind == .ack {
                 count = try readCount(bytes, &at)
                 return
             }
-            try expect(0x7b, bytes, &at)
-            if nextByte(bytes, &at) == 0x7d { return }
+            try expect(UInt8(ascii: "{"), bytes, &at)
+            if nextByte(bytes, &at) == UInt8(ascii: "}") { return }
             while true {
                 let key = try readWords(bytes, &at)
-                try expect(0x3a, bytes, &at)
-                if nextByte(bytes, &at) == 0x22 {
+                try expect(UInt8(ascii: ":"), bytes, &at)
+                if nextByte(bytes, &at) == UInt8(ascii: "\"") {
                     set(key, try readWords(bytes, &at))
                 } else {
                     set(key, try readCount(bytes, &at))
                 }
-                if nextByte(bytes, &at) != 0x2c { break }
+                if nextByte(bytes, &at) != UInt8(ascii: ",") { break }
                 at += 1
             }
-            try expect(0x7d, bytes, &at)
+            try expect(UInt8(ascii: "}"), bytes, &at)
         } catch {
             return nil
         }
@@ -73,7 +74,7 @@ package struct AnswerLine {
 /// A whole number that is not negative. Absurd ones stay absurd.
 private func readCount(_ bytes: Span<UInt8>, _ at: inout Int) throws(Refusal) -> UInt64 {
     let first = nextByte(bytes, &at)
-    guard (0x30...0x39).contains(first) else { throw .malformedJSON }
+    guard asciiDigits.contains(first) else { throw .malformedJSON }
     let number = try readNumber(bytes, &at)
     guard number.isInteger else { throw .malformedJSON }
     return number.isExact ? number.mantissa : .max
@@ -81,7 +82,7 @@ private func readCount(_ bytes: Span<UInt8>, _ at: inout Int) throws(Refusal) ->
 
 /// A string with its escapes undone.
 private func readWords(_ bytes: Span<UInt8>, _ at: inout Int) throws(Refusal) -> String {
-    guard nextByte(bytes, &at) == 0x22 else { throw .malformedJSON }
+    guard nextByte(bytes, &at) == UInt8(ascii: "\"") else { throw .malformedJSON }
     let text = try readText(bytes, &at)
     return String(decoding: try unescaped(bytes, text), as: UTF8.self)
 }

@@ -20,7 +20,7 @@ package struct BatchNames: Sendable, BitwiseCopyable {
         guard let strings = try? BatchStrings(body) else { return }
         (device, customer) = (strings.device, strings.fields.subject)
         aspect = strings.fields.aspect
-        if strings.fields.valueField == EventFields.refField {
+        if strings.fields.isReference {
             value = UInt32(truncatingIfNeeded: strings.fields.valueBits)
         }
         if let source = strings.range(device), let parts = try? DeviceSource(body.extracting(source)) {
@@ -34,13 +34,13 @@ package struct BatchNames: Sendable, BitwiseCopyable {
     }
 
     /// Second step.
-    package mutating func meet(_ vocabulary: inout Vocabulary) { vocabulary.meet(&searches) }
+    package mutating func probe(_ vocabulary: inout Vocabulary) { vocabulary.probe(&searches) }
 
     /// Third step.
     ///
     /// - Returns: the device that the batch probably is of; `.none` when there is no such.
-    package func approach(_ vocabulary: inout Vocabulary) -> DeviceID {
-        vocabulary.approach(searches)
+    package func prefetchBytes(_ vocabulary: inout Vocabulary) -> DeviceID {
+        vocabulary.prefetchBytes(of: searches)
         return searches.likelyDevice
     }
 
@@ -72,14 +72,14 @@ private struct BatchStrings {
         while at < body.count {
             let tag = try readVarint(body, &at, body.count)
             switch tag {
-            case 0x22:
+            case BatchTag.define:
                 let start = try readLength(body, &at, body.count)
                 guard count < starts.count else { continue }
                 starts[count] = UInt32(truncatingIfNeeded: start)
                 ends[count] = UInt32(truncatingIfNeeded: at)
                 count += 1
-            case 0x28: device = try readVarint32(body, &at, body.count)
-            case 0x3a:
+            case BatchTag.device: device = try readVarint32(body, &at, body.count)
+            case BatchTag.event:
                 let start = try readLength(body, &at, body.count)
                 if !hasEvent { try fields.read(body.extracting(start..<at)) }
                 hasEvent = true

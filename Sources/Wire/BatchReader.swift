@@ -1,4 +1,5 @@
 // The body of a BATCH, read by hand: Protobuf over a span, straight into a batch of events.
+import Bytes
 package import Events
 
 /// What the events of a batch take from the connection that they came over.
@@ -74,6 +75,17 @@ private struct Envelope {
     var firstEvent = 0
 }
 
+/// The number of the first event of a batch that could not be read as a whole; 0 when even that cannot be found.
+package func firstSeq(ofUnreadable body: Span<UInt8>) -> UInt64 {
+    var at = 0
+    while let tag = body.varint(&at, end: body.count),
+        let field = body.protobufField(tag: tag, &at, end: body.count)
+    {
+        if tag == BatchTag.seq { return field.varint }
+    }
+    return 0
+}
+
 private func readEnvelope(_ body: Span<UInt8>, _ table: inout StringTable) throws(Refusal) -> Envelope {
     var envelope = Envelope()
     var refusal: Refusal?
@@ -83,24 +95,24 @@ private func readEnvelope(_ body: Span<UInt8>, _ table: inout StringTable) throw
         let tagStart = at
         let tag = try readVarint(body, &at, end)
         switch tag {
-        case 0x3a:
+        case BatchTag.event:
             if envelope.count == 0 { envelope.firstEvent = tagStart }
             envelope.count &+= 1
             _ = try readLength(body, &at, end)
-        case 0x22:
+        case BatchTag.define:
             let start = try readLength(body, &at, end)
             do {
                 try table.define(body.extracting(start..<at))
             } catch {
                 refusal = refusal ?? error
             }
-        case 0x08: envelope.epoch = try readVarint32(body, &at, end)
-        case 0x10: envelope.seq = try readVarint(body, &at, end)
-        case 0x18: envelope.time = Int64(bitPattern: try readVarint(body, &at, end))
-        case 0x28: envelope.device = try readVarint32(body, &at, end)
-        case 0x30: envelope.oldest = try readVarint(body, &at, end)
-        case 0x40: envelope.age = try readVarint32(body, &at, end)
-        case 0x48: envelope.catalogue = try readVarint32(body, &at, end)
+        case BatchTag.epoch: envelope.epoch = try readVarint32(body, &at, end)
+        case BatchTag.seq: envelope.seq = try readVarint(body, &at, end)
+        case BatchTag.time: envelope.time = Int64(bitPattern: try readVarint(body, &at, end))
+        case BatchTag.device: envelope.device = try readVarint32(body, &at, end)
+        case BatchTag.oldest: envelope.oldest = try readVarint(body, &at, end)
+        case BatchTag.age: envelope.age = try readVarint32(body, &at, end)
+        case BatchTag.catalogue: envelope.catalogue = try readVarint32(body, &at, end)
         default: try skipField(tag: tag, body, &at, end)
         }
     }
@@ -153,7 +165,7 @@ private func readEvents(
     header.count = envelope.count
     guard envelope.count > 0 else { return header }
 
-    table.warm(forEvents: envelope.count)
+    table.prefetch(forEvents: envelope.count)
     // Events are made where they stay: a copy of what was just written in pieces would stall.
     let mark = list.count
     list.append(contentsOf: repeatElement(defaults.event, count: envelope.count))
@@ -164,7 +176,7 @@ private func readEvents(
     let end = body.count
     while at < end {
         let tag = try readVarint(body, &at, end)
-        guard tag == 0x3a else {
+        guard tag == BatchTag.event else {
             try skipField(tag: tag, body, &at, end)
             continue
         }
@@ -209,7 +221,7 @@ private func fill(
         let id = try table.id(.aspect, fields.aspect, &vocabulary)
         if id == StringTable.invalid { event.blame(.badAspect) } else { event.aspect.rawValue = id }
     }
-    if fields.valueField == EventFields.refField {
+    if fields.isReference {
         let id = try table.id(.value, UInt32(truncatingIfNeeded: fields.valueBits), &vocabulary)
         if id == StringTable.invalid {
             event.blame(.textTooLong)
@@ -260,12 +272,12 @@ func forwardedHash(device: UInt32, epoch: UInt32, seq: UInt64) -> UInt64 {
         var rest = number
         repeat {
             start -= 1
-            buffer[start] = UInt8(0x30 + rest % 10)
+            buffer[start] = UInt8(ascii: "0") + UInt8(rest % 10)
             rest /= 10
         } while rest > 0
         if !isLast {
             start -= 1
-            buffer[start] = 0x2f
+            buffer[start] = UInt8(ascii: "/")
         }
     }
     return identityHash(buffer.span.extracting(start..<buffer.count))
@@ -323,7 +335,7 @@ func setText(_ text: Span<UInt8>, of event: inout Event, in arena: inout [UInt8]
     if kept < text.count { event.blame(.textTooLong) }
     event.textStart = kept == 0 ? 0 : UInt32(arena.count)
     event.textLength = UInt32(kept)
-    append(text.extracting(0..<kept), to: &arena)
+    arena.append(copying: text.extracting(0..<kept))
 }
 
 extension Event {

@@ -1,4 +1,5 @@
 // The sender's side of a batch: a string table that grows on one connection, and bodies cut to size.
+import Bytes
 package import Events
 
 /// The value of an event to send.
@@ -86,9 +87,8 @@ package struct BatchWriter: Sendable {
         let id = strings.intern(string, limit: fits ? maxEntries : known)
         if Int(id) > known {
             stringBytes += string.count
-            defines.append(0x22)
-            appendVarint(UInt64(string.count), to: &defines)
-            append(string, to: &defines)
+            appendHeader(BatchTag.define, count: string.count, to: &defines)
+            defines.append(copying: string)
         }
         return id
     }
@@ -137,8 +137,7 @@ package struct BatchWriter: Sendable {
         event.removeAll(keepingCapacity: true)
         encode(outgoing, skipping: skipping)
         guard bodyBytes + event.count + 4 <= maxBodyBytes else { return false }
-        events.append(0x3a)
-        appendVarint(UInt64(event.count), to: &events)
+        appendHeader(BatchTag.event, count: event.count, to: &events)
         events.append(contentsOf: event)
         count += 1
         return true
@@ -146,14 +145,14 @@ package struct BatchWriter: Sendable {
 
     /// Appends the body of the batch under way, with the defines that no body has carried yet, and starts afresh.
     package mutating func finish(into output: inout [UInt8]) {
-        appendField(1, UInt64(header.epoch), to: &output)
-        appendField(2, header.seq, to: &output)
-        appendField(3, UInt64(bitPattern: header.time), to: &output)
+        appendField(BatchTag.epoch, UInt64(header.epoch), to: &output)
+        appendField(BatchTag.seq, header.seq, to: &output)
+        appendField(BatchTag.time, UInt64(bitPattern: header.time), to: &output)
         output.append(contentsOf: defines)
-        appendField(5, UInt64(header.device), to: &output)
-        appendField(6, header.oldest, to: &output)
+        appendField(BatchTag.device, UInt64(header.device), to: &output)
+        appendField(BatchTag.oldest, header.oldest, to: &output)
         output.append(contentsOf: events)
-        appendField(8, UInt64(header.age), to: &output)
+        appendField(BatchTag.age, UInt64(header.age), to: &output)
         defines.removeAll(keepingCapacity: true)
         events.removeAll(keepingCapacity: true)
         header = Header()
@@ -161,48 +160,47 @@ package struct BatchWriter: Sendable {
     }
 
     private mutating func encode(_ outgoing: OutgoingEvent, skipping: UInt32) {
-        appendField(1, UInt64(outgoing.kind.rawValue), to: &event)
-        if skipping > 0 { appendField(2, UInt64(skipping) + 1, to: &event) }
-        if let time = outgoing.time { appendField(3, zigzag(time.rawValue &- header.time), to: &event) }
-        appendField(4, UInt64(outgoing.aspect), to: &event)
+        appendField(EventTag.kind, UInt64(outgoing.kind.rawValue), to: &event)
+        if skipping > 0 { appendField(EventTag.distance, UInt64(skipping) + 1, to: &event) }
+        if let time = outgoing.time { appendField(EventTag.offset, zigzag(time.rawValue &- header.time), to: &event) }
+        appendField(EventTag.aspect, UInt64(outgoing.aspect), to: &event)
         switch outgoing.value {
         case .whole(let number):
-            event.append(5 << 3)
+            appendVarint(EventTag.whole, to: &event)
             appendVarint(zigzag(number), to: &event)
         case .real(let number):
             // Four bytes do when the receiver reads the same double back from them.
             let short = Float(number)
             if widened(short) == number {
-                event.append(6 << 3 | 5)
-                appendFixed(UInt64(short.bitPattern), size: 4, to: &event)
+                appendVarint(EventTag.real, to: &event)
+                appendLittleEndian(UInt64(short.bitPattern), size: 4, to: &event)
             }
         case .reference(let reference):
-            event.append(7 << 3)
+            appendVarint(EventTag.reference, to: &event)
             appendVarint(UInt64(reference), to: &event)
         case .none, .flag: break
         }
         if !outgoing.text.isEmpty {
-            event.append(8 << 3 | 2)
-            appendVarint(UInt64(outgoing.text.count), to: &event)
+            appendHeader(EventTag.text, count: outgoing.text.count, to: &event)
             event.append(contentsOf: outgoing.text)
         }
         if case .flag(let flag) = outgoing.value {
-            event.append(9 << 3)
+            appendVarint(EventTag.flag, to: &event)
             event.append(flag ? 1 : 0)
         }
-        appendField(10, UInt64(outgoing.severity), to: &event)
-        if outgoing.count != 1 { appendField(11, UInt64(outgoing.count), to: &event) }
-        appendField(12, UInt64(outgoing.scale), to: &event)
-        appendField(13, UInt64(outgoing.unit), to: &event)
-        appendField(14, UInt64(outgoing.language), to: &event)
-        appendField(15, UInt64(outgoing.device), to: &event)
+        appendField(EventTag.severity, UInt64(outgoing.severity), to: &event)
+        if outgoing.count != 1 { appendField(EventTag.count, UInt64(outgoing.count), to: &event) }
+        appendField(EventTag.scale, UInt64(outgoing.scale), to: &event)
+        appendField(EventTag.unit, UInt64(outgoing.unit), to: &event)
+        appendField(EventTag.language, UInt64(outgoing.language), to: &event)
+        appendField(EventTag.device, UInt64(outgoing.device), to: &event)
         if case .real(let number) = outgoing.value, widened(Float(number)) != number {
-            appendVarint(16 << 3 | 1, to: &event)
-            appendFixed(number.bitPattern, size: 8, to: &event)
+            appendVarint(EventTag.real64, to: &event)
+            appendLittleEndian(number.bitPattern, size: 8, to: &event)
         }
-        appendField(17, UInt64(outgoing.customer), to: &event)
-        appendField(20, UInt64(outgoing.type), to: &event)
-        appendField(23, outgoing.seq, to: &event)
-        appendField(24, UInt64(outgoing.epoch), to: &event)
+        appendField(EventTag.subject, UInt64(outgoing.customer), to: &event)
+        appendField(EventTag.type, UInt64(outgoing.type), to: &event)
+        appendField(EventTag.seq, outgoing.seq, to: &event)
+        appendField(EventTag.epoch, UInt64(outgoing.epoch), to: &event)
     }
 }

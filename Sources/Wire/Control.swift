@@ -1,4 +1,5 @@
 // The control messages as plain values, so that no other room needs SwiftProtobuf.
+import Bytes
 package import Events
 import SwiftProtobuf
 
@@ -22,7 +23,7 @@ package struct Hello: Hashable, Sendable {
 
     package init() {}
 
-    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`, `.tableFull`: it asks for a catalogue.
+    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`, `.unknownReference`: it asks for a catalogue.
     package init(decoding body: Span<UInt8>) throws(Refusal) {
         let message: Tidings_Wire_V1_Hello = try decode(body)
         guard message.catalogue == 0 else { throw .unknownReference }
@@ -175,13 +176,13 @@ package struct Ack: Hashable, Sendable {
             // Every frame and datagram is answered with one of these: written by hand, at a tenth of the price.
             var bytes: [UInt8] = []
             bytes.reserveCapacity(32)
-            appendField(1, durable, to: &bytes)
+            appendField(AckTag.durable, durable, to: &bytes)
             if !ranges.isEmpty { appendRanges(to: &bytes) }
-            appendField(3, UInt64(epoch), to: &bytes)
-            appendField(4, UInt64(retryAfterMilliseconds), to: &bytes)
-            appendField(6, push, to: &bytes)
-            appendField(9, UInt64(quarantined), to: &bytes)
-            appendField(10, UInt64(stale), to: &bytes)
+            appendField(AckTag.epoch, UInt64(epoch), to: &bytes)
+            appendField(AckTag.retryAfter, UInt64(retryAfterMilliseconds), to: &bytes)
+            appendField(AckTag.push, push, to: &bytes)
+            appendField(AckTag.quarantined, UInt64(quarantined), to: &bytes)
+            appendField(AckTag.stale, UInt64(stale), to: &bytes)
             return bytes
         }
         var message = Tidings_Wire_V1_Ack()
@@ -202,9 +203,8 @@ package struct Ack: Hashable, Sendable {
             appendVarint(UInt64(range.missing), to: &packed)
             appendVarint(UInt64(range.present), to: &packed)
         }
-        appendVarint(2 << 3 | 2, to: &bytes)
-        appendVarint(UInt64(packed.count), to: &bytes)
-        append(packed.span, to: &bytes)
+        appendHeader(AckTag.ranges, count: packed.count, to: &bytes)
+        bytes += packed
     }
 }
 

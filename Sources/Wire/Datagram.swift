@@ -1,4 +1,5 @@
 // UDP: one self-contained body behind a header of 14 bytes and before a trailer of 8.
+import Bytes
 package import Events
 
 /// The header of a datagram, and where its body stands.
@@ -40,13 +41,12 @@ package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
         guard bytes.count >= headerBytes + trailerBytes else { throw .truncated }
         let (type, flags) = try readFrameStart(bytes[1])
         let header = DatagramHeader(
-            type: type, flags: flags, keyID: bigEndian(bytes, 2), epoch: bigEndian(bytes, 6),
-            counter: bigEndian(bytes, 10))
+            type: type, flags: flags, keyID: bytes.bigEndian32(at: 2), epoch: bytes.bigEndian32(at: 6),
+            counter: bytes.bigEndian32(at: 10))
         guard header.keyID == 0 else { throw .unauthorized }
         let end = bytes.count - trailerBytes
-        var trailer: UInt64 = 0
-        for index in 0..<trailerBytes { trailer |= UInt64(bytes[end + index]) << UInt64(index * 8) }
-        guard trailer == UInt64(checksum(bytes.extracting(0..<end))) else { throw .badChecksum }
+        let trailer = bytes.littleEndian(at: end, size: trailerBytes)
+        guard trailer == UInt64(crc32(bytes.extracting(0..<end))) else { throw .badChecksum }
         return header
     }
 
@@ -55,14 +55,9 @@ package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
         let start = output.count
         output.append(Self.magic)
         output.append(type.rawValue | flags.rawValue << 4)
-        for word in [keyID, epoch, counter] {
-            for shift: UInt32 in [24, 16, 8, 0] { output.append(UInt8(truncatingIfNeeded: word >> shift)) }
-        }
-        append(body, to: &output)
-        appendFixed(UInt64(checksum(output.span.extracting(start..<output.count))), size: 8, to: &output)
+        for word in [keyID, epoch, counter] { appendBigEndian(word, to: &output) }
+        output.append(copying: body)
+        let sum = crc32(output.span.extracting(start..<output.count))
+        appendLittleEndian(UInt64(sum), size: Self.trailerBytes, to: &output)
     }
-}
-
-private func bigEndian(_ bytes: Span<UInt8>, _ at: Int) -> UInt32 {
-    UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
 }

@@ -1,4 +1,5 @@
 // What a source string says: which product, and by what name the device is known in it.
+import Bytes
 package import Events
 
 /// A source taken apart: ranges of the bytes that it was read from.
@@ -17,8 +18,8 @@ struct DeviceSource: Equatable {
         name = 0..<bytes.count
         product = 0..<0
         if startsWithURN(bytes) {
-            let pen = index(of: 0x2d, in: bytes, from: 12)
-            let end = index(of: 0x2d, in: bytes, from: pen + 1)
+            let pen = index(of: UInt8(ascii: "-"), in: bytes, from: 12)
+            let end = index(of: UInt8(ascii: "-"), in: bytes, from: pen + 1)
             guard pen > 12, end < bytes.count - 1 else { throw .noDevice }
             product = (pen + 1)..<end
             guard !product.isEmpty else { throw .noProduct }
@@ -34,6 +35,7 @@ struct DeviceSource: Equatable {
 
 /// `urn:dev:ops:`
 private func startsWithURN(_ bytes: Span<UInt8>) -> Bool {
+    // urn:dev:ops:
     let urn: [12 of UInt8] = [0x75, 0x72, 0x6e, 0x3a, 0x64, 0x65, 0x76, 0x3a, 0x6f, 0x70, 0x73, 0x3a]
     guard bytes.count > urn.count else { return false }
     for index in urn.indices where bytes[index] != urn[index] { return false }
@@ -46,10 +48,10 @@ private func productEnd(_ bytes: Span<UInt8>) -> Int? {
     var isScheme = true
     for index in bytes.indices {
         switch bytes[index] {
-        case 0x61...0x7a, 0x41...0x5a: continue
-        case 0x2f: return index
-        case 0x30...0x39, 0x2b, 0x2d, 0x2e: if index == 0 { isScheme = false }
-        case 0x3a:
+        case asciiLowercase, asciiUppercase: continue
+        case UInt8(ascii: "/"): return index
+        case asciiDigits, UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."): if index == 0 { isScheme = false }
+        case UInt8(ascii: ":"):
             if isScheme, index > 0 { return nil }
             isScheme = false
         default: isScheme = false

@@ -1,4 +1,5 @@
 // One native event as it stands on the wire: its fields, before any reference is followed.
+import Bytes
 import Events
 
 /// The fields of one Event message. Fixed size, no references: made and read on the stack.
@@ -22,14 +23,18 @@ struct EventFields {
     var offset: Int64 = 0
     var seq: UInt64 = 0
     var valueBits: UInt64 = 0
-    /// The field that the value came in; 0 = there is none.
-    var valueField: UInt8 = 0
+    /// The tag of the field that the value came in; 0 = there is none.
+    var valueTag: UInt8 = 0
     var valueKind: Event.ValueKind = .none
     var quarantine: QuarantineReason = .none
+    /// Whether the value is a reference to the table.
+    var isReference: Bool { valueTag == UInt8(EventTag.reference) }
     /// Whether there is a text, a unit, a language or an aspect outside the table.
     var hasMore = false
 
-    static let refField: UInt8 = 7
+    /// The two bytes of a tag that does not fit into one.
+    @inline(__always) private static func first(of tag: UInt64) -> UInt64 { tag & 0x7f | 0x80 }
+    @inline(__always) private static func second(of tag: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: tag >> 7) }
 
     /// Reads a message. Places of texts and names are counted from its beginning.
     @inline(__always)
@@ -37,26 +42,29 @@ struct EventFields {
         let end = bytes.count
         var at = 0
         while at < end {
-            let tag = bytes[at]
+            // Of a tag in two bytes the first one; the fields that are met often have tags of at most two.
+            let first = UInt64(bytes[at])
             at &+= 1
-            switch tag {
-            case 0x08: kind = try readVarint32(bytes, &at, end)
-            case 0x10: distance = try readVarint32(bytes, &at, end)
-            case 0x18: offset = unzigzag(try readVarint(bytes, &at, end))
-            case 0x20: aspect = try readVarint32(bytes, &at, end)
-            case 0x28: setWhole(unzigzag(try readVarint(bytes, &at, end)))
-            case 0x35: setReal(widened(Float(bitPattern: UInt32(try readFixed(bytes, &at, end, size: 4)))), field: 6)
-            case 0x38: setValue(.symbol, UInt64(try readVarint32(bytes, &at, end)), field: Self.refField)
-            case 0x48: setValue(.flag, try readVarint(bytes, &at, end) == 0 ? 0 : 1, field: 9)
-            case 0x58: count = try readVarint32(bytes, &at, end)
-            case 0x78: device = try readVarint32(bytes, &at, end)
-            case 0x88 where at < end && bytes[at] == 0x01:
+            switch first {
+            case EventTag.kind: kind = try readVarint32(bytes, &at, end)
+            case EventTag.distance: distance = try readVarint32(bytes, &at, end)
+            case EventTag.offset: offset = unzigzag(try readVarint(bytes, &at, end))
+            case EventTag.aspect: aspect = try readVarint32(bytes, &at, end)
+            case EventTag.whole: setWhole(unzigzag(try readVarint(bytes, &at, end)))
+            case EventTag.real:
+                let bits = UInt32(try readFixed(bytes, &at, end, size: 4))
+                setReal(widened(Float(bitPattern: bits)), tag: first)
+            case EventTag.reference: setValue(.symbol, UInt64(try readVarint32(bytes, &at, end)), tag: first)
+            case EventTag.flag: setValue(.flag, try readVarint(bytes, &at, end) == 0 ? 0 : 1, tag: first)
+            case EventTag.count: count = try readVarint32(bytes, &at, end)
+            case EventTag.device: device = try readVarint32(bytes, &at, end)
+            case Self.first(of: EventTag.subject) where at < end && bytes[at] == Self.second(of: EventTag.subject):
                 at &+= 1
                 subject = try readVarint32(bytes, &at, end)
-            case 0xb8 where at < end && bytes[at] == 0x01:
+            case Self.first(of: EventTag.seq) where at < end && bytes[at] == Self.second(of: EventTag.seq):
                 at &+= 1
                 seq = try readVarint(bytes, &at, end)
-            case 0xc0 where at < end && bytes[at] == 0x01:
+            case Self.first(of: EventTag.epoch) where at < end && bytes[at] == Self.second(of: EventTag.epoch):
                 at &+= 1
                 epoch = try readVarint32(bytes, &at, end)
             default:
@@ -74,26 +82,26 @@ struct EventFields {
         // A tag in more bytes than it needs would hide a field from `read`.
         guard tag >= 0x80 || first < 0x80 else { throw .malformedBody }
         switch tag {
-        case 0x42:
+        case EventTag.text:
             textStart = UInt32(try readLength(bytes, &at, end))
             textEnd = UInt32(at)
             hasMore = true
-        case 0x50: severity = try readVarint32(bytes, &at, end)
-        case 0x60: scale = try readVarint32(bytes, &at, end)
-        case 0x68:
+        case EventTag.severity: severity = try readVarint32(bytes, &at, end)
+        case EventTag.scale: scale = try readVarint32(bytes, &at, end)
+        case EventTag.unit:
             unit = try readVarint32(bytes, &at, end)
             hasMore = true
-        case 0x70:
+        case EventTag.language:
             language = try readVarint32(bytes, &at, end)
             hasMore = true
-        case 16 << 3 | 1:
-            setReal(Double(bitPattern: try readFixed(bytes, &at, end, size: 8)), field: 16)
-        case 19 << 3 | 2:
+        case EventTag.real64:
+            setReal(Double(bitPattern: try readFixed(bytes, &at, end, size: 8)), tag: tag)
+        case EventTag.aspectName:
             nameStart = UInt32(try readLength(bytes, &at, end))
             nameEnd = UInt32(at)
             hasMore = true
-        case 20 << 3: type = try readVarint32(bytes, &at, end)
-        case 21 << 3 | 2:
+        case EventTag.type: type = try readVarint32(bytes, &at, end)
+        case EventTag.cause:
             let start = try readLength(bytes, &at, end)
             guard isUTF8(bytes.extracting(start..<at)) else { throw .badUTF8 }
         default: try skipField(tag: tag, bytes, &at, end)
@@ -102,12 +110,13 @@ struct EventFields {
 
     /// Sets the value; a second one from another field makes the event ambiguous.
     @inline(__always)
-    private mutating func setValue(_ kind: Event.ValueKind, _ bits: UInt64, field: UInt8) {
-        if valueField != 0, valueField != field {
+    private mutating func setValue(_ kind: Event.ValueKind, _ bits: UInt64, tag: UInt64) {
+        let tag = UInt8(truncatingIfNeeded: tag)
+        if valueTag != 0, valueTag != tag {
             if case .none = quarantine { quarantine = .wrongValueType }
             return
         }
-        valueField = field
+        valueTag = tag
         valueKind = kind
         valueBits = bits
     }
@@ -115,23 +124,23 @@ struct EventFields {
     @inline(__always)
     private mutating func setWhole(_ number: Int64) {
         if number.magnitude < wholeLimit {
-            setValue(.whole, UInt64(bitPattern: number), field: 5)
+            setValue(.whole, UInt64(bitPattern: number), tag: EventTag.whole)
         } else {
-            setNotFinite(field: 5)
+            setNotFinite(tag: EventTag.whole)
         }
     }
 
-    private mutating func setReal(_ number: Double, field: UInt8) {
-        guard number.isFinite else { return setNotFinite(field: field) }
+    private mutating func setReal(_ number: Double, tag: UInt64) {
+        guard number.isFinite else { return setNotFinite(tag: tag) }
         if let whole = wholeNumber(number) {
-            setValue(.whole, UInt64(bitPattern: whole), field: field)
+            setValue(.whole, UInt64(bitPattern: whole), tag: tag)
         } else {
-            setValue(.real, number.bitPattern, field: field)
+            setValue(.real, number.bitPattern, tag: tag)
         }
     }
 
-    private mutating func setNotFinite(field: UInt8) {
-        setValue(.none, 0, field: field)
+    private mutating func setNotFinite(tag: UInt64) {
+        setValue(.none, 0, tag: tag)
         if case .none = quarantine { quarantine = .notFinite }
     }
 }

@@ -1,4 +1,5 @@
 // One JSON event as it stands in a line: which keys it has, in whatever order, before any name is looked up.
+import Bytes
 import Events
 
 /// The keys that mean something; every other is checked and skipped.
@@ -19,9 +20,9 @@ enum EventKey: UInt8, CaseIterable {
 /// A value of the payload.
 enum Scalar: Equatable {
     case absent
-    case text(JSONText)
+    case text(JSONToken)
     /// Checked, but not yet read: where it stands.
-    case number(JSONText)
+    case number(JSONToken)
     case flag(Bool)
     /// An array or an object.
     case other
@@ -29,13 +30,13 @@ enum Scalar: Equatable {
 
 /// The fields of one line.
 struct EventLineFields {
-    var product = JSONText()
-    var device = JSONText()
-    var source = JSONText()
-    var customer = JSONText()
-    var subject = JSONText()
-    var type = JSONText()
-    var specversion = JSONText()
+    var product = JSONToken()
+    var device = JSONToken()
+    var source = JSONToken()
+    var customer = JSONToken()
+    var subject = JSONToken()
+    var type = JSONToken()
+    var specversion = JSONToken()
     var id = Scalar.absent
     var seq = Scalar.absent
     var epoch = Scalar.absent
@@ -68,7 +69,7 @@ struct EventLineFields {
         guard line.count <= Limits.jsonEventBytes else { throw .tooBig }
         guard isUTF8(line) else { throw .badUTF8 }
         var at = 0
-        guard nextByte(line, &at) == 0x7b else { throw .malformedJSON }
+        guard nextByte(line, &at) == UInt8(ascii: "{") else { throw .malformedJSON }
         try read(line, &at, EventKey.table)
         guard nextByte(line, &at) == 0 else { throw .malformedJSON }
     }
@@ -78,16 +79,16 @@ struct EventLineFields {
         _ line: Span<UInt8>, _ at: inout Int, _ table: borrowing WordTable<EventKey>, isData: Bool = false
     ) throws(Refusal) {
         at &+= 1
-        if nextByte(line, &at) == 0x7d {
+        if nextByte(line, &at) == UInt8(ascii: "}") {
             at &+= 1
             return
         }
         var seen: UInt32 = 0
         var unknown = UnknownKeys()
         while true {
-            guard nextByte(line, &at) == 0x22 else { throw .malformedJSON }
+            guard nextByte(line, &at) == UInt8(ascii: "\"") else { throw .malformedJSON }
             let text = try readText(line, &at)
-            try expect(0x3a, line, &at)
+            try expect(UInt8(ascii: ":"), line, &at)
             let key = try find(text, line, table)
             if let key {
                 let bit: UInt32 = 1 &<< UInt32(key.rawValue)
@@ -108,15 +109,15 @@ struct EventLineFields {
             }
             let next = nextByte(line, &at)
             at &+= 1
-            if next == 0x2c { continue }
-            guard next == 0x7d else { throw .malformedJSON }
+            if next == UInt8(ascii: ",") { continue }
+            guard next == UInt8(ascii: "}") else { throw .malformedJSON }
             return
         }
     }
 
     @inline(__always)
     private func find(
-        _ text: JSONText, _ line: Span<UInt8>, _ table: borrowing WordTable<EventKey>
+        _ text: JSONToken, _ line: Span<UInt8>, _ table: borrowing WordTable<EventKey>
     ) throws(Refusal) -> EventKey? {
         if text.isEscaped {
             let plain = try unescaped(line, text)
@@ -147,7 +148,7 @@ struct EventLineFields {
             if case .absent = try readScalar(line, &at, depth: 1) { return }
             throw .alreadyQuarantined
         default:
-            if nextByte(line, &at) == 0x7b {
+            if nextByte(line, &at) == UInt8(ascii: "{") {
                 try read(line, &at, table, isData: true)
             } else if case .absent = try readScalar(line, &at, depth: 1) {
                 return
@@ -177,27 +178,27 @@ struct EventLineFields {
     ///
     /// - Throws: `.wrongType` for any other value, `.malformedJSON` for what is none.
     @inline(__always)
-    private func readName(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
-        if nextByte(line, &at) == 0x22 { return try readText(line, &at) }
+    private func readName(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONToken {
+        if nextByte(line, &at) == UInt8(ascii: "\"") { return try readText(line, &at) }
         guard case .absent = try readScalar(line, &at, depth: 1) else { throw .wrongType }
-        return JSONText()
+        return JSONToken()
     }
 
     /// Reads any value; `null` is absent.
     private func readScalar(_ line: Span<UInt8>, _ at: inout Int, depth: Int) throws(Refusal) -> Scalar {
         switch nextByte(line, &at) {
-        case 0x22: return .text(try readText(line, &at))
-        case 0x2d, 0x30...0x39:
+        case UInt8(ascii: "\""): return .text(try readText(line, &at))
+        case UInt8(ascii: "-"), asciiDigits:
             let start = UInt32(truncatingIfNeeded: at)
             _ = try readNumber(line, &at)
-            return .number(JSONText(start: start, end: UInt32(truncatingIfNeeded: at)))
-        case 0x74:
+            return .number(JSONToken(start: start, end: UInt32(truncatingIfNeeded: at)))
+        case UInt8(ascii: "t"):
             try readLiteral("true", line, &at)
             return .flag(true)
-        case 0x66:
+        case UInt8(ascii: "f"):
             try readLiteral("false", line, &at)
             return .flag(false)
-        case 0x6e:
+        case UInt8(ascii: "n"):
             try readLiteral("null", line, &at)
             return .absent
         default:

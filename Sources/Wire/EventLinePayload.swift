@@ -71,7 +71,7 @@ private func setValue(
 }
 
 /// How often; 0 is kept for Admission to judge, what is no count at all is out of range.
-private func setCount(_ event: inout Event, _ number: JSONText, _ line: Span<UInt8>) throws(Refusal) {
+private func setCount(_ event: inout Event, _ number: JSONToken, _ line: Span<UInt8>) throws(Refusal) {
     if let count = try unsigned(number, line).flatMap(UInt32.init(exactly:)) {
         event.count = count
     } else {
@@ -108,7 +108,7 @@ private func rating(_ scalar: Scalar, _ usual: UInt8, _ line: Span<UInt8>) throw
 }
 
 /// The number as an integer from 0 to 255.
-private func byte(_ number: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt8? {
+private func byte(_ number: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt8? {
     guard case .whole(let whole) = try value(of: number, line) else { return nil }
     return UInt8(exactly: whole)
 }

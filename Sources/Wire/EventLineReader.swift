@@ -1,4 +1,5 @@
 // One JSON event: the short form, or CloudEvents structured. From its fields to an Event of the batch.
+import Bytes
 package import Events
 
 /// Appends the event of one line to a batch.
@@ -125,7 +126,8 @@ private func setIdentity(
 /// `<epoch>-<seq>`, both decimal without leading zeros; nil when it is anything else.
 func readSequence(_ id: Span<UInt8>) -> (epoch: UInt32, seq: UInt64)? {
     var at = 0
-    guard let epoch = readPart(id, &at), let epoch = UInt32(exactly: epoch), at < id.count, id[at] == 0x2d else {
+    guard let epoch = readPart(id, &at), let epoch = UInt32(exactly: epoch), at < id.count, id[at] == UInt8(ascii: "-")
+    else {
         return nil
     }
     at += 1
@@ -136,14 +138,14 @@ func readSequence(_ id: Span<UInt8>) -> (epoch: UInt32, seq: UInt64)? {
 private func readPart(_ id: Span<UInt8>, _ at: inout Int) -> UInt64? {
     let start = at
     var value: UInt64 = 0
-    while at < id.count, id[at] &- 0x30 < 10 {
+    while at < id.count, id[at] &- UInt8(ascii: "0") < 10 {
         let (tenfold, overflow) = value.multipliedReportingOverflow(by: 10)
-        let (sum, carry) = tenfold.addingReportingOverflow(UInt64(id[at] - 0x30))
+        let (sum, carry) = tenfold.addingReportingOverflow(UInt64(id[at] - UInt8(ascii: "0")))
         if overflow || carry { return nil }
         value = sum
         at += 1
     }
-    guard at > start, at == start + 1 || id[start] != 0x30 else { return nil }
+    guard at > start, at == start + 1 || id[start] != UInt8(ascii: "0") else { return nil }
     return value
 }
 
@@ -159,7 +161,8 @@ private func setKind(
 ) throws(Refusal) {
     if fields.hasSpecversion {
         let isKnown = try withPlain(line, fields.specversion) { (plain) throws(Refusal) in
-            plain.count == 3 && plain[0] == 0x31 && plain[1] == 0x2e && plain[2] == 0x30
+            plain.count == 3 && plain[0] == UInt8(ascii: "1") && plain[1] == UInt8(ascii: ".")
+                && plain[2] == UInt8(ascii: "0")
         }
         if !isKnown { event.blame(.unknownType) }
     }
@@ -203,7 +206,9 @@ private func setTime(_ event: inout Event, _ fields: borrowing EventLineFields, 
             // Nanoseconds are more than a double holds: kept exactly, so that what is wrong with them can be told.
             time = try unsigned(number, line).flatMap(Int64.init(exactly:)).map { Timestamp(rawValue: $0) }
         }
-    case .text(let text): time = try withPlain(line, text) { (plain) throws(Refusal) in readTime(plain) }
+    case .text(let text):
+        time = try withPlain(line, text) { (plain) throws(Refusal) in readRFC3339(plain).map(Timestamp.init(rawValue:))
+        }
     case .flag, .other: break
     }
     if let time {

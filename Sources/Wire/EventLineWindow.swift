@@ -46,8 +46,8 @@ package struct EventLineWindow: Sendable {
         for index in lines.indices where lines[index].refusal == nil {
             begin(&lines[index].searches, lines[index].fields, bytes.extracting(lines[index].range), vocabulary)
         }
-        for index in lines.indices { vocabulary.meet(&lines[index].searches) }
-        for index in lines.indices { vocabulary.approach(lines[index].searches) }
+        for index in lines.indices { vocabulary.probe(&lines[index].searches) }
+        for index in lines.indices { vocabulary.prefetchBytes(of: lines[index].searches) }
     }
 
     /// Makes the event of one line and appends it to a batch.

@@ -1,4 +1,5 @@
 // The canonical JSON of one event: one line, keys in a fixed order, absent ones left out.
+import Bytes
 package import Events
 
 /// Appends one event as canonical JSON, without a newline.
@@ -13,7 +14,7 @@ package import Events
 package func writeEventLine(
     _ event: Event, text: Span<UInt8>, offset: Offset?, vocabulary: borrowing Vocabulary, into output: inout [UInt8]
 ) {
-    output.append(0x7b)
+    output.append(UInt8(ascii: "{"))
     if let offset {
         appendKey("offset", &output)
         appendDecimal(offset.rawValue, to: &output)
@@ -46,7 +47,7 @@ package func writeEventLine(
     appendNumber("scale", UInt64(event.scale), unless: 0, &output)
     if !text.isEmpty {
         appendKey("text", &output)
-        appendString(text, &output)
+        appendJSONString(text, to: &output)
     }
     appendSymbol("lang", event.language, .language, vocabulary, &output)
     appendSymbol("vendor_type", event.type, .type, vocabulary, &output)
@@ -54,51 +55,31 @@ package func writeEventLine(
         appendKey("quarantined", &output)
         appendWord(event.quarantine.name, &output)
     }
-    output.append(0x7d)
+    output.append(UInt8(ascii: "}"))
 }
 
-/// Appends `text`, which is UTF-8, as a JSON string: only what must be is escaped, and the control characters, which a
-/// terminal would obey.
-package func appendString(_ text: Span<UInt8>, _ output: inout [UInt8]) {
-    output.append(0x22)
-    var index = 0
-    while index < text.count {
-        let byte = text[index]
-        index += 1
-        switch byte {
-        case 0x22, 0x5c: output += [0x5c, byte]
-        case 0x0a: output += [0x5c, 0x6e]
-        case 0x0d: output += [0x5c, 0x72]
-        case 0x09: output += [0x5c, 0x74]
-        case 0..<0x20, 0x7f: appendControl(byte, &output)
-        // U+0080 to U+009F in UTF-8.
-        case 0xc2 where index < text.count && (0x80...0x9f).contains(text[index]):
-            appendControl(text[index], &output)
-            index += 1
-        default: output.append(byte)
-        }
-    }
-    output.append(0x22)
+/// Appends `"2026-01-01T00:00:00.000Z"` with its quotes; a time outside the years 0 to 9999 as a plain number.
+func appendTime(_ time: Timestamp, to output: inout [UInt8]) {
+    guard writableTimes.contains(time.rawValue) else { return appendDecimal(time.rawValue, to: &output) }
+    output.append(UInt8(ascii: "\""))
+    appendRFC3339(time.rawValue, to: &output)
+    output.append(UInt8(ascii: "\""))
 }
 
-private func appendControl(_ code: UInt8, _ output: inout [UInt8]) {
-    output += [0x5c, 0x75, 0x30, 0x30, hexDigit(code >> 4), hexDigit(code & 15)]
-}
-
-@inline(__always)
-private func hexDigit(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x57 + nibble }
+/// 0000-01-01T00:00:00.000Z ... 9999-12-31T23:59:59.999Z, milliseconds.
+private let writableTimes: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
 
 private func appendKey(_ key: StaticString, _ output: inout [UInt8]) {
-    if output.last != 0x7b { output.append(0x2c) }
+    if output.last != UInt8(ascii: "{") { output.append(UInt8(ascii: ",")) }
     appendWord(key, &output)
-    output.append(0x3a)
+    output.append(UInt8(ascii: ":"))
 }
 
 /// Appends a word of ours, which needs no escaping, with its quotes.
 private func appendWord(_ word: StaticString, _ output: inout [UInt8]) {
-    output.append(0x22)
+    output.append(UInt8(ascii: "\""))
     output.append(contentsOf: word.description.utf8)
-    output.append(0x22)
+    output.append(UInt8(ascii: "\""))
 }
 
 private func appendNumber(_ key: StaticString, _ number: UInt64, unless usual: UInt64, _ output: inout [UInt8]) {
@@ -118,28 +99,28 @@ private func appendSymbol(
 
 /// Appends a name, or `prefix` and its number when it is not known.
 private func appendName(_ name: ArraySlice<UInt8>, _ prefix: StaticString, _ id: UInt32, _ output: inout [UInt8]) {
-    guard name.isEmpty else { return appendString(name.span, &output) }
-    output.append(0x22)
+    guard name.isEmpty else { return appendJSONString(name.span, to: &output) }
+    output.append(UInt8(ascii: "\""))
     output.append(contentsOf: prefix.description.utf8)
     appendDecimal(UInt64(id), to: &output)
-    output.append(0x22)
+    output.append(UInt8(ascii: "\""))
 }
 
 private func appendIdentity(_ event: Event, _ output: inout [UInt8]) {
     guard event.identity != .none else { return }
     appendKey("id", &output)
-    output.append(0x22)
+    output.append(UInt8(ascii: "\""))
     if event.identity == .sequence {
         appendDecimal(UInt64(event.epoch), to: &output)
-        output.append(0x2d)
+        output.append(UInt8(ascii: "-"))
         appendDecimal(event.seq, to: &output)
     } else {
-        output.append(0x23)
+        output.append(UInt8(ascii: "#"))
         for shift in stride(from: UInt64(60), through: 0, by: -4) {
             output.append(hexDigit(UInt8(truncatingIfNeeded: event.seq >> shift) & 15))
         }
     }
-    output.append(0x22)
+    output.append(UInt8(ascii: "\""))
 }
 
 private func appendValue(_ value: Value, _ vocabulary: borrowing Vocabulary, _ output: inout [UInt8]) {

@@ -1,5 +1,6 @@
 // What a sender is told of input that was refused: cause, place and remedy in one line.
 
+import Bytes
 package import Events
 
 extension Refusal {
@@ -86,13 +87,13 @@ private func otherProtocol(_ bytes: Span<UInt8>) -> String? {
 
 /// What is said of a line that begins with something else than a brace.
 private func notAnObject(_ line: Span<UInt8>, _ at: Int) -> String? {
-    guard at < line.count, line[at] != 0x7b else { return nil }
+    guard at < line.count, line[at] != UInt8(ascii: "{") else { return nil }
     let form = "send each event as one JSON object on a line of its own"
     switch line[at] {
-    case 0x5b: return "an array; \(form)"
+    case UInt8(ascii: "["): return "an array; \(form)"
     case 0xff, 0xfe: return "UTF-16; encode it as UTF-8, and \(form)"
     case 0xef: return "a byte order mark in the middle of the input; leave it out"
-    case 0x21...0x7e: return "not a JSON object: it begins with \(Character(Unicode.Scalar(line[at]))); \(form)"
+    case asciiVisible: return "not a JSON object: it begins with \(Character(Unicode.Scalar(line[at]))); \(form)"
     default: return "not a JSON object; \(form)"
     }
 }
@@ -108,7 +109,7 @@ private func malformed(_ line: Span<UInt8>, _ contents: LineContents) -> String?
     guard fault < line.count else { return "the line ends before its object does; close quotes, brackets and braces" }
     let advice = "keys and strings stand in double quotes, nothing follows the last value or the object"
     switch line[fault] {
-    case 0x21...0x7e:
+    case asciiVisible:
         return "not JSON at byte \(fault + 1), near \(Character(Unicode.Scalar(line[fault]))); \(advice)"
     default: return "not JSON at byte \(fault + 1); \(advice)"
     }

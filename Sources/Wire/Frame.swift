@@ -1,8 +1,12 @@
 // TCP: the magic, and then frames both ways: type and flags, length, body, CRC-32.
+import Bytes
 package import Events
 
 /// What a client sends once, before its first frame: `TDG1`.
-package let streamMagic: [UInt8] = [0x54, 0x44, 0x47, 0x31]
+package let streamMagic = Array("TDG1".utf8)
+
+/// The CRC-32 at the end of a frame.
+private let checksumBytes = 4
 
 /// What a frame or a datagram carries. The numbers are part of the wire format.
 package enum FrameType: UInt8, CaseIterable, Sendable, BitwiseCopyable {
@@ -62,11 +66,10 @@ package func readFrame(_ bytes: Span<UInt8>, at start: Int) throws(Refusal) -> F
         shift += 7
         guard shift <= 28 else { throw .malformedFrame }
     }
-    let end = at + length + 4
+    let end = at + length + checksumBytes
     guard end <= bytes.count else { return nil }
-    var expected: UInt32 = 0
-    for index in 0..<4 { expected |= UInt32(bytes[end - 4 + index]) << UInt32(index * 8) }
-    guard checksum(bytes.extracting(start..<(end - 4))) == expected else { throw .badChecksum }
+    let stated = bytes.littleEndian(at: end - checksumBytes, size: checksumBytes)
+    guard UInt64(crc32(bytes.extracting(start..<(end - checksumBytes)))) == stated else { throw .badChecksum }
     return Frame(type: type, flags: flags, bodyStart: at, bodyCount: length, end: end)
 }
 
@@ -95,6 +98,7 @@ private func writeFrame(_ type: FrameType, flags: FrameFlags, _ body: Span<UInt8
     let start = output.count
     output.append(type.rawValue | flags.rawValue << 4)
     appendVarint(UInt64(body.count), to: &output)
-    append(body, to: &output)
-    appendFixed(UInt64(checksum(output.span.extracting(start..<output.count))), size: 4, to: &output)
+    output.append(copying: body)
+    let sum = crc32(output.span.extracting(start..<output.count))
+    appendLittleEndian(UInt64(sum), size: checksumBytes, to: &output)
 }

@@ -1,9 +1,10 @@
 // The grammar of JSON (RFC 8259) over a span: every function reads one thing at an offset and moves it behind.
+import Bytes
 import Events
 
-/// A string as it stands in a line: between its quotes, with its escapes. `start == 0` means there is none, since no
-/// string of an object can start there.
-struct JSONText: Equatable {
+/// A string as it stands in a line, between its quotes and with its escapes; or a number. `start == 0` means there is
+/// none, since no value of an object can start there.
+struct JSONToken: Equatable {
     var start: UInt32 = 0
     var end: UInt32 = 0
     var isEscaped = false
@@ -18,7 +19,10 @@ func nextByte(_ line: Span<UInt8>, _ at: inout Int) -> UInt8 {
     while at < line.count {
         let byte = line[at]
         if byte > 0x20 { return byte }
-        guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return byte == 0 ? 1 : byte }
+        guard
+            byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
+                || byte == UInt8(ascii: "\t")
+        else { return byte == 0 ? 1 : byte }
         at &+= 1
     }
     return 0
@@ -36,7 +40,7 @@ func expect(_ byte: UInt8, _ line: Span<UInt8>, _ at: inout Int) throws(Refusal)
 /// - Throws: `.malformedJSON` (no end, a bare control character, an unknown escape), `.badUTF8` (half a surrogate
 ///   pair).
 @inline(__always)
-func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText {
+func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONToken {
     at &+= 1
     let start = at
     while at &+ 8 <= line.count {
@@ -53,31 +57,33 @@ func readText(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONText 
     }
     while at < line.count {
         let byte = line[at]
-        if byte == 0x22 {
+        if byte == UInt8(ascii: "\"") {
             at &+= 1
-            return JSONText(start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: at &- 1))
+            return JSONToken(start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: at &- 1))
         }
         if byte < 0x20 { throw .malformedJSON }
-        if byte == 0x5c { return try readEscapedText(line, &at, start) }
+        if byte == UInt8(ascii: "\\") { return try readEscapedText(line, &at, start) }
         at &+= 1
     }
     throw .malformedJSON
 }
 
 @inline(never)
-private func readEscapedText(_ line: Span<UInt8>, _ at: inout Int, _ start: Int) throws(Refusal) -> JSONText {
+private func readEscapedText(_ line: Span<UInt8>, _ at: inout Int, _ start: Int) throws(Refusal) -> JSONToken {
     while at < line.count {
         let byte = line[at]
         at += 1
-        if byte == 0x22 { return JSONText(start: UInt32(start), end: UInt32(at - 1), isEscaped: true) }
+        if byte == UInt8(ascii: "\"") { return JSONToken(start: UInt32(start), end: UInt32(at - 1), isEscaped: true) }
         if byte < 0x20 { throw .malformedJSON }
-        guard byte == 0x5c else { continue }
+        guard byte == UInt8(ascii: "\\") else { continue }
         guard at < line.count else { throw .malformedJSON }
         let escape = line[at]
         at += 1
         switch escape {
-        case 0x22, 0x5c, 0x2f, 0x62, 0x66, 0x6e, 0x72, 0x74: break
-        case 0x75: _ = try readUnicodeEscape(line, &at)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+            break
+        case UInt8(ascii: "u"): _ = try readUnicodeEscape(line, &at)
         default: throw .malformedJSON
         }
     }
@@ -89,7 +95,9 @@ private func readUnicodeEscape(_ line: Span<UInt8>, _ at: inout Int) throws(Refu
     let unit = try readHex(line, &at)
     switch unit {
     case 0xd800..<0xdc00:
-        guard at + 1 < line.count, line[at] == 0x5c, line[at + 1] == 0x75 else { throw .badUTF8 }
+        guard at + 1 < line.count, line[at] == UInt8(ascii: "\\"), line[at + 1] == UInt8(ascii: "u") else {
+            throw .badUTF8
+        }
         at += 2
         let low = try readHex(line, &at)
         guard (0xdc00..<0xe000).contains(low) else { throw .badUTF8 }
@@ -106,9 +114,9 @@ private func readHex(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> UI
         let byte = line[at]
         at += 1
         switch byte {
-        case 0x30...0x39: value = value << 4 | UInt32(byte - 0x30)
-        case 0x61...0x66: value = value << 4 | UInt32(byte - 0x57)
-        case 0x41...0x46: value = value << 4 | UInt32(byte - 0x37)
+        case asciiDigits: value = value << 4 | UInt32(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt32(byte - UInt8(ascii: "a") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): value = value << 4 | UInt32(byte - UInt8(ascii: "A") + 10)
         default: throw .malformedJSON
         }
     }
@@ -116,26 +124,26 @@ private func readHex(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> UI
 }
 
 /// The UTF-8 that a scanned string stands for.
-func unescaped(_ line: Span<UInt8>, _ text: JSONText) throws(Refusal) -> [UInt8] {
+func unescaped(_ line: Span<UInt8>, _ text: JSONToken) throws(Refusal) -> [UInt8] {
     var plain: [UInt8] = []
     plain.reserveCapacity(text.range.count)
     var at = Int(text.start)
     while at < Int(text.end) {
         let byte = line[at]
         at += 1
-        guard byte == 0x5c else {
+        guard byte == UInt8(ascii: "\\") else {
             plain.append(byte)
             continue
         }
         let escape = line[at]
         at += 1
         switch escape {
-        case 0x62: plain.append(0x08)
-        case 0x66: plain.append(0x0c)
-        case 0x6e: plain.append(0x0a)
-        case 0x72: plain.append(0x0d)
-        case 0x74: plain.append(0x09)
-        case 0x75: appendScalar(try readUnicodeEscape(line, &at), to: &plain)
+        case UInt8(ascii: "b"): plain.append(0x08)
+        case UInt8(ascii: "f"): plain.append(0x0c)
+        case UInt8(ascii: "n"): plain.append(UInt8(ascii: "\n"))
+        case UInt8(ascii: "r"): plain.append(UInt8(ascii: "\r"))
+        case UInt8(ascii: "t"): plain.append(UInt8(ascii: "\t"))
+        case UInt8(ascii: "u"): appendScalar(try readUnicodeEscape(line, &at), to: &plain)
         default: plain.append(escape)
         }
     }
@@ -155,7 +163,7 @@ private func appendScalar(_ scalar: UInt32, to bytes: inout [UInt8]) {
 /// Gives `body` the UTF-8 that a scanned string stands for; copies only when it holds escapes.
 @inline(__always)
 func withPlain<Result>(
-    _ line: Span<UInt8>, _ text: JSONText, _ body: (Span<UInt8>) throws(Refusal) -> Result
+    _ line: Span<UInt8>, _ text: JSONToken, _ body: (Span<UInt8>) throws(Refusal) -> Result
 ) throws(Refusal) -> Result {
     guard text.isEscaped else { return try body(line.extracting(text.range)) }
     let plain = try unescaped(line, text)
@@ -179,14 +187,14 @@ struct JSONNumber: Equatable {
 @inline(__always)
 func readNumber(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONNumber {
     var number = JSONNumber()
-    if line[at] == 0x2d {
+    if line[at] == UInt8(ascii: "-") {
         number.isNegative = true
         at &+= 1
     }
     let first = at
     readDigits(line, &at, &number)
-    guard at > first, at == first &+ 1 || line[first] != 0x30 else { throw .malformedJSON }
-    if at < line.count, line[at] == 0x2e {
+    guard at > first, at == first &+ 1 || line[first] != UInt8(ascii: "0") else { throw .malformedJSON }
+    if at < line.count, line[at] == UInt8(ascii: ".") {
         at &+= 1
         number.isInteger = false
         let fraction = at
@@ -194,14 +202,14 @@ func readNumber(_ line: Span<UInt8>, _ at: inout Int) throws(Refusal) -> JSONNum
         guard at > fraction else { throw .malformedJSON }
         number.exponent = fraction &- at
     }
-    if at < line.count, line[at] | 0x20 == 0x65 { try readExponent(line, &at, &number) }
+    if at < line.count, line[at] | 0x20 == UInt8(ascii: "e") { try readExponent(line, &at, &number) }
     return number
 }
 
 @inline(__always)
 private func readDigits(_ line: Span<UInt8>, _ at: inout Int, _ number: inout JSONNumber) {
     while at < line.count {
-        let digit = line[at] &- 0x30
+        let digit = line[at] &- UInt8(ascii: "0")
         guard digit < 10 else { return }
         at &+= 1
         let (tenfold, overflow) = number.mantissa.multipliedReportingOverflow(by: 10)
@@ -215,14 +223,14 @@ private func readExponent(_ line: Span<UInt8>, _ at: inout Int, _ number: inout 
     at += 1
     number.isInteger = false
     var isNegative = false
-    if at < line.count, line[at] == 0x2b || line[at] == 0x2d {
-        isNegative = line[at] == 0x2d
+    if at < line.count, line[at] == UInt8(ascii: "+") || line[at] == UInt8(ascii: "-") {
+        isNegative = line[at] == UInt8(ascii: "-")
         at += 1
     }
     let first = at
     var exponent = 0
-    while at < line.count, line[at] &- 0x30 < 10 {
-        exponent = min(exponent * 10 + Int(line[at] - 0x30), 1_000_000)
+    while at < line.count, line[at] &- UInt8(ascii: "0") < 10 {
+        exponent = min(exponent * 10 + Int(line[at] - UInt8(ascii: "0")), 1_000_000)
         at += 1
     }
     guard at > first else { throw .malformedJSON }
@@ -231,7 +239,7 @@ private func readExponent(_ line: Span<UInt8>, _ at: inout Int, _ number: inout 
 
 /// The value that a number stands for; nil when it cannot be held exactly enough: an integer of 2^53 or more, or
 /// anything beyond the range of a double.
-func value(of text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> Value? {
+func value(of text: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> Value? {
     var at = Int(text.start)
     let number = try readNumber(line, &at)
     if number.isInteger {
@@ -255,7 +263,7 @@ func value(of text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> Value? {
 
 /// The number as an unsigned integer of up to 64 bits, exactly; nil when it is none. `42`, `42.0` and `4.2e1` are one
 /// number, as JSON and the schemas have it.
-func unsigned(_ text: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt64? {
+func unsigned(_ text: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt64? {
     var at = Int(text.start)
     return try readNumber(line, &at).exactUnsigned
 }
@@ -295,13 +303,13 @@ func readLiteral(_ literal: StaticString, _ line: Span<UInt8>, _ at: inout Int) 
 /// - Throws: `.malformedJSON`, `.badUTF8`, `.duplicateKey`, `.tooDeep`.
 func skipValue(_ line: Span<UInt8>, _ at: inout Int, depth: Int) throws(Refusal) {
     switch nextByte(line, &at) {
-    case 0x22: _ = try readText(line, &at)
-    case 0x7b: try skipObject(line, &at, depth: depth + 1)
-    case 0x5b: try skipArray(line, &at, depth: depth + 1)
-    case 0x2d, 0x30...0x39: _ = try readNumber(line, &at)
-    case 0x74: try readLiteral("true", line, &at)
-    case 0x66: try readLiteral("false", line, &at)
-    case 0x6e: try readLiteral("null", line, &at)
+    case UInt8(ascii: "\""): _ = try readText(line, &at)
+    case UInt8(ascii: "{"): try skipObject(line, &at, depth: depth + 1)
+    case UInt8(ascii: "["): try skipArray(line, &at, depth: depth + 1)
+    case UInt8(ascii: "-"), asciiDigits: _ = try readNumber(line, &at)
+    case UInt8(ascii: "t"): try readLiteral("true", line, &at)
+    case UInt8(ascii: "f"): try readLiteral("false", line, &at)
+    case UInt8(ascii: "n"): try readLiteral("null", line, &at)
     default: throw .malformedJSON
     }
 }
@@ -309,14 +317,14 @@ func skipValue(_ line: Span<UInt8>, _ at: inout Int, depth: Int) throws(Refusal)
 private func skipArray(_ line: Span<UInt8>, _ at: inout Int, depth: Int) throws(Refusal) {
     guard depth <= Limits.jsonDepth else { throw .tooDeep }
     at += 1
-    if nextByte(line, &at) == 0x5d {
+    if nextByte(line, &at) == UInt8(ascii: "]") {
         at += 1
         return
     }
     while true {
         try skipValue(line, &at, depth: depth)
-        if nextByte(line, &at) == 0x5d { break }
-        try expect(0x2c, line, &at)
+        if nextByte(line, &at) == UInt8(ascii: "]") { break }
+        try expect(UInt8(ascii: ","), line, &at)
     }
     at += 1
 }
@@ -324,19 +332,19 @@ private func skipArray(_ line: Span<UInt8>, _ at: inout Int, depth: Int) throws(
 private func skipObject(_ line: Span<UInt8>, _ at: inout Int, depth: Int) throws(Refusal) {
     guard depth <= Limits.jsonDepth else { throw .tooDeep }
     at += 1
-    if nextByte(line, &at) == 0x7d {
+    if nextByte(line, &at) == UInt8(ascii: "}") {
         at += 1
         return
     }
     var keys = UnknownKeys()
     while true {
-        guard nextByte(line, &at) == 0x22 else { throw .malformedJSON }
+        guard nextByte(line, &at) == UInt8(ascii: "\"") else { throw .malformedJSON }
         let key = try readText(line, &at)
         try keys.add(key, line)
-        try expect(0x3a, line, &at)
+        try expect(UInt8(ascii: ":"), line, &at)
         try skipValue(line, &at, depth: depth)
-        if nextByte(line, &at) == 0x7d { break }
-        try expect(0x2c, line, &at)
+        if nextByte(line, &at) == UInt8(ascii: "}") { break }
+        try expect(UInt8(ascii: ","), line, &at)
     }
     at += 1
 }
@@ -350,7 +358,7 @@ struct UnknownKeys {
     /// - Returns: the key's hash, another one in each process.
     /// - Throws: `.duplicateKey`; `.malformedJSON` for more than `Limits.jsonKeys`.
     @discardableResult
-    mutating func add(_ key: JSONText, _ line: Span<UInt8>) throws(Refusal) -> UInt64 {
+    mutating func add(_ key: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt64 {
         let hash = try withPlain(line, key) { (plain) throws(Refusal) in hashBytes(plain, seed: keySeed) }
         for known in hashes where known == hash { throw .duplicateKey }
         guard hashes.count < Limits.jsonKeys else { throw .malformedJSON }

@@ -1,5 +1,6 @@
 // A JSON line taken apart once more, key by key, for a message about it. Only for lines that something is wrong with.
 
+import Bytes
 import Events
 
 /// The keys of a line and of its `data`, each with its value as it stands there, as far as the line can be read.
@@ -25,7 +26,7 @@ struct LineContents {
 
     init(_ line: Span<UInt8>) {
         var at = 0
-        guard nextByte(line, &at) == 0x7b else {
+        guard nextByte(line, &at) == UInt8(ascii: "{") else {
             faultAt = at
             return
         }
@@ -39,16 +40,16 @@ struct LineContents {
 
     private mutating func read(_ line: Span<UInt8>, _ at: inout Int, isData: Bool) throws(Refusal) {
         at += 1
-        if nextByte(line, &at) == 0x7d {
+        if nextByte(line, &at) == UInt8(ascii: "}") {
             at += 1
             return
         }
         while true {
-            guard nextByte(line, &at) == 0x22 else { throw .malformedJSON }
+            guard nextByte(line, &at) == UInt8(ascii: "\"") else { throw .malformedJSON }
             let text = try readText(line, &at)
             let key = String(decoding: text.isEscaped ? try unescaped(line, text) : Array(line, text), as: UTF8.self)
-            try expect(0x3a, line, &at)
-            let isObject = nextByte(line, &at) == 0x7b
+            try expect(UInt8(ascii: ":"), line, &at)
+            let isObject = nextByte(line, &at) == UInt8(ascii: "{")
             let start = at
             if isObject, !isData, key == "data" {
                 try read(line, &at, isData: true)
@@ -59,9 +60,9 @@ struct LineContents {
                 entries.append(Entry(key: key, value: start..<at, isInData: isData))
             }
             let next = nextByte(line, &at)
-            guard next == 0x2c || next == 0x7d else { throw .malformedJSON }
+            guard next == UInt8(ascii: ",") || next == UInt8(ascii: "}") else { throw .malformedJSON }
             at += 1
-            if next == 0x7d { return }
+            if next == UInt8(ascii: "}") { return }
         }
     }
 
@@ -110,22 +111,22 @@ extension LineContents.Entry {
     /// What a value is, in a word with its article.
     func type(in line: Span<UInt8>) -> String {
         switch line[value.lowerBound] {
-        case 0x22: "a string"
-        case 0x7b: "an object"
-        case 0x5b: "an array"
-        case 0x74, 0x66: "true or false"
-        case 0x6e: "null"
+        case UInt8(ascii: "\""): "a string"
+        case UInt8(ascii: "{"): "an object"
+        case UInt8(ascii: "["): "an array"
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): "true or false"
+        case UInt8(ascii: "n"): "null"
         default: "a number"
         }
     }
 
-    func isString(in line: Span<UInt8>) -> Bool { line[value.lowerBound] == 0x22 }
+    func isString(in line: Span<UInt8>) -> Bool { line[value.lowerBound] == UInt8(ascii: "\"") }
 
     func isNumber(in line: Span<UInt8>) -> Bool {
-        line[value.lowerBound] == 0x2d || (0x30...0x39).contains(line[value.lowerBound])
+        line[value.lowerBound] == UInt8(ascii: "-") || asciiDigits.contains(line[value.lowerBound])
     }
 
-    func isNull(in line: Span<UInt8>) -> Bool { line[value.lowerBound] == 0x6e }
+    func isNull(in line: Span<UInt8>) -> Bool { line[value.lowerBound] == UInt8(ascii: "n") }
 
     /// The value as it stands there, cut when it is long.
     func shown(in line: Span<UInt8>) -> String {
@@ -136,7 +137,7 @@ extension LineContents.Entry {
 
     /// A number's value, if it is a whole one that is not negative.
     func unsigned(in line: Span<UInt8>) -> UInt64? {
-        try? Wire.unsigned(JSONText(start: UInt32(value.lowerBound), end: UInt32(value.upperBound)), line)
+        try? Wire.unsigned(JSONToken(start: UInt32(value.lowerBound), end: UInt32(value.upperBound)), line)
     }
 
     /// The UTF-8 of a string.
@@ -150,5 +151,5 @@ extension LineContents.Entry {
 
 extension Array where Element == UInt8 {
     /// A copy of the bytes of a scanned string that has no escapes.
-    fileprivate init(_ line: Span<UInt8>, _ text: JSONText) { self.init(copying: line.extracting(text.range)) }
+    fileprivate init(_ line: Span<UInt8>, _ text: JSONToken) { self.init(copying: line.extracting(text.range)) }
 }

@@ -11,7 +11,9 @@ package func beginsAsMark(_ bytes: Span<UInt8>) -> Bool {
 /// Whether a byte is nothing between lines and at their ends: white space, and what C strings end with.
 @inlinable @inline(__always)
 package func isBlank(_ byte: UInt8) -> Bool {
-    byte <= 0x20 && (byte == 0x20 || byte == 0x0d || byte == 0x09 || byte == 0x0a || byte == 0x00)
+    byte <= 0x20
+        && (byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\t")
+            || byte == UInt8(ascii: "\n") || byte == 0)
 }
 
 /// Where a line ends that stands in `range`, without the blanks at its end; the range's start when it is blank.

@@ -1,4 +1,5 @@
 // The strings that one connection has defined, and what each stands for once it has been used.
+import Bytes
 package import Events
 
 /// A connection's string table: entries are numbered from 1 and never change.
@@ -52,8 +53,6 @@ package struct StringTable: Sendable {
     private var bytes: [UInt8] = []
     private let maxEntries: Int
     private let maxBytes: Int
-    /// Keeps the compiler from leaving out `warm`.
-    private var warmth: UInt32 = 0
 
     package init(maxEntries: Int = Limits.tableEntries, maxBytes: Int = Limits.tableBytes) {
         self.maxEntries = maxEntries
@@ -90,8 +89,8 @@ package struct StringTable: Sendable {
             }
             sought.append(searches)
         }
-        for index in sought.indices { vocabulary.meet(&sought[index]) }
-        for index in sought.indices { vocabulary.approach(sought[index]) }
+        for index in sought.indices { vocabulary.probe(&sought[index]) }
+        for index in sought.indices { vocabulary.prefetchBytes(of: sought[index]) }
         self.sought = sought
     }
 
@@ -129,27 +128,25 @@ package struct StringTable: Sendable {
         meanings.append(Meaning())
         places.append(Place(start: UInt32(bytes.count), count: UInt32(count)))
         guard valid else { throw .badUTF8 }
-        append(text, to: &bytes)
+        bytes.append(copying: text)
     }
 
-    /// Fetches the whole table into the cache, if a batch of this many events is going to use enough of it. The events
+    /// Asks for the memory of the whole table, if a batch of this many events is going to use enough of it. The events
     /// of many connections take turns, so each finds its own table gone; in a row the fetches do not wait for one
     /// another, as those of the events would.
-    mutating func warm(forEvents count: Int) {
-        let entries = meanings.count
-        guard entries <= count &* Self.warmEntriesPerEvent else { return }
-        var sum: UInt32 = 0
+    func prefetch(forEvents count: Int) {
+        let meanings = meanings.span
+        guard meanings.count <= count &* Self.prefetchedPerEvent else { return }
         var index = 0
-        while index < entries {
-            sum &+= meanings[index].id
+        while index < meanings.count {
+            meanings.prefetch(index, bytes: 1)
             index &+= Self.entriesPerLine
         }
-        warmth = sum
     }
 
     /// Entries in a line of the cache; and how many are worth fetching for each event.
     private static let entriesPerLine = 8
-    private static let warmEntriesPerEvent = 16
+    private static let prefetchedPerEvent = 16
 
     /// The number of entry `ref` in a role, or `invalid`.
     ///

@@ -1,4 +1,5 @@
 // Rules about bytes that are text: UTF-8, aspects, and where a text may be cut.
+import Bytes
 import Events
 
 /// Whether the bytes are valid UTF-8.
@@ -34,8 +35,8 @@ func isAspect(_ bytes: Span<UInt8>) -> Bool {
     var letters = 0
     for index in bytes.indices {
         switch bytes[index] {
-        case 0x61...0x7a, 0x30...0x39, 0x5f: letters += 1
-        case 0x2e:
+        case asciiLowercase, asciiDigits, UInt8(ascii: "_"): letters += 1
+        case UInt8(ascii: "."):
             guard letters > 0 else { return false }
             words += 1
             letters = 0

@@ -1,5 +1,6 @@
 // What a sender is told of a time that cannot be read or believed.
 
+import Bytes
 import Events
 
 /// A time that lies where no event can have happened: by how much, and in which unit it would be believable.
@@ -10,7 +11,7 @@ func absurdClock(_ event: Event) -> String {
     let believable = earliest...max(earliest, event.arrival.rawValue + Limits.clockAheadMilliseconds)
     var shown: [UInt8] = []
     appendTime(event.time, to: &shown)
-    let date = String(decoding: shown.filter { $0 != 0x22 }, as: UTF8.self)
+    let date = String(decoding: shown.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
     for (unit, perMillisecond) in [("microseconds", 1_000 as Int64), ("nanoseconds", 1_000_000)]
     where believable.contains(time / perMillisecond) {
         return "the time \(time) is \(date); \(unit)? send milliseconds"
@@ -41,10 +42,10 @@ func badTime(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
         return "time \(entry.shown(in: line)) has no zone; add Z, or one such as +02:00"
     }
     // A zone of four digits, as ISO 8601 has it and RFC 3339 has not.
-    if text.count > zonelessBytes + 4, isTime(text.dropLast(2) + [0x3a] + text.suffix(2)) {
+    if text.count > zonelessBytes + 4, isTime(text.dropLast(2) + [UInt8(ascii: ":")] + text.suffix(2)) {
         return "time \(entry.shown(in: line)) has a zone without a colon; send it as +02:00"
     }
     return "time \(entry.shown(in: line)) cannot be read; \(wanted)"
 }
 
-private func isTime(_ text: some Sequence<UInt8>) -> Bool { readTime(Array(text).span) != nil }
+private func isTime(_ text: some Sequence<UInt8>) -> Bool { readRFC3339(Array(text).span) != nil }

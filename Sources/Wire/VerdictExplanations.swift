@@ -1,5 +1,6 @@
 // What a sender is told of an event that is acknowledged and yet kept apart, or too old: cause, place and remedy.
 
+import Bytes
 package import Events
 
 /// One line on an event that was quarantined or is stale. May hold text of the sender's, so it must be escaped where it
@@ -79,14 +80,17 @@ private func suggestedAspect(_ text: [UInt8]) -> String? {
     var words: [[UInt8]] = [[]]
     for byte in text {
         switch byte {
-        case 0x61...0x7a, 0x30...0x39: words[words.count - 1].append(byte)
-        case 0x41...0x5a: words[words.count - 1].append(byte | 0x20)
-        case 0x2e, 0x2f: words.append([])
-        default: if words[words.count - 1].last != 0x5f { words[words.count - 1].append(0x5f) }
+        case asciiLowercase, asciiDigits: words[words.count - 1].append(byte)
+        case asciiUppercase: words[words.count - 1].append(byte | 0x20)
+        case UInt8(ascii: "."), UInt8(ascii: "/"): words.append([])
+        default:
+            if words[words.count - 1].last != UInt8(ascii: "_") { words[words.count - 1].append(UInt8(ascii: "_")) }
         }
     }
-    let trimmed = words.map { word in Array(word.drop { $0 == 0x5f }.reversed().drop { $0 == 0x5f }.reversed()) }
-    let joined = trimmed.filter { !$0.isEmpty }.prefix(Limits.aspectWords).joined(separator: [0x2e])
+    let trimmed = words.map { word in
+        Array(word.drop { $0 == UInt8(ascii: "_") }.reversed().drop { $0 == UInt8(ascii: "_") }.reversed())
+    }
+    let joined = trimmed.filter { !$0.isEmpty }.prefix(Limits.aspectWords).joined(separator: [UInt8(ascii: ".")])
     let kept = Array(joined.prefix(Limits.aspectBytes))
     guard isAspect(kept.span) else { return nil }
     return String(decoding: kept, as: UTF8.self)

@@ -1,4 +1,5 @@
 // Known words, found by their bytes: the keys and types of JSON events.
+import Bytes
 import Events
 
 /// A word of up to 24 bytes in three integers, so that two are compared at once.

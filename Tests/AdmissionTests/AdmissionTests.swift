@@ -1,4 +1,4 @@
-// The pass at the door: schema, dedupe and the equation of the counts.
+// The pass over what comes in: schema, dedupe and the equation of the counts.
 
 import Admission
 import Events
@@ -66,7 +66,7 @@ import Testing
         batch.events = [use(1), use(2), use(1), use(3, count: 0), use(2)]
         let result = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcp)
         #expect(batch.events.map(\.seq) == [1, 2, 3])
-        #expect(result.fresh == 2)
+        #expect(result.accepted == 2)
         #expect(result.duplicates == 2)
         #expect(result.named.map(\.index) == [3])
         #expect(result.named.map(\.seq) == [3])
@@ -132,10 +132,10 @@ import Testing
         _ = admission.close(
             DeviceID(rawValue: 1), product: .none, epoch: 0, below: 300, arrival: Timestamp(rawValue: 0),
             transport: .tcpLines)
-        let door = Int(TransportKind.tcpLines.rawValue)
-        #expect(admission.counts[door].isBalanced)
+        let row = Int(TransportKind.tcpLines.rawValue)
+        #expect(admission.counts[row].isBalanced)
         admission.commit(admission.takeAdmitted())
-        let counts = admission.counts[door]
+        let counts = admission.counts[row]
         #expect(counts.isBalanced)
         #expect(counts.inFlight == 0)
         #expect(counts.committed == 2)

@@ -3,19 +3,7 @@
 import Admission
 import Events
 import Testing
-
-/// SplitMix64: the seed replays a failure.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import TidingsTesting
 
 @Suite struct SequenceWindowTests {
     @Test func takesEachNumberOnce() {
@@ -69,14 +57,14 @@ struct SeededGenerator: RandomNumberGenerator {
     /// Against a plain set of what was taken, with numbers that wander by up to 90.
     @Test(arguments: [11, 12, 13, 14] as [UInt64])
     func agreesWithASet(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var window = SequenceWindow()
         var taken: Set<UInt64> = []
         var highest: UInt64 = 0
         for step in 0..<20_000 {
             let near = Int64(highest) + Int64.random(in: -90...3, using: &generator)
             let seq = UInt64(max(1, near))
-            let expected: Novelty =
+            let expected: DedupeVerdict =
                 if highest >= 64, seq <= highest - 64, !taken.isEmpty { .stale } else if taken.contains(seq) {
                     .duplicate
                 } else { .new }
@@ -209,9 +197,9 @@ struct SeededGenerator: RandomNumberGenerator {
 
     @Test(arguments: [21, 22] as [UInt64])
     func aSnapshotIsTheSameTable(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var table = DedupeTable()
-        func step(_ table: inout DedupeTable, _ generator: inout SeededGenerator) -> Novelty {
+        func step(_ table: inout DedupeTable, _ generator: inout SeededGenerator) -> DedupeVerdict {
             let device = DeviceID(rawValue: UInt32.random(in: 1...3_000, using: &generator))
             if Bool.random(using: &generator) {
                 return table.admit(device, hash: UInt64.random(in: 0...20, using: &generator))

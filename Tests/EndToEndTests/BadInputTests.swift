@@ -1,8 +1,10 @@
 // Bad input gets the answer of the error table, is counted by reason, and harms nobody else.
 
+import Bytes
 import Events
 import Foundation
 import Testing
+import TidingsTesting
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct BadInputTests {
@@ -141,7 +143,7 @@ import Wire
 
     @Test func randomBytesNeverHarmTheDaemon() async throws {
         let seed = UInt64.random(in: 1...UInt64.max)
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         try await withDaemon { daemon in
             for _ in 0..<200 {
                 guard let socket = LoopbackSocket(port: daemon.tcpPort) else { continue }
@@ -164,7 +166,7 @@ import Wire
         }
         frame.append(UInt8(length))
         frame += body
-        let sum = checksum(frame.span)
+        let sum = crc32(frame.span)
         for shift in [0, 8, 16, 24] as [UInt32] { frame.append(UInt8(truncatingIfNeeded: sum >> shift)) }
         return frame
     }

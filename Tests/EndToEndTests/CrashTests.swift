@@ -2,13 +2,14 @@
 
 import Foundation
 import Testing
+import TidingsTesting
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct CrashTests {
     /// Twenty lives of one data folder, each ended by SIGKILL while a sender is at work.
     @Test func everyAckedEventIsInTheLogOnce() async throws {
         let folder = TemporaryFolder()
         let seed = UInt64.random(in: 1...UInt64.max)
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var acked = 0
         var sent = 0
         for life in 1...20 {
@@ -97,17 +98,4 @@ func dump(_ data: String) async throws -> String {
         all += "\(table)\n" + rows.output.split(separator: "\n").sorted().joined(separator: "\n") + "\n"
     }
     return all
-}
-
-/// SplitMix64: the seed replays a failure.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
 }

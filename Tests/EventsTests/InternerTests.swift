@@ -2,19 +2,7 @@
 
 import Events
 import Testing
-
-/// SplitMix64: the seed replays a failure.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import TidingsTesting
 
 /// `#require` for calls that mutate.
 func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocation) throws -> Value {
@@ -81,7 +69,7 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func agreesWithADictionary(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var interner = Interner(seed: seed)
         var model: [[UInt8]: UInt32] = [:]
         for _ in 0..<20_000 {
@@ -112,24 +100,6 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
             let got = interner.find(name.span)
             #expect(got == 1, "\(length) bytes")
         }
-    }
-
-    /// The hash is also the checksum of stored snapshots.
-    @Test(arguments: 0...40)
-    func theHashIsTheSameInEveryRelease(length: Int) {
-        let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
-        func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
-            let product = a.multipliedFullWidth(by: b)
-            return product.high ^ product.low
-        }
-        func word(_ part: ArraySlice<UInt8>) -> UInt64 { part.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
-        var expected = 7 ^ 0x9e37_79b9_7f4a_7c15 as UInt64
-        let whole = length / 8 * 8
-        for start in stride(from: 0, to: whole, by: 8) {
-            expected = fold(expected ^ word(bytes[start..<(start + 8)]), 0xe703_7ed1_a0b4_28db)
-        }
-        expected = fold(expected ^ word(bytes[whole...]), 0x8ebc_6af0_9c88_c6e3 ^ UInt64(length))
-        #expect(hashBytes(bytes.span, seed: 7) == fold(expected, 0x5899_65cc_7537_4cc3))
     }
 
     @Test func restoredEntriesKeepTheirNumbersAndHoles() {

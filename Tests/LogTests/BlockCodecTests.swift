@@ -1,5 +1,6 @@
 // The block codec: what goes in comes out, the bytes are what the schema says, and damage is noticed.
 
+import Bytes
 import Events
 import Log
 import SwiftProtobuf
@@ -157,8 +158,8 @@ struct BlockCodecTests {
         // What SwiftProtobuf writes, in its own order, is read back as the same events.
         let rewritten: [UInt8] = try message.serializedBytes()
         var body: [UInt8] = []
-        let piece = Piece(end: rewritten.count, approach: .matches)
-        try Deflater(level: 6).deflate(rewritten.span, [piece], into: &body)
+        let section = Deflater.Section(end: rewritten.count, strategy: .matches)
+        try Deflater(level: 6).deflate(rewritten.span, [section], into: &body)
         var decoder = try BlockDecoder()
         var decoded = EventBatch()
         let stored = EncodedBody(body: body, rawSize: rewritten.count, crc32: crc32(body.span))
@@ -203,7 +204,7 @@ struct BlockCodecTests {
                 damaged.removeLast(Int.random(in: 0..<damaged.count, using: &generator))
             }
             var body: [UInt8] = []
-            try deflater.deflate(damaged.span, [Piece(end: damaged.count, approach: .matches)], into: &body)
+            try deflater.deflate(damaged.span, [Deflater.Section(end: damaged.count, strategy: .matches)], into: &body)
             let stored = EncodedBody(body: body, rawSize: damaged.count, crc32: crc32(body.span))
             var decoder = try BlockDecoder()
             var decoded = EventBatch()
@@ -220,7 +221,7 @@ struct BlockCodecTests {
     @Test func aBombIsRefused() throws {
         let raw = Array(repeating: UInt8(0), count: BlockDecoder.rawBytes + 1)
         var body: [UInt8] = []
-        try Deflater(level: 1).deflate(raw.span, [Piece(end: raw.count, approach: .runs)], into: &body)
+        try Deflater(level: 1).deflate(raw.span, [Deflater.Section(end: raw.count, strategy: .runs)], into: &body)
         var decoder = try BlockDecoder()
         var decoded = EventBatch()
         let honest = EncodedBody(body: body, rawSize: raw.count, crc32: crc32(body.span))

@@ -1,19 +1,20 @@
 // The compressor of blocks: zlib reads what it writes, whatever goes in, and it is not longer than zlib's own.
 
+import Bytes
 import Events
 import Log
 import Testing
 import TidingsTesting
 
 @Suite struct DeflateWriterTests {
-    static let approaches: [Deflater.Approach] = [.matches, .runs, .huffman, .plain]
+    static let strategies: [Deflater.Strategy] = [.matches, .runs, .huffman, .plain]
 
     /// Compresses, and expects zlib to give the input back.
     @discardableResult private func compress(
-        _ input: [UInt8], _ pieces: [Piece], _ deflater: Deflater? = nil, _ comment: Comment? = nil
+        _ input: [UInt8], _ sections: [Deflater.Section], _ deflater: Deflater? = nil, _ comment: Comment? = nil
     ) throws -> [UInt8] {
         var output: [UInt8] = [1, 2, 3]
-        try (deflater ?? Deflater(level: 1)).deflate(input.span, pieces, into: &output)
+        try (deflater ?? Deflater(level: 1)).deflate(input.span, sections, into: &output)
         var back: [UInt8] = []
         #expect(try Inflater().inflate(output.span, size: input.count, into: &back), comment)
         // Arrays that differ would be printed whole.
@@ -22,19 +23,22 @@ import TidingsTesting
         return output
     }
 
-    /// With every approach, alone and behind a header; none may need more than the bytes as they are would.
+    /// With every strategy, alone and behind a header; none may need more than the bytes as they are would.
     private func compressInEveryWay(_ input: [UInt8], _ comment: Comment? = nil) throws {
-        for approach in Self.approaches {
-            let alone = try compress(input, [Piece(end: input.count, approach: approach)], nil, comment)
+        for strategy in Self.strategies {
+            let alone = try compress(input, [Deflater.Section(end: input.count, strategy: strategy)], nil, comment)
             #expect(alone.count <= input.count + 5 * (input.count / 65_535 + 1) + 11, comment)
             for header in [1, 7, 64, 65] {
                 let both = [0x0a, 0x12] + Array(repeating: UInt8(0x80), count: header - 1) + input
-                var pieces = [Piece(end: header + 1, approach: .matches), Piece(end: both.count, approach: approach)]
-                try compress(both, pieces, nil, comment)
+                var sections = [
+                    Deflater.Section(end: header + 1, strategy: .matches),
+                    Deflater.Section(end: both.count, strategy: strategy),
+                ]
+                try compress(both, sections, nil, comment)
                 // The plane in the middle, so that other blocks follow it at any bit.
-                pieces.append(Piece(end: both.count + 3, approach: .matches))
-                pieces.append(Piece(end: both.count + 3 + input.count, approach: approach))
-                try compress(both + [1, 2, 3] + input, pieces, nil, comment)
+                sections.append(Deflater.Section(end: both.count + 3, strategy: .matches))
+                sections.append(Deflater.Section(end: both.count + 3 + input.count, strategy: strategy))
+                try compress(both + [1, 2, 3] + input, sections, nil, comment)
             }
         }
     }
@@ -51,18 +55,19 @@ import TidingsTesting
         try compressInEveryWay(Array(repeating: 7, count: 200_000))
     }
 
-    /// Empty pieces anywhere, also last.
-    @Test func emptyPieces() throws {
+    /// Empty sections anywhere, also last.
+    @Test func emptySections() throws {
         let input: [UInt8] = [1, 2, 3, 3, 3, 3, 3]
-        for first in Self.approaches {
-            for second in Self.approaches {
-                let pieces = [
-                    Piece(end: 0, approach: first), Piece(end: 0, approach: second), Piece(end: 7, approach: first),
-                    Piece(end: 7, approach: second), Piece(end: 7, approach: first),
+        for first in Self.strategies {
+            for second in Self.strategies {
+                let sections = [
+                    Deflater.Section(end: 0, strategy: first), Deflater.Section(end: 0, strategy: second),
+                    Deflater.Section(end: 7, strategy: first),
+                    Deflater.Section(end: 7, strategy: second), Deflater.Section(end: 7, strategy: first),
                 ]
-                try compress(input, pieces)
-                try compress(input, pieces.dropLast(2))
-                try compress([], [pieces[0], pieces[1]])
+                try compress(input, sections)
+                try compress(input, sections.dropLast(2))
+                try compress([], [sections[0], sections[1]])
             }
         }
     }
@@ -77,7 +82,7 @@ import TidingsTesting
                 (last, next) = (next, last + next)
             }
             var generator = SeededGenerator(seed: UInt64(distinct))
-            let size = try compress(input, [Piece(end: input.count, approach: .huffman)]).count
+            let size = try compress(input, [Deflater.Section(end: input.count, strategy: .huffman)]).count
             // About 2.6 bits each; the bound costs little.
             #expect(size * 8 < input.count * 27 / 10 + 800, "\(distinct) bytes")
             input.shuffle(using: &generator)
@@ -91,30 +96,30 @@ import TidingsTesting
             var all: [UInt8] = []
             for length in 1...600 {
                 let run = [1] + Array(repeating: byte, count: length) + [2, 3]
-                try compress(run, [Piece(end: run.count, approach: .runs)], nil, "\(length)")
+                try compress(run, [Deflater.Section(end: run.count, strategy: .runs)], nil, "\(length)")
                 all += run
             }
-            let size = try compress(all, [Piece(end: all.count, approach: .runs)]).count
+            let size = try compress(all, [Deflater.Section(end: all.count, strategy: .runs)]).count
             #expect(size < all.count / 40)
         }
     }
 
-    /// Pieces of random sizes, approaches and kinds of content, by one compressor that is used again and again.
+    /// Sections of random sizes, strategies and kinds of content, by one compressor that is used again and again.
     @Test(arguments: [81, 82, 83, 84, 85, 86] as [UInt64])
     func randomPieces(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let deflater = try Deflater(level: 1)
         for _ in 0..<150 {
             var input: [UInt8] = []
-            var pieces: [Piece] = []
+            var sections: [Deflater.Section] = []
             for _ in 0..<Int.random(in: 1...12, using: &generator) {
                 input += randomBytes(&generator)
-                let approach = Self.approaches[Int.random(in: 0..<4, using: &generator)]
-                pieces.append(Piece(end: input.count, approach: approach))
+                let strategy = Self.strategies[Int.random(in: 0..<4, using: &generator)]
+                sections.append(Deflater.Section(end: input.count, strategy: strategy))
             }
-            let first = try compress(input, pieces, deflater, "seed \(seed)")
+            let first = try compress(input, sections, deflater, "seed \(seed)")
             // Nothing of what came before changes the output.
-            #expect(try compress(input, pieces, nil, "seed \(seed)") == first, "seed \(seed)")
+            #expect(try compress(input, sections, nil, "seed \(seed)") == first, "seed \(seed)")
         }
     }
 
@@ -140,7 +145,7 @@ import TidingsTesting
         var block = BlockPlanes(seed: reference.seed)
         block.fill(8_192)
         try #require(block.bytes.count == reference.raw, "the planes are not those that zlib was given")
-        let ours = try compress(block.bytes, block.pieces).count
+        let ours = try compress(block.bytes, block.sections).count
         #expect(ours * 1_000 <= reference.zlib * 1_005, "seed \(reference.seed): \(ours), zlib \(reference.zlib)")
     }
 
@@ -150,20 +155,20 @@ import TidingsTesting
 /// Planes like those of a block: counters, clocks, rare changes, noise, and a text.
 private struct BlockPlanes {
     var bytes: [UInt8] = []
-    var pieces: [Piece] = []
+    var sections: [Deflater.Section] = []
     private var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
-    private mutating func end(_ approach: Deflater.Approach) {
-        pieces.append(Piece(end: bytes.count, approach: approach))
+    private mutating func end(_ strategy: Deflater.Strategy) {
+        sections.append(Deflater.Section(end: bytes.count, strategy: strategy))
     }
 
-    private mutating func plane(_ approach: Deflater.Approach, _ values: (inout SeededGenerator) -> [UInt8]) {
+    private mutating func plane(_ strategy: Deflater.Strategy, _ values: (inout SeededGenerator) -> [UInt8]) {
         bytes += [0x0a, 0x80, 0x40]
         end(.matches)
         bytes += values(&generator)
-        end(approach)
+        end(strategy)
     }
 
     mutating func fill(_ count: Int) {

@@ -2,6 +2,7 @@
 
 import Projection
 import Testing
+import TidingsTesting
 
 @Suite struct BuddyAllocatorTests {
     private static let sizes = (0..<64).filter { BuddyAllocator.sizes >> UInt64($0) & 1 != 0 } + [64]

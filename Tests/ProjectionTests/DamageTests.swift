@@ -1,11 +1,13 @@
 // Summaries that something else than the daemon has changed: made anew or refused, and never the end of the process.
 
+import Bytes
 import Events
 import Foundation
 import GRDB
 import Log
 import Projection
 import Testing
+import TidingsTesting
 
 private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start) }
 

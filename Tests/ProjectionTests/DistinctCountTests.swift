@@ -3,6 +3,7 @@
 import Events
 import Projection
 import Testing
+import TidingsTesting
 
 @Suite struct DistinctCountTests {
     @Test(arguments: [0, 1, 100, 2_048]) func fewAreExact(count: Int) {

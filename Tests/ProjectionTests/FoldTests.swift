@@ -4,6 +4,7 @@ import Events
 import Log
 import Projection
 import Testing
+import TidingsTesting
 
 /// Folds events into a fresh file and reads a product back.
 private func summary(

@@ -5,6 +5,7 @@ import Log
 import Projection
 import Synchronization
 import Testing
+import TidingsTesting
 
 @Suite struct RebuildProgressTests {
     private static let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start) }

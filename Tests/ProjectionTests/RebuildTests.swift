@@ -6,6 +6,7 @@ import GRDB
 import Log
 import Projection
 import Testing
+import TidingsTesting
 
 private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start) }
 

@@ -133,7 +133,7 @@ struct DamageTests {
     @Test func flippedBits() async throws {
         let written = try await make(100, seed: 26)
         let seed = UInt64.random(in: 1...UInt64.max)
-        var random = SeededRandom(state: seed)
+        var random = SeededGenerator(seed: seed)
         let original = try await export(folder.path)
         var harmless = 0
         for round in 0..<60 {
@@ -179,7 +179,7 @@ struct DamageTests {
             written.append(batch)
         }
         let seed = UInt64.random(in: 1...UInt64.max)
-        var random = SeededRandom(state: seed)
+        var random = SeededGenerator(seed: seed)
         let wal = "/log/00000000000000000000.tidings-wal"
         let size = try Data(contentsOf: URL(fileURLWithPath: folder.path + wal)).count
         for round in 0..<40 {
@@ -233,18 +233,5 @@ struct DamageTests {
                 return "\(block.firstOffset.rawValue) \(event) \(words.map { String(decoding: $0, as: UTF8.self) })"
             }
         }
-    }
-}
-
-/// SplitMix64: the seed replays a failure.
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -15,11 +15,11 @@ private struct Target {
 @Suite struct ManifestTests {
     /// The flow of an event (ARCHITECTURE.md); adapters of C libraries stand at the end.
     static let flow = [
-        "Events", "Wire", "Admission", "Transport", "Log", "Ingest", "SQLite", "Identity", "SQLiteLog", "Projection",
-        "Presentation", "TidingsClient", "Fleet", "Daemon", "TidingsTesting", "Commands", "tidings",
+        "Bytes", "Events", "Wire", "Admission", "Transport", "Log", "Ingest", "SQLite", "Identity", "SQLiteLog",
+        "Projection", "Presentation", "TidingsClient", "Fleet", "Daemon", "TidingsTesting", "Commands", "tidings",
     ]
     static let adapters = ["CPrefetch", "CDeflate", "CZlib", "CProgram"]
-    static let hotRooms: Set = ["Events", "Wire", "Admission", "Log", "Transport"]
+    static let hotRooms: Set = ["Bytes", "Events", "Wire", "Admission", "Log", "Transport"]
     /// Part of every toolchain, and allowed in every room.
     static let toolchain: Set = ["Swift", "Synchronization", "Glibc", "Musl", "Darwin"]
 

@@ -1,6 +1,7 @@
 // The state machine of a TCP connection, fed byte by byte and all at once, without sockets.
 
 import Admission
+import Bytes
 import Events
 import Testing
 import Transport
@@ -221,7 +222,7 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
 
     private static func deflatedFrame(_ body: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = [0x13, UInt8(body.count)] + body
-        let sum = checksum(bytes.span)
+        let sum = crc32(bytes.span)
         for shift: UInt32 in [0, 8, 16, 24] { bytes.append(UInt8(truncatingIfNeeded: sum >> shift)) }
         return bytes
     }
@@ -248,7 +249,7 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
 
     private static func deflatedBig(_ body: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = [0x13, UInt8(body.count & 0x7f) | 0x80, UInt8(body.count >> 7)] + body
-        let sum = checksum(bytes.span)
+        let sum = crc32(bytes.span)
         for shift: UInt32 in [0, 8, 16, 24] { bytes.append(UInt8(truncatingIfNeeded: sum >> shift)) }
         return bytes
     }

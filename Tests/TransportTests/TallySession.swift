@@ -2,6 +2,7 @@
 // the name of a feature that was used; each is answered `ok` when it is stored.
 
 import Admission
+import Bytes
 import Events
 import Transport
 import Wire

@@ -2,6 +2,7 @@
 import Events
 import SwiftProtobuf
 import Testing
+import TidingsTesting
 import Wire
 
 /// A connection with its table, and the batch that it fills.

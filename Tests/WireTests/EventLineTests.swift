@@ -1,6 +1,8 @@
 // JSON events: the short form, CloudEvents, and everything that is not quite JSON.
+import Bytes
 import Events
 import Testing
+import TidingsTesting
 import Wire
 
 /// What becomes of one line: its canonical JSON without the arrival, or why it was refused.
@@ -308,7 +310,7 @@ struct JSONGrammarTests {
             line += #","value":"# + value + #","text":"#
             var text: [UInt8] = []
             let plain = Array(words[generator.below(words.count)].utf8)
-            appendString(plain.span, &text)
+            appendJSONString(plain.span, to: &text)
             line += String(decoding: text, as: UTF8.self) + "}"
             let input = bytes(line)
             let arrival = Timestamp(rawValue: Int64(generator.below(1 << 41)))

@@ -1,6 +1,7 @@
 // Lines that are decoded together give what they give one by one.
 import Events
 import Testing
+import TidingsTesting
 import Wire
 
 /// What reading lines leaves behind.

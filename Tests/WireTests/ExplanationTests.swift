@@ -2,6 +2,7 @@
 
 import Events
 import Testing
+import TidingsTesting
 import Wire
 
 /// What becomes of a line.

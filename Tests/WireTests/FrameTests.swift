@@ -1,6 +1,7 @@
 // Frames, datagrams, deflation: what is found, and what is turned away.
 import Events
 import Testing
+import TidingsTesting
 import Wire
 
 struct FrameTests {

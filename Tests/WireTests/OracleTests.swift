@@ -2,6 +2,7 @@
 import Events
 import SwiftProtobuf
 import Testing
+import TidingsTesting
 import Wire
 
 /// An event with its names written out: what both readers must agree on.

@@ -1,22 +1,12 @@
-// Random input for the tests: a seeded generator, and batches of the generated types.
+// Random input for the tests: batches of the generated types.
+import Bytes
 import Events
 import SwiftProtobuf
 import Testing
+import TidingsTesting
 import Wire
 
-/// SplitMix64: the same seed gives the same numbers everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
-    }
-
+extension SeededGenerator {
     mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
     mutating func chance(_ oneIn: Int) -> Bool { below(oneIn) == 0 }
 
@@ -44,7 +34,7 @@ func readHeader(_ bytes: [UInt8]) throws(Refusal) -> DatagramHeader { try Datagr
 
 func inflated(_ bytes: [UInt8], limit: Int) throws(Refusal) -> [UInt8] {
     var output: [UInt8] = []
-    try inflate(bytes.span, limit: limit, into: &output)
+    try inflateBody(bytes.span, limit: limit, into: &output)
     return output
 }
 

@@ -1,5 +1,7 @@
 // How many different customers or devices: exact while few, HyperLogLog when many.
 
+import Bytes
+
 /// A set of pseudonyms that only tells how many it holds; sets merge without loss.
 ///
 /// Up to `ProjectionLimits.exactDistinct` members it is exact; then 2^14 registers of HyperLogLog (Flajolet et al.
@@ -153,9 +155,7 @@ package struct DistinctCount: Sendable, Equatable {
         }
         guard bytes[0] == 0, bytes.count % 4 == 1, bytes.count / 4 <= ProjectionLimits.exactDistinct else { return nil }
         for start in stride(from: 1, to: bytes.count, by: 4) {
-            var member: UInt32 = 0
-            for offset in 0..<4 { member |= UInt32(bytes[start + offset]) << UInt32(offset * 8) }
-            insert(member)
+            insert(UInt32(truncatingIfNeeded: bytes.littleEndian(at: start, size: 4)))
         }
     }
 }

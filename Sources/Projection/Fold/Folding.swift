@@ -142,7 +142,7 @@ extension SummaryState {
             return nil
         }
         guard case .none = event.quarantine else {
-            products[product].quarantined[Int(event.quarantine.rawValue) & 15] += 1
+            products[product].quarantined[Int(event.quarantine.rawValue) & (QuarantineReason.slots - 1)] += 1
             return nil
         }
         if case .gap = event.kind {
@@ -157,21 +157,21 @@ extension SummaryState {
             for seq in gap { _ = take(seq, event.epoch, device) }
             return true
         }
-        let novelty: Novelty
+        let verdict: DedupeVerdict
         switch event.identity {
-        case .sequence: novelty = take(event.seq, event.epoch, device)
-        case .hash: novelty = ids.admit(event.device, hash: event.seq)
-        case .none: novelty = .new
+        case .sequence: verdict = take(event.seq, event.epoch, device)
+        case .hash: verdict = ids.admit(event.device, hash: event.seq)
+        case .none: verdict = .new
         }
-        if case .new = novelty { return true }
+        if case .new = verdict { return true }
         return false
     }
 
-    private mutating func take(_ seq: UInt64, _ epoch: UInt32, _ device: Int) -> Novelty {
-        let (novelty, isNewEpoch) = SequenceWindow.admit(
+    private mutating func take(_ seq: UInt64, _ epoch: UInt32, _ device: Int) -> DedupeVerdict {
+        let (verdict, isNewEpoch) = SequenceWindow.admit(
             seq, of: epoch, &devices[device].window, &windowsBefore[device])
         if isNewEpoch { devices[device].rank += 1 }
-        return novelty
+        return verdict
     }
 
     /// Finds the rows of an event that counts, or makes them; some are `known` already.

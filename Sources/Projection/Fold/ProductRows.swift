@@ -50,7 +50,7 @@ extension ProductRow: SnapshotRow {
         coder.code(&useTotal)
         coder.code(&faultTotal)
         coder.code(&textNumber)
-        for reason in 0..<16 { coder.code(&quarantined[reason]) }
+        for reason in 0..<QuarantineReason.slots { coder.code(&quarantined[reason]) }
         rating.code(with: &coder)
         coder.code(&dayCount)
     }

@@ -1,4 +1,6 @@
-// Numbers in seven-bit groups, read from bytes of which nothing is believed.
+// Varints, read from bytes of which nothing is believed.
+
+import Bytes
 
 /// Reads what rows wrote (`SnapshotRow`). Reading past the end, or a number that is too large, sets `isDamaged` and
 /// gives 0.
@@ -12,17 +14,11 @@ struct ByteReader {
     var isAtEnd: Bool { at >= bytes.count || isDamaged }
 
     mutating func read() -> UInt64 {
-        var number: UInt64 = 0
-        var shift: UInt64 = 0
-        while at < bytes.count, shift < 64 {
-            let byte = bytes[at]
-            at += 1
-            number |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return number }
-            shift += 7
-        }
-        isDamaged = true
-        return 0
+        var next = at
+        let number = bytes.span.varint(&next, end: bytes.count)
+        at = next
+        if number == nil { isDamaged = true }
+        return number ?? 0
     }
 
     mutating func read32() -> UInt32 {
@@ -41,10 +37,7 @@ struct ByteReader {
         return number
     }
 
-    mutating func readSigned() -> Int64 {
-        let number = read()
-        return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
-    }
+    mutating func readSigned() -> Int64 { unzigzag(read()) }
 
     mutating func readSigned32() -> Int32 {
         guard let number = Int32(exactly: readSigned()) else {

@@ -1,5 +1,6 @@
 // How rows of the fold become bytes of a snapshot, and come back: each names its numbers once, for both directions.
 
+import Bytes
 import Events
 
 /// A row that a snapshot keeps. Hints that only save time are left out.
@@ -21,28 +22,14 @@ protocol RowCoder: ~Copyable, ~Escapable {
 }
 
 extension OutputSpan: RowCoder where Element == UInt8 {
-    @inline(__always) mutating func code(_ number: inout UInt64) { write(number) }
-    @inline(__always) mutating func code(_ number: inout UInt32) { write(UInt64(number)) }
-    @inline(__always) mutating func code(_ number: inout UInt8) { write(UInt64(number)) }
-    @inline(__always) mutating func code(_ number: inout Int64) { write(number) }
-    @inline(__always) mutating func code(_ number: inout Int32) { write(Int64(number)) }
+    @inline(__always) mutating func code(_ number: inout UInt64) { appendVarint(number) }
+    @inline(__always) mutating func code(_ number: inout UInt32) { appendVarint(UInt64(number)) }
+    @inline(__always) mutating func code(_ number: inout UInt8) { appendVarint(UInt64(number)) }
+    @inline(__always) mutating func code(_ number: inout Int64) { appendVarint(zigzag(number)) }
+    @inline(__always) mutating func code(_ number: inout Int32) { appendVarint(zigzag(Int64(number))) }
     /// Most numbers here end in zero bits; reversed, they are short.
-    @inline(__always) mutating func code(_ number: inout Double) { write(number.bitPattern.byteSwapped) }
-    @inline(__always) mutating func code(_ flag: inout Bool) { write(flag ? 1 : 0 as UInt64) }
-
-    /// A number in seven-bit groups, lowest first.
-    @inline(__always) private mutating func write(_ number: UInt64) {
-        var rest = number
-        while rest >= 0x80 {
-            append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest &>>= 7
-        }
-        append(UInt8(truncatingIfNeeded: rest))
-    }
-
-    @inline(__always) private mutating func write(_ number: Int64) {
-        write(UInt64(bitPattern: (number << 1) ^ (number >> 63)))
-    }
+    @inline(__always) mutating func code(_ number: inout Double) { appendVarint(number.bitPattern.byteSwapped) }
+    @inline(__always) mutating func code(_ flag: inout Bool) { appendVarint(flag ? 1 : 0 as UInt64) }
 }
 
 extension ByteReader: RowCoder {

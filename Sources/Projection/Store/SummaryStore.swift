@@ -1,6 +1,7 @@
 // summaries.sqlite: checkpoints, snapshots and what comes back from them.
 
 import Admission
+import Bytes
 package import Events
 import Foundation
 import GRDB

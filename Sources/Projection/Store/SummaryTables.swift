@@ -1,5 +1,6 @@
 // All tables of summaries.sqlite, and those without rows of the fold: what the file says of itself, symbols, state.
 
+import Bytes
 import Events
 import GRDB
 import SQLite

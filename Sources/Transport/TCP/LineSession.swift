@@ -1,6 +1,7 @@
 // JSON lines over TCP: one event a line, answered by counting lines.
 
 import Admission
+import Bytes
 import Events
 import Wire
 
@@ -26,7 +27,7 @@ struct LineSession: Sendable {
 
         /// Where the line stands. It is looked for once more, as only those that something is told of are needed.
         func range(in bytes: Span<UInt8>) -> Range<Int> {
-            start..<lineEnd(bytes, in: start..<bytes.first(0x0a, from: start))
+            start..<lineEnd(bytes, in: start..<bytes.first(UInt8(ascii: "\n"), from: start))
         }
     }
 
@@ -121,7 +122,7 @@ struct LineSession: Sendable {
         _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, _ left: inout Int, _ ingest: IngestContext
     ) -> GatherEnd? {
         while left > 0, ingest.window.count < EventLineWindow.capacity {
-            let end = bytes.first(0x0a, from: at + searched)
+            let end = bytes.first(UInt8(ascii: "\n"), from: at + searched)
             if end - at > Limits.jsonEventBytes { return .tooLong }
             let isLast = end == bytes.count
             if isLast, !isEnd {

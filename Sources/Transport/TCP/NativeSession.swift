@@ -113,7 +113,7 @@ struct NativeSession: Sendable {
         case .batch:
             if frame.flags.contains(.deflated) {
                 ingest.inflated.removeAll(keepingCapacity: true)
-                try inflate(body, limit: Limits.frameBytes, into: &ingest.inflated)
+                try inflateBody(body, limit: Limits.frameBytes, into: &ingest.inflated)
                 let inflated = ingest.inflated
                 try takeBatch(inflated.span, in: ingest, as: peer)
             } else {
@@ -173,7 +173,7 @@ struct NativeSession: Sendable {
                 body, context: BatchContext(source: source, arrival: intake.now, epoch: greetedEpoch), table: &table,
                 vocabulary: &intake.vocabulary, into: &intake.filling)
         } catch {
-            requireResend(from: batchSeq(body))
+            requireResend(from: firstSeq(ofUnreadable: body))
             throw error
         }
         if let numbered, numbered != header.device {
@@ -225,31 +225,4 @@ struct NativeSession: Sendable {
             pending.append(Pending(ticket: ticket, epoch: epoch, durable: durable, verdicts: verdicts))
         }
     }
-}
-
-/// The `seq` of a batch that could not be read as a whole; 0 when even that cannot be found.
-private func batchSeq(_ body: Span<UInt8>) -> UInt64 {
-    var at = 0
-    func varint() -> UInt64? {
-        var number: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 64, by: 7) where at < body.count {
-            let byte = body[at]
-            at += 1
-            number |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return number }
-        }
-        return nil
-    }
-    let seqField: UInt64 = 2
-    while at < body.count, let tag = varint() {
-        guard let number = varint() else { return 0 }
-        switch tag & 7 {
-        case 0: if tag >> 3 == seqField { return number }
-        case 2:
-            guard number <= UInt64(body.count - at) else { return 0 }
-            at += Int(number)
-        default: return 0
-        }
-    }
-    return 0
 }

@@ -1,6 +1,7 @@
 // One datagram at a time, without its socket: told apart by the first byte; each stands for itself.
 
 import Admission
+import Bytes
 package import Events
 import Wire
 
@@ -82,8 +83,8 @@ package struct UDPSession: DatagramSession, Sendable {
     /// Goes on with the names of all.
     package mutating func prefetchAnnounced(in ingest: IngestContext) {
         let intake = ingest.intake
-        for index in names.indices { names[index].meet(&intake.vocabulary) }
-        for index in names.indices { intake.prefetch(names[index].approach(&intake.vocabulary)) }
+        for index in names.indices { names[index].probe(&intake.vocabulary) }
+        for index in names.indices { intake.prefetch(names[index].prefetchBytes(&intake.vocabulary)) }
     }
 
     package mutating func clearAnnounced() { names.removeAll(keepingCapacity: true) }
@@ -154,7 +155,7 @@ package struct UDPSession: DatagramSession, Sendable {
             let header: BatchHeader
             if request.flags.contains(.deflated) {
                 ingest.inflated.removeAll(keepingCapacity: true)
-                try inflate(body, limit: Limits.frameBytes, into: &ingest.inflated)
+                try inflateBody(body, limit: Limits.frameBytes, into: &ingest.inflated)
                 let inflated = ingest.inflated
                 header = try read(inflated.span, request, BatchNames(), intake)
             } else {
@@ -276,7 +277,7 @@ private struct DatagramLines {
     mutating func next(_ bytes: Span<UInt8>) -> Range<Int>? {
         while at < bytes.count {
             let start = at
-            let end = bytes.first(0x0a, from: at)
+            let end = bytes.first(UInt8(ascii: "\n"), from: at)
             let content = lineContent(bytes, in: start..<end)
             let line = begun
             at = end + 1

@@ -1,12 +1,14 @@
 // Putting right a body of which one byte changed on the disk.
 
+import Bytes
+
 /// CRC-32 is linear: what one changed byte does to it depends on the byte's place and on the bits that changed, not on
 /// the rest. So from the difference of two checksums follow the few changes that can have caused it, in one pass over
 /// the places; what follows (the stream's own Adler-32, the structure of the block) tells whether one is right.
 ///
 /// Reference: R. N. Williams, "A painless guide to CRC error detection algorithms", 1993, on the arithmetic; the table
 /// is that of the reflected polynomial 0xEDB88320 (RFC 1952, section 8).
-package struct Mending: Sendable {
+package struct SingleByteRepair: Sendable {
     /// A change that gives bytes the checksum that they should have.
     package struct Change: Hashable, Sendable {
         /// The place of the byte.
@@ -53,12 +55,12 @@ extension EncodedBody {
     /// What the body may have been before one byte of it, or its checksum, changed; only itself when it has its
     /// checksum. Which one it was, something else must tell: the chain, or the stream's own Adler-32.
     package var originals: [EncodedBody] {
-        let found = Log.crc32(body.span)
+        let found = Bytes.crc32(body.span)
         if found == crc32 { return [self] }
         var unchanged = self
         unchanged.crc32 = found
         return [unchanged]
-            + Mending().changes(count: body.count, found: found, wanted: crc32).map { change in
+            + SingleByteRepair().changes(count: body.count, found: found, wanted: crc32).map { change in
                 var original = self
                 original.body[change.place] ^= change.bits
                 return original

@@ -5,7 +5,7 @@
 ///
 /// The same input gives the same bytes on every machine.
 struct DeflateWriter {
-    /// What is written so far. Others may write whole bytes to it between two pieces.
+    /// What is written so far. Others may write whole bytes to it between two sections.
     var out = BitWriter()
     /// A code of the bytes as they are, and one of bytes and runs.
     private var plain = DynamicCode()
@@ -26,65 +26,65 @@ struct DeflateWriter {
     /// The shortest run that is worth its code, by the length of the byte's own code.
     private static let shortestRun: InlineArray<16, Int> = [3, 8, 5, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]
 
-    /// At least as many bytes as `write` adds for `count` bytes in one piece.
+    /// At least as many bytes as `write` adds for `count` bytes in one section.
     static func bound(_ count: Int) -> Int { count + 16 * (count / largestBlock + 2) }
 
-    /// Writes a piece.
+    /// Writes a section.
     ///
     /// - Parameters:
-    ///   - header: how many bytes at the piece's start are not part of its plane.
+    ///   - header: how many bytes at the section's start are not part of its plane.
     ///   - isLast: ends the stream.
-    mutating func write(_ piece: Span<UInt8>, header: Int, approach: Deflater.Approach, isLast: Bool) {
-        if piece.isEmpty {
+    mutating func write(_ section: Span<UInt8>, header: Int, strategy: Deflater.Strategy, isLast: Bool) {
+        if section.isEmpty {
             if isLast { writeEnd() }
             return
         }
-        if case .plain = approach {
-            store(piece, isLast: isLast)
+        if case .plain = strategy {
+            store(section, isLast: isLast)
             return
         }
         // Blocks of about equal size.
-        let blocks = (piece.count + Self.largestBlock - 1) / Self.largestBlock
+        let blocks = (section.count + Self.largestBlock - 1) / Self.largestBlock
         var start = 0
         for block in 1...max(1, blocks) {
-            let end = piece.count * block / max(1, blocks)
+            let end = section.count * block / max(1, blocks)
             writeBlock(
-                piece.extracting(start..<end), header: block == 1 ? header : 0, approach: approach,
+                section.extracting(start..<end), header: block == 1 ? header : 0, strategy: strategy,
                 isLast: isLast && block == blocks)
             start = end
         }
     }
 
     private mutating func writeBlock(
-        _ piece: Span<UInt8>, header: Int, approach: Deflater.Approach, isLast: Bool
+        _ section: Span<UInt8>, header: Int, strategy: Deflater.Strategy, isLast: Bool
     ) {
         var header = header
-        var piece = piece
-        let different = Self.count(piece.extracting(header...), &parts, &counts)
-        if different < Self.richAlphabet || header == piece.count {
-            if header > 0 { writeFixed(piece.extracting(..<header), isLast: isLast && header == piece.count) }
-            piece = piece.extracting(header...)
+        var section = section
+        let different = Self.count(section.extracting(header...), &parts, &counts)
+        if different < Self.richAlphabet || header == section.count {
+            if header > 0 { writeFixed(section.extracting(..<header), isLast: isLast && header == section.count) }
+            section = section.extracting(header...)
             header = 0
-            if piece.isEmpty { return }
+            if section.isEmpty { return }
         }
-        for index in 0..<header { counts[Int(piece[index])] += 1 }
+        for index in 0..<header { counts[Int(section[index])] += 1 }
         plain.fit(counts)
         var isRuns = false
-        if case .runs = approach {
-            tokenCount = Self.findRuns(piece, counts, plain, &tokens, &tokenCounts)
+        if case .runs = strategy {
+            tokenCount = Self.findRuns(section, counts, plain, &tokens, &tokenCounts)
             runs.fit(tokenCounts)
             isRuns = runs.cost < plain.cost
         }
         let best = isRuns ? runs.cost : plain.cost
-        if best >= Self.storedCost(piece.count) {
-            store(piece, isLast: isLast)
+        if best >= Self.storedCost(section.count) {
+            store(section, isLast: isLast)
         } else if isRuns {
             runs.begin(&out, isLast: isLast)
             out.put(tokens, count: tokenCount, runs.table)
             out.put(runs.table[Token.end])
         } else {
             plain.begin(&out, isLast: isLast)
-            out.put(piece, plain.table)
+            out.put(section, plain.table)
             out.put(plain.table[Token.end])
         }
     }

@@ -1,11 +1,12 @@
 // One changed byte in a block's body, found by its checksum.
 
+import Bytes
 import Events
 import Log
 import Testing
 import TidingsTesting
 
-@Suite struct MendingTests {
+@Suite struct SingleByteRepairTests {
     @Test(arguments: [1, 2, 77, 4_096, 70_000])
     func findsTheChangedByte(count: Int) {
         var generator = SeededGenerator(seed: UInt64(count))
@@ -15,14 +16,14 @@ import TidingsTesting
             let place = Int.random(in: 0..<count, using: &generator)
             let bits = UInt8.random(in: 1...255, using: &generator)
             bytes[place] ^= bits
-            let changes = Mending().changes(count: count, found: crc32(bytes.span), wanted: wanted)
+            let changes = SingleByteRepair().changes(count: count, found: crc32(bytes.span), wanted: wanted)
             #expect(changes.contains { $0.place == place && $0.bits == bits }, "seed \(count), place \(place)")
             #expect(changes.count <= 2, "seed \(count)")
         }
     }
 
     @Test func findsNothingWhereNothingChanged() {
-        #expect(Mending().changes(count: 100, found: 7, wanted: 7).isEmpty)
+        #expect(SingleByteRepair().changes(count: 100, found: 7, wanted: 7).isEmpty)
     }
 
     /// Every byte of a stored body, changed, gives the same events; two changed bytes give none.
