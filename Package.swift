@@ -121,7 +121,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Fleet", dependencies: ["Events", "Wire", "TidingsClient"], swiftSettings: daemon),
+            name: "Fleet", dependencies: ["Bytes", "Events", "Wire", "TidingsClient"], swiftSettings: daemon),
         .target(
             name: "Daemon",
             dependencies: [
