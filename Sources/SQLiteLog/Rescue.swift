@@ -173,7 +173,7 @@ struct RecordCell {
     var payload: Int
 
     /// Records are not longer than the largest block; more is rubbish.
-    private static let largest = UInt64(BlockDecoder.rawBytes + 4_096)
+    private static let largest = UInt64(LogLimits.blockBytes + 4_096)
 
     init?(_ page: [UInt8], _ start: Int) {
         self.start = start
