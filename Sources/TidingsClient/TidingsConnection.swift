@@ -174,7 +174,7 @@ private func batches(
                     + "\"\(event.device)\", cannot be sent: \(error.cause)")
         }
     }
-    _ = vocabulary.takeFresh()
+    _ = vocabulary.takeDefinitions()
     return batches
 }
 
