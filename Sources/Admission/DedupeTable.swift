@@ -9,7 +9,7 @@ package import Events
 /// A fold over the log: the state after offset N depends only on events 0 ..< N in their order, so it is right after
 /// any crash. Owned by one thread at a time; the ingest loop has one, the projection folds another.
 package struct DedupeTable: Sendable {
-    /// The window of each device's current epoch, by pseudonym. Kept apart from `previous`, which is seldom looked at,
+    /// The window of each device's current epoch, by pseudonym. Kept apart from `previous`, which is rarely looked at,
     /// so that the processor's cache holds twice as many.
     package private(set) var current: [SequenceWindow] = []
     /// The window of the epoch before; as many as `current`.

@@ -67,7 +67,7 @@ package struct BucketTable<Key: Hashable & Sendable>: Sendable {
 
     private let limit: Int
     private let rate: Rate
-    private var places: [Key: Int32] = [:]
+    private var indices: [Key: Int32] = [:]
     private var entries: [Entry] = []
     private var newest: Int32 = -1
     private var oldest: Int32 = -1
@@ -81,56 +81,56 @@ package struct BucketTable<Key: Hashable & Sendable>: Sendable {
 
     /// Takes from the bucket of `key`, and returns from when on it is not overdrawn.
     package mutating func take(_ count: Int, of key: Key, at now: Uptime) -> Uptime {
-        let place = use(key)
-        entries[Int(place)].bucket.take(count, at: now, of: rate)
-        return entries[Int(place)].bucket.ready(of: rate)
+        let index = use(key)
+        entries[Int(index)].bucket.take(count, at: now, of: rate)
+        return entries[Int(index)].bucket.ready(of: rate)
     }
 
     /// From when on the bucket of `key` is not overdrawn.
     package func ready(_ key: Key) -> Uptime {
-        guard let place = places[key] else { return 0 }
-        return entries[Int(place)].bucket.ready(of: rate)
+        guard let index = indices[key] else { return 0 }
+        return entries[Int(index)].bucket.ready(of: rate)
     }
 
     package func available(_ key: Key, at now: Uptime) -> Int {
-        let bucket = places[key].map { entries[Int($0)].bucket } ?? TokenBucket()
+        let bucket = indices[key].map { entries[Int($0)].bucket } ?? TokenBucket()
         return bucket.available(at: now, of: rate)
     }
 
-    /// The place of `key`, which is now the newest.
+    /// The index of `key`, which is now the newest.
     private mutating func use(_ key: Key) -> Int32 {
-        if let place = places[key] {
-            guard place != newest else { return place }
-            unlink(place)
-            link(place)
-            return place
+        if let index = indices[key] {
+            guard index != newest else { return index }
+            unlink(index)
+            link(index)
+            return index
         }
-        let place: Int32
+        let index: Int32
         if entries.count < limit {
-            place = Int32(entries.count)
+            index = Int32(entries.count)
             entries.append(Entry(key: key))
         } else {
-            place = oldest
-            unlink(place)
-            places[entries[Int(place)].key] = nil
-            entries[Int(place)] = Entry(key: key)
+            index = oldest
+            unlink(index)
+            indices[entries[Int(index)].key] = nil
+            entries[Int(index)] = Entry(key: key)
         }
-        places[key] = place
-        link(place)
-        return place
+        indices[key] = index
+        link(index)
+        return index
     }
 
-    private mutating func unlink(_ place: Int32) {
-        let (newer, older) = (entries[Int(place)].newer, entries[Int(place)].older)
+    private mutating func unlink(_ index: Int32) {
+        let (newer, older) = (entries[Int(index)].newer, entries[Int(index)].older)
         if newer >= 0 { entries[Int(newer)].older = older } else { newest = older }
         if older >= 0 { entries[Int(older)].newer = newer } else { oldest = newer }
     }
 
-    private mutating func link(_ place: Int32) {
-        entries[Int(place)].newer = -1
-        entries[Int(place)].older = newest
-        if newest >= 0 { entries[Int(newest)].newer = place } else { oldest = place }
-        newest = place
+    private mutating func link(_ index: Int32) {
+        entries[Int(index)].newer = -1
+        entries[Int(index)].older = newest
+        if newest >= 0 { entries[Int(newest)].newer = index } else { oldest = index }
+        newest = index
     }
 }
 

@@ -6,9 +6,9 @@
 package func editDistance(_ a: some Collection<UInt8>, _ b: some Collection<UInt8>) -> Int {
     let target = Array(b)
     var row = Array(0...target.count)
-    for (place, byte) in a.enumerated() {
+    for (position, byte) in a.enumerated() {
         var diagonal = row[0]
-        row[0] = place + 1
+        row[0] = position + 1
         for index in target.indices {
             let substitution = diagonal + (byte == target[index] ? 0 : 1)
             diagonal = row[index + 1]

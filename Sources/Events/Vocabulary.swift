@@ -20,21 +20,21 @@ import Bytes
     package var id: DeviceID
     package var product: SymbolID
     /// Where the name stands.
-    fileprivate var place: NamePlace
+    fileprivate var range: NameRange
 }
 
 /// A customer that has been given a name, for the identity store.
 @usableFromInline package struct CustomerName: Sendable, BitwiseCopyable {
     package var id: CustomerID
-    fileprivate var place: NamePlace
+    fileprivate var range: NameRange
 }
 
 /// A part of the names of some definitions.
-private struct NamePlace: Sendable, BitwiseCopyable {
+private struct NameRange: Sendable, BitwiseCopyable {
     var start: Int
     var count: Int
 
-    func moved(by distance: Int) -> NamePlace { NamePlace(start: start + distance, count: count) }
+    func moved(by distance: Int) -> NameRange { NameRange(start: start + distance, count: count) }
 }
 
 /// Names that were first used by the events of one block: symbols go beside the block, the others to the identity
@@ -51,29 +51,29 @@ private struct NamePlace: Sendable, BitwiseCopyable {
     package var isEmpty: Bool { symbols.isEmpty && devices.isEmpty && customers.isEmpty }
 
     package mutating func add(device id: DeviceID, product: SymbolID, name: Span<UInt8>) {
-        devices.append(DeviceName(id: id, product: product, place: keep(name)))
+        devices.append(DeviceName(id: id, product: product, range: keep(name)))
     }
 
     package mutating func add(customer id: CustomerID, name: Span<UInt8>) {
-        customers.append(CustomerName(id: id, place: keep(name)))
+        customers.append(CustomerName(id: id, range: keep(name)))
     }
 
-    private mutating func keep(_ name: Span<UInt8>) -> NamePlace {
+    private mutating func keep(_ name: Span<UInt8>) -> NameRange {
         let start = names.count
         names.append(copying: name)
-        return NamePlace(start: start, count: name.count)
+        return NameRange(start: start, count: name.count)
     }
 
     /// Whether a byte stands in the name of a device or a customer.
     package func haveNames(with byte: UInt8) -> Bool { names.span.first(byte, from: 0) < names.count }
 
     /// The UTF-8 of the name of one of `devices`.
-    package func name(of device: DeviceName) -> ArraySlice<UInt8> { name(device.place) }
+    package func name(of device: DeviceName) -> ArraySlice<UInt8> { name(device.range) }
 
     /// The UTF-8 of the name of one of `customers`.
-    package func name(of customer: CustomerName) -> ArraySlice<UInt8> { name(customer.place) }
+    package func name(of customer: CustomerName) -> ArraySlice<UInt8> { name(customer.range) }
 
-    private func name(_ place: NamePlace) -> ArraySlice<UInt8> { names[place.start..<place.start + place.count] }
+    private func name(_ range: NameRange) -> ArraySlice<UInt8> { names[range.start..<range.start + range.count] }
 
     /// Whether both give the same names to the same numbers, in the same order.
     @usableFromInline package static func == (a: Definitions, b: Definitions) -> Bool {
@@ -92,11 +92,11 @@ private struct NamePlace: Sendable, BitwiseCopyable {
         symbols += other.symbols
         names += other.names
         for device in other.devices {
-            let place = device.place.moved(by: distance)
-            devices.append(DeviceName(id: device.id, product: device.product, place: place))
+            let range = device.range.moved(by: distance)
+            devices.append(DeviceName(id: device.id, product: device.product, range: range))
         }
         for customer in other.customers {
-            customers.append(CustomerName(id: customer.id, place: customer.place.moved(by: distance)))
+            customers.append(CustomerName(id: customer.id, range: customer.range.moved(by: distance)))
         }
     }
 }
@@ -114,7 +114,8 @@ package struct Vocabulary: Sendable {
     private var types = Interner()
     private(set) var devices = Interner()
     private(set) var customers = Interner()
-    private var fresh = Definitions()
+    /// Names given out since the last `takeDefinitions`.
+    private var pending = Definitions()
     /// How many more names may be given out; known ones are found even when it is 0. For the quota of a sender.
     package var newNames = Int.max
     /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
@@ -132,7 +133,7 @@ package struct Vocabulary: Sendable {
         let (known, id) = withInterner(kind) { ($0.count, $0.intern(text, limit: limit, search: search)) }
         if Int(id) > known {
             newNames -= 1
-            fresh.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
+            pending.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
     }
@@ -147,7 +148,7 @@ package struct Vocabulary: Sendable {
         let id = devices.intern(name, scope: product.rawValue, limit: limit, search: search)
         if Int(id) > known {
             newNames -= 1
-            fresh.add(device: DeviceID(rawValue: id), product: product, name: name)
+            pending.add(device: DeviceID(rawValue: id), product: product, name: name)
         }
         return id == 0 ? nil : DeviceID(rawValue: id)
     }
@@ -159,7 +160,7 @@ package struct Vocabulary: Sendable {
         let id = customers.intern(name, limit: mayBeNew(name) ? Limits.customers : 0, search: search)
         if Int(id) > known {
             newNames -= 1
-            fresh.add(customer: CustomerID(rawValue: id), name: name)
+            pending.add(customer: CustomerID(rawValue: id), name: name)
         }
         return id == 0 ? nil : CustomerID(rawValue: id)
     }
@@ -175,9 +176,9 @@ package struct Vocabulary: Sendable {
     private func hasAt(_ name: Span<UInt8>) -> Bool { name.first(Self.at, from: 0) < name.count }
 
     /// The names given out since the last call.
-    package mutating func takeFresh() -> Definitions {
-        let taken = fresh
-        fresh = Definitions()
+    package mutating func takeDefinitions() -> Definitions {
+        let taken = pending
+        pending = Definitions()
         return taken
     }
 

@@ -83,7 +83,7 @@ extension FleetSender {
             count += 1
             try await take(line)
         }
-        _ = vocabulary.takeFresh()
+        _ = vocabulary.takeDefinitions()
         if options.rate != nil {
             try await flushAll()
             try await writeLines()

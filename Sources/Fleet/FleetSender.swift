@@ -103,7 +103,7 @@ package final class FleetSender {
                 chunk.removeAll()
                 let limit = chunkLimit
                 goesOn = try source.next(into: &chunk, vocabulary: &vocabulary, limit: limit)
-                _ = vocabulary.takeFresh()
+                _ = vocabulary.takeDefinitions()
                 // A source that gave less than asked for is waiting itself: what it gave must not wait too.
                 try await distribute(chunk, isUrgent: chunk.count < limit || options.rate != nil)
                 await rest(after: chunk.count)

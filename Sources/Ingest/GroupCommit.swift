@@ -268,7 +268,7 @@ package struct GroupCommit: ~Copyable {
         lastBlockEvents = filling.count
         let batch = filling
         filling = newBatch()
-        pendingNames.append(vocabulary.takeFresh())
+        pendingNames.append(vocabulary.takeDefinitions())
         let names = pendingNames
         pendingNames = Definitions()
         markAdmitted(filling)

@@ -34,9 +34,6 @@ package struct BlockDecoder {
     /// The prediction after the last block.
     package var state: DevicePrediction { prediction }
 
-    /// The most bytes that a block can have before compression: every column at its widest, and the text.
-    package static let rawBytes = Limits.blockEvents * 192 + Limits.blockTextBytes + 4_096
-
     /// Appends a block's events to `batch`; on nil nothing was appended.
     ///
     /// - Parameter count: how many events the block must have.
@@ -48,7 +45,7 @@ package struct BlockDecoder {
     }
 
     private mutating func inflate(_ stored: EncodedBody, count: Int) -> String? {
-        guard (1...Limits.blockEvents).contains(count), (0...Self.rawBytes).contains(stored.rawSize) else {
+        guard (1...Limits.blockEvents).contains(count), (0...LogLimits.blockBytes).contains(stored.rawSize) else {
             return "impossible size"
         }
         guard stored.isIntact else { return repair(stored) ? nil : "bad checksum" }
@@ -92,26 +89,11 @@ package struct BlockDecoder {
         let held = raw
         let bytes = held.span
         try layout.columns[0].read(bytes, count: count, into: &columns.shape)
-        try layout.columns[1].read(bytes, count: count, into: &columns.device)
         let sizes = try ColumnSizes(columns.shape.span, shapes)
-        try layout.columns[2].read(bytes, count: sizes.time, into: &columns.time)
-        try layout.columns[3].read(bytes, count: sizes.arrival, into: &columns.arrival)
-        try layout.columns[4].read(bytes, count: sizes.customer, into: &columns.customer)
-        try layout.columns[5].read(bytes, count: sizes.product, into: &columns.product)
-        try layout.columns[6].read(bytes, count: sizes.epoch, into: &columns.epoch)
-        try layout.columns[7].read(bytes, count: sizes.seq, into: &columns.seq)
-        try layout.columns[8].read(bytes, count: sizes.hash, into: &columns.hash)
-        try layout.columns[9].read(bytes, count: sizes.aspect, into: &columns.aspect)
-        try layout.columns[10].read(bytes, count: sizes.rating, into: &columns.rating)
-        try layout.columns[11].read(bytes, count: sizes.whole, into: &columns.whole)
-        try layout.columns[12].read(bytes, count: sizes.decimal, into: &columns.decimal)
-        try layout.columns[13].read(bytes, count: sizes.real, into: &columns.real)
-        try layout.columns[14].read(bytes, count: sizes.symbol, into: &columns.symbol)
-        try layout.columns[15].read(bytes, count: sizes.count, into: &columns.count)
-        try layout.columns[16].read(bytes, count: sizes.unit, into: &columns.unit)
-        try layout.columns[17].read(bytes, count: sizes.language, into: &columns.language)
-        try layout.columns[18].read(bytes, count: sizes.type, into: &columns.type)
-        try layout.columns[19].read(bytes, count: sizes.text, into: &columns.textLength)
+        for (index, column) in EventColumns.all.enumerated().dropFirst() {
+            try layout.columns[index].read(
+                bytes, count: sizes[keyPath: column.size], into: &columns[keyPath: column.list])
+        }
     }
 
     /// Columns to events.
@@ -267,9 +249,9 @@ package struct BlockDecoder {
         }
         if fields & Fields.text != 0 {
             event.textStart = UInt32(textStart)
-            event.textLength = UInt32(columns.textLength[at.text])
-            textStart += Int(columns.textLength[at.text])
-            at.text += 1
+            event.textLength = UInt32(columns.textLength[at.textLength])
+            textStart += Int(columns.textLength[at.textLength])
+            at.textLength += 1
         }
     }
 }
@@ -279,7 +261,7 @@ struct BlockLayout {
     var count: UInt64 = 0
     var baseTime: Int64 = 0
     var baseArrival: Int64 = 0
-    /// By field number - 5.
+    /// In the order of `EventColumns.all`.
     var columns: InlineArray<20, ColumnRanges> = .init(repeating: ColumnRanges())
     var text = 0..<0
 
@@ -295,68 +277,12 @@ struct BlockLayout {
             case 4:
                 guard shapes.count < Limits.blockEvents else { throw .block }
                 shapes.append(try ShapeTemplate(bytes, field.range))
-            case 5...24: columns[field.number - 5] = try ColumnRanges(bytes, field.range)
+            case EventColumns.fields:
+                columns[field.number - EventColumns.fields.lowerBound] = try ColumnRanges(bytes, field.range)
             case 25: guard field.varint == 0 else { throw .block }
             case 26: text = field.range
             default: break
             }
-        }
-    }
-}
-
-/// How many entries each column has, as the shapes of the events say; also used as the position in each.
-struct ColumnSizes {
-    var time = 0
-    var arrival = 0
-    var customer = 0
-    var product = 0
-    var epoch = 0
-    var seq = 0
-    var hash = 0
-    var aspect = 0
-    var rating = 0
-    var whole = 0
-    var decimal = 0
-    var real = 0
-    var symbol = 0
-    var count = 0
-    var unit = 0
-    var language = 0
-    var type = 0
-    var text = 0
-
-    init() {}
-
-    init(_ indices: Span<UInt64>, _ shapes: [ShapeTemplate]) throws(Malformed) {
-        var uses = Array(repeating: 0, count: shapes.count)
-        for index in indices.indices {
-            guard indices[index] < UInt64(shapes.count) else { throw .block }
-            uses[Int(indices[index])] += 1
-        }
-        for (shape, uses) in zip(shapes, uses) { add(shape, uses) }
-    }
-
-    private mutating func add(_ shape: ShapeTemplate, _ uses: Int) {
-        func has(_ bit: UInt64) -> Int { shape.fields & bit != 0 ? uses : 0 }
-        time += uses - has(Fields.timeIsArrival)
-        arrival += has(Fields.arrival)
-        customer += shape.fields & Fields.otherCustomer != 0 ? 0 : has(Fields.customer)
-        product += has(Fields.product)
-        epoch += has(Fields.epoch)
-        let isSequence = shape.event.identity == .sequence
-        seq += isSequence ? has(Fields.seq) : 0
-        hash += isSequence ? 0 : has(Fields.seq)
-        aspect += has(Fields.aspect)
-        count += has(Fields.count)
-        unit += has(Fields.unit)
-        language += has(Fields.language)
-        type += has(Fields.type)
-        text += has(Fields.text)
-        switch shape.event.valueKind {
-        case .none, .flag: break
-        case .symbol: symbol += uses
-        case .whole: if shape.event.kind == .ratingGiven { rating += uses } else { whole += uses }
-        case .real: if shape.decimals == ShapeKey.bits { real += uses } else { decimal += uses }
         }
     }
 }

@@ -11,13 +11,10 @@ package final class DeviceBound: Sendable {
     private let limit: Mutex<Int>
     private let known: @Sendable () -> Int?
 
-    /// What is believed whatever the names say: 24 MiB of predictions.
-    package static let always = 1 << 20
-
     /// - Parameter known: the highest pseudonym that has a name; asked when a higher one than so far is met. Nil when
     ///   nothing tells: then all that the format allows are believed.
     package init(known: @escaping @Sendable () -> Int?) {
-        limit = Mutex(Self.always)
+        limit = Mutex(LogLimits.believedDevices)
         self.known = known
     }
 
@@ -30,7 +27,8 @@ package final class DeviceBound: Sendable {
             if device <= limit { return true }
             guard device <= Limits.devices else { return false }
             limit =
-                known().map { min(Self.always + 2 * max(0, min($0, Limits.devices)), Limits.devices) } ?? Limits.devices
+                known().map { min(LogLimits.believedDevices + 2 * max(0, min($0, Limits.devices)), Limits.devices) }
+                ?? Limits.devices
             return device <= limit
         }
     }

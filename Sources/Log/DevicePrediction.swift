@@ -66,7 +66,7 @@ package struct DevicePrediction: Sendable {
     /// Reads a keyframe that `keyframe()` wrote; nil when the bytes are damaged, or speak of more devices than are
     /// believed.
     package init?(keyframe body: EncodedBody, devices: DeviceBound = .format) throws(LogError) {
-        guard body.rawSize <= Self.keyframeBytes, body.isIntact else { return nil }
+        guard body.rawSize <= LogLimits.keyframeBytes, body.isIntact else { return nil }
         var raw: [UInt8] = []
         guard try Inflater.forBodies().inflate(body.body.span, size: body.rawSize, into: &raw) else { return nil }
         do throws(Malformed) {
@@ -75,9 +75,6 @@ package struct DevicePrediction: Sendable {
             return nil
         }
     }
-
-    /// A keyframe has at most 24 bytes for each of `Limits.devices`, and some headers.
-    private static let keyframeBytes = 24 * Limits.devices + 4_096
 
     private mutating func read(_ raw: Span<UInt8>, _ devices: DeviceBound) throws(Malformed) {
         var columns: InlineArray<7, ColumnRanges> = .init(repeating: ColumnRanges())

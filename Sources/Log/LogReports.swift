@@ -76,16 +76,13 @@ package struct Damage: Hashable, Sendable {
 
 /// The result of checking a whole log.
 package struct VerifyReport: Hashable, Sendable {
-    /// How many damaged places are kept with their details.
-    package static let damageLimit = 100
-
     package var segments = 0
     package var blocks = 0
     /// Events in the blocks that are there, damaged ones included.
     package var events = 0
     /// Events that a salvage left out, and said so in the chain.
     package var leftOut: UInt64 = 0
-    /// The first damaged places, in log order, at most `damageLimit`.
+    /// The first damaged places, in log order, at most `LogLimits.damagesNamed`.
     package private(set) var damages: [Damage] = []
     /// How many damaged places there are.
     package private(set) var damageCount = 0
@@ -104,7 +101,7 @@ package struct VerifyReport: Hashable, Sendable {
     /// Notes a damaged place.
     package mutating func note(_ damage: Damage) {
         damageCount += 1
-        if damages.count < Self.damageLimit { damages.append(damage) }
+        if damages.count < LogLimits.damagesNamed { damages.append(damage) }
     }
 }
 

@@ -47,22 +47,22 @@ package struct RecordedSymbols: Sendable {
 
     /// Notes the words of a batch; returns the new ones.
     package mutating func add(_ batch: EventBatch) -> [(SymbolKind, SymbolID)] {
-        var fresh: [(SymbolKind, SymbolID)] = []
+        var added: [(SymbolKind, SymbolID)] = []
         let events = batch.events.span
         for index in events.indices {
             let (product, aspect) = (events[index].product, events[index].aspect)
-            if products.insert(product) { fresh.append((.product, product)) }
-            if aspects.insert(aspect) { fresh.append((.aspect, aspect)) }
+            if products.insert(product) { added.append((.product, product)) }
+            if aspects.insert(aspect) { added.append((.aspect, aspect)) }
             if case .symbol = events[index].valueKind {
                 let value = SymbolID(rawValue: UInt32(truncatingIfNeeded: events[index].valueBits))
-                if values.insert(value) { fresh.append((.value, value)) }
+                if values.insert(value) { added.append((.value, value)) }
             }
             let (unit, language, type) = (events[index].unit, events[index].language, events[index].type)
             guard unit.rawValue | language.rawValue | type.rawValue != 0 else { continue }
-            if units.insert(unit) { fresh.append((.unit, unit)) }
-            if languages.insert(language) { fresh.append((.language, language)) }
-            if types.insert(type) { fresh.append((.type, type)) }
+            if units.insert(unit) { added.append((.unit, unit)) }
+            if languages.insert(language) { added.append((.language, language)) }
+            if types.insert(type) { added.append((.type, type)) }
         }
-        return fresh
+        return added
     }
 }

@@ -2,17 +2,17 @@
 
 import Bytes
 
-/// CRC-32 is linear: what one changed byte does to it depends on the byte's place and on the bits that changed, not on
+/// CRC-32 is linear: what one changed byte does to it depends on the byte's index and on the bits that changed, not on
 /// the rest. So from the difference of two checksums follow the few changes that can have caused it, in one pass over
-/// the places; what follows (the stream's own Adler-32, the structure of the block) tells whether one is right.
+/// the bytes; what follows (the stream's own Adler-32, the structure of the block) tells whether one is right.
 ///
 /// Reference: R. N. Williams, "A painless guide to CRC error detection algorithms", 1993, on the arithmetic; the table
 /// is that of the reflected polynomial 0xEDB88320 (RFC 1952, section 8).
 package struct SingleByteRepair: Sendable {
     /// A change that gives bytes the checksum that they should have.
     package struct Change: Hashable, Sendable {
-        /// The place of the byte.
-        package var place: Int
+        /// The index of the byte.
+        package var index: Int
         /// The bits of it that are to be turned.
         package var bits: UInt8
     }
@@ -21,8 +21,6 @@ package struct SingleByteRepair: Sendable {
     private var table = InlineArray<256, UInt32>(repeating: 0)
     /// The value whose entry has a given upper byte: no two have the same.
     private var valueOfUpperByte = InlineArray<256, UInt8>(repeating: 0)
-    /// More candidates than these are not looked at: in a block's body there are hardly ever two.
-    private static let mostChanges = 16
 
     package init() {
         for value in 0..<256 {
@@ -38,12 +36,12 @@ package struct SingleByteRepair: Sendable {
         var changes: [Change] = []
         var difference = found ^ wanted
         guard difference != 0 else { return [] }
-        for place in stride(from: count - 1, through: 0, by: -1) {
+        for index in stride(from: count - 1, through: 0, by: -1) {
             // A change right here gives one of the table's entries; one further ahead, what goes before it.
             let value = valueOfUpperByte[Int(difference >> 24)]
             if table[Int(value)] == difference {
-                changes.append(Change(place: place, bits: value))
-                if changes.count == Self.mostChanges { return changes }
+                changes.append(Change(index: index, bits: value))
+                if changes.count == LogLimits.repairs { return changes }
             }
             difference = (difference ^ table[Int(value)]) << 8 | UInt32(value)
         }
@@ -62,7 +60,7 @@ extension EncodedBody {
         return [unchanged]
             + SingleByteRepair().changes(count: body.count, found: found, wanted: crc32).map { change in
                 var original = self
-                original.body[change.place] ^= change.bits
+                original.body[change.index] ^= change.bits
                 return original
             }
     }

@@ -31,7 +31,7 @@ extension SegmentLimits {
     /// Cursors that are kept open for followers that have come to different offsets.
     static let openReaders = 4
     /// The longest record that is believed of a damaged page: a little more than the largest block.
-    static let recordBytes = UInt64(BlockDecoder.rawBytes + 4_096)
+    static let recordBytes = UInt64(LogLimits.blockBytes + 4_096)
     /// More pages than any segment has: then its size is what is wrong.
     static let pages = 1 << 30
 }

@@ -42,7 +42,7 @@ struct StoredBlock {
             guard (1...Int64(Limits.blockEvents)).contains(count) else { throw MalformedRow(column: 1) }
             let crc = try row.number(7)
             let rawSize = try row.number(6)
-            guard let crc32 = UInt32(exactly: crc), (0...Int64(BlockDecoder.rawBytes)).contains(rawSize) else {
+            guard let crc32 = UInt32(exactly: crc), (0...Int64(LogLimits.blockBytes)).contains(rawSize) else {
                 throw MalformedRow(column: 6)
             }
             let body = EncodedBody(body: try row.bytes(9), rawSize: Int(rawSize), crc32: crc32)

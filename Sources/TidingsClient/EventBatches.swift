@@ -21,6 +21,6 @@ func batches(
                     + "\"\(event.device)\", cannot be sent: \(error.cause)")
         }
     }
-    _ = vocabulary.takeFresh()
+    _ = vocabulary.takeDefinitions()
     return batches
 }

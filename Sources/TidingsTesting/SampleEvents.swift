@@ -15,7 +15,7 @@ package struct SampleEvents: Sendable {
     package mutating func batch(_ count: Int) -> (batch: EventBatch, definitions: Definitions) {
         var batch = EventBatch(capacity: count)
         for _ in 0..<count { append(to: &batch) }
-        return (batch, vocabulary.takeFresh())
+        return (batch, vocabulary.takeDefinitions())
     }
 
     private mutating func pick(_ count: Int) -> Int { Int.random(in: 0..<count, using: &generator) }

@@ -3,9 +3,6 @@ import Bytes
 package import Events
 import SwiftProtobuf
 
-/// Bodies of control messages above this are refused, bytes.
-package let controlBytes = 4 * 1024
-
 /// Body of HELLO: who the client is and where it stands.
 package struct Hello: Hashable, Sendable {
     /// Version of the protocol; 1.
@@ -23,7 +20,8 @@ package struct Hello: Hashable, Sendable {
 
     package init() {}
 
-    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`, `.unknownReference`: it asks for a catalogue.
+    /// - Throws: `.tooBig` over `WireLimits.controlBytes`, `.malformedBody`, `.unknownReference` when it asks for a
+    ///   catalogue.
     package init(decoding body: Span<UInt8>) throws(Refusal) {
         let message: Tidings_Wire_V1_Hello = try decode(body)
         guard message.catalogue == 0 else { throw .unknownReference }
@@ -64,7 +62,7 @@ package struct Welcome: Hashable, Sendable {
 
     package init() {}
 
-    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`.
+    /// - Throws: `.tooBig` over `WireLimits.controlBytes`, `.malformedBody`.
     package init(decoding body: Span<UInt8>) throws(Refusal) {
         let message: Tidings_Wire_V1_Welcome = try decode(body)
         durable = message.durable
@@ -105,7 +103,7 @@ package struct Reject: Hashable, Sendable {
     /// The refusal behind `code`, if it is one.
     package var refusal: Refusal? { UInt16(exactly: code).flatMap(Refusal.init(rawValue:)) }
 
-    /// - Throws: `.tooBig` over `controlBytes`, `.malformedBody`.
+    /// - Throws: `.tooBig` over `WireLimits.controlBytes`, `.malformedBody`.
     package init(decoding body: Span<UInt8>) throws(Refusal) {
         self.init(try decode(body) as Tidings_Wire_V1_Reject)
     }
@@ -208,7 +206,7 @@ package struct Ack: Hashable, Sendable {
     }
 }
 
-private func decode<M: Message>(_ body: Span<UInt8>, limit: Int = controlBytes) throws(Refusal) -> M {
+private func decode<M: Message>(_ body: Span<UInt8>, limit: Int = WireLimits.controlBytes) throws(Refusal) -> M {
     guard body.count <= limit else { throw .tooBig }
     do {
         return try M(serializedBytes: Array(copying: body))

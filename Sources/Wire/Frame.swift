@@ -79,15 +79,13 @@ func readFrameStart(_ byte: UInt8) throws(Refusal) -> (FrameType, FrameFlags) {
     return (type, FrameFlags(rawValue: byte >> 4))
 }
 
-/// Bodies below this are never worth deflating, bytes.
-package let deflateThreshold = 512
-
 /// Appends a frame.
 ///
 /// - Parameter body: at most `Limits.frameBytes`; a receiver refuses more.
-/// - Parameter deflate: whether to try; done from `deflateThreshold` up and only when it makes the body smaller.
+/// - Parameter deflate: whether to try; done from `WireLimits.deflatedBytes` up and only when it makes the body
+///   smaller.
 package func writeFrame(_ type: FrameType, body: Span<UInt8>, deflate: Bool = false, into output: inout [UInt8]) {
-    if deflate, body.count >= deflateThreshold, let smaller = deflated(body) {
+    if deflate, body.count >= WireLimits.deflatedBytes, let smaller = deflated(body) {
         writeFrame(type, flags: .deflated, smaller.span, into: &output)
     } else {
         writeFrame(type, flags: [], body, into: &output)

@@ -19,11 +19,6 @@ struct LineContents {
     /// Where reading came to an end; nil when the line is one whole object.
     private(set) var faultAt: Int?
 
-    /// More keys than that are not looked at.
-    private static let mostEntries = 2 * Limits.jsonKeys + EventKey.allCases.count
-    /// Bytes of a value that are shown.
-    static let shownBytes = 48
-
     init(_ line: Span<UInt8>) {
         var at = 0
         guard nextByte(line, &at) == UInt8(ascii: "{") else {
@@ -56,7 +51,7 @@ struct LineContents {
             } else {
                 try skipValue(line, &at, depth: isData ? 2 : 1)
             }
-            if entries.count < Self.mostEntries {
+            if entries.count < WireLimits.explainedKeys {
                 entries.append(Entry(key: key, value: start..<at, isInData: isData))
             }
             let next = nextByte(line, &at)
@@ -131,7 +126,7 @@ extension LineContents.Entry {
     /// The value as it stands there, cut when it is long.
     func shown(in line: Span<UInt8>) -> String {
         let raw = line.extracting(value)
-        let end = cut(raw, limit: LineContents.shownBytes)
+        let end = cut(raw, limit: WireLimits.explainedBytes)
         return String(decoding: Array(copying: raw.extracting(0..<end)), as: UTF8.self) + (end < raw.count ? "…" : "")
     }
 

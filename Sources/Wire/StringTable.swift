@@ -38,7 +38,7 @@ package struct StringTable: Sendable {
     }
 
     /// Where the bytes of an entry stand.
-    private struct Place: Sendable, BitwiseCopyable {
+    private struct ByteRange: Sendable, BitwiseCopyable {
         var start: UInt32
         var count: UInt32
     }
@@ -47,7 +47,7 @@ package struct StringTable: Sendable {
     static let invalid = UInt32.max
 
     private var meanings: [Meaning] = []
-    private var places: [Place] = []
+    private var ranges: [ByteRange] = []
     /// What entries stand for in roles other than their first, by index and role.
     private var others: [UInt64: Meaning] = [:]
     private var bytes: [UInt8] = []
@@ -105,14 +105,14 @@ package struct StringTable: Sendable {
 
     /// Where the bytes of an entry stand.
     private func range(_ index: Int) -> Range<Int> {
-        let start = Int(places[index].start)
-        return start..<(start + Int(places[index].count))
+        let start = Int(ranges[index].start)
+        return start..<(start + Int(ranges[index].count))
     }
 
     /// Forgets every entry, and keeps the memory.
     package mutating func reset() {
         meanings.removeAll(keepingCapacity: true)
-        places.removeAll(keepingCapacity: true)
+        ranges.removeAll(keepingCapacity: true)
         if !others.isEmpty { others.removeAll(keepingCapacity: true) }
         bytes.removeAll(keepingCapacity: true)
         names = BatchNames()
@@ -126,7 +126,7 @@ package struct StringTable: Sendable {
         let valid = isUTF8(text)
         let count = valid ? text.count : 0
         meanings.append(Meaning())
-        places.append(Place(start: UInt32(bytes.count), count: UInt32(count)))
+        ranges.append(ByteRange(start: UInt32(bytes.count), count: UInt32(count)))
         guard valid else { throw .badUTF8 }
         bytes.append(copying: text)
     }

@@ -148,12 +148,12 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
         let device = try required(vocabulary.device(product: kettle, name: Array("k-1".utf8).span))
         _ = vocabulary.customer(Array("ada".utf8).span)
         _ = vocabulary.symbol(.product, Array("kettle".utf8).span)
-        let fresh = vocabulary.takeFresh()
+        let fresh = vocabulary.takeDefinitions()
         #expect(fresh.symbols == [Symbol(kind: .product, id: kettle, text: Array("kettle".utf8))])
         #expect(fresh.devices.map(\.id) == [device] && fresh.devices.map(\.product) == [kettle])
         #expect(Array(fresh.name(of: fresh.devices[0])) == Array("k-1".utf8))
         #expect(fresh.customers.count == 1)
-        #expect(vocabulary.takeFresh().isEmpty)
+        #expect(vocabulary.takeDefinitions().isEmpty)
 
         var reader = Vocabulary()
         reader.define(fresh)
@@ -164,7 +164,7 @@ func required<Value>(_ value: Value?, _ location: SourceLocation = #_sourceLocat
             let got = reader.find(.product, Array("kettle".utf8).span)
             #expect(got == kettle)
         }
-        #expect(reader.takeFresh().isEmpty)
+        #expect(reader.takeDefinitions().isEmpty)
     }
 
     @Test func oneNameIsAnotherDeviceInAnotherProduct() throws {

@@ -61,7 +61,7 @@ private func fleet(devices: Int, events: Int, seed: UInt64 = 7) -> SimulatedFlee
             var vocabulary = Vocabulary()
             var batch = EventBatch()
             while source.next(into: &batch, vocabulary: &vocabulary, limit: pieces) {}
-            return (batch.events, batch.text, vocabulary.takeFresh())
+            return (batch.events, batch.text, vocabulary.takeDefinitions())
         }
         let one = make(3, pieces: 5_000)
         let other = make(3, pieces: 17)

@@ -95,7 +95,7 @@ private final class Folder: Sendable {
         try store.record(names(device: "d", customer: "c"))
         store.close()
         let bound = DeviceBound(namesIn: folder.file)
-        #expect(bound.allows(DeviceBound.always + 14))
-        #expect(!bound.allows(DeviceBound.always + 15))
+        #expect(bound.allows(LogLimits.believedDevices + 14))
+        #expect(!bound.allows(LogLimits.believedDevices + 15))
     }
 }

@@ -219,7 +219,7 @@ struct BlockCodecTests {
     }
 
     @Test func aBombIsRefused() throws {
-        let raw = Array(repeating: UInt8(0), count: BlockDecoder.rawBytes + 1)
+        let raw = Array(repeating: UInt8(0), count: LogLimits.blockBytes + 1)
         var body: [UInt8] = []
         try Deflater(level: 1).deflate(raw.span, [Deflater.Section(end: raw.count, strategy: .runs)], into: &body)
         var decoder = try BlockDecoder()

@@ -46,7 +46,7 @@ struct DeviceBoundTests {
             asked.withLock { $0 += 1 }
             return 5_000_000
         }
-        #expect(bound.allows(0) && bound.allows(DeviceBound.always))
+        #expect(bound.allows(0) && bound.allows(LogLimits.believedDevices))
         #expect(asked.withLock { $0 } == 0)
         #expect(bound.allows(6_000_000) && bound.allows(11_000_000))
         #expect(asked.withLock { $0 } == 1)

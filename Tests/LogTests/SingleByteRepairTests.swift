@@ -13,11 +13,11 @@ import TidingsTesting
         for _ in 0..<20 {
             var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let wanted = crc32(bytes.span)
-            let place = Int.random(in: 0..<count, using: &generator)
+            let index = Int.random(in: 0..<count, using: &generator)
             let bits = UInt8.random(in: 1...255, using: &generator)
-            bytes[place] ^= bits
+            bytes[index] ^= bits
             let changes = SingleByteRepair().changes(count: count, found: crc32(bytes.span), wanted: wanted)
-            #expect(changes.contains { $0.place == place && $0.bits == bits }, "seed \(count), place \(place)")
+            #expect(changes.contains { $0.index == index && $0.bits == bits }, "seed \(count), index \(index)")
             #expect(changes.count <= 2, "seed \(count)")
         }
     }
@@ -38,11 +38,11 @@ import TidingsTesting
             return event
         }
         let sound = try encoder.encode(batch)
-        for place in sound.stored.body.indices {
+        for index in sound.stored.body.indices {
             var stored = sound.stored
-            stored.body[place] ^= UInt8(truncatingIfNeeded: place * 37 | 1)
+            stored.body[index] ^= UInt8(truncatingIfNeeded: index * 37 | 1)
             let read = try decoded(stored, count: 300)
-            #expect(read == batch.events, "byte \(place)")
+            #expect(read == batch.events, "byte \(index)")
         }
         var stored = sound.stored
         stored.body[10] ^= 1

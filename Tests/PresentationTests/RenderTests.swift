@@ -42,7 +42,7 @@ private struct Kettle {
         add(.faultSeen, "b", "milk.foam", .symbol(word(.value, "E07")))
         add(.feedbackText, "b", "milk.foam", .none, text: "too \u{1b}[2Jloud")
         var state = SummaryState()
-        state.apply(Block(firstOffset: .zero, batch: batch, definitions: vocabulary.takeFresh()))
+        state.apply(Block(firstOffset: .zero, batch: batch, definitions: vocabulary.takeDefinitions()))
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("tidings-kettle-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let path = folder.appendingPathComponent("summaries.sqlite").path

@@ -36,7 +36,7 @@ import Testing
         add(.featureUsed, 1, "pump", .none) { $0.quarantine = .badAspect }
         add(.gap, 1, "pump", .none) { $0.count = 3 }
         var state = SummaryState()
-        state.apply(Block(firstOffset: .zero, batch: batch, definitions: vocabulary.takeFresh()))
+        state.apply(Block(firstOffset: .zero, batch: batch, definitions: vocabulary.takeDefinitions()))
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "tidings-window-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

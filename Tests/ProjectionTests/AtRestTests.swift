@@ -17,7 +17,7 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
     private func block(_ fleet: inout Fleet, _ count: Int, at offset: UInt64 = 0) -> Block {
         let batch = fleet.batch(count: count)
         return Block(
-            firstOffset: Offset(rawValue: offset), batch: batch, definitions: fleet.vocabulary.takeFresh())
+            firstOffset: Offset(rawValue: offset), batch: batch, definitions: fleet.vocabulary.takeDefinitions())
     }
 
     @Test func whatIsSaidToBeCountedIsWhatReadersSee() async throws {

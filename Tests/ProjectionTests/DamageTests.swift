@@ -17,7 +17,7 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
         var fleet = Fleet(seed: 11)
         var random = SeededGenerator(seed: 11)
         let batch = fleet.batch(count: 600)
-        let log = ListLog(blocks: cut(batch, fleet.vocabulary.takeFresh(), &random, most: 100))
+        let log = ListLog(blocks: cut(batch, fleet.vocabulary.takeDefinitions(), &random, most: 100))
         let folder = try Folder()
         _ = try await Projector.rebuild(log: log, identity: "log", into: folder.path, now: clock)
         let queue = try DatabaseQueue(path: folder.summaries)
@@ -40,7 +40,7 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
             var batch = EventBatch()
             batch.events = [fleet.event(.featureUsed, product: "p", device: "d", aspect: aspect)]
             var block = Block(firstOffset: end, batch: batch)
-            block.definitions = fleet.vocabulary.takeFresh()
+            block.definitions = fleet.vocabulary.takeDefinitions()
             block.isIdentityCertain = isCertain
             blocks.append(block)
             end = block.endOffset

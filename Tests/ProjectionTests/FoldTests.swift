@@ -15,7 +15,7 @@ private func summary(
     batch.events = events
     batch.text = text
     var state = SummaryState()
-    state.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeFresh()))
+    state.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeDefinitions()))
     let folder = try Folder()
     var store = try SummaryStore(path: folder.summaries, identity: "log")
     try store.checkpoint(&state, updated: Timestamp(rawValue: 0))

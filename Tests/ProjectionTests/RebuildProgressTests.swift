@@ -14,7 +14,7 @@ import TidingsTesting
         var fleet = Fleet(seed: 5)
         var random = SeededGenerator(seed: 5)
         let batch = fleet.batch(count: count)
-        return ListLog(blocks: cut(batch, fleet.vocabulary.takeFresh(), &random, most: 40))
+        return ListLog(blocks: cut(batch, fleet.vocabulary.takeDefinitions(), &random, most: 40))
     }
 
     @Test func itTellsHowManyEventsAreFolded() async throws {

@@ -38,7 +38,7 @@ import Testing
         var batch = EventBatch()
         (batch.events, batch.text) = (events, text)
         var state = SummaryState()
-        state.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeFresh()))
+        state.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeDefinitions()))
         let folder = try Folder()
         var store = try SummaryStore(path: folder.summaries, identity: "log")
         try store.checkpoint(&state, updated: Timestamp(rawValue: 0))
@@ -178,7 +178,7 @@ import Testing
             batch.events += [choice, number, fault, text]
         }
         var state = SummaryState()
-        state.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeFresh()))
+        state.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeDefinitions()))
         let folder = try Folder()
         var store = try SummaryStore(path: folder.summaries, identity: "log")
         try store.checkpoint(&state, updated: Timestamp(rawValue: 0))

@@ -55,7 +55,7 @@ import Testing
             "controlTimeout: Duration = .seconds(10)"
         ),
         (
-            "docs/operating.md", "names up to 100 places", "Sources/Log/LogReports.swift", "damageLimit = 100"
+            "docs/operating.md", "names up to 100 places", "Sources/Log/LogLimits.swift", "damagesNamed = 100"
         ),
         (
             "docs/operating.md", "net.core.rmem_max=16777216", "Sources/Transport/TransportLimits.swift",

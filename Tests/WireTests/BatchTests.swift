@@ -259,6 +259,21 @@ struct BatchTests {
         }
     }
 
+    /// What is behind the number may be anything; a number behind bytes that cannot be read is not looked for.
+    @Test func theFirstNumberOfAnUnreadableBatchIsFound() throws {
+        var message = Tidings_Wire_V1_Batch()
+        (message.epoch, message.seq, message.timeMs, message.define) = (3, 300, 1, ["kettle/k-1"])
+        let body: [UInt8] = try message.serializedBytes()
+        let fixed: [UInt8] = [15 << 3 | 1, 1, 2, 3, 4, 5, 6, 7, 8]
+        for (bytes, expected) in [
+            (body, 300), (Array(body.prefix(5)), 300), (Array(body.prefix(4)), 0), (fixed + body, 300),
+            ([0x0b] + body, 0), ([0x12, 0] + body, 300), ([], 0),
+        ] as [([UInt8], UInt64)] {
+            let found = firstSeq(ofUnreadable: bytes.span)
+            #expect(found == expected, "\(bytes)")
+        }
+    }
+
     @Test func malformedBodiesAreRefused() throws {
         let bodies: [String: Refusal] = [
             "08": .malformedBody, "3a 05 08": .malformedBody, "3b": .malformedBody, "3c": .malformedBody,

@@ -1,5 +1,7 @@
 // Bits to bytes as deflate has them: from the lowest bit of each byte on.
 
+import Bytes
+
 /// Writes codes and bytes one behind the other into a buffer that it keeps.
 struct BitWriter {
     /// What is written, each word with its lowest byte first; behind the last whole byte stand the unfinished bits.
@@ -126,9 +128,7 @@ struct BitWriter {
     mutating func put(bytes: Span<UInt8>) {
         var index = 0
         while index + 8 <= bytes.count {
-            var word: UInt64 = 0
-            for place in 0..<8 { word |= UInt64(bytes[index + place]) &<< UInt64(8 * place) }
-            put(word, bits: 64)
+            put(bytes.word(at: index), bits: 64)
             index += 8
         }
         while index < bytes.count {

@@ -13,7 +13,7 @@ import CZlib
     package enum Strategy {
         /// Repetitions anywhere: texts, and everything small.
         case matches
-        /// Repetitions of the byte before: a column that changes seldom.
+        /// Repetitions of the byte before: a column that rarely changes.
         case runs
         /// No repetitions: a column in which only the frequencies count.
         case huffman

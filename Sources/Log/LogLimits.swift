@@ -1,0 +1,16 @@
+// The bounds of what is stored and of what is believed of it.
+
+import Events
+
+package enum LogLimits {
+    /// A block before compression, bytes: every column at its widest, and the text.
+    package static let blockBytes = Limits.blockEvents * 192 + Limits.blockTextBytes + 4_096
+    /// A keyframe before compression, bytes: 24 for each device that may be, and some headers.
+    static let keyframeBytes = 24 * Limits.devices + 4_096
+    /// Devices that are believed whatever the names say: 24 MiB of predictions.
+    package static let believedDevices = 1 << 20
+    /// Damaged places that a report names one by one.
+    package static let damagesNamed = 100
+    /// Ways to put right one byte of a body that are tried: in a block's body there are hardly ever two.
+    static let repairs = 16
+}

@@ -1,0 +1,13 @@
+// The bounds of what is read and written on the wire that are not part of the event model (`Limits`).
+
+import Events
+
+package enum WireLimits {
+    /// The body of a control message, bytes.
+    package static let controlBytes = 4 * 1024
+    /// Bodies below this are never worth deflating, bytes.
+    package static let deflatedBytes = 512
+    /// Keys and bytes of a value that are looked at for a message about a line.
+    static let explainedKeys = 2 * Limits.jsonKeys + EventKey.allCases.count
+    static let explainedBytes = 48
+}
