@@ -9,8 +9,8 @@ import Synchronization
 enum Interruption {
     private static let raised = Atomic(false)
     private static let queue = DispatchQueue(label: "tidings.interruption")
-    /// How long a line that is being written may take to be whole.
-    private static let patience: UInt32 = 500_000
+    /// How long a line that is being written may take to be whole, microseconds.
+    private static let longestWrite: UInt32 = 500_000
 
     static var isRaised: Bool { raised.load(ordering: .acquiring) }
 
@@ -51,7 +51,7 @@ enum Interruption {
         // What is being printed shall end with a whole line, but nobody waits for a reader who does not read.
         for _ in 0..<50 {
             if outputLock.withLockIfAvailable({ _ in }) != nil { break }
-            usleep(patience / 50)
+            usleep(longestWrite / 50)
         }
         let message = stands()
         cleanUp()

@@ -44,15 +44,16 @@ final class ProgressLine: Sendable {
     }
 
     private let state = Mutex(State())
-    private static let patience = Duration.seconds(1)
-    private static let pause = Duration.milliseconds(100)
+    /// Work that is done sooner shows nothing.
+    private static let delay = Duration.seconds(1)
+    private static let interval = Duration.milliseconds(100)
 
     /// What has been done of the work, and how much there is; nil before it has begun.
     var position: (done: UInt64, total: UInt64)? {
         state.withLock { $0.text == nil ? nil : ($0.done, $0.total) }
     }
 
-    /// Another piece of work begins.
+    /// Other work begins.
     func begin(_ text: ProgressText) {
         hide()
         state.withLock { $0 = State(text: text) }
@@ -66,7 +67,7 @@ final class ProgressLine: Sendable {
             guard Terminal.showsProgress, let text = state.text else { return }
             let now = ContinuousClock.now
             let elapsed = state.start.duration(to: now)
-            guard elapsed >= Self.patience, state.shown.map({ $0.duration(to: now) >= Self.pause }) ?? true else {
+            guard elapsed >= Self.delay, state.shown.map({ $0.duration(to: now) >= Self.interval }) ?? true else {
                 return
             }
             state.shown = now

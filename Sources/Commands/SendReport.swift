@@ -50,8 +50,8 @@ package final class SendReport: Sendable {
             if verdict.outcome == .note { state.notes += 1 }
             guard state.printed.values.reduce(0, +) < Self.limit else { return }
             if areLinesNumbered {
-                let place = verdict.number > 0 ? "line \(verdict.number)" : "a line"
-                print("\(place): \(verdict)")
+                let line = verdict.number > 0 ? "line \(verdict.number)" : "a line"
+                print("\(line): \(verdict)")
             } else {
                 // A simulated event has no line, and thousands share what is wrong with them.
                 guard state.texts.insert(verdict.description).inserted else { return }

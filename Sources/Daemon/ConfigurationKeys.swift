@@ -25,7 +25,7 @@ package struct ConfigurationKey: Sendable {
     package var name: String
     package var kind: Kind
     /// As it would be written in the file.
-    package var fallback: String
+    package var defaultValue: String
     package var meaning: String
 
     /// The environment variable that overrides the file.
@@ -44,14 +44,14 @@ package struct ConfigurationKey: Sendable {
         }
     }
 
-    private init(_ name: String, _ range: ClosedRange<Int>, _ fallback: some BinaryInteger, _ meaning: String) {
-        self.init(name, .number(range), "\(fallback)", meaning)
+    private init(_ name: String, _ range: ClosedRange<Int>, _ defaultValue: some BinaryInteger, _ meaning: String) {
+        self.init(name, .number(range), "\(defaultValue)", meaning)
     }
 
-    private init(_ name: String, _ kind: Kind, _ fallback: String, _ meaning: String) {
+    private init(_ name: String, _ kind: Kind, _ defaultValue: String, _ meaning: String) {
         self.name = name
         self.kind = kind
-        self.fallback = fallback
+        self.defaultValue = defaultValue
         self.meaning = meaning
     }
 
@@ -163,7 +163,7 @@ package func configurationTemplate() -> String {
         open = Array(parts.dropLast())
         let indent = String(repeating: "  ", count: parts.count - 1)
         text += "\(indent)# \(key.meaning) (\(key.allowed); \(key.environmentName))\n"
-        text += "\(indent)\(parts[parts.count - 1]): \(key.fallback)\n"
+        text += "\(indent)\(parts[parts.count - 1]): \(key.defaultValue)\n"
     }
     return text
 }

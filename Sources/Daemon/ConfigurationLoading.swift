@@ -38,7 +38,7 @@ extension DaemonConfiguration {
                 try check(value, of: key, place: inFile.place(of: key.name, source: source))
             }
         }
-        let defaults = Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.name, $0.fallback) })
+        let defaults = Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.name, $0.defaultValue) })
         let reader = ConfigReader(providers: [
             InMemoryProvider(name: "flags", values: provided(flags)),
             InMemoryProvider(name: "environment", values: provided(variables.values)),
@@ -71,7 +71,7 @@ extension DaemonConfiguration {
         let effective = ConfigurationKey.all.map { key in
             let layer = layers.first { $0.values[key.name] != nil }
             return SettingInForce(
-                name: key.name, value: layer?.values[key.name] ?? key.fallback, source: layer?.source ?? "default")
+                name: key.name, value: layer?.values[key.name] ?? key.defaultValue, source: layer?.source ?? "default")
         }
         return DaemonConfiguration(
             dataDirectory: try text("data_dir"),

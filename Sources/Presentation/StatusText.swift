@@ -48,12 +48,12 @@ private func entry(_ name: String, _ values: [String], _ style: TableStyle) -> [
     let room = style.width - indent
     var lines: [String] = []
     var line = ""
-    func add(_ piece: String) {
-        if !line.isEmpty, columns(line) + 1 + columns(piece) > room {
+    func add(_ word: String) {
+        if !line.isEmpty, columns(line) + 1 + columns(word) > room {
             lines.append(line)
             line = ""
         }
-        line += line.isEmpty ? piece : " " + piece
+        line += line.isEmpty ? word : " " + word
     }
     for (index, value) in values.enumerated() {
         let value = visible(value) + (index < values.count - 1 ? "," : "")

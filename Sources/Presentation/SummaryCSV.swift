@@ -65,8 +65,8 @@ private struct FigureLines {
             add(aspect, "rating.top_low", rating.scale, low)
             add(aspect, "rating.top_high", rating.scale, high)
         }
-        for (place, count) in rating.histogram.enumerated() {
-            add(aspect, "rating.histogram", "\(rating.scale)[\(place)]", count)
+        for (index, count) in rating.histogram.enumerated() {
+            add(aspect, "rating.histogram", "\(rating.scale)[\(index)]", count)
         }
     }
 

@@ -157,9 +157,9 @@ private struct SummaryTable {
         let longest = max(12, style.width / 5)
         let shown = items.prefix(most).map { say(cut(visible(name($0)), longest, style), $0) }
         return TextTable.Cell(
-            forms: (0..<shown.count).reversed().map { place in
-                let rest = items.count - place - 1
-                return (shown[...place] + (rest > 0 ? ["\(rest) more"] : [])).joined(separator: style.dot)
+            forms: (0..<shown.count).reversed().map { last in
+                let rest = items.count - last - 1
+                return (shown[...last] + (rest > 0 ? ["\(rest) more"] : [])).joined(separator: style.dot)
             })
     }
 

@@ -6,11 +6,11 @@ package import Events
 /// `1,234,567`
 package func grouped(_ number: some BinaryInteger) -> String {
     var digits = Array(String(number).utf8)
-    var place = digits.count - 3
+    var index = digits.count - 3
     let first = digits.first == UInt8(ascii: "-") ? 1 : 0
-    while place > first {
-        digits.insert(UInt8(ascii: ","), at: place)
-        place -= 3
+    while index > first {
+        digits.insert(UInt8(ascii: ","), at: index)
+        index -= 3
     }
     return String(decoding: digits, as: UTF8.self)
 }

@@ -89,13 +89,13 @@ package struct TextTable {
             let least = shown.indices.map { self.least(shown[$0], wanted[$0]) }
             guard let widths = ColumnWidths.fit(wanted, least: least, room: room) else { return nil }
             // Where a shorter form of words is shown, what it leaves is for the others.
-            var isSettled = true
+            var isFinal = true
             for index in shown.indices {
                 let head = columns(heads[shown[index]].title)
                 let used = rows.reduce(head) { max($0, columns($1[shown[index]].form(widths[index], style))) }
-                if used < widths[index] { (wanted[index], isSettled) = (used, false) }
+                if used < widths[index] { (wanted[index], isFinal) = (used, false) }
             }
-            if isSettled { return widths }
+            if isFinal { return widths }
         }
     }
 

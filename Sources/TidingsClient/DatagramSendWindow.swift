@@ -108,7 +108,7 @@ package final class DatagramSendWindow: Sendable {
         }
     }
 
-    /// The daemon refuses a datagram; it is sent again only if it may be. One that asks for patience is there: its
+    /// The daemon refuses a datagram; it is sent again only if it may be. A daemon that asks to wait is there: the
     /// datagram's tries are counted anew.
     private func refused(_ counter: UInt32, _ reject: Reject, _ now: NIODeadline) {
         update { state in

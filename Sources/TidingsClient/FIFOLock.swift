@@ -1,12 +1,14 @@
 // Calls of an actor that must not mix although each of them suspends.
 
 /// Lets one caller in at a time, in the order in which they came. Confined to one actor.
-final class FIFOLock {
+package final class FIFOLock {
     private var isTaken = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
+    package init() {}
+
     /// Returns when it is the caller's turn; `unlock` ends it.
-    func lock() async {
+    package func lock() async {
         guard isTaken else {
             isTaken = true
             return
@@ -15,7 +17,7 @@ final class FIFOLock {
     }
 
     /// Lets in whoever waits longest.
-    func unlock() {
+    package func unlock() {
         if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
     }
 }

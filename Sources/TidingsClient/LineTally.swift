@@ -66,7 +66,7 @@ extension StreamSendWindow.State {
         case .quarantined: name(answer, .quarantined, .quarantined)
         case .stale: name(answer, .stale, .stale)
         case .note:
-            let number = place(of: answer.line).map { batches[$0.batch].origin($0.index).number } ?? 0
+            let number = position(of: answer.line).map { batches[$0.batch].origin($0.index).number } ?? 0
             unreported.append(SendVerdict(.note, number: number, code: 0, reason: answer.key, text: answer.text))
         }
     }
@@ -82,9 +82,9 @@ extension StreamSendWindow.State {
             return
         }
         // Of a line that is unknown, or dealt with, nothing more can be said.
-        guard let place = place(of: answer.line) else { return }
+        guard let position = position(of: answer.line) else { return }
         lines.lastNamed[disposition] = answer.line
-        let origin = batches[place.batch].origin(place.index).number
+        let origin = batches[position.batch].origin(position.index).number
         let before = lines.named.updateValue(disposition, forKey: origin)
         guard disposition != .deferred, before != disposition else { return }
         let reason = answer.reason.isEmpty ? (disposition == .stale ? "stale" : "\(answer.code)") : answer.reason
@@ -93,7 +93,7 @@ extension StreamSendWindow.State {
     }
 
     /// Where a line of this connection stands among the batches; nil when it is dealt with, or was never sent.
-    private func place(of line: UInt64) -> (batch: Int, index: Int)? {
+    private func position(of line: UInt64) -> (batch: Int, index: Int)? {
         guard line > lines.acknowledged else { return nil }
         var rest = line - lines.acknowledged - 1
         for (index, batch) in batches.enumerated() {

@@ -64,7 +64,7 @@ package struct StreamAnswers {
     private mutating func end(_ refusal: Refusal?, _ text: String, leaveOut: () -> Bool = { false }) {
         areOver = true
         switch remedy(refusal) {
-        case .patience: window.closing(text, isAskedToWait: true, generation)
+        case .later: window.closing(text, isAskedToWait: true, generation)
         case .anotherConnection: window.closing(text, isAskedToWait: false, generation)
         case .without where leaveOut(): window.closing(text, isAskedToWait: false, generation)
         case .without, .none: window.refused(text, generation)
@@ -73,7 +73,8 @@ package struct StreamAnswers {
 
     /// What helps when the daemon refuses.
     private enum Remedy {
-        case patience
+        /// To wait a while.
+        case later
         case anotherConnection
         /// To leave out what it does not want.
         case without
@@ -84,7 +85,7 @@ package struct StreamAnswers {
         switch refusal {
         case nil, .unauthorized, .forbidden, .badMagic, .malformedFrame: .none
         case .unknownReference, .tableFull, .badChecksum, .truncated, .tooSlow: .anotherConnection
-        case let refusal? where refusal.isRetryable: .patience
+        case let refusal? where refusal.isRetryable: .later
         case .some: .without
         }
     }

@@ -21,7 +21,7 @@ package final class StreamSendWindow: Sendable {
         var hasProgress = false
         /// A connection came up.
         var wasUp = false
-        /// The daemon asked for patience: it is there.
+        /// The daemon asked to wait: it is there.
         var isAskedToWait = false
         /// What it said last before it closed a connection.
         var lastMessage = ""

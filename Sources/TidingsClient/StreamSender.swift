@@ -126,7 +126,7 @@ package final class StreamSender {
     /// Counts what has no verdict as lost.
     package func abandon() { window.abandon() }
 
-    /// Says goodbye and closes. What has not been flushed may be lost.
+    /// Sends BYE and closes. What has not been flushed may be lost.
     package func close() async {
         if options.isNative, let channel, channel.isActive {
             var bye: [UInt8] = []
@@ -220,7 +220,7 @@ package final class StreamSender {
         if !outcome.lastMessage.isEmpty { lastMessage = outcome.lastMessage }
         defer { isLeaving = false }
         guard hasConnected, !isLeaving else { return }
-        // A daemon that asks for patience is there, and gets it.
+        // A daemon that asks to wait is there, and is waited for.
         if outcome.isAskedToWait { attempts = 0 }
         guard attempts < options.maxAttempts else { throw SendError(description: failure) }
         try await Task.sleep(for: backoff.next())

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Whoever changes the value calls `wake` afterwards. These are two steps, so that what must be done before the task
 /// goes on, such as handing over verdicts, can be done between them, without the lock.
-final class WaitableState<Value: Sendable>: Sendable {
+package final class WaitableState<Value: Sendable>: Sendable {
     private struct Guarded {
         var value: Value
         var waiter: CheckedContinuation<Void, Never>?
@@ -14,15 +14,15 @@ final class WaitableState<Value: Sendable>: Sendable {
 
     private let guarded: Mutex<Guarded>
 
-    init(_ value: Value) { guarded = Mutex(Guarded(value: value)) }
+    package init(_ value: Value) { guarded = Mutex(Guarded(value: value)) }
 
     /// Reads or changes the value.
-    func withLock<Result: Sendable>(_ body: (inout Value) -> Result) -> Result {
+    package func withLock<Result: Sendable>(_ body: (inout Value) -> Result) -> Result {
         guarded.withLock { body(&$0.value) }
     }
 
     /// Has whoever waits look at the value again.
-    func wake() {
+    package func wake() {
         let waiter = guarded.withLock { guarded in
             defer { guarded.waiter = nil }
             return guarded.waiter
@@ -31,7 +31,7 @@ final class WaitableState<Value: Sendable>: Sendable {
     }
 
     /// Waits until the value is as `isDue` wants it.
-    func wait(until isDue: (Value) -> Bool) async {
+    package func wait(until isDue: (Value) -> Bool) async {
         while !guarded.withLock({ isDue($0.value) }) {
             await withCheckedContinuation { continuation in
                 let isWaiting = guarded.withLock { guarded in

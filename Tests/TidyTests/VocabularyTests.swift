@@ -85,7 +85,7 @@ import Testing
         let rows = Repository.read("docs/configuration.md").text.matches(
             of: #/\| `([a-z_.]+)` \| ([^|]+) \| `([^`]*)` \| ([^|]+) \| ([^|]+) \|/#
         ).map { row in [row.output.1, row.output.3, row.output.5].map { $0.trimmingCharacters(in: .whitespaces) } }
-        #expect(rows == ConfigurationKey.all.map { [$0.name, $0.fallback, $0.meaning] })
+        #expect(rows == ConfigurationKey.all.map { [$0.name, $0.defaultValue, $0.meaning] })
     }
 
     /// Whoever reads the property learns what stands in the file.
@@ -99,7 +99,8 @@ import Testing
             let start = try #require(text.firstRange(of: "`\(key.name)`: "), "\(key.name) has no property").upperBound
             let end = text[start...].firstRange(of: "Default: ")
             let stated = try #require(end, "\(key.name): no default").upperBound
-            #expect(text[stated...].hasPrefix("`\(key.fallback)`"), "\(key.name): the default is \(key.fallback)")
+            #expect(
+                text[stated...].hasPrefix("`\(key.defaultValue)`"), "\(key.name): the default is \(key.defaultValue)")
             let example = text[stated...].prefix(120).firstRange(of: "Example: `")
             #expect(example != nil, "\(key.name): no example")
         }
