@@ -61,7 +61,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", .upToNextMinor(from: "2.13.0")),
     ],
     targets: [
-        .target(name: "Bytes", dependencies: ["CDeflate", "CZlib"], swiftSettings: strict),
+        .target(name: "Bytes", dependencies: ["CDeflate"], swiftSettings: strict),
         .target(name: "Events", dependencies: ["Bytes", "CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",

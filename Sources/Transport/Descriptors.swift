@@ -1,4 +1,4 @@
-// The room's only door to C: how many files and sockets the process may have open.
+// The room's only calls of C: how many files and sockets the process may have open.
 
 #if canImport(Glibc)
     import Glibc
