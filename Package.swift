@@ -111,7 +111,8 @@ let package = Package(
             ],
             swiftSettings: daemon),
         .target(
-            name: "Presentation", dependencies: ["Bytes", "Events", "Wire", "Log", "Projection"], swiftSettings: daemon),
+            name: "Presentation", dependencies: ["Bytes", "Events", "Wire", "Log", "Projection"],
+            swiftSettings: daemon),
         .target(
             name: "TidingsClient",
             dependencies: [

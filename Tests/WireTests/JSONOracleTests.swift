@@ -10,8 +10,8 @@ import Wire
     private static let seed: UInt64 = 8_259
     private static let rounds = 6_000
 
-    /// Whether our reader takes a text within the brackets of an array, for a key that it does not know; nil when it refuses it by a limit
-    /// or a rule of ours, and not as bad JSON.
+    /// Whether our reader takes a text within the brackets of an array, for a key that it does not know; nil when it
+    /// refuses it by a limit or a rule of ours, and not as bad JSON.
     private func isRead(_ text: [UInt8]) -> Bool? {
         let line =
             Array(#"{"product":"p","device":"d","type":"feature.used","aspect":"a","unknown":["#.utf8) + text
@@ -26,6 +26,11 @@ import Wire
         }
     }
 
+    /// Foundation lets a comma stand behind the last element, which RFC 8259 does not.
+    private func hasTrailingComma(_ text: [UInt8]) -> Bool {
+        String(decoding: text + [0x5d], as: UTF8.self).contains(#/,\s*\]/#)
+    }
+
     private func isReadByFoundation(_ text: [UInt8]) -> Bool {
         (try? JSONSerialization.jsonObject(with: Data("[".utf8 + text + "]".utf8))) != nil
     }
@@ -37,7 +42,7 @@ import Wire
             var text: [UInt8] = []
             append(depth: 3, to: &text, &random)
             for _ in 0..<Int.random(in: 0...2, using: &random) where !text.isEmpty { damage(&text, &random) }
-            guard let isRead = isRead(text) else { continue }
+            guard let isRead = isRead(text), !hasTrailingComma(text) else { continue }
             let expected = isReadByFoundation(text)
             #expect(
                 isRead == expected,
@@ -83,7 +88,9 @@ import Wire
     }
 
     private func appendString(to text: inout [UInt8], _ random: inout SeededGenerator) {
-        let parts = ["a", "door", "é", "漢", "😀", #"\n"#, #"\""#, #"\\"#, #"\/"#, #"\u0041"#, #"\ud83d\ude00"#, " ", ""]
+        let parts = [
+            "a", "door", "é", "漢", "😀", " ", "", #"\n"#, #"\""#, #"\\"#, #"\/"#, #"\u0041"#, #"\ud83d\ude00"#,
+        ]
         text.append(0x22)
         for _ in 0..<Int.random(in: 0...4, using: &random) {
             text += Array(parts[Int.random(in: 0..<parts.count, using: &random)].utf8)
