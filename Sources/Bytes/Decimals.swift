@@ -1,7 +1,7 @@
 // Numbers and decimals: which are whole, what decimal a float stands for, powers of ten, and how numbers are written.
 
 /// Whole numbers at and above this magnitude cannot all be told apart as doubles, and are not taken.
-@inlinable package var wholeLimit: UInt64 { 1 << 53 }
+@inlinable @inline(__always) package var wholeLimit: UInt64 { 1 << 53 }
 
 /// The number as an integer, if it is integral and below 2^53.
 @inlinable @inline(__always)

@@ -2,11 +2,11 @@
 
 /// How the value of a field is written: the three lowest bits of its tag.
 package enum WireType {
-    @inlinable package static var varint: UInt64 { 0 }
-    @inlinable package static var fixed64: UInt64 { 1 }
+    @inlinable @inline(__always) package static var varint: UInt64 { 0 }
+    @inlinable @inline(__always) package static var fixed64: UInt64 { 1 }
     /// A length, and so many bytes.
-    @inlinable package static var bytes: UInt64 { 2 }
-    @inlinable package static var fixed32: UInt64 { 5 }
+    @inlinable @inline(__always) package static var bytes: UInt64 { 2 }
+    @inlinable @inline(__always) package static var fixed32: UInt64 { 5 }
 }
 
 /// A field that was read: its number, and either its value or where its bytes stand.
