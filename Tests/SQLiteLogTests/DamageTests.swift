@@ -133,6 +133,7 @@ struct DamageTests {
     @Test func flippedBits() async throws {
         let written = try await make(100, seed: 26)
         let seed = UInt64.random(in: 1...UInt64.max)
+        print("flipped bits: seed \(seed)")
         var random = SeededGenerator(seed: seed)
         let original = try await export(folder.path)
         var harmless = 0
