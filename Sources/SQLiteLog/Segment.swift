@@ -224,14 +224,17 @@ enum Segment {
         return stored
     }
 
-    /// The last keyframe at or before an offset, and its offset; nil when there is none or it is damaged.
+    /// The last keyframe at or before an offset, and its offset; nil when there is none or it is damaged. One that stands
+    /// where no block begins is passed over: the offset is its key, which no checksum covers.
     static func keyframe(_ db: Database, atOrBefore offset: Offset, _ devices: DeviceBound) throws
         -> (offset: Offset, state: DevicePrediction, bytes: Int)?
     {
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT offset, raw_size, crc32, body FROM keyframe WHERE offset <= ? AND codec = \(codecZlib)
+                SELECT offset, raw_size, crc32, body FROM keyframe WHERE offset <= ? AND codec = \(codecZlib) AND (
+                    EXISTS (SELECT 1 FROM block WHERE first_offset = keyframe.offset)
+                    OR offset = (SELECT first_offset + count FROM block ORDER BY first_offset DESC LIMIT 1))
                 ORDER BY offset DESC
                 """, arguments: [Int64(clamping: offset.rawValue)])
         while let row = try rows.next() {

@@ -105,6 +105,9 @@ struct Verification {
         }
         // What is missing before a following segment is judged there.
         if walk.next < end, isLast { note(file, walk.next..<end, "blocks are missing") }
+        for offset in walk.keyframes.sorted() where offset != walk.next && !walk.isInDamage(offset) {
+            note(file, offset..<offset, "a keyframe stands where no block begins")
+        }
         for (offset, symbols) in walk.unclaimed.sorted(by: { $0.key < $1.key }) where !walk.isInDamage(offset) {
             note(file, offset..<offset, "\(symbols.count) words were recorded without a block")
         }

@@ -75,6 +75,7 @@ struct DamageTests {
     @Test(arguments: [
         ("UPDATE symbol SET text = text || 'x' WHERE kind = 2 AND id = 3", "the hash chain does not fit"),
         ("UPDATE keyframe SET body = zeroblob(10)", "the keyframe is damaged"),
+        ("UPDATE keyframe SET offset = offset + 7", "a keyframe stands where no block begins"),
         ("INSERT INTO symbol VALUES (2, 90000, 17, 'invented')", "1 words were recorded without a block"),
         ("UPDATE segment SET previous_chain = zeroblob(5)", "its header is damaged"),
         ("UPDATE segment SET previous_chain = randomblob(32)", "the hash chain does not fit"),
@@ -84,6 +85,23 @@ struct DamageTests {
         try edit(try #require(try folder.segments().first), sql)
         let report = try await verify()
         #expect(report.damages.contains { $0.cause.hasPrefix(cause) }, "\(report.damages)")
+    }
+
+    /// The offset of a keyframe is a key, which has no checksum: one that has changed is not used, wherever it leads to.
+    @Test(arguments: [-2_048, -7, 7, 512, 4_096]) func keyframesThatMovedCostNothing(_ distance: Int) async throws {
+        let written = try await make(100, seed: 28)
+        for path in try folder.segments() {
+            try edit(path, "UPDATE OR REPLACE keyframe SET offset = max(0, offset + (\(distance)))")
+        }
+        let writer = try SQLiteEventLog(directory: folder.path, readOnly: false, limits: Self.limits)
+        let (blocks, unreadable) = try await readAll(writer)
+        #expect(blocks.map(\.batch) == written && unreadable == 0)
+        #expect(blocks.count { $0.isIdentityCertain } == written.count)
+        for block in blocks {
+            let found = try await writer.read(from: block.firstOffset, limit: 1)
+            #expect(found.first?.batch == block.batch)
+        }
+        try await writer.close()
     }
 
     @Test func swappedRows() async throws {
