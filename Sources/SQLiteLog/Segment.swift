@@ -224,8 +224,9 @@ enum Segment {
         return stored
     }
 
-    /// The last keyframe at or before an offset, and its offset; nil when there is none or it is damaged. One that stands
-    /// where no block begins is passed over: the offset is its key, which no checksum covers.
+    /// The last keyframe at or before an offset, and its offset; nil when there is none or it is damaged.
+    ///
+    /// One that stands where no block begins is passed over: the offset is its key, which no checksum covers.
     static func keyframe(_ db: Database, atOrBefore offset: Offset, _ devices: DeviceBound) throws
         -> (offset: Offset, state: DevicePrediction, bytes: Int)?
     {

@@ -87,7 +87,7 @@ struct DamageTests {
         #expect(report.damages.contains { $0.cause.hasPrefix(cause) }, "\(report.damages)")
     }
 
-    /// The offset of a keyframe is a key, which has no checksum: one that has changed is not used, wherever it leads to.
+    /// The offset of a keyframe is a key, which has no checksum: one that has changed is not used, wherever it leads.
     @Test(arguments: [-2_048, -7, 7, 512, 4_096]) func keyframesThatMovedCostNothing(_ distance: Int) async throws {
         let written = try await make(100, seed: 28)
         for path in try folder.segments() {
