@@ -25,7 +25,7 @@ private final class FuzzIntake: Intake {
     func notifyOnCommit(_ peer: any CommitListener) -> UInt64 { ticket }
     func readComplete() {}
     func awaitRoom(_ peer: any CommitListener) {}
-    func forget(_ peer: any CommitListener) {}
+    func remove(_ peer: any CommitListener) {}
 
     func refuse(_ reason: Refusal, events: Int, transport: TransportKind) {
         admission.refuse(reason, events: events, transport: transport)
@@ -35,7 +35,7 @@ private final class FuzzIntake: Intake {
         AckState(admission.dedupe.window(of: device))
     }
 
-    func expect(_ device: DeviceID) {}
+    func prefetch(_ device: DeviceID) {}
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         _ = admission.close(
