@@ -29,8 +29,9 @@ struct LogProof {
             do throws(LogError) {
                 let reader = try SegmentReader(folder: folder, first: first, salvaging: true)
                 defer { reader.close() }
-                checkStart(reader, isFirst: first == segments.first)
-                if unknown[first] == nil { take(reader, &doubted) }
+                let recorded = reader.recordedSymbols()
+                checkStart(reader, recorded, isFirst: first == segments.first)
+                if unknown[first] == nil { take(reader, recorded, &doubted) }
             } catch {
                 previous = nil
                 note(first, first..<first, error.cause)
@@ -56,7 +57,7 @@ struct LogProof {
 
     // MARK: Segments
 
-    private mutating func checkStart(_ reader: SegmentReader, isFirst: Bool) {
+    private mutating func checkStart(_ reader: SegmentReader, _ recorded: SegmentSymbols, isFirst: Bool) {
         let first = reader.first
         var before = isFirst && first == .zero ? [Chain()] : []
         if let previous, previous.end == first { before = previous.chains }
@@ -70,11 +71,11 @@ struct LogProof {
         let isOther = logID != nil && logID != header.logID
         if logID == nil { logID = header.logID }
         let own = [header.previousChain]
-        if before.isEmpty, !isOther || isDeclaredGap(before: header) || reader.continues(before) {
+        if before.isEmpty, !isOther || isDeclaredGap(before: header) || reader.continues(before, recorded) {
             starts[first] = own
         } else if before.contains(header.previousChain) {
             starts[first] = own
-        } else if !before.isEmpty, reader.continues(before) || !reader.continues(own) {
+        } else if !before.isEmpty, reader.continues(before, recorded) || !reader.continues(own, recorded) {
             note(first, first..<first, "its header is damaged: its blocks continue another chain than it says")
             starts[first] = before + own
         } else if !isOther, previous?.isProven == false {
@@ -94,9 +95,8 @@ struct LogProof {
 
     // MARK: Symbols
 
-    private mutating func take(_ reader: SegmentReader, _ doubted: inout [Doubt]) {
+    private mutating func take(_ reader: SegmentReader, _ recorded: SegmentSymbols, _ doubted: inout [Doubt]) {
         let first = reader.first
-        let recorded = reader.recordedSymbols()
         if let fault = recorded.fault { note(first, first..<first, "words cannot be read: \(fault)") }
         let start = starts[first] ?? []
         if recorded.isIndexWrong { note(first, first..<first, "the index of its words does not say what they say") }
@@ -113,7 +113,7 @@ struct LogProof {
             } else {
                 doubted.append(
                     Doubt(
-                        segment: first, block: offset, symbols: recorded.symbols(at: offset).map(\.symbol),
+                        segment: first, block: offset, symbols: readings[0],
                         isContradicted: !before.isEmpty && row?.isWhole == true))
             }
         }
@@ -196,13 +196,10 @@ struct SegmentSymbols {
     init(_ db: Database) {
         let stored = Segment.readableSymbols(db)
         fault = stored.fault
-        for (offset, symbol) in zip(stored.offsets, stored.symbols) {
-            groups[offset, default: []].append(symbol)
-            numbers.insert(LogProof.key(symbol.kind, symbol.id))
-        }
+        groups = symbolsByBlock(stored.rows)
+        numbers = Set(stored.rows.map { LogProof.key($0.symbol.kind, $0.symbol.id) })
         guard let rows = try? Segment.symbols(db, by: .index) else { return }
-        var others: [Offset: [Symbol]] = [:]
-        for row in rows { others[row.offset, default: []].append(row.symbol) }
+        let others = symbolsByBlock(rows)
         for offset in Set(groups.keys).union(others.keys) where groups[offset] != others[offset] {
             indexed[offset] = others[offset] ?? []
         }
@@ -214,11 +211,8 @@ struct SegmentSymbols {
     /// Whether table and index differ though the table can be read.
     var isIndexWrong: Bool { fault == nil && !indexed.isEmpty }
 
-    func symbols(at offset: Offset) -> [(offset: Offset, symbol: Symbol)] {
-        (groups[offset] ?? []).map { (offset, $0) }
-    }
-
-    /// The symbols of a block: what the table says first, then what the index says, if that is something else.
+    /// The symbols of a block: what the table says first, then what the index says, if that is something else. Never
+    /// empty.
     func readings(at offset: Offset) -> [[Symbol]] {
         [groups[offset] ?? []] + (indexed[offset].map { [$0] } ?? [])
     }
@@ -242,12 +236,12 @@ extension SegmentReader {
     }
 
     /// Whether the first block continues one of some chains.
-    func continues(_ chains: [Chain]) -> Bool {
+    func continues(_ chains: [Chain], _ recorded: SegmentSymbols) -> Bool {
         guard let row = (try? fetch(from: first, limit: 1))?.first, row.first == first, row.fault == nil else {
             return false
         }
         let link = ChainLink(row)
-        return recordedSymbols().readings(at: first).contains { link.after(chains, $0)?.isStored == true }
+        return recorded.readings(at: first).contains { link.after(chains, $0)?.isStored == true }
     }
 
     /// Where the segment ends, the chains that the last block may have, and whether it is proven; nil when that cannot

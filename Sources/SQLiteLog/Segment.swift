@@ -160,7 +160,7 @@ enum Segment {
 
     /// How symbols are looked up: two ways to the same rows, of which damage mostly touches one.
     enum SymbolLookup {
-        /// Through the index by offset: quick for a few blocks.
+        /// As SQLite chooses, which is through the index by offset: quick for a few blocks.
         case index
         /// Row by row: what an index says is not believed.
         case table
@@ -198,8 +198,7 @@ enum Segment {
     static func readableSymbols(_ db: Database) -> StoredSymbols {
         var stored = StoredSymbols()
         do {
-            let rows = try symbols(db, by: .table)
-            (stored.symbols, stored.offsets) = (rows.map(\.symbol), rows.map(\.offset))
+            stored.rows = try symbols(db, by: .table)
             return stored
         } catch {
             stored.fault = (error as? DatabaseError)?.message ?? "a row is damaged"
@@ -216,8 +215,7 @@ enum Segment {
                     db, sql: "SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol WHERE kind = ? AND id = ?",
                     arguments: [Int64(kind.rawValue), Int64(id)])
                 if let row, let symbol = try? symbol(row), let offset = try? row.offset(0) {
-                    stored.symbols.append(symbol)
-                    stored.offsets.append(offset)
+                    stored.rows.append((offset, symbol))
                 }
             }
         }

@@ -24,24 +24,22 @@ extension SegmentReader {
 
     /// Holds a decoded block against the chain; returns what is wrong, or nil and the symbols as they were recorded.
     mutating func check(
-        _ row: StoredBlock, _ symbols: [Symbol], _ batch: EventBatch
+        _ row: StoredBlock, _ batch: EventBatch, by proof: SegmentProof
     ) -> (fault: String?, symbols: [Symbol]) {
-        guard let proof else { return (nil, symbols) }
         var before = chains(before: row.first, start: proof.start)
         if let known = proof.before, known.offset == row.first {
             before += known.chains.filter { !before.contains($0) }
         }
-        guard let found = link(row, symbols, after: before, proof.recorded) else {
+        let readings = proof.recorded.readings(at: row.first)
+        guard let found = link(row, readings[0], after: before, proof.recorded) else {
             return ("the block before it is lost, so that nothing proves this one", [])
         }
         self.proof?.before = (row.end, found.chains)
-        if found.isProven { return (nil, symbols) }
-        for reading in proof.recorded.readings(at: row.first) {
-            for others in [reading, proof.substitutes(reading, batch)] where others != symbols {
-                guard let other = link(row, others, after: before, proof.recorded), other.isProven else { continue }
-                self.proof?.before = (row.end, other.chains)
-                return (nil, others)
-            }
+        if found.isProven { return (nil, readings[0]) }
+        for symbols in readings.dropFirst() + readings.map({ proof.substitutes($0, batch) }) {
+            guard let other = link(row, symbols, after: before, proof.recorded), other.isProven else { continue }
+            self.proof?.before = (row.end, other.chains)
+            return (nil, symbols)
         }
         return ("the hash chain does not fit: the row, its words or its chain value changed", [])
     }

@@ -122,9 +122,8 @@ struct SegmentReader {
         if stored.first != next || stored.fault != nil { decoder.loseTrack() }
         if let fault = stored.fault { return fault }
         if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &ignored) { return fault }
-        guard proof != nil else { return nil }
-        let symbols = (try? self.symbols(recordedWith: [stored])) ?? []
-        let fault = check(stored, symbols.map(\.symbol), ignored).fault
+        guard let proof else { return nil }
+        let fault = check(stored, ignored, by: proof).fault
         if fault != nil { decoder.loseTrack() }
         return fault
     }
@@ -154,7 +153,8 @@ struct SegmentReader {
         let symbols: [(offset: Offset, symbol: Symbol)]
         do {
             stored = try fetch(from: next, limit: limit, before: end)
-            symbols = try self.symbols(recordedWith: stored)
+            // What is proven brings its own.
+            symbols = proof == nil ? try self.symbols(recordedWith: stored) : []
         } catch .corrupt(_, _, let cause) {
             if limit > 1 { return try read(limit: 1, end: end) }
             throw skip(to: readable(after: next, before: end), cause)
@@ -171,7 +171,7 @@ struct SegmentReader {
             }
             var own: [Symbol] = []
             while index < symbols.count, symbols[index].offset <= stored.first {
-                if symbols[index].offset == stored.first || proof == nil { own.append(symbols[index].symbol) }
+                own.append(symbols[index].symbol)
                 index += 1
             }
             if let fault = step(stored, own, into: &blocks) {
@@ -187,7 +187,6 @@ struct SegmentReader {
     /// known from elsewhere.
     private func symbols(recordedWith blocks: [StoredBlock]) throws(LogError) -> [(offset: Offset, symbol: Symbol)] {
         guard let first = blocks.first, let last = blocks.last else { return [] }
-        if let proof { return blocks.flatMap { proof.recorded.symbols(at: $0.first) } }
         do {
             return try query { db in
                 try Segment.symbols(db, from: first.first, to: max(last.end, last.first + 1), by: .index)
@@ -245,14 +244,17 @@ struct SegmentReader {
         }
         var batch = EventBatch(capacity: stored.block.count)
         if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &batch) { return fault }
-        let checked = check(stored, symbols, batch)
-        if let fault = checked.fault {
-            // The decoder is behind the block, though nothing was served: it must not go through it once more.
-            decoder.loseTrack()
-            return fault
-        }
         var definitions = Definitions()
-        definitions.symbols = checked.symbols
+        definitions.symbols = symbols
+        if let proof {
+            let checked = check(stored, batch, by: proof)
+            if let fault = checked.fault {
+                // The decoder is behind the block, though nothing was served: it must not go through it once more.
+                decoder.loseTrack()
+                return fault
+            }
+            definitions.symbols = checked.symbols
+        }
         blocks.append(
             Block(
                 firstOffset: stored.first, batch: batch, definitions: definitions,

@@ -19,22 +19,24 @@ struct SegmentTail {
 
 extension SegmentReader {
     /// Decodes the blocks from the last keyframe to the end and checks each against the chain.
-    mutating func tail(_ header: Segment.Header, end: Offset) throws(LogError) -> SegmentTail {
+    ///
+    /// - Parameter symbols: those of the segment, as far as they can be read.
+    mutating func tail(
+        _ header: Segment.Header, _ symbols: StoredSymbols, end: Offset
+    ) throws(LogError) -> SegmentTail {
         var tail = SegmentTail(head: end)
         // A damaged keyframe costs time only: the one before it serves too, or the segment's start.
         let keyframe = (try? query { db in try Segment.keyframe(db, atOrBefore: end, devices) }) ?? nil
         tail.keyframeBytes = keyframe?.bytes ?? 0
         restart(after: keyframe?.state ?? DevicePrediction(), at: keyframe?.offset ?? first)
         var chain = next == first ? header.previousChain : try chain(at: next)
-        let symbols =
-            next < end ? try query { [next] db in try Segment.symbols(db, from: next, to: end, by: .table) } : []
-        let symbolsByBlock = Dictionary(grouping: symbols, by: \.offset)
+        let recorded = symbolsByBlock(symbols.rows.filter { $0.offset >= next })
         while next < end {
             let rows = try fetch(from: next, limit: 16, before: end)
             guard !rows.isEmpty else { break }
             for row in rows {
                 if row.first != next { tail.note(file, next..<max(row.first, next), "blocks are missing") }
-                check(row, chain, symbolsByBlock[row.first, default: []].map(\.symbol), &tail)
+                check(row, chain, recorded[row.first] ?? [], &tail)
                 tail.bytesSinceKeyframe += row.block.stored.body.count
                 chain = Chain(bytes: row.chain)
             }

@@ -96,7 +96,7 @@ extension SegmentWriter {
         (found.logID, found.head, found.chain) = (header.logID, end.head, end.chain)
         let symbols = try reader.query { db in Segment.readableSymbols(db) }
         define(symbols)
-        let tail = try reader.tail(header, end: end.head)
+        let tail = try reader.tail(header, symbols, end: end.head)
         if let fault = symbols.fault { found.note(first, first..<first, "words cannot be read: \(fault)") }
         if let damage = tail.damage { found.damages.append(damage) }
         found.head = max(found.head, tail.head)

@@ -83,11 +83,17 @@ struct StoredBlock {
 
 /// The symbols that a segment holds, and how far its numbers go.
 struct StoredSymbols {
-    var symbols: [Symbol] = []
-    /// For each symbol the first offset of the block with which it was recorded.
-    var offsets: [Offset] = []
+    /// Each symbol, and the first offset of the block with which it was recorded.
+    var rows: [(offset: Offset, symbol: Symbol)] = []
     /// The highest number of each kind that the segment uses, by the raw value of the kind, as far as it can be told.
     var highest: [UInt8: UInt32] = [:]
     /// What is wrong, if some symbols could not be read.
     var fault: String?
+
+    var symbols: [Symbol] { rows.map(\.symbol) }
+}
+
+/// Symbols by the block with which they were recorded, in the order of the rows.
+func symbolsByBlock(_ rows: [(offset: Offset, symbol: Symbol)]) -> [Offset: [Symbol]] {
+    Dictionary(grouping: rows, by: \.offset).mapValues { $0.map(\.symbol) }
 }

@@ -257,7 +257,7 @@ private struct SegmentWalk {
         keyframes = Set((offsets ?? []).filter { $0 >= 0 }.map { Offset(rawValue: UInt64($0)) })
         let all = try? reader.query { db in try Segment.symbols(db, by: .table) }
         if let all {
-            for (offset, symbol) in all { symbols[offset, default: []].append(symbol) }
+            symbols = symbolsByBlock(all)
             areSymbolsWhole = true
         }
         unclaimed = symbols
