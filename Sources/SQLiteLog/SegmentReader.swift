@@ -337,14 +337,22 @@ struct SegmentReader {
 
     /// Runs queries in one snapshot, by SQLite alone.
     func sqlite<Result>(_ body: (Database) throws -> Result) throws(LogError) -> Result {
+        var read: Result?
         do {
             return try translating(file) {
                 guard let queue else {
                     throw DatabaseError(resultCode: .SQLITE_NOTADB, message: "file is not a database")
                 }
-                return try queue.read(body)
+                return try queue.read { db in
+                    let result = try body(db)
+                    read = result
+                    return result
+                }
             }
         } catch .corrupt(_, _, let cause) {
+            // Damage that the queries have passed over is told once more when the transaction ends. Who can search the
+            // pages for the rest does so.
+            if let read, pageSalvage == nil { return read }
             throw .corrupt(segment: file, offsets: next..<(next + 1), cause: cause)
         }
     }

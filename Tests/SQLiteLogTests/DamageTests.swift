@@ -104,6 +104,31 @@ struct DamageTests {
         try await writer.close()
     }
 
+    /// A page of words of the newest segment: the log ends where it did, and no number of a lost word is given again.
+    @Test func aLostPageOfWordsCostsTheirTextsOnly() async throws {
+        let written = try await make(60, seed: 29, SegmentLimits(keyframeBytes: 6_000))
+        let path = try #require(try folder.segments().last)
+        let queue = try DatabaseQueue(path: path)
+        let page = try await queue.read { db in
+            try Int.fetchOne(db, sql: "SELECT rootpage FROM sqlite_schema WHERE name = 'symbol'")
+        }
+        try queue.close()
+        let start = (try #require(page) - 1) * 4_096
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        bytes.replaceSubrange(start..<start + 4_096, with: Data(count: 4_096))
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let writer = try SQLiteEventLog(directory: folder.path, readOnly: false)
+        #expect(await writer.head == Offset(rawValue: 3_000), "\(writer.openingDamages)")
+        #expect(writer.openingDamages.contains { $0.cause.hasPrefix("words cannot be read") })
+        // The lost words keep their numbers: a new one gets none of them.
+        let used = written.flatMap(\.events).map(\.product.rawValue).max() ?? 0
+        var vocabulary = try await writer.vocabulary()
+        let new = vocabulary.symbol(.product, Array("new".utf8).span)?.rawValue ?? 0
+        #expect(new > used)
+        try await writer.close()
+    }
+
     @Test func swappedRows() async throws {
         _ = try await make(60, seed: 23, SegmentLimits(keyframeBytes: 6_000))
         try edit(
