@@ -102,7 +102,9 @@ let package = Package(
             swiftSettings: daemon),
         .target(
             name: "SQLiteLog",
-            dependencies: ["Events", "Log", "SQLite", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Bytes", "Events", "Log", "SQLite", "Identity", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: daemon),
         .target(
             name: "Projection",

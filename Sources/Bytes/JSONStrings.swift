@@ -61,9 +61,3 @@ private func appendEscape(_ code: UInt16, _ output: inout [UInt8]) {
     output += [UInt8(ascii: "\\"), UInt8(ascii: "u")]
     for shift: UInt16 in [12, 8, 4, 0] { output.append(hexDigit(UInt8(truncatingIfNeeded: code >> shift) & 0xf)) }
 }
-
-/// The lower-case hexadecimal digit of a number below 16.
-@inlinable @inline(__always)
-package func hexDigit(_ number: UInt8) -> UInt8 {
-    number < 10 ? UInt8(ascii: "0") + number : UInt8(ascii: "a") - 10 + number
-}

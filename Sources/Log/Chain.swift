@@ -72,7 +72,5 @@ package struct Chain: Hashable, Sendable {
     }
 
     /// 64 hex digits.
-    package var description: String {
-        String(decoding: bytes.flatMap { [hexDigit($0 >> 4), hexDigit($0 & 0xf)] }, as: UTF8.self)
-    }
+    package var description: String { hexadecimal(bytes) }
 }

@@ -1,5 +1,6 @@
 // The embedded engine: a data folder with a folder of segments, the names, and a lock.
 
+import Bytes
 import Dispatch
 package import Events
 import Identity
@@ -81,10 +82,7 @@ package final class SQLiteEventLog: EventLog {
     /// The first offsets of all segments, oldest first.
     var segments: [Offset] { visible.withLock { $0.segments } }
 
-    package var logIdentity: String {
-        let digits = Array("0123456789abcdef")
-        return String((writer.withLock { $0?.logID } ?? []).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
-    }
+    package var logIdentity: String { hexadecimal(writer.withLock { $0?.logID } ?? []) }
 
     // MARK: EventLog
 

@@ -1,5 +1,6 @@
 // Where an event log without files keeps what it stores, so that it can be closed, damaged and opened again.
 
+import Bytes
 package import Events
 import Log
 import Synchronization
@@ -48,9 +49,8 @@ package final class InMemoryStore: Sendable {
     private let contents: Mutex<Contents?>
 
     package init() {
-        let digits = Array("0123456789abcdef")
-        let identity = String((0..<32).map { _ in digits[Int.random(in: 0..<16)] })
-        contents = Mutex(Contents(identity: identity))
+        let identity = (0..<16).map { _ in UInt8.random(in: 0...255) }
+        contents = Mutex(Contents(identity: hexadecimal(identity)))
     }
 
     /// Hands the contents to a log that opens them; nil when another one has them.
