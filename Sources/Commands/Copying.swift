@@ -12,25 +12,30 @@ import Synchronization
 /// Runs the copying of a log with its progress on the terminal; interrupted, it says what stands.
 ///
 /// - Parameter target: the folder that is written.
+/// - Throws: `Failure` for what is wrong with a log.
 func guardingCopy<Report>(
     _ work: String, _ target: String,
     _ copy: (_ progress: @escaping @Sendable (CopyProgress) -> Void) async throws -> Report
 ) async throws -> Report {
     let latest = Mutex<CopyProgress?>(nil)
     defer { ProgressLine.shared.hide() }
-    return try await Interruption.guarding(
-        stands: { copyStanding(work, latest.withLock { $0 }, target) },
-        cleanUp: { if latest.withLock({ $0 }) != nil { Backup.removeDrafts(in: target) } },
-        {
-            try await copy { progress in
-                let isNew = latest.withLock { latest in
-                    defer { latest = progress }
-                    return latest?.step != progress.step
+    do {
+        return try await Interruption.guarding(
+            stands: { copyStanding(work, latest.withLock { $0 }, target) },
+            cleanUp: { if latest.withLock({ $0 }) != nil { Backup.removeDrafts(in: target) } },
+            {
+                try await copy { progress in
+                    let isNew = latest.withLock { latest in
+                        defer { latest = progress }
+                        return latest?.step != progress.step
+                    }
+                    if isNew { ProgressLine.shared.begin(text(work, progress.step)) }
+                    ProgressLine.shared.show(progress.done, of: progress.total)
                 }
-                if isNew { ProgressLine.shared.begin(text(work, progress.step)) }
-                ProgressLine.shared.show(progress.done, of: progress.total)
-            }
-        })
+            })
+    } catch let error as LogError {
+        throw Failure(error)
+    }
 }
 
 private func text(_ work: String, _ step: CopyProgress.Step) -> ProgressText {

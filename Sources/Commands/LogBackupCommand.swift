@@ -30,13 +30,8 @@ struct LogBackupCommand: AsyncParsableCommand {
     func run() async throws {
         let directory = try await data.directory()
         try refuseSame(directory, folder)
-        let report: CopyReport
-        do {
-            // A log whose beginning was dropped starts from the snapshot in the summaries; else these are made anew.
-            report = try await guardingCopy("backup", folder) { progress in try await take(directory, progress) }
-        } catch let error as LogError {
-            throw Failure(error)
-        }
+        // A log whose beginning was dropped starts from the snapshot in the summaries; else these are made anew.
+        let report = try await guardingCopy("backup", folder) { progress in try await take(directory, progress) }
         printOut(renderCopy(report, verb: "backup", as: format))
         guard report.verification.isClean, report.kept.isEmpty else {
             throw ExitCode(FailureCode.checkFailed.rawValue)

@@ -28,14 +28,8 @@ struct LogRestoreCommand: AsyncParsableCommand {
     func run() async throws {
         let directory = try await data.directory()
         try refuseSame(directory, folder)
-        let report: CopyReport
-        do {
-            report = try await guardingCopy("restore", directory) { progress in
-                try Backup.restore(
-                    from: folder, to: directory, companions: [Projector.fileName], progress: progress)
-            }
-        } catch let error as LogError {
-            throw Failure(error)
+        let report = try await guardingCopy("restore", directory) { progress in
+            try Backup.restore(from: folder, to: directory, companions: [Projector.fileName], progress: progress)
         }
         guard report.verification.isClean else {
             printOut(renderVerification(report.verification, as: format))

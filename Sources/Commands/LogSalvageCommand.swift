@@ -30,16 +30,11 @@ struct LogSalvageCommand: AsyncParsableCommand {
         let directory = try await data.directory()
         try refuseSame(directory, folder)
         let lines = DamageLines()
-        let report: SalvageReport
-        do {
+        let report = try await guardingCopy("salvage", folder) { progress in
             let start = await (try openLog(directory)).start
-            report = try await guardingCopy("salvage", folder) { progress in
-                try await Backup.salvage(
-                    directory, into: folder, companions: start > .zero ? [Projector.fileName] : [],
-                    report: { lines.note($0) }, progress: progress)
-            }
-        } catch let error as LogError {
-            throw Failure(error)
+            return try await Backup.salvage(
+                directory, into: folder, companions: start > .zero ? [Projector.fileName] : [],
+                report: { lines.note($0) }, progress: progress)
         }
         lines.finish()
         printOut(renderSalvage(report, as: format))
