@@ -144,8 +144,7 @@ extension Listeners {
 
 /// Whether only this machine can reach an address.
 package func isLoopback(_ address: SocketAddress) -> Bool {
-    let host = address.ipAddress ?? ""
-    return host.hasPrefix("127.") || host == "::1" || host.hasPrefix("::ffff:127.")
+    SenderAddress(address)?.isLoopback ?? false
 }
 
 /// What lives on the ingest event loop, and the appender to which it leads.

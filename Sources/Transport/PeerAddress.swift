@@ -1,11 +1,11 @@
 // The address of a peer, out of the structs of the system.
 
-import Admission
-import NIOCore
+package import Admission
+package import NIOCore
 
 extension SenderAddress {
     /// Nil for what is no internet address.
-    init?(_ address: SocketAddress?) {
+    package init?(_ address: SocketAddress?) {
         switch address {
         case .v4(let peer):
             // SAFETY: `sockaddr_in` has 16 bytes; behind family and port, 4 of them are the address. The pointer is
