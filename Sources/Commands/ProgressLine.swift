@@ -86,7 +86,7 @@ final class ProgressLine: Sendable {
         state.withLock { state in
             guard state.columns > 0 else { return }
             state.columns = 0
-            _ = StandardStreams.write([0x0a], to: STDERR_FILENO)
+            _ = StandardStreams.write([UInt8(ascii: "\n")], to: STDERR_FILENO)
         }
     }
 

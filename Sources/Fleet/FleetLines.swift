@@ -196,7 +196,7 @@ extension FleetSender {
 
     private func sendAsLine(_ line: InputLine) async throws {
         lines.bytes += line.bytes
-        lines.bytes.append(0x0a)
+        lines.bytes.append(UInt8(ascii: "\n"))
         lines.numbers.append(line.number)
         let isFull = lines.numbers.count >= min(max(options.batch, 1), Limits.batchEvents)
         if isFull || lines.bytes.count >= Limits.frameBytes { try await writeLines() }

@@ -11,7 +11,7 @@ package func csvCell(_ text: String) -> String {
     if let first = text.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first), !isPlainNumber(text) {
         cell = "'" + text
     }
-    guard cell.utf8.contains(where: { $0 == 0x22 || $0 == 0x2c || $0 == 0x0a || $0 == 0x0d }) else { return cell }
+    guard cell.unicodeScalars.contains(where: { "\",\n\r".unicodeScalars.contains($0) }) else { return cell }
     var quoted = "\""
     for scalar in cell.unicodeScalars {
         if scalar == "\"" { quoted += "\"" }

@@ -92,7 +92,7 @@ package struct StreamAnswers {
 
     private mutating func takeLines(_ bytes: Span<UInt8>) -> Int {
         var start = 0
-        for index in bytes.indices where bytes[index] == 0x0a {
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") {
             takeLine(bytes.extracting(start..<index))
             start = index + 1
         }

@@ -247,7 +247,7 @@ private final class StubStream: ChannelInboundHandler {
             output += Array("{\"error\":{\(fields)}}\n".utf8)
             return false
         }
-        for index in tail.indices where tail[index] == 0x0a && !isOver {
+        for index in tail.indices where tail[index] == UInt8(ascii: "\n") && !isOver {
             let line = String(decoding: tail[start..<index], as: UTF8.self)
             daemon.state.withLock { $0.lines.append(line) }
             lines += 1

@@ -8,7 +8,7 @@ package func kernelDrops(_ table: Span<UInt8>, port: Int) -> UInt64 {
     var at = 0
     while at < table.count {
         var end = at
-        while end < table.count, table[end] != 0x0a { end += 1 }
+        while end < table.count, table[end] != UInt8(ascii: "\n") { end += 1 }
         let words = words(table.extracting(at..<end))
         // "sl  local_address rem_address st ... drops", the address as hexadecimal ADDRESS:PORT.
         if words.count >= 13, words[1].split(separator: ":").last.flatMap({ Int($0, radix: 16) }) == port {

@@ -94,7 +94,7 @@ package struct TCPSession: StreamSession, Sendable {
         }
         hasBegun = true
         while index < bytes.count, isBlank(bytes[index]) {
-            if bytes[index] == 0x0a { blankLines += 1 }
+            if bytes[index] == UInt8(ascii: "\n") { blankLines += 1 }
             index += 1
         }
         guard index < bytes.count else { return index }

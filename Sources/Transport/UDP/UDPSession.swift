@@ -270,7 +270,7 @@ private struct DatagramLines {
 
     init(_ bytes: Span<UInt8>, from start: Int) {
         at = start
-        for index in 0..<start where bytes[index] == 0x0a { begun += 1 }
+        for index in 0..<start where bytes[index] == UInt8(ascii: "\n") { begun += 1 }
     }
 
     /// Where the next line stands; nil at the end.
