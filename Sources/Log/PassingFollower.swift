@@ -75,7 +75,7 @@ package struct PassingFollower: Sendable {
 
 extension LogError {
     /// What has to be stepped over for reading to go on from `offset`; nil when stepping over does not help.
-    package func damage(from offset: Offset) -> Damage? {
+    fileprivate func damage(from offset: Offset) -> Damage? {
         guard case .corrupt(let segment, let offsets, let cause) = self, offsets.upperBound > offset else { return nil }
         return Damage(segment: segment, offsets: offset..<offsets.upperBound, cause: cause)
     }
@@ -84,7 +84,7 @@ extension LogError {
 extension Damage {
     /// From the first to the last of the blocks that can be decoded and are left out all the same, because their
     /// products and customers are not certain; nil when all are.
-    package init?(doubtfulIn blocks: [Block]) {
+    fileprivate init?(doubtfulIn blocks: [Block]) {
         guard let first = blocks.first(where: { !$0.isIdentityCertain }),
             let last = blocks.last(where: { !$0.isIdentityCertain })
         else { return nil }
