@@ -11,14 +11,14 @@ private final class FuzzIntake: Intake {
     var vocabulary = Vocabulary()
     let now = Timestamp(rawValue: 1_795_132_805_000)
     private var admission = Admission()
-    private var admitted = 0
+    private var admitted = EventBatch.Mark()
     private var ticket: UInt64 = 1
 
     func hasRoom() -> Bool { true }
 
     func admit(_ transport: TransportKind) -> AdmissionResult {
-        let result = admission.admit(&filling, from: admitted, textFrom: 0, transport: transport)
-        admitted = filling.count
+        let result = admission.admit(&filling, from: admitted, transport: transport)
+        admitted = filling.mark
         return result
     }
 

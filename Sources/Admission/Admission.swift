@@ -59,13 +59,13 @@ package struct Admission: Sendable {
         self.dedupe = dedupe
     }
 
-    /// Judges the events from `start` on, marks those that fail their schema and removes those taken before.
+    /// Judges the events behind `mark`, marks those that fail their schema and removes those taken before.
     package mutating func admit(
-        _ batch: inout EventBatch, from start: Int, textFrom textStart: Int, transport: TransportKind
+        _ batch: inout EventBatch, from mark: EventBatch.Mark, transport: TransportKind
     ) -> AdmissionResult {
         var result = AdmissionResult()
         let row = Int(transport.rawValue)
-        let end = batch.events.count
+        let (start, end) = (mark.events, batch.events.count)
         var kept = start
         var next = start
         while next < end {
@@ -74,7 +74,12 @@ package struct Admission: Sendable {
             judge(&batch.events, stretch, from: start, &kept, row: row, &result)
             next = stretch.upperBound
         }
-        if kept < end { batch.truncate(events: kept, text: kept == start ? textStart : batch.text.count) }
+        if kept == start {
+            batch.truncate(to: mark)
+        } else {
+            // What was said besides by an event that was dropped stays until the block is written: nothing points to it.
+            batch.events.removeLast(end - kept)
+        }
         admitted[row].accepted += UInt64(result.accepted)
         counts[row].received += UInt64(end - start)
         counts[row].duplicate += UInt64(result.duplicates)

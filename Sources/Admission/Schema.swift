@@ -37,7 +37,9 @@ func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> Quaranti
         if case .symbol = event.valueKind { return .none }
         return .missingValue
     case .receipt: return .none
-    case .custom, .gap, .stateDesired, .reply, .notice, .question, .settings: return .unknownType
+    case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout, .rolloutStep,
+        .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+        return .unknownType
     }
 }
 

@@ -31,10 +31,31 @@
     case arrival = 2
 }
 
+/// Who chose a value.
+@usableFromInline package enum Origin: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    /// The sender did not say.
+    case none = 0
+    /// A person, on the device.
+    case user = 1
+    /// Nobody: the device came with it.
+    case `default` = 2
+    /// A rule or schedule on the device.
+    case rule = 3
+
+    package var name: StaticString {
+        switch self {
+        case .none: "none"
+        case .user: "user"
+        case .default: "default"
+        case .rule: "rule"
+        }
+    }
+}
+
 /// One event, as it travels from decoding to the log and from the log to the projections.
 ///
 /// Every name is a number of the `Vocabulary`; free text stands in the batch's text arena at
-/// `textStart ..< textStart + textLength`.
+/// `textStart ..< textStart + textLength`; what few events say (`EventDetails`) in the batch's list of details.
 @usableFromInline package struct Event: Hashable, Sendable, BitwiseCopyable {
     @usableFromInline package var device: DeviceID = .none
     @usableFromInline package var product: SymbolID = .none
@@ -69,8 +90,27 @@
     /// The scale of a rating: 0 = 1 ... 5, 1 = 0 ... 1 (thumbs), 10 = 0 ... 10 (recommendation), 255 = 1 ... 10,
     /// n = 1 ... n.
     @usableFromInline package var scale: UInt8 = 0
+    /// Small facts that few events have, as bits; read and written through `origin` and `isEpochAssigned`.
+    @usableFromInline package var marks: UInt8 = 0
+    /// Where the event's `EventDetails` stand in its batch: 1 + their index; 0 when it has none.
+    @usableFromInline package var detail: UInt32 = 0
 
     @inlinable package init() {}
+
+    /// Who chose the value.
+    @inlinable package var origin: Origin {
+        get { Origin(rawValue: marks & Self.originMarks) ?? .none }
+        set { marks = marks & ~Self.originMarks | newValue.rawValue }
+    }
+
+    /// Whether the epoch was not the device's own but was given to it, as by an import: it says nothing of the order.
+    @inlinable package var isEpochAssigned: Bool {
+        get { marks & Self.assignedMark != 0 }
+        set { marks = newValue ? marks | Self.assignedMark : marks & ~Self.assignedMark }
+    }
+
+    @inlinable static var originMarks: UInt8 { 3 }
+    @inlinable static var assignedMark: UInt8 { 4 }
 
     /// The discriminator of `value`; raw values are part of the log format.
     @usableFromInline package enum ValueKind: UInt8, Sendable, BitwiseCopyable {

@@ -12,7 +12,8 @@
     case feedbackText = 4
     case faultSeen = 5
     case stateReported = 6
-    case stateDesired = 7
+    /// How one setting of a device should stand.
+    case setting = 7
     case consentGiven = 8
     case consentWithdrawn = 9
     case receipt = 10
@@ -21,7 +22,21 @@
     case reply = 12
     case notice = 13
     case question = 14
+    /// Several settings at once.
     case settings = 15
+    /// Written by the daemon: whom a message goes to.
+    case addressed = 16
+    /// Written by the daemon: a message is over.
+    case closed = 17
+    case rollout = 18
+    case rolloutStep = 19
+    case customerErased = 20
+    /// Somebody looked at or changed something that is watched.
+    case audited = 21
+    /// A dated remark of an operator or analyst.
+    case note = 22
+    case dataRequested = 23
+    case erasureRequested = 24
 
     /// The short name in JSON, such as `preference.set`; the CloudEvents type is `org.tidings.<name>.v1`.
     package var name: StaticString {
@@ -33,7 +48,7 @@
         case .feedbackText: "feedback.text"
         case .faultSeen: "fault.seen"
         case .stateReported: "state.reported"
-        case .stateDesired: "state.desired"
+        case .setting: "setting"
         case .consentGiven: "consent.given"
         case .consentWithdrawn: "consent.withdrawn"
         case .receipt: "receipt"
@@ -42,6 +57,15 @@
         case .notice: "notice"
         case .question: "question"
         case .settings: "settings"
+        case .addressed: "addressed"
+        case .closed: "closed"
+        case .rollout: "rollout"
+        case .rolloutStep: "rollout.step"
+        case .customerErased: "customer.erased"
+        case .audited: "audited"
+        case .note: "note"
+        case .dataRequested: "data.requested"
+        case .erasureRequested: "erasure.requested"
         }
     }
 
@@ -51,7 +75,9 @@
         case .preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen, .stateReported, .consentGiven,
             .consentWithdrawn, .receipt:
             true
-        case .custom, .stateDesired, .gap, .reply, .notice, .question, .settings: false
+        case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout,
+            .rolloutStep, .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+            false
         }
     }
 }

@@ -1,7 +1,8 @@
 // Why an event was kept apart or turned away: one closed list each, used for counting, answering and logging.
 
 /// Why an event is kept in the log but outside the summaries. Raw values are part of the log format;
-/// the code told to a sender is `4220 + rawValue` (docs/wire.md; the event is stored and acknowledged).
+/// the code told to a sender is `4220 + rawValue` (docs/wire.md; the event is stored and acknowledged). 20 is never given:
+/// 4240 is the code of `Verdict.stale`.
 @usableFromInline package enum QuarantineReason: UInt8, CaseIterable, Error, Sendable, BitwiseCopyable {
     case none = 0
     /// The type is neither ours nor a vendor type that may be kept.
@@ -22,11 +23,21 @@
     case textTooLong = 9
     /// An extension demands a treatment that this daemon cannot promise.
     case policy = 10
+    /// It names a message that was never sent to its device.
+    case unknownCause = 11
+    /// The answer is not one that its question allows.
+    case badAnswer = 12
     /// The time is there and cannot be read: no RFC 3339 date-time with a zone, nor a number of milliseconds.
     case badTime = 13
+    /// The device counts again from the beginning without a new epoch: the number was taken, the time is a later one.
+    case numberReused = 14
+    /// The product's catalogue does not know the aspect or the value.
+    case outsideCatalogue = 15
+    /// The product's catalogue does not know the unit.
+    case unknownUnit = 16
 
     /// How long arrays are that count by `rawValue`: a power of two, with room for reasons to come.
-    package static let slots = 16
+    package static let slots = 64
 
     package var name: StaticString {
         switch self {
@@ -40,7 +51,12 @@
         case .notFinite: "not_finite"
         case .textTooLong: "text_too_long"
         case .policy: "policy"
+        case .unknownCause: "unknown_cause"
+        case .badAnswer: "bad_answer"
         case .badTime: "bad_time"
+        case .numberReused: "number_reused"
+        case .outsideCatalogue: "outside_catalogue"
+        case .unknownUnit: "unknown_unit"
         }
     }
 }

@@ -74,8 +74,7 @@ package struct GroupCommit: ~Copyable {
     /// Gives an empty batch for the next block.
     private let newBatch: () -> EventBatch
     /// Start of what `admit` has not yet looked at.
-    private var admittedEvents = 0
-    private var admittedText = 0
+    private var admitted = EventBatch.Mark()
     private var ticket: UInt64 = 1
     private var waiters = Waiters()
     /// Gaps that the unit being read has told of; they follow its events into the block.
@@ -161,7 +160,7 @@ package struct GroupCommit: ~Copyable {
         _ filling: inout EventBatch, _ transport: TransportKind, at now: @autoclosure () -> Uptime
     ) -> AdmissionResult {
         if firstEventAt == nil, !filling.isEmpty { firstEventAt = now() }
-        let result = admission.admit(&filling, from: admittedEvents, textFrom: admittedText, transport: transport)
+        let result = admission.admit(&filling, from: admitted, transport: transport)
         if !gaps.isEmpty {
             filling.events += gaps
             gaps.removeAll(keepingCapacity: true)
@@ -171,7 +170,7 @@ package struct GroupCommit: ~Copyable {
     }
 
     /// At how many of the filling block's events `admit` has not yet looked; `mutating` as `isOpen` is.
-    package mutating func unadmitted(events: Int) -> Int { events - admittedEvents }
+    package mutating func unadmitted(events: Int) -> Int { events - admitted.events }
 
     /// Appends events that the daemon itself has made: they are true by definition, and no repetition. They are durable
     /// with the ticket that `notifyOnCommit` names; must not be called between the decoding of a unit and its `admit`.
@@ -288,8 +287,7 @@ package struct GroupCommit: ~Copyable {
     }
 
     private mutating func markAdmitted(_ filling: borrowing EventBatch) {
-        admittedEvents = filling.count
-        admittedText = filling.text.count
+        admitted = filling.mark
     }
 
     /// Every block up to `ticket` is durable: counts and tells. Room may have become free for those who wait for it;

@@ -63,7 +63,7 @@ package struct BlockDecoder {
 
     /// Decodes the inflated message; the prediction moves on only as far as the events are sound.
     private mutating func decodeRaw(count: Int, into batch: inout EventBatch) -> String? {
-        let (events, text) = (batch.events.count, batch.text.count)
+        let mark = batch.mark
         do throws(Malformed) {
             let held = raw
             let layout = try BlockLayout(held.span, shapes: &shapes)
@@ -79,7 +79,7 @@ package struct BlockDecoder {
             try assemble(layout, top: top, into: &batch)
             return nil
         } catch {
-            batch.truncate(events: events, text: text)
+            batch.truncate(to: mark)
             return "malformed block"
         }
     }

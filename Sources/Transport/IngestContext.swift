@@ -46,15 +46,13 @@ package final class IngestContext {
     ///
     /// - Throws: `Refusal.forbidden`.
     @inline(__always)
-    package func authorize(last count: Int) throws(Refusal) {
-        if principal.isKnown { try authorizeEach(count) }
+    package func authorize(since mark: EventBatch.Mark) throws(Refusal) {
+        if principal.isKnown { try authorizeEach(since: mark) }
     }
 
-    private func authorizeEach(_ count: Int) throws(Refusal) {
-        let events = intake.filling.events.suffix(count)
-        if events.allSatisfy({ maySend($0.device) }) { return }
-        let text = events.first { $0.textLength > 0 }.map { Int($0.textStart) } ?? intake.filling.text.count
-        intake.filling.truncate(events: intake.filling.events.count - count, text: text)
+    private func authorizeEach(since mark: EventBatch.Mark) throws(Refusal) {
+        if intake.filling.events[mark.events...].allSatisfy({ maySend($0.device) }) { return }
+        intake.filling.truncate(to: mark)
         throw .forbidden
     }
 

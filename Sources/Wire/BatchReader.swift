@@ -51,12 +51,11 @@ package func readBatch(
     let envelope = try readEnvelope(body, &table)
     table.seek(after: known, &vocabulary)
     defer { table.forgetSought() }
-    let eventMark = batch.events.count
-    let textMark = batch.text.count
+    let mark = batch.mark
     do {
         return try readEvents(body, envelope, context, &table, &vocabulary, &batch.events, &batch.text)
     } catch {
-        batch.truncate(events: eventMark, text: textMark)
+        batch.truncate(to: mark)
         throw error
     }
 }

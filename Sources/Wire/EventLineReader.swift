@@ -26,7 +26,7 @@ func appendEvent(
 ) throws(Refusal) {
     var event = Event()
     event.arrival = arrival
-    let mark = batch.text.count
+    let mark = batch.mark
     do {
         // First what needs no name, so that a refused line leaves none behind.
         try setIdentity(&event, fields, line)
@@ -35,11 +35,11 @@ func appendEvent(
         try setTime(&event, fields, line)
         try setPayload(&event, fields, searches, line, &vocabulary, &batch)
     } catch {
-        batch.truncate(events: batch.events.count, text: mark)
+        batch.truncate(to: mark)
         throw error
     }
     if event.kind == .custom {
-        batch.truncate(events: batch.events.count, text: mark)
+        batch.truncate(to: mark)
         setText(line, of: &event, in: &batch.text)
     }
     batch.events.append(event)

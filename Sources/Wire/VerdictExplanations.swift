@@ -33,6 +33,13 @@ private func explanation(
     case .textTooLong: textTooLong(line, contents)
     case .policy: "an extension demands a treatment that this daemon cannot promise; leave it out"
     case .badTime: badTime(line, contents)
+    case .unknownCause: "cause names no message that went to this device; send the id that came with the message"
+    case .badAnswer: "the answer is not one that its question allows; send one of its choices, or a number on its scale"
+    case .numberReused:
+        "the number \(event.seq) was taken before, with an earlier time: the device counts from the beginning again; let "
+            + "it send an epoch that differs at each of its starts, or go on counting"
+    case .outsideCatalogue: "the product's catalogue does not know this; add it to the catalogue, or correct the event"
+    case .unknownUnit: "the product's catalogue does not know the unit; send one of schemas/units.json"
     }
 }
 
@@ -101,8 +108,7 @@ private func missingValue(_ event: Event) -> String {
     case .feedbackText: "feedback.text needs text, the customer's words; add text"
     case .ratingGiven: "rating.given needs a rating; add value (or ratingValue), a number on the scale"
     case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add value, the word for it"
-    case .preferenceSet, .stateReported, .custom, .featureUsed, .faultSeen, .stateDesired, .receipt, .gap, .reply,
-        .notice, .question, .settings:
+    default:
         "\(event.kind.name) needs a value; add value: a string, a number, true or false"
     }
 }

@@ -64,7 +64,7 @@ import Testing
         var admission = Admission()
         var batch = EventBatch()
         batch.events = [use(1), use(2), use(1), use(3, count: 0), use(2)]
-        let result = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcp)
+        let result = admission.admit(&batch, from: EventBatch.Mark(), transport: .tcp)
         #expect(batch.events.map(\.seq) == [1, 2, 3])
         #expect(result.accepted == 2)
         #expect(result.duplicates == 2)
@@ -82,7 +82,7 @@ import Testing
         var admission = Admission()
         var batch = EventBatch()
         batch.events = [use(1_000)] + (1...100).map { use($0) }
-        let result = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcp)
+        let result = admission.admit(&batch, from: EventBatch.Mark(), transport: .tcp)
         #expect(result.stale == 100)
         #expect(result.named.count == AdmissionLimits.verdictsNamed)
         #expect(result.named.allSatisfy { $0.verdict == .stale })
@@ -99,7 +99,7 @@ import Testing
                 event.device = DeviceID(rawValue: device)
                 return event
             }
-            _ = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcp)
+            _ = admission.admit(&batch, from: EventBatch.Mark(), transport: .tcp)
         }
         for device in 1...UInt32(3 * AdmissionLimits.staleDevices) { send(device, stale: device == 7 ? 4_000 : 1) }
         let most = admission.staleDevices
@@ -113,11 +113,12 @@ import Testing
         var admission = Admission()
         var batch = EventBatch()
         batch.events = [use(1)]
-        _ = admission.admit(&batch, from: 0, textFrom: 0, transport: .udp)
+        _ = admission.admit(&batch, from: EventBatch.Mark(), transport: .udp)
+        let mark = batch.mark
         var repeated = use(1)
         batch.setText(Array("again".utf8).span, of: &repeated)
         batch.events.append(repeated)
-        _ = admission.admit(&batch, from: 1, textFrom: 0, transport: .udp)
+        _ = admission.admit(&batch, from: mark, transport: .udp)
         #expect(batch.count == 1)
         #expect(batch.text.isEmpty)
     }
@@ -126,7 +127,7 @@ import Testing
         var admission = Admission()
         var batch = EventBatch()
         batch.events = [use(1), use(200), use(200), use(1), use(201, count: 0)]
-        _ = admission.admit(&batch, from: 0, textFrom: 0, transport: .tcpLines)
+        _ = admission.admit(&batch, from: EventBatch.Mark(), transport: .tcpLines)
         admission.refuse(.malformedJSON, events: 2, transport: .tcpLines)
         admission.drop(.kernel, events: 7, transport: .tcpLines)
         _ = admission.close(

@@ -44,8 +44,9 @@ struct TallySession: StreamSession {
             var event = Event()
             (event.kind, event.device, event.aspect) = (.featureUsed, device, aspect)
             (event.product, event.time, event.arrival) = (intake.vocabulary.product(of: device), intake.now, intake.now)
+            let mark = intake.filling.mark
             intake.filling.events.append(event)
-            try ingest.authorize(last: 1)
+            try ingest.authorize(since: mark)
             _ = intake.admit(transport)
         }
         pending.append((intake.notifyOnCommit(peer), 1))

@@ -77,7 +77,9 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
         case .faultSeen: 4
         case .stateReported, .consentGiven, .consentWithdrawn, .receipt: 5
         // No device sends these, so that they are in no summary.
-        case .custom, .stateDesired, .gap, .reply, .notice, .question, .settings: 5
+        case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout,
+            .rolloutStep, .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+            5
         }
     }
 

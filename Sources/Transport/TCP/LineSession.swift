@@ -156,10 +156,11 @@ struct LineSession: Sendable {
         var last: UInt64?
         ingest.window.search(bytes, &intake.vocabulary)
         for index in 0..<ingest.window.count where last == nil {
+            let mark = intake.filling.mark
             do throws(Refusal) {
                 let form = try ingest.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
-                try ingest.authorize(last: 1)
+                try ingest.authorize(since: mark)
                 origins.append(windowOrigins[index])
                 if form != 0, form != lastForm { tellUnknownKeys(form, windowOrigins[index], bytes, output: &output) }
             } catch {

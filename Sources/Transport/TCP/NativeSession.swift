@@ -165,8 +165,7 @@ struct NativeSession: Sendable {
         _ body: Span<UInt8>, in ingest: IngestContext, as peer: any CommitListener
     ) throws(Refusal) {
         let intake = ingest.intake
-        let eventsBefore = intake.filling.events.count
-        let textBefore = intake.filling.text.count
+        let mark = intake.filling.mark
         let header: BatchHeader
         do throws(Refusal) {
             header = try readBatch(
@@ -177,15 +176,15 @@ struct NativeSession: Sendable {
             throw error
         }
         if let numbered, numbered != header.device {
-            intake.filling.truncate(events: eventsBefore, text: textBefore)
+            intake.filling.truncate(to: mark)
             requireResend(from: header.firstSeq)
             throw .badIdentity
         }
-        try ingest.authorize(last: header.count)
+        try ingest.authorize(since: mark)
         numbered = header.device
         due = max(due, ingest.charge(events: header.count, units: header.count))
         if !follows(header) {
-            intake.filling.truncate(events: eventsBefore, text: textBefore)
+            intake.filling.truncate(to: mark)
             intake.refuse(.unknownReference, events: max(header.count, 1), transport: .tcp)
             return
         }

@@ -148,7 +148,7 @@ package struct UDPSession: DatagramSession, Sendable {
             intake.refuse(error, events: 1, transport: .udp)
             return .silence
         }
-        let (eventsBefore, textBefore) = (intake.filling.events.count, intake.filling.text.count)
+        let mark = intake.filling.mark
         var refusedEvents = 1
         do throws(Refusal) {
             let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
@@ -162,9 +162,9 @@ package struct UDPSession: DatagramSession, Sendable {
                 header = try read(body, request, names, intake)
             }
             refusedEvents = max(header.count, 1)
-            try ingest.authorize(last: header.count)
+            try ingest.authorize(since: mark)
             guard !ingest.isOverQuota(events: header.count) else {
-                intake.filling.truncate(events: eventsBefore, text: textBefore)
+                intake.filling.truncate(to: mark)
                 throw .overQuota
             }
             _ = ingest.charge(events: header.count, units: max(header.count, 1))
@@ -215,16 +215,17 @@ package struct UDPSession: DatagramSession, Sendable {
         output: inout [UInt8]
     ) -> DatagramOutcome {
         let intake = ingest.intake
-        let (eventsBefore, textBefore) = (intake.filling.events.count, intake.filling.text.count)
+        let mark = intake.filling.mark
         var verdicts = DatagramVerdicts()
         var lines = DatagramLines(bytes, from: start)
         origins.removeAll(keepingCapacity: true)
         let arrival = intake.now
         while let range = lines.next(bytes) {
             do throws(Refusal) {
+                let before = intake.filling.mark
                 try readEventLine(
                     bytes.extracting(range), arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
-                try ingest.authorize(last: 1)
+                try ingest.authorize(since: before)
                 origins.append((lines.number, range))
             } catch {
                 let reason = ingest.reason(error)
@@ -235,7 +236,7 @@ package struct UDPSession: DatagramSession, Sendable {
             }
         }
         if ingest.isOverQuota(events: origins.count) {
-            intake.filling.truncate(events: eventsBefore, text: textBefore)
+            intake.filling.truncate(to: mark)
             intake.refuse(.overQuota, events: origins.count, transport: .udpLines)
             verdicts.add(.refused(.overQuota), line: 0) { Refusal.overQuota.explanation.description }
             origins.removeAll(keepingCapacity: true)
