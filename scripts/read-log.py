@@ -24,8 +24,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SYMBOLS = {"product": 1, "aspect": 2, "value": 3, "unit": 4, "language": 5, "type": 6}
 QUARANTINE = {
     1: "unknown_type", 2: "bad_aspect", 3: "missing_value", 5: "wrong_value_type", 6: "out_of_range",
-    7: "absurd_clock", 8: "not_finite", 9: "text_too_long", 10: "policy", 13: "bad_time",
+    7: "absurd_clock", 8: "not_finite", 9: "text_too_long", 10: "policy", 11: "unknown_cause", 12: "bad_answer",
+    13: "bad_time", 14: "number_reused", 15: "outside_catalogue", 16: "unknown_unit",
 }
+ORIGINS = ["", "user", "default", "rule"]
+STAGES = ["", "received", "shown", "answered", "dismissed", "failed", "sent", "applied", "refused"]
+EVIDENCE = ["", "transport", "app"]
+PARTS = ["sealed", "extra", "raw", "payload"]
+USED, RECEIPT = 3, 10
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MASK = (1 << 64) - 1
 
@@ -103,17 +109,35 @@ def lists(block, shapes):
         "language": has(10),
         "type": has(11),
         "text_length": has(12),
+        "cause": has(14),
+        "cause_tag": has(15),
+        "notice": has(16),
+        "method": has(16),
+        "expiry": has(16),
+        "replays": has(17),
+        "part_count": has(18),
     }
-    return {name: iter(column(getattr(block, name), uses(test))) for name, test in sizes.items()}
+    values = {name: column(getattr(block, name), uses(test)) for name, test in sizes.items()}
+    for name in ["part", "part_length"]:
+        values[name] = column(getattr(block, name), sum(values["part_count"]))
+    return {name: iter(numbers) for name, numbers in values.items()}
 
 
-def decode(block, devices):
+def decode(block, texts, devices):
     """The events of a block, as dictionaries of plain numbers. Moves `devices` on."""
     shapes = [block.shapes[index] for index in column(block.shape, block.count)]
     numbers = column(block.device, block.count)
     take = {name: values.__next__ for name, values in lists(block, shapes).items()}
-    time, arrival, text_at = block.base_time, block.base_arrival, 0
+    time, arrival = block.base_time, block.base_arrival
     assert block.text_codec == 0, "an unknown text codec"
+    at = 0
+
+    def take_text(length):
+        nonlocal at
+        at += length
+        assert at <= len(texts), "the texts are shorter than they should be"
+        return texts[at - length : at]
+
     for shape, number in zip(shapes, numbers):
         fields = shape.fields
         if fields & 1 << 5:
@@ -128,10 +152,31 @@ def decode(block, devices):
         event["language"] = take["language"]() if fields & 1 << 10 else 0
         event["type"] = take["type"]() if fields & 1 << 11 else 0
         if fields & 1 << 12:
-            length = take["text_length"]()
-            event["text"] = block.text[text_at : text_at + length].decode("utf-8")
-            text_at += length
+            event["text"] = take_text(take["text_length"]()).decode("utf-8")
+        decode_details(event, fields, take, take_text)
         yield event
+    assert at == len(texts), "the texts are longer than they should be"
+
+
+def decode_details(event, fields, take, take_text):
+    if fields & 1 << 14:
+        event["cause"] = f"m{take['cause']()}"
+    if fields & 1 << 15:
+        event["cause"] = f"{event.get('cause', 'm0')}-{take['cause_tag']():08x}"
+    if fields & 1 << 16:
+        event["notice"], event["method"], event["expiry"] = take["notice"](), take["method"](), take["expiry"]()
+    if fields & 1 << 17:
+        event["replays"] = take["replays"]()
+    if fields & 1 << 18:
+        for _ in range(take["part_count"]()):
+            code = take["part"]()
+            tag, codec = code & 15, code >> 4 & 7
+            assert tag < len(PARTS) and codec < 2, "an unknown part"
+            part = take_text(take["part_length"]())
+            if codec == 0:
+                event[PARTS[tag]] = part.decode("utf-8")
+            if code & 1 << 7:
+                event[PARTS[tag] + "_cut"] = True
 
 
 def decode_value(shape, take):
@@ -223,27 +268,52 @@ class Printer:
             add("id", f'"{event["epoch"]}-{event["seq"]}"')
         elif shape.identity == 2:
             add("id", f'"#{event["seq"]:016x}"')
+        if shape.marks & 4:
+            add("epoch_assigned", "true")
         add("type", quote(self.kinds[shape.kind]))
+        if "cause" in event:
+            add("cause", quote(event["cause"]))
+        if shape.kind == RECEIPT:
+            for key, words, number in [("stage", STAGES, shape.scale), ("evidence", EVIDENCE, shape.severity)]:
+                if number:
+                    add(key, quote(words[number]) if number < len(words) else number)
         add("time", quote(rfc3339(event["time"])))
         if shape.clock:
             add("clock", '"age"' if shape.clock == 1 else '"arrival"')
         add("arrival", quote(rfc3339(event["arrival"])))
         add_symbol("aspect", "aspect", event["aspect"])
+        value = "duration" if shape.kind == USED else "value"
         if shape.value_kind == 3:
-            add("value", self.symbol("value", event["value"]))
+            add(value, self.symbol("value", event["value"]))
         elif shape.value_kind:
-            add("value", json.dumps(event["value"]))
+            add(value, json.dumps(event["value"]))
         add_symbol("unit", "unit", event["unit"])
+        if shape.marks & 3:
+            add("origin", quote(ORIGINS[shape.marks & 3]))
         if event["count"] != 1:
             add("count", event["count"])
-        if shape.severity:
+        if shape.severity and shape.kind != RECEIPT:
             add("severity", shape.severity)
-        if shape.scale:
+        if shape.scale and shape.kind != RECEIPT:
             add("scale", shape.scale)
+        add_symbol("notice", "value", event.get("notice", 0))
+        add_symbol("method", "value", event.get("method", 0))
+        if event.get("expiry"):
+            add("expiry", quote(rfc3339(unzigzag(event["expiry"]))))
         if "text" in event:
             add("text", quote(event["text"]))
         add_symbol("lang", "language", event["language"])
+        if "extra" in event:
+            add("extra", event["extra"])
+        if "raw" in event:
+            add("raw", quote(event["raw"]))
+        if "raw_cut" in event:
+            add("raw_cut", "true")
+        if "payload" in event:
+            add("payload", event["payload"])
         add_symbol("vendor_type", "type", event["type"])
+        if "replays" in event:
+            add("replays", event["replays"])
         if shape.quarantine:
             add("quarantined", quote(QUARANTINE[shape.quarantine]))
         return "{" + ",".join(out) + "}"
@@ -259,26 +329,37 @@ def read_segment(path, schema, printer, write):
         for offset, kind, number, text in log.execute(words):
             printer.symbols[kind, number] = text.decode("utf-8", "replace")
             recorded.setdefault(offset, []).append((kind, number, text))
-        first, chain = log.execute("SELECT first_offset, previous_chain FROM segment").fetchone()
+        form, first, chain = log.execute("SELECT format, first_offset, previous_chain FROM segment").fetchone()
+        if form not in (2, 3):
+            return [f"{path.name}: has format {form}, which this reader does not know"]
         devices, following = {}, first
-        rows = log.execute(
-            "SELECT first_offset, count, time_min, time_max, arrival_min, arrival_max, codec, raw_size, crc32, chain,"
-            " body FROM block ORDER BY first_offset"
-        )
-        for offset, count, *bounds, codec, raw_size, crc, stored_chain, body in rows:
+        columns = "first_offset, count, time_min, time_max, arrival_min, arrival_max, codec, raw_size, crc32, chain"
+        columns += ", body"
+        columns += ", text_size, text_crc32, text_sha256, relay_seq, writer, writer_number, text" if form > 2 else ""
+        for row in log.execute(f"SELECT {columns} FROM block ORDER BY first_offset"):
+            offset, count, *bounds, codec, raw_size, crc, stored_chain, body = row[:11]
+            text_size, text_crc, digest, relay_seq, writer, writer_number, text = row[11:] or [None] * 7
             words = recorded.get(offset, [])
             head = struct.pack("<QQqqqqQQ", offset, count, *bounds, raw_size, len(words))
-            for kind, number, text in words:
-                head += struct.pack("<QQQ", kind, number, len(text)) + text
+            if form > 2:
+                head += struct.pack("<QQQ", text_size or 0, relay_seq or 0, writer_number or 0)
+                head += (writer or bytes(16)) + (digest or bytes(32))
+            for kind, number, word in words:
+                head += struct.pack("<QQQ", kind, number, len(word)) + word
             chain = hashlib.sha256(chain + head + body).digest()
             sound = offset == following and codec == 1 and zlib.crc32(body) == crc and chain == stored_chain
+            if digest is not None and text is not None:
+                sound = sound and zlib.crc32(text) == text_crc and hashlib.sha256(text).digest() == digest
             if not sound:
                 damage.append(f"{path.name}: events {min(offset, following)} to {offset + count - 1}")
             chain, following = stored_chain, offset + count
             try:
                 block = schema.Block.FromString(zlib.decompress(body))
                 assert block.count == count, "a block of the wrong size"
-                for index, event in enumerate(decode(block, devices)):
+                assert digest is None or text is not None, "the texts are missing"
+                texts = block.text if form == 2 else zlib.decompress(text) if text else b""
+                assert form == 2 or len(texts) == (text_size or 0), "the texts are of the wrong size"
+                for index, event in enumerate(decode(block, texts, devices)):
                     write(printer.line(offset + index, event) + "\n")
             except (zlib.error, AssertionError, IndexError, RuntimeError, ValueError) as error:
                 damage.append(f"{path.name}: events {offset} to {offset + count - 1}: {error}")

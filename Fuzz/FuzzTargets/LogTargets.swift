@@ -4,18 +4,38 @@ import Bytes
 import Events
 import Log
 
-/// The first bytes say how many events and bytes the block is said to have; the rest is its compressed body.
+/// The first bytes say how many events and bytes the block is said to have, and how many bytes of text; the rest is its
+/// compressed body, and behind that as many texts as it wants.
 func readBlock(_ input: [UInt8]) {
-    guard input.count > 4 else { return }
+    guard input.count > 6 else { return }
     let count = Int(input[0]) | Int(input[1] & 0x3f) << 8
     let size = Int(input[2]) | Int(input[3]) << 8 | Int(input[1] >> 6) << 16
-    decode(Array(input[4...]), size: size, count: count)
+    let body = EncodedBody(Array(input[6...]), size: size)
+    decode(block(body, count: count, texts: Int(input[4]) | Int(input[5]) << 8))
 }
 
-/// The message inside a block. It is compressed here, since the fuzzer would hardly hit on a valid stream.
+/// The message inside a block: the first two bytes say how many bytes of text there are. It is compressed here, since
+/// the fuzzer would hardly hit on a valid stream.
 func readColumns(_ input: [UInt8]) {
-    guard input.count < 1 << 16 else { return }
-    decode(stored(input), size: input.count, count: statedCount(input))
+    guard input.count > 2, input.count < 1 << 16 else { return }
+    let message = Array(input[2...])
+    let body = EncodedBody(stored(message), size: message.count)
+    decode(block(body, count: statedCount(message), texts: Int(input[0]) | Int(input[1]) << 8))
+}
+
+extension EncodedBody {
+    fileprivate init(_ body: [UInt8], size: Int) {
+        self.init(body: body, rawSize: size, crc32: crc32(body.span))
+    }
+}
+
+/// A block with so many bytes of text.
+private func block(_ body: EncodedBody, count: Int, texts: Int) -> EncodedBlock {
+    let nothing = Timestamp(rawValue: 0)...Timestamp(rawValue: 0)
+    let text = Array(repeating: UInt8(ascii: "x"), count: texts)
+    let stored = EncodedText(stored: EncodedBody(stored(text), size: texts), digest: [])
+    return EncodedBlock(
+        stored: body, text: texts == 0 ? nil : stored, count: count, times: nothing, arrivals: nothing)
 }
 
 /// A zlib stream (RFC 1950) of one block that is not compressed.
@@ -33,49 +53,58 @@ private func stored(_ bytes: [UInt8]) -> [UInt8] {
     return head + bytes + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: sum >> $0) }
 }
 
-private func decode(_ body: [UInt8], size: Int, count: Int) {
-    guard let batch = decodeTwice(body, size: size, count: count) else { return }
+private func decode(_ block: EncodedBlock) {
+    guard let batch = decodeTwice(block) else { return }
     // A block may name the last device that there can be, and whoever reads it then keeps 24 bytes for every device,
     // 1.6 GB. Once is enough.
     guard batch.events.allSatisfy({ $0.device.rawValue < 1 << 20 }) else { return }
     // What was read can be written, and is then read as the same.
     guard let encoded = encode(batch) else { return }
-    precondition(decodeOnce(encoded.stored, count: batch.count)?.count == batch.count)
+    precondition(decodeOnce(encoded)?.count == batch.count)
     // A body of which one byte has changed is read as if it had not.
-    let sum = crc32(body.span)
-    var changed = body
-    changed[Int(sum) % body.count] ^= UInt8(truncatingIfNeeded: sum >> 8) | 1
-    let whole = decodeOnce(EncodedBody(body: body, rawSize: size, crc32: sum), count: count)
-    precondition(
-        whole != nil && whole == decodeOnce(EncodedBody(body: changed, rawSize: size, crc32: sum), count: count))
+    let sum = Int(block.stored.crc32)
+    var changed = block
+    changed.stored.body[sum % block.stored.body.count] ^= UInt8(truncatingIfNeeded: sum >> 8) | 1
+    let whole = decodeOnce(block)
+    precondition(whole != nil && whole == decodeOnce(changed))
+    if let text = block.text {
+        changed = block
+        changed.text?.stored.body[sum % text.stored.body.count] ^= UInt8(truncatingIfNeeded: sum >> 8) | 1
+        precondition(whole == decodeOnce(changed))
+    }
 }
 
 /// As if nobody had a name: whatever the bytes say, the predictions stay small.
 private let fewDevices = DeviceBound { 0 }
 
 /// The block, and the block again with the prediction that it has left; nil when it is damaged.
-private func decodeTwice(_ body: [UInt8], size: Int, count: Int) -> EventBatch? {
+private func decodeTwice(_ block: EncodedBlock) -> EventBatch? {
     guard var decoder = try? BlockDecoder(devices: fewDevices) else { return nil }
     var batch = EventBatch()
     for _ in 0..<2 {
         let before = batch
-        let stored = EncodedBody(body: body, rawSize: size, crc32: crc32(body.span))
-        guard decoder.decode(stored, count: count, into: &batch) == nil else {
+        guard decoder.decode(block, into: &batch) == nil else {
             precondition(batch == before && !decoder.isCertain)
             return nil
         }
-        precondition(batch.count == before.count + count && decoder.isCertain)
+        precondition(batch.count == before.count + block.count && decoder.isCertain)
         var bytes = 0
-        for event in batch.events.suffix(count) { bytes += batch.text(of: event).count }
+        for event in batch.events.suffix(block.count) {
+            bytes += batch.text(of: event).count
+            let details = batch.details(of: event)
+            for part in [details.sealedText, details.extra, details.raw, details.payload] {
+                bytes += batch.bytes(of: part).count
+            }
+        }
         precondition(bytes <= batch.text.count)
     }
     return batch
 }
 
-private func decodeOnce(_ stored: EncodedBody, count: Int) -> EventBatch? {
+private func decodeOnce(_ block: EncodedBlock) -> EventBatch? {
     guard var decoder = try? BlockDecoder(devices: fewDevices) else { return nil }
     var batch = EventBatch()
-    return decoder.decode(stored, count: count, into: &batch) == nil ? batch : nil
+    return decoder.decode(block, into: &batch) == nil ? batch : nil
 }
 
 private func encode(_ batch: EventBatch) -> EncodedBlock? {
@@ -126,9 +155,9 @@ func readKeyframe(_ input: [UInt8]) {
     let size = Int(input[0]) | Int(input[1]) << 8 | Int(input[2] & 15) << 16
     guard
         let state = try? DevicePrediction(
-            keyframe: EncodedBody(body: body, rawSize: size, crc32: crc32(body.span)), devices: fewDevices)
+            keyframe: EncodedBody(body, size: size), at: .zero, devices: fewDevices)
     else { return }
-    guard let written = try? state.keyframe() else { return }
-    guard let again = try? DevicePrediction(keyframe: written) else { preconditionFailure("a keyframe cannot be read") }
+    guard let written = try? state.keyframe(at: .zero) else { return }
+    guard let again = try? DevicePrediction(keyframe: written, at: .zero) else { preconditionFailure("a keyframe cannot be read") }
     precondition(again.says(sameAs: state))
 }

@@ -76,9 +76,12 @@ extension FuzzTarget {
             guard var encoder = try? BlockEncoder(), let block = try? encoder.encode(sample.batch(count).batch) else {
                 return nil
             }
-            let size = block.stored.rawSize
-            let head = [UInt8(count), UInt8((size >> 16) << 6), UInt8(size & 255), UInt8(size >> 8 & 255)]
-            return ("events-\(count)", self == .columns ? Array(encoder.raw.prefix(size)) : head + block.stored.body)
+            let (size, texts) = (block.stored.rawSize, block.text?.stored.rawSize ?? 0)
+            let text = [UInt8(texts & 255), UInt8(texts >> 8 & 255)]
+            let head = [UInt8(count), UInt8((size >> 16) << 6), UInt8(size & 255), UInt8(size >> 8 & 255)] + text
+            return (
+                "events-\(count)", self == .columns ? text + encoder.raw.prefix(size) : head + block.stored.body
+            )
         }
     }
 
@@ -86,7 +89,7 @@ extension FuzzTarget {
         [1, 30, 200].compactMap { count in
             var sample = SampleEvents(seed: UInt64(count))
             guard var encoder = try? BlockEncoder(), (try? encoder.encode(sample.batch(count).batch)) != nil,
-                let frame = try? encoder.state.keyframe()
+                let frame = try? encoder.state.keyframe(at: .zero)
             else { return nil }
             let size = frame.rawSize
             return ("events-\(count)", [UInt8(size & 255), UInt8(size >> 8 & 255), UInt8(size >> 16)] + frame.body)

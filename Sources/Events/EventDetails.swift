@@ -75,8 +75,8 @@ package enum ReceiptEvidence: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// `hasCauseTag`.
     @usableFromInline package var causeTag: UInt32 = 0
     @usableFromInline package var hasCauseTag = false
-    /// How the text itself is written.
-    @usableFromInline package var textCodec: PartCodec = .plain
+    /// The text, when it is sealed: the event's own is then empty.
+    @usableFromInline package var sealedText = TextPart()
     /// Of a consent: the version of the notice that the customer saw, how it was given, and until when it holds
     /// (`.none` and 0 when not said). Words of the vocabulary `value`. The purpose is the event's value.
     @usableFromInline package var notice: SymbolID = .none

@@ -9,6 +9,8 @@ package struct BlockDecoder {
     private let inflater: Inflater
     private let devices: DeviceBound
     private var raw: [UInt8] = []
+    /// The texts of a block whose body does not have them.
+    private var texts: [UInt8] = []
     private var columns = EventColumns()
     private var shapes: [ShapeTemplate] = []
     /// Whether the prediction is known to be what the encoder's was.
@@ -36,39 +38,69 @@ package struct BlockDecoder {
 
     /// Appends a block's events to `batch`; on nil nothing was appended.
     ///
-    /// - Parameter count: how many events the block must have.
-    /// - Returns: nil, or what is wrong with the bytes; the prediction is then uncertain (`isCertain`).
-    package mutating func decode(_ stored: EncodedBody, count: Int, into batch: inout EventBatch) -> String? {
-        let fault = inflate(stored, count: count) ?? decodeRaw(count: count, into: &batch)
-        if fault != nil { isCertain = false }
-        return fault
-    }
-
-    private mutating func inflate(_ stored: EncodedBody, count: Int) -> String? {
-        guard (1...Limits.blockEvents).contains(count), (0...LogLimits.blockBytes).contains(stored.rawSize) else {
+    /// - Returns: nil, or what is wrong with the bytes; the prediction is then uncertain (`isCertain`), unless it is
+    ///   only the texts that are damaged.
+    package mutating func decode(_ block: EncodedBlock, into batch: inout EventBatch) -> String? {
+        guard (1...Limits.blockEvents).contains(block.count) else {
+            isCertain = false
             return "impossible size"
         }
-        guard stored.isIntact else { return repair(stored) ? nil : "bad checksum" }
-        guard inflater.inflate(stored.body.span, size: stored.rawSize, into: &raw) else { return "bad compression" }
+        if let fault = inflate(block.stored, limit: LogLimits.blockBytes, into: \.raw) {
+            isCertain = false
+            return fault
+        }
+        let mark = batch.mark
+        let textFault = inflateTexts(of: block)
+        let place: TextPlace = block.format == .two ? .body : textFault == nil ? .apart : .lost
+        if let fault = decodeRaw(count: block.count, place, into: &batch) {
+            isCertain = false
+            return textFault ?? fault
+        }
+        // The predictions are right behind the block; its events are not whole.
+        if textFault != nil { batch.truncate(to: mark) }
+        return textFault
+    }
+
+    /// Where the texts of a block are.
+    private enum TextPlace {
+        case body, apart, lost
+    }
+
+    private mutating func inflateTexts(of block: EncodedBlock) -> String? {
+        texts.removeAll(keepingCapacity: true)
+        guard block.format != .two, let text = block.text else { return nil }
+        guard !text.isMissing else { return "its texts are missing" }
+        return inflate(text.stored, limit: Limits.blockTextBytes, into: \.texts).map { "its texts: \($0)" }
+    }
+
+    private mutating func inflate(
+        _ stored: EncodedBody, limit: Int, into bytes: WritableKeyPath<BlockDecoder, [UInt8]>
+    ) -> String? {
+        guard (0...limit).contains(stored.rawSize) else { return "impossible size" }
+        guard stored.isIntact else { return repair(stored, into: bytes) ? nil : "bad checksum" }
+        guard inflater.inflate(stored.body.span, size: stored.rawSize, into: &self[keyPath: bytes]) else {
+            return "bad compression"
+        }
         return nil
     }
 
-    /// Inflates a body that does not have its checksum: if it is the checksum that changed, or one byte of the body.
-    /// The stream has a checksum of its own, so nothing else is taken for the body.
-    private mutating func repair(_ stored: EncodedBody) -> Bool {
+    /// Inflates bytes that do not have their checksum: if it is the checksum that changed, or one byte of them. The
+    /// stream has a checksum of its own, so nothing else is taken for what was stored.
+    private mutating func repair(_ stored: EncodedBody, into bytes: WritableKeyPath<BlockDecoder, [UInt8]>) -> Bool {
         for original in stored.originals
-        where inflater.inflate(original.body.span, size: stored.rawSize, into: &raw) { return true }
+        where inflater.inflate(original.body.span, size: stored.rawSize, into: &self[keyPath: bytes]) { return true }
         return false
     }
 
     /// Decodes the inflated message; the prediction moves on only as far as the events are sound.
-    private mutating func decodeRaw(count: Int, into batch: inout EventBatch) -> String? {
+    private mutating func decodeRaw(count: Int, _ place: TextPlace, into batch: inout EventBatch) -> String? {
         let mark = batch.mark
         do throws(Malformed) {
             let held = raw
             let layout = try BlockLayout(held.span, shapes: &shapes)
-            guard layout.count == UInt64(count) else { throw .block }
+            guard layout.count == UInt64(count), place == .body || !layout.hasText else { throw .block }
             try readColumns(layout)
+            if place != .lost { try checkTexts(place == .body ? layout.text.count : texts.count) }
             var highest: UInt64 = 0
             for device in columns.device { highest = max(highest, device) }
             guard highest <= UInt64(Limits.devices) else { throw .block }
@@ -76,7 +108,14 @@ package struct BlockDecoder {
             guard devices.allows(top) else {
                 return "it names device \(top), which is far beyond those that identity.sqlite knows"
             }
-            try assemble(layout, top: top, into: &batch)
+            prediction.reach(top)
+            // Events of a block whose texts are lost are only gone through for the prediction.
+            switch place {
+            case .body: batch.text += raw[layout.text]
+            case .apart: batch.text += texts
+            case .lost: break
+            }
+            try assemble(layout, textStart: mark.text, into: &batch)
             return nil
         } catch {
             batch.truncate(to: mark)
@@ -89,26 +128,47 @@ package struct BlockDecoder {
         let held = raw
         let bytes = held.span
         try layout.columns[0].read(bytes, count: count, into: &columns.shape)
-        let sizes = try ColumnSizes(columns.shape.span, shapes)
+        var sizes = try ColumnSizes(columns.shape.span, shapes)
         for (index, column) in EventColumns.all.enumerated().dropFirst() {
             try layout.columns[index].read(
                 bytes, count: sizes[keyPath: column.size], into: &columns[keyPath: column.list])
+            // How many parts there are in all only their counts tell, which are read before them.
+            if index == EventColumns.partCountIndex { sizes.part = try partTotal() }
+            if index == EventColumns.partCountIndex + 1 { sizes.partLength = sizes.part }
         }
+    }
+
+    private func partTotal() throws(Malformed) -> Int {
+        var total = 0
+        for count in columns.partCount {
+            guard (1...UInt64(PartTag.allCases.count)).contains(count) else { throw .block }
+            total += Int(count)
+        }
+        return total
+    }
+
+    /// Checks that the lengths of all texts and parts make up the bytes that there are.
+    private func checkTexts(_ available: Int) throws(Malformed) {
+        var size: UInt64 = 0
+        for column in [columns.textLength, columns.partLength] {
+            for length in column {
+                guard length <= UInt64(Limits.blockTextBytes) else { throw .block }
+                size += length
+            }
+        }
+        guard size == UInt64(available) else { throw .block }
     }
 
     /// Columns to events.
     private mutating func assemble(
-        _ layout: borrowing BlockLayout, top: Int, into batch: inout EventBatch
+        _ layout: borrowing BlockLayout, textStart: Int, into batch: inout EventBatch
     ) throws(Malformed) {
         let count = Int(layout.count)
-        let textBase = batch.text.count
-        try checkText(layout, reach: top)
         batch.events.reserveCapacity(batch.events.count + count)
-        batch.text.append(contentsOf: raw[layout.text])
         var at = ColumnSizes()
         var time = layout.baseTime
         var arrival = layout.baseArrival
-        var textStart = textBase
+        var textStart = textStart
         for index in 0..<count {
             if index % DevicePrediction.prefetchedEvents == 0 { prefetch(from: index) }
             let shape = shapes[Int(columns.shape[index])]
@@ -137,7 +197,12 @@ package struct BlockDecoder {
             }
             takeValue(shape, &event, &at)
             takeIdentity(fields, &event, &at)
-            if fields & Fields.rareWords != 0 { takeRareWords(fields, &event, &at, &textStart) }
+            if fields & Fields.rare != 0 {
+                takeRareWords(fields, &event, &at, &textStart)
+                if fields & Fields.details != 0 {
+                    batch.setDetails(try takeDetails(fields, &at, &textStart), of: &event)
+                }
+            }
             batch.events.append(event)
         }
     }
@@ -148,16 +213,6 @@ package struct BlockDecoder {
         for index in start..<min(start + DevicePrediction.prefetchedEvents, devices.count) {
             entries.prefetch(Int(devices[index]))
         }
-    }
-
-    private mutating func checkText(_ layout: borrowing BlockLayout, reach top: Int) throws(Malformed) {
-        var size: UInt64 = 0
-        for length in columns.textLength {
-            guard length <= UInt64(Limits.blockTextBytes) else { throw .block }
-            size += length
-        }
-        guard size == UInt64(layout.text.count) else { throw .block }
-        prediction.reach(top)
     }
 
     @inline(__always) private func takeValue(_ shape: ShapeTemplate, _ event: inout Event, _ at: inout ColumnSizes) {
@@ -254,6 +309,46 @@ package struct BlockDecoder {
             at.textLength += 1
         }
     }
+
+    private func takeDetails(
+        _ fields: UInt64, _ at: inout ColumnSizes, _ textStart: inout Int
+    ) throws(Malformed) -> EventDetails {
+        var details = EventDetails()
+        if fields & Fields.cause != 0 {
+            details.cause = UInt32(truncatingIfNeeded: columns.cause[at.cause])
+            at.cause += 1
+        }
+        if fields & Fields.causeTag != 0 {
+            details.causeTag = UInt32(truncatingIfNeeded: columns.causeTag[at.causeTag])
+            details.hasCauseTag = true
+            at.causeTag += 1
+        }
+        if fields & Fields.consent != 0 {
+            details.notice = SymbolID(rawValue: UInt32(truncatingIfNeeded: columns.notice[at.notice]))
+            details.method = SymbolID(rawValue: UInt32(truncatingIfNeeded: columns.method[at.method]))
+            details.expiry = Timestamp(rawValue: unzigzag(columns.expiry[at.expiry]))
+            at.notice += 1
+            at.method += 1
+            at.expiry += 1
+        }
+        if fields & Fields.replays != 0 {
+            details.replays = Offset(rawValue: columns.replays[at.replays])
+            at.replays += 1
+        }
+        guard fields & Fields.parts != 0 else { return details }
+        for _ in 0..<columns.partCount[at.partCount] {
+            var (tag, part) = try PartTag.read(columns.part[at.part])
+            guard details[keyPath: tag.part].isEmpty else { throw .block }
+            part.start = UInt32(textStart)
+            part.length = UInt32(truncatingIfNeeded: columns.partLength[at.part])
+            guard !part.isEmpty else { throw .block }
+            textStart += Int(part.length)
+            details[keyPath: tag.part] = part
+            at.part += 1
+        }
+        at.partCount += 1
+        return details
+    }
 }
 
 /// Where the parts of a message `Block` stand.
@@ -262,8 +357,10 @@ struct BlockLayout {
     var baseTime: Int64 = 0
     var baseArrival: Int64 = 0
     /// In the order of `EventColumns.all`.
-    var columns: InlineArray<20, ColumnRanges> = .init(repeating: ColumnRanges())
+    var columns: InlineArray<29, ColumnRanges> = .init(repeating: ColumnRanges())
+    /// The texts of a block of format 2.
     var text = 0..<0
+    var hasText = false
 
     init(_ bytes: Span<UInt8>, shapes: inout [ShapeTemplate]) throws(Malformed) {
         shapes.removeAll(keepingCapacity: true)
@@ -277,11 +374,11 @@ struct BlockLayout {
             case 4:
                 guard shapes.count < Limits.blockEvents else { throw .block }
                 shapes.append(try ShapeTemplate(bytes, field.range))
-            case EventColumns.fields:
-                columns[field.number - EventColumns.fields.lowerBound] = try ColumnRanges(bytes, field.range)
             case 25: guard field.varint == 0 else { throw .block }
-            case 26: text = field.range
-            default: break
+            case 26: (text, hasText) = (field.range, true)
+            default:
+                guard let index = EventColumns.index(ofField: field.number) else { continue }
+                columns[index] = try ColumnRanges(bytes, field.range)
             }
         }
     }

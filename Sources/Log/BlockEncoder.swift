@@ -1,24 +1,7 @@
-// Events to the bytes of a block: shapes, columns, prediction by device, zlib.
+// Events to the bytes of a block: shapes, columns, prediction by device, texts, zlib.
 
 import Bytes
 package import Events
-
-/// A block ready to be stored.
-package struct EncodedBlock: Sendable {
-    package var stored: EncodedBody
-    package var count: Int
-    package var times: ClosedRange<Timestamp>
-    package var arrivals: ClosedRange<Timestamp>
-
-    package init(
-        stored: EncodedBody, count: Int, times: ClosedRange<Timestamp>, arrivals: ClosedRange<Timestamp>
-    ) {
-        self.stored = stored
-        self.count = count
-        self.times = times
-        self.arrivals = arrivals
-    }
-}
 
 /// Encodes the blocks of one segment in order. One owner at a time.
 ///
@@ -30,6 +13,8 @@ package struct BlockEncoder {
     private var shapes = ShapeTable()
     private var columns = EventColumns()
     private var writer = ColumnWriter()
+    /// The texts of the last block, before compression.
+    private var texts: [UInt8] = []
     private let deflater: Deflater
 
     /// An encoder at the start of a segment.
@@ -59,12 +44,13 @@ package struct BlockEncoder {
         columns.removeAll()
         writer.removeAll()
         let bounds = try collect(batch)
-        write(batch, bounds.first)
+        write(batch.count, bounds.first)
         var body: [UInt8] = []
         try deflater.deflate(writer.bytes.span, writer.sections, into: &body)
         let stored = EncodedBody(body: body, rawSize: writer.bytes.count)
         return EncodedBlock(
-            stored: stored, count: batch.count, times: bounds.times, arrivals: bounds.arrivals)
+            stored: stored, text: try encodeTexts(of: batch, bytes: bounds.textBytes), count: batch.count,
+            times: bounds.times, arrivals: bounds.arrivals)
     }
 
     /// The message `Block` of the last `encode`, before compression.
@@ -80,6 +66,7 @@ package struct BlockEncoder {
         var first: Event
         var times: ClosedRange<Timestamp>
         var arrivals: ClosedRange<Timestamp>
+        var textBytes: Int
     }
 
     /// The first pass: events to columns of numbers.
@@ -93,30 +80,29 @@ package struct BlockEncoder {
         swap(&entries, &prediction.entries)
         var common = CommonColumns(&columns, &undo, count: batch.count)
         let collected = collect(
-            batch.events.span, &entries, &common.before, &common.shape, &common.time, &common.aspect)
+            batch.events.span, batch.details.span, &entries, &common.before, &common.shape, &common.time, &common.aspect)
         common.giveBack(to: &columns, &undo, times: collected.times, aspects: collected.aspects)
         swap(&entries, &prediction.entries)
-        guard collected.textBytes <= Limits.blockTextBytes else {
+        guard collected.bounds.textBytes <= Limits.blockTextBytes else {
             rollback()
-            throw .refused("a block with \(collected.textBytes) bytes of text")
+            throw .refused("a block with \(collected.bounds.textBytes) bytes of text")
         }
         return collected.bounds
     }
 
     /// The arrays come one by one, for Swift allows no two spans at once over properties of one value.
     ///
-    /// - Returns: what the block says of its times, how many times and aspects were listed, and how many bytes of text
-    ///   the events have.
+    /// - Returns: what the block says of its times, and how many times and aspects were listed.
     private mutating func collect(
-        _ events: Span<Event>, _ entries: inout [DevicePrediction.Entry], _ before: inout [DevicePrediction.Entry],
+        _ events: Span<Event>, _ details: Span<EventDetails>, _ entries: inout [DevicePrediction.Entry], _ before: inout [DevicePrediction.Entry],
         _ shape: inout [UInt64], _ time: inout [UInt64], _ aspect: inout [UInt64]
-    ) -> (bounds: Bounds, times: Int, aspects: Int, textBytes: Int) {
+    ) -> (bounds: Bounds, times: Int, aspects: Int) {
         let first = events[0]
         var last = first.time.rawValue
         var arrival = first.arrival.rawValue
         var times = (last, last)
         var arrivals = (arrival, arrival)
-        var textEnd = 0
+        var textBytes = 0
         var (timeCount, aspectCount) = (0, 0)
         var entries = entries.mutableSpan
         var before = before.mutableSpan
@@ -150,14 +136,15 @@ package struct BlockEncoder {
                 aspectCount &+= 1
             }
             columns.appendWords(event, &fields)
-            textEnd += Int(event.textLength)
+            textBytes += Int(event.textLength)
+            if event.detail != 0 { textBytes += columns.appendDetails(details[Int(event.detail) - 1], &fields) }
             shapeColumn[index] = shapes.index(of: ShapeKey(event, fields: fields, decimals: decimals))
         }
         let bounds = Bounds(
             first: first,
             times: Timestamp(rawValue: times.0)...Timestamp(rawValue: times.1),
-            arrivals: Timestamp(rawValue: arrivals.0)...Timestamp(rawValue: arrivals.1))
-        return (bounds, timeCount, aspectCount, textEnd)
+            arrivals: Timestamp(rawValue: arrivals.0)...Timestamp(rawValue: arrivals.1), textBytes: textBytes)
+        return (bounds, timeCount, aspectCount)
     }
 
     /// Makes room for the devices of the column.
@@ -176,26 +163,32 @@ package struct BlockEncoder {
     }
 
     /// The second pass: columns of numbers to the message `Block`.
-    private mutating func write(_ batch: EventBatch, _ first: Event) {
-        writer.append(1, varint: UInt64(batch.count))
+    private mutating func write(_ count: Int, _ first: Event) {
+        writer.append(1, varint: UInt64(count))
         writer.append(2, varint: zigzag(first.time.rawValue))
         writer.append(3, varint: zigzag(first.arrival.rawValue))
         for key in shapes.keys {
             writer.append(4, key.encoded())
         }
         columns.write(to: &writer)
-        writeText(batch)
         writer.cut()
     }
 
-    private mutating func writeText(_ batch: EventBatch) {
-        let size = columns.textLength.reduce(0) { $0 + Int($1) }
-        guard size > 0 else { return }
-        writer.appendHeader(26, count: size)
-        for event in batch.events where event.textLength > 0 {
-            let start = Int(event.textStart)
-            writer.appendPlain(batch.text[start..<(start + Int(event.textLength))])
+    /// The texts of the events in their order, of each its text and then its other parts; nil when there are none.
+    private mutating func encodeTexts(of batch: EventBatch, bytes: Int) throws(LogError) -> EncodedText? {
+        guard bytes > 0 else { return nil }
+        texts.removeAll(keepingCapacity: true)
+        texts.reserveCapacity(bytes)
+        for event in batch.events where event.textLength > 0 || event.detail != 0 {
+            texts += batch.text(of: event)
+            guard event.detail != 0 else { continue }
+            let details = batch.details(of: event)
+            for tag in PartTag.allCases { texts += batch.bytes(of: details[keyPath: tag.part]) }
         }
+        var body: [UInt8] = []
+        try deflater.deflate(
+            texts.span, [Deflater.Section(end: texts.count, strategy: .matches)], into: &body)
+        return EncodedText(EncodedBody(body: body, rawSize: texts.count))
     }
 }
 

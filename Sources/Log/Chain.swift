@@ -34,7 +34,9 @@ package struct Chain: Hashable, Sendable {
 
     /// The chain after a block: SHA-256 of the chain before it, the first offset, the count, the time and arrival
     /// bounds, the size before compression and the number of words (each as 8 bytes, little-endian), the words and the
-    /// stored body.
+    /// stored body. From format 3 on, before the words: the size of the texts before compression, the position in the
+    /// relay and the number among its writer's (8 bytes each), the writer (16 bytes), the digest of the texts (32
+    /// bytes); zeros for what there is not.
     ///
     /// - Parameter words: those recorded with the block, in any order: they are hashed in the order of kind and number,
     ///   each as kind, number and length in bytes (8 bytes each) and the text.
@@ -47,6 +49,7 @@ package struct Chain: Hashable, Sendable {
             UInt64(bitPattern: block.arrivals.upperBound.rawValue), UInt64(truncatingIfNeeded: block.stored.rawSize),
             UInt64(words.count),
         ] { appendLittleEndian(number, size: 8, to: &head) }
+        if block.format != .two { head += Self.extensions(of: block) }
         for word in words.sorted(by: { ($0.kind.rawValue, $0.id) < ($1.kind.rawValue, $1.id) }) {
             for number in [UInt64(word.kind.rawValue), UInt64(word.id.rawValue), UInt64(word.text.count)] {
                 appendLittleEndian(number, size: 8, to: &head)
@@ -59,6 +62,17 @@ package struct Chain: Hashable, Sendable {
         var next = Chain()
         next.bytes = Array(hasher.finalize())
         return next
+    }
+
+    /// What format 3 says of a block besides.
+    private static func extensions(of block: EncodedBlock) -> [UInt8] {
+        let blank: (Int) -> [UInt8] = { Array(repeating: 0, count: $0) }
+        var bytes: [UInt8] = []
+        let size = UInt64(truncatingIfNeeded: block.text?.stored.rawSize ?? 0)
+        for number in [size, block.relay?.sequence ?? 0, block.relay?.number ?? 0] {
+            appendLittleEndian(number, size: 8, to: &bytes)
+        }
+        return bytes + (block.relay?.writer ?? blank(16)) + (block.text?.digest ?? blank(32))
     }
 
     /// The chain behind events that a salvage left out: SHA-256 of the chain before them, "gap" and the two offsets (8

@@ -23,20 +23,12 @@ struct ColumnWriter {
     /// A length-delimited field.
     mutating func append(_ number: Int, _ content: [UInt8]) {
         appendTag(number, count: content.count)
-        appendPlain(content)
-    }
-
-    /// The header of a length-delimited field, whose content comes by `appendPlain`.
-    mutating func appendHeader(_ number: Int, count: Int) {
-        appendTag(number, count: count)
-        if count >= Self.worthwhile { cut() }
+        bytes += content
     }
 
     private mutating func appendTag(_ number: Int, count: Int) {
         Bytes.appendHeader(UInt64(number) << 3 | WireType.bytes, count: count, to: &bytes)
     }
-
-    mutating func appendPlain(_ content: some Collection<UInt8>) { bytes.append(contentsOf: content) }
 
     /// A column; planes of zeros are left out.
     mutating func append(_ number: Int, column values: [UInt64]) {

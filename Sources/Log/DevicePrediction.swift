@@ -1,7 +1,7 @@
 // What the log expects a device's next event to say, so that only surprises take room.
 
 import Bytes
-import Events
+package import Events
 
 /// For each device its last sequence number, epoch, two latest customers and product, as of one offset of a segment.
 ///
@@ -49,7 +49,9 @@ package struct DevicePrediction: Sendable {
     }
 
     /// The message `Keyframe`, and its compression.
-    package func keyframe() throws(LogError) -> EncodedBody {
+    ///
+    /// - Parameter offset: of the block that follows.
+    package func keyframe(at offset: Offset) throws(LogError) -> EncodedBody {
         var writer = ColumnWriter()
         writer.append(1, varint: UInt64(entries.count))
         writer.append(2, column: entries.map(\.seq))
@@ -57,26 +59,31 @@ package struct DevicePrediction: Sendable {
         writer.append(4, column: entries.map { UInt64($0.customer) })
         writer.append(5, column: entries.map { UInt64($0.other) })
         writer.append(6, column: entries.map { UInt64($0.product) })
+        writer.append(7, varint: offset.rawValue)
         writer.cut()
         var body: [UInt8] = []
         try Deflater(level: 1).deflate(writer.bytes.span, writer.sections, into: &body)
         return EncodedBody(body: body, rawSize: writer.bytes.count)
     }
 
-    /// Reads a keyframe that `keyframe()` wrote; nil when the bytes are damaged, or speak of more devices than are
-    /// believed.
-    package init?(keyframe body: EncodedBody, devices: DeviceBound = .format) throws(LogError) {
+    /// Reads a keyframe that `keyframe(at:)` wrote; nil when the bytes are damaged, or speak of more devices than are
+    /// believed, or were made for another offset (one of format 2 does not say for which).
+    package init?(
+        keyframe body: EncodedBody, at offset: Offset, devices: DeviceBound = .format
+    ) throws(LogError) {
         guard body.rawSize <= LogLimits.keyframeBytes, body.isIntact else { return nil }
         var raw: [UInt8] = []
         guard try Inflater.forBodies().inflate(body.body.span, size: body.rawSize, into: &raw) else { return nil }
         do throws(Malformed) {
-            try read(raw.span, devices)
+            try read(raw.span, at: offset, devices)
         } catch {
             return nil
         }
     }
 
-    private mutating func read(_ raw: Span<UInt8>, _ devices: DeviceBound) throws(Malformed) {
+    private mutating func read(
+        _ raw: Span<UInt8>, at offset: Offset, _ devices: DeviceBound
+    ) throws(Malformed) {
         var columns: InlineArray<7, ColumnRanges> = .init(repeating: ColumnRanges())
         var count = 0
         var at = 0
@@ -88,6 +95,7 @@ package struct DevicePrediction: Sendable {
                     throw .block
                 }
                 count = Int(field.varint)
+            case 7: guard field.varint == offset.rawValue else { throw .block }
             case 2...6: columns[field.number] = try ColumnRanges(raw, field.range)
             default: break
             }

@@ -1,6 +1,7 @@
-// The compressed body of a block or a keyframe, as it is stored.
+// The compressed body and texts of a block, and the body of a keyframe, as they are stored.
 
 import Bytes
+import Crypto
 
 /// Compressed bytes as they are stored.
 package struct EncodedBody: Sendable, Equatable {
@@ -24,6 +25,26 @@ package struct EncodedBody: Sendable, Equatable {
 
     /// Whether the body has its checksum.
     package var isIntact: Bool { Bytes.crc32(body.span) == crc32 }
+}
+
+/// The texts of a block: apart from its body, so that they can one day be dropped. The chain covers their digest only.
+package struct EncodedText: Sendable, Equatable {
+    package var stored: EncodedBody
+    /// SHA-256 of the stored bytes: 32 bytes.
+    package var digest: [UInt8]
+    /// Whether the bytes are not there, so that only their digest tells of them.
+    package var isMissing: Bool { stored.body.isEmpty }
+
+    package init(stored: EncodedBody, digest: [UInt8]) {
+        self.stored = stored
+        self.digest = digest
+    }
+
+    /// With the digest of `stored`.
+    init(_ stored: EncodedBody) { self.init(stored: stored, digest: Array(SHA256.hash(data: stored.body))) }
+
+    /// With the digest that the bytes have, where they are there.
+    package var rehashed: EncodedText { isMissing ? self : EncodedText(stored) }
 }
 
 extension Inflater {

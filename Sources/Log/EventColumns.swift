@@ -25,6 +25,15 @@ struct EventColumns {
     var language: [UInt64] = []
     var type: [UInt64] = []
     var textLength: [UInt64] = []
+    var cause: [UInt64] = []
+    var causeTag: [UInt64] = []
+    var notice: [UInt64] = []
+    var method: [UInt64] = []
+    var expiry: [UInt64] = []
+    var replays: [UInt64] = []
+    var partCount: [UInt64] = []
+    var part: [UInt64] = []
+    var partLength: [UInt64] = []
 
     init() {}
 
@@ -43,10 +52,24 @@ struct EventColumns {
         }
     }
 
-    /// The numbers of their fields in the message `Block`.
-    static let fields = 5...24
+    /// The number of a column's field in the message `Block`, by its index in `all`: 25 and 26 are the texts of blocks
+    /// of format 2.
+    static func field(_ index: Int) -> Int { index < 20 ? 5 + index : 7 + index }
 
-    /// In the order of `fields`: who writes, reads or empties all columns goes through this list.
+    /// The index in `all` of a field of the message `Block`; nil for one that is no column.
+    static func index(ofField number: Int) -> Int? {
+        switch number {
+        case 5...24: number - 5
+        case 27..<(7 + count): number - 7
+        default: nil
+        }
+    }
+
+    static let count = 29
+    /// The index of `partCount`; `part` and `partLength` follow.
+    static let partCountIndex = 26
+
+    /// Who writes, reads or empties all columns goes through this list.
     static var all: [Column] {
         [
             Column(\.shape, \.shape), Column(\.device, \.device), Column(\.time, \.time),
@@ -55,12 +78,15 @@ struct EventColumns {
             Column(\.rating, \.rating), Column(\.whole, \.whole), Column(\.decimal, \.decimal),
             Column(\.real, \.real), Column(\.symbol, \.symbol), Column(\.count, \.count), Column(\.unit, \.unit),
             Column(\.language, \.language), Column(\.type, \.type), Column(\.textLength, \.textLength),
+            Column(\.cause, \.cause), Column(\.causeTag, \.causeTag), Column(\.notice, \.notice),
+            Column(\.method, \.method), Column(\.expiry, \.expiry), Column(\.replays, \.replays),
+            Column(\.partCount, \.partCount), Column(\.part, \.part), Column(\.partLength, \.partLength),
         ]
     }
 
     func write(to writer: inout ColumnWriter) {
-        for (field, column) in zip(Self.fields, Self.all) {
-            writer.append(field, column: self[keyPath: column.list])
+        for (index, column) in Self.all.enumerated() {
+            writer.append(Self.field(index), column: self[keyPath: column.list])
         }
     }
 
@@ -164,6 +190,42 @@ struct EventColumns {
             textLength.append(UInt64(event.textLength))
         }
     }
+
+    /// Lists what an event says besides; returns how many bytes its parts have.
+    @inline(never) mutating func appendDetails(_ details: EventDetails, _ fields: inout UInt64) -> Int {
+        if details.cause != 0 {
+            fields |= Fields.cause
+            cause.append(UInt64(details.cause))
+        }
+        if details.hasCauseTag {
+            fields |= Fields.causeTag
+            causeTag.append(UInt64(details.causeTag))
+        }
+        if details.notice != .none || details.method != .none || details.expiry.rawValue != 0 {
+            fields |= Fields.consent
+            notice.append(UInt64(details.notice.rawValue))
+            method.append(UInt64(details.method.rawValue))
+            expiry.append(zigzag(details.expiry.rawValue))
+        }
+        if let offset = details.replays {
+            fields |= Fields.replays
+            replays.append(offset.rawValue)
+        }
+        var (count, bytes): (UInt64, Int) = (0, 0)
+        for tag in PartTag.allCases {
+            let written = details[keyPath: tag.part]
+            guard !written.isEmpty else { continue }
+            count += 1
+            bytes += Int(written.length)
+            part.append(tag.code(of: written))
+            partLength.append(UInt64(written.length))
+        }
+        if count > 0 {
+            fields |= Fields.parts
+            partCount.append(count)
+        }
+        return bytes
+    }
 }
 
 /// How many entries each column has, as the shapes of the events say; also used as the position in each.
@@ -188,6 +250,15 @@ struct ColumnSizes {
     var language = 0
     var type = 0
     var textLength = 0
+    var cause = 0
+    var causeTag = 0
+    var notice = 0
+    var method = 0
+    var expiry = 0
+    var replays = 0
+    var partCount = 0
+    var part = 0
+    var partLength = 0
 
     init() {}
 
@@ -218,6 +289,13 @@ struct ColumnSizes {
         language += has(Fields.language)
         type += has(Fields.type)
         textLength += has(Fields.text)
+        cause += has(Fields.cause)
+        causeTag += has(Fields.causeTag)
+        notice += has(Fields.consent)
+        method += has(Fields.consent)
+        expiry += has(Fields.consent)
+        replays += has(Fields.replays)
+        partCount += has(Fields.parts)
         switch template.event.valueKind {
         case .none, .flag: break
         case .symbol: symbol += uses

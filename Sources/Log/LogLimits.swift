@@ -3,8 +3,8 @@
 import Events
 
 package enum LogLimits {
-    /// A block before compression, bytes: every column at its widest, and the text.
-    package static let blockBytes = Limits.blockEvents * 192 + Limits.blockTextBytes + 4_096
+    /// The body of a block before compression, bytes: every column at its widest, and in format 2 the text.
+    package static let blockBytes = Limits.blockEvents * 320 + Limits.blockTextBytes + 4_096
     /// A keyframe before compression, bytes: 24 for each device that may be, and some headers.
     static let keyframeBytes = 24 * Limits.devices + 4_096
     /// Devices that are believed whatever the names say: 24 MiB of predictions.

@@ -57,6 +57,7 @@ package struct RecordedSymbols: Sendable {
                 let value = SymbolID(rawValue: UInt32(truncatingIfNeeded: events[index].valueBits))
                 if values.insert(value) { added.append((.value, value)) }
             }
+            if events[index].detail != 0 { add(words: batch.details(of: events[index]), &added) }
             let (unit, language, type) = (events[index].unit, events[index].language, events[index].type)
             guard unit.rawValue | language.rawValue | type.rawValue != 0 else { continue }
             if units.insert(unit) { added.append((.unit, unit)) }
@@ -64,5 +65,9 @@ package struct RecordedSymbols: Sendable {
             if types.insert(type) { added.append((.type, type)) }
         }
         return added
+    }
+
+    private mutating func add(words details: EventDetails, _ added: inout [(SymbolKind, SymbolID)]) {
+        for word in [details.notice, details.method] where values.insert(word) { added.append((.value, word)) }
     }
 }

@@ -19,8 +19,17 @@ enum Fields {
     static let type: UInt64 = 1 << 11
     static let text: UInt64 = 1 << 12
     static let flag: UInt64 = 1 << 13
+    static let cause: UInt64 = 1 << 14
+    static let causeTag: UInt64 = 1 << 15
+    static let consent: UInt64 = 1 << 16
+    static let replays: UInt64 = 1 << 17
+    static let parts: UInt64 = 1 << 18
+    /// How many bits there are.
+    static let width: UInt64 = 19
     /// Those that few events have.
-    static let rareWords = unit | language | type | text
+    static let rare = unit | language | type | text | details
+    /// Those of `EventDetails`.
+    static let details = cause | causeTag | consent | replays | parts
 }
 
 /// A shape packed into one word, so that it is compared and hashed as one number.
@@ -35,17 +44,17 @@ struct ShapeKey: Hashable, BitwiseCopyable {
             UInt64(event.kind.rawValue) | UInt64(event.valueKind.rawValue) << 8
             | UInt64(event.identity.rawValue) << 11 | UInt64(event.clock.rawValue) << 13 | decimals << 15
         word =
-            small | UInt64(event.quarantine.rawValue) << 19 | UInt64(event.severity) << 27
-            | UInt64(event.scale) << 35 | fields << 43
+            small | UInt64(event.quarantine.rawValue) << 19 | UInt64(event.severity) << 25
+            | UInt64(event.scale) << 33 | UInt64(event.marks) << 41 | fields << 44
     }
 
     var decimals: UInt64 { (word >> 15) & 15 }
-    var fields: UInt64 { word >> 43 }
+    var fields: UInt64 { word >> 44 }
 
     private var numbers: [UInt64] {
         [
-            word & 0xff, (word >> 8) & 7, (word >> 11) & 3, (word >> 13) & 3, (word >> 19) & 0xff, (word >> 27) & 0xff,
-            (word >> 35) & 0xff, decimals, fields,
+            word & 0xff, (word >> 8) & 7, (word >> 11) & 3, (word >> 13) & 3, (word >> 19) & 0x3f, (word >> 25) & 0xff,
+            (word >> 33) & 0xff, decimals, fields, (word >> 41) & 7,
         ]
     }
 
@@ -67,18 +76,19 @@ struct ShapeTemplate: BitwiseCopyable {
 
     /// Reads the message `Shape`; refuses numbers that this release does not know.
     init(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(Malformed) {
-        var numbers: InlineArray<10, UInt64> = .init(repeating: 0)
+        var numbers: InlineArray<11, UInt64> = .init(repeating: 0)
         var at = range.lowerBound
         while at < range.upperBound {
             let field = try readField(bytes, &at, end: range.upperBound)
-            if (1...9).contains(field.number) { numbers[field.number] = field.varint }
+            if (1...10).contains(field.number) { numbers[field.number] = field.varint }
         }
         guard numbers[1] < 256, let kind = EventKind(rawValue: UInt8(numbers[1])),
             numbers[2] < 256, let valueKind = Event.ValueKind(rawValue: UInt8(numbers[2])),
             numbers[3] < 256, let identity = Identity(rawValue: UInt8(numbers[3])),
             numbers[4] < 256, let clock = Clock(rawValue: UInt8(numbers[4])),
             numbers[5] < 256, let quarantine = QuarantineReason(rawValue: UInt8(numbers[5])),
-            numbers[6] < 256, numbers[7] < 256, numbers[8] <= 9 || numbers[8] == ShapeKey.bits, numbers[9] < 1 << 14
+            numbers[6] < 256, numbers[7] < 256, numbers[8] <= 9 || numbers[8] == ShapeKey.bits, numbers[9] < 1 << Fields.width,
+            numbers[10] < 8
         else { throw .block }
         event.kind = kind
         event.valueKind = valueKind
@@ -87,6 +97,7 @@ struct ShapeTemplate: BitwiseCopyable {
         event.quarantine = quarantine
         event.severity = UInt8(numbers[6])
         event.scale = UInt8(numbers[7])
+        event.marks = UInt8(numbers[10])
         decimals = numbers[8]
         fields = numbers[9]
         if valueKind == .flag, fields & Fields.flag != 0 { event.valueBits = 1 }

@@ -154,12 +154,12 @@ struct LogProof {
 /// A stored block as a link of the chain.
 struct ChainLink {
     let row: StoredBlock
-    /// What the body may have been: one changed byte is put right, and the chain tells which it was.
-    private let bodies: [EncodedBody]
+    /// What body and texts may have been: one changed byte is put right, and the chain tells which it was.
+    private let readings: [EncodedBlock]
 
     init(_ row: StoredBlock) {
         self.row = row
-        bodies = row.block.stored.originals
+        readings = row.block.originals
     }
 
     /// The chains behind the block that follow from those before it; `isStored` when one of them is the stored one.
@@ -168,9 +168,7 @@ struct ChainLink {
         guard !before.isEmpty else { return nil }
         let stored = Chain(bytes: row.chain)
         var chains: [Chain] = []
-        for body in bodies {
-            var block = row.block
-            block.stored = body
+        for block in readings {
             for chain in before {
                 let next = chain.adding(block, words: symbols, at: row.first)
                 if next == stored { return ([next], true) }

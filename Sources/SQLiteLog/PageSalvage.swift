@@ -26,6 +26,8 @@ struct PageSalvage: Sendable {
     init(_ path: String) throws(LogError) {
         let pages = try SegmentPages(path)
         var cells: [Int64: CellAddress] = [:]
+        // What the blocks that are found say of their format, for the header may be lost.
+        var found: BlockFormat?
         let queue: DatabaseQueue
         do {
             queue = try DatabaseQueue()
@@ -36,12 +38,14 @@ struct PageSalvage: Sendable {
                     for cell in RecordCell.cells(bytes, page) + pages.lostCells(bytes, page) {
                         guard let values = pages.record(bytes, cell), let table = Self.table(values) else { continue }
                         try Self.insert(db, table, cell.key, values)
+                        if table == "block" { found = found ?? (values.count == Self.blockColumns ? .three : .two) }
                         if table == "block", cells[cell.key] == nil {
                             cells[cell.key] = CellAddress(page: page, cell: cell.start)
                         }
                     }
                 }
-                let format = try Int.fetchOne(db, sql: "SELECT format FROM segment") ?? Segment.format
+                if found == .two { try db.execute(sql: "ALTER TABLE block DROP COLUMN text") }
+                let format = try Int.fetchOne(db, sql: "SELECT format FROM segment") ?? (found ?? .newest).rawValue
                 try db.execute(
                     sql: "PRAGMA application_id = \(Segment.applicationID); PRAGMA user_version = \(format)")
             }
@@ -51,13 +55,16 @@ struct PageSalvage: Sendable {
         (self.queue, self.pages, self.cells) = (queue, pages, cells)
     }
 
-    /// The body of a block; nil when its pages do not lead there any more.
-    private func body(_ key: Int64) -> [UInt8]? {
+    /// The body of a block, and its texts; nil when its pages do not lead there any more.
+    private func bodies(_ key: Int64) -> (body: [UInt8], text: [UInt8])? {
         guard let address = cells[key], let bytes = pages.page(address.page),
             let cell = RecordCell(bytes, address.cell), cell.key == key, let values = pages.record(bytes, cell),
-            values.count == 11, case .blob(let body) = values[10]
+            case .blob(let body) = values[Self.bodyColumn]
         else { return nil }
-        return body
+        guard values.count == Self.blockColumns, case .blob(let text) = values[Self.textColumn] else {
+            return (body, [])
+        }
+        return (body, text)
     }
 
     var isEmpty: Bool { cells.isEmpty }
@@ -69,20 +76,30 @@ struct PageSalvage: Sendable {
         }
         return (rows ?? []).map { row in
             var whole = row
-            if row.fault == nil, let body = body(Int64(clamping: row.first.rawValue)) { whole.block.stored.body = body }
+            if row.fault == nil, let bodies = bodies(Int64(clamping: row.first.rawValue)) {
+                whole.block.stored.body = bodies.body
+                whole.block.text?.stored.body = bodies.text
+            }
             return whole
         }
     }
 
+    private static let bodyColumn = 10
+    private static let textColumn = 17
+    /// In format 3; in format 2 the body is the last one.
+    private static let blockColumns = 18
+
     private static let tables = """
         CREATE TABLE segment (
             id INTEGER PRIMARY KEY, format INTEGER, log_id BLOB, first_offset INTEGER, created_ms INTEGER,
-            previous_chain BLOB);
+            previous_chain BLOB, node TEXT);
         CREATE TABLE symbol (kind INTEGER, id INTEGER, first_offset INTEGER, text TEXT, UNIQUE (kind, id));
         CREATE INDEX symbol_by_offset ON symbol (first_offset);
         CREATE TABLE block (
             first_offset INTEGER PRIMARY KEY, count INTEGER, time_min INTEGER, time_max INTEGER, arrival_min INTEGER,
-            arrival_max INTEGER, codec INTEGER, raw_size INTEGER, crc32 INTEGER, chain BLOB, body BLOB);
+            arrival_max INTEGER, codec INTEGER, raw_size INTEGER, crc32 INTEGER, chain BLOB, body BLOB,
+            text_size INTEGER, text_crc32 INTEGER, text_sha256 BLOB, relay_seq INTEGER, writer BLOB,
+            writer_number INTEGER, text BLOB);
         CREATE TABLE keyframe (
             offset INTEGER PRIMARY KEY, codec INTEGER, raw_size INTEGER, crc32 INTEGER, body BLOB);
         """
@@ -93,8 +110,9 @@ struct PageSalvage: Sendable {
         func isBlob(_ value: RecordValue) -> Bool { if case .blob = value { true } else { false } }
         func isText(_ value: RecordValue) -> Bool { if case .text = value { true } else { false } }
         switch values.count {
-        case 11 where isKey(values[0]) && isBlob(values[10]): return "block"
-        case 6 where isKey(values[0]) && isBlob(values[2]): return "segment"
+        case 11, blockColumns:
+            return isKey(values[0]) && isBlob(values[bodyColumn]) ? "block" : nil
+        case 6, 7: return isKey(values[0]) && isBlob(values[2]) ? "segment" : nil
         case 5 where isKey(values[0]) && isBlob(values[4]): return "keyframe"
         case 4 where isText(values[3]): return "symbol"
         default: return nil
@@ -104,8 +122,13 @@ struct PageSalvage: Sendable {
     private static func insert(_ db: Database, _ table: String, _ key: Int64, _ values: [RecordValue]) throws {
         var arguments = values.map(\.databaseValue)
         if table != "symbol" { arguments[0] = key.databaseValue }
-        if table == "block" { arguments[10] = Data().databaseValue }
-        let marks = Array(repeating: "?", count: values.count)
+        if table == "block" { arguments[bodyColumn] = Data().databaseValue }
+        if table == "block", values.count == blockColumns, !arguments[textColumn].isNull {
+            arguments[textColumn] = Data().databaseValue
+        }
+        // Rows of format 2 are shorter.
+        let width = table == "block" ? blockColumns : table == "segment" ? 7 : values.count
+        let marks = Array(repeating: "?", count: values.count) + Array(repeating: "NULL", count: width - values.count)
         // The very bytes of a text, for the chain covers them.
         let list = table == "symbol" ? "?, ?, ?, CAST(? AS TEXT)" : marks.joined(separator: ", ")
         let statement = try db.cachedStatement(sql: "INSERT OR IGNORE INTO \(table) VALUES (\(list))")

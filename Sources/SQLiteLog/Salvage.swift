@@ -117,6 +117,8 @@ extension SegmentWriter {
             vocabulary.reserve(.unit, upTo: event.unit.rawValue)
             vocabulary.reserve(.language, upTo: event.language.rawValue)
             vocabulary.reserve(.type, upTo: event.type.rawValue)
+            let details = batch.details(of: event)
+            vocabulary.reserve(.value, upTo: max(details.notice.rawValue, details.method.rawValue))
         }
     }
 }

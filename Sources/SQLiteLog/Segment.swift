@@ -11,8 +11,6 @@ enum Segment {
     static let suffix = ".tidings"
     /// "TIDL".
     static let applicationID = 0x5449_444c
-    /// 2: the chain covers the symbols too.
-    static let format = 2
     static let codecZlib = 1
 
     static func file(_ first: Offset) -> String {
@@ -33,6 +31,7 @@ enum Segment {
         /// The arrival of the first event.
         var created: Int64
         var previousChain: Chain
+        var format = BlockFormat.newest
     }
 
     /// Makes a whole new file, durably, under its final name, and opens it in WAL mode.
@@ -89,7 +88,8 @@ enum Segment {
             sql: """
                 CREATE TABLE segment (
                     id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, log_id BLOB NOT NULL,
-                    first_offset INTEGER NOT NULL, created_ms INTEGER NOT NULL, previous_chain BLOB NOT NULL
+                    first_offset INTEGER NOT NULL, created_ms INTEGER NOT NULL, previous_chain BLOB NOT NULL,
+                    node TEXT
                 ) STRICT;
                 CREATE TABLE symbol (
                     kind INTEGER NOT NULL, id INTEGER NOT NULL, first_offset INTEGER NOT NULL, text TEXT NOT NULL,
@@ -101,7 +101,10 @@ enum Segment {
                     time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
                     arrival_min INTEGER NOT NULL, arrival_max INTEGER NOT NULL,
                     codec INTEGER NOT NULL, raw_size INTEGER NOT NULL, crc32 INTEGER NOT NULL,
-                    chain BLOB NOT NULL, body BLOB NOT NULL
+                    chain BLOB NOT NULL, body BLOB NOT NULL,
+                    text_size INTEGER, text_crc32 INTEGER, text_sha256 BLOB,
+                    relay_seq INTEGER, writer BLOB, writer_number INTEGER,
+                    text BLOB
                 ) STRICT;
                 CREATE TABLE keyframe (
                     offset INTEGER PRIMARY KEY, codec INTEGER NOT NULL, raw_size INTEGER NOT NULL,
@@ -118,32 +121,34 @@ enum Segment {
             }
         }
         try db.execute(
-            sql: "INSERT INTO segment VALUES (1, ?, ?, ?, ?, ?)",
+            sql: "INSERT INTO segment VALUES (1, ?, ?, ?, ?, ?, NULL)",
             arguments: [
-                format, Data(header.logID), Int64(header.firstOffset.rawValue), header.created,
+                BlockFormat.newest.rawValue, Data(header.logID), Int64(header.firstOffset.rawValue), header.created,
                 Data(header.previousChain.bytes),
             ])
-        try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(format)")
+        try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(BlockFormat.newest.rawValue)")
     }
 
-    /// The header, after checking that the file is a segment of this release.
+    /// The header, after checking that the file is a segment of a format that this release reads.
     static func header(_ db: Database, _ file: String) throws -> Header {
         let id = try Int.fetchOne(db, sql: "PRAGMA application_id")
         let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        if id != applicationID || version != format {
-            // The format stands in the file twice: where the two differ, bits have changed.
-            let stated = (try? Int.fetchOne(db, sql: "SELECT format FROM segment WHERE id = 1")) ?? nil
-            guard stated != format else { throw MalformedRow(column: 1) }
+        // The format stands in the file twice: where the two differ, bits have changed.
+        let stated = (try? Int.fetchOne(db, sql: "SELECT format FROM segment WHERE id = 1")) ?? nil
+        guard id == applicationID, let format = BlockFormat(rawValue: version) else {
+            guard stated.flatMap(BlockFormat.init(rawValue:)) == nil else { throw MalformedRow(column: 1) }
             throw LogError.version(
                 id == applicationID ? "\(file) has format \(version)" : "\(file) is not a segment of a log")
         }
+        guard stated == version else { throw MalformedRow(column: 1) }
         guard
             let row = try Row.fetchOne(
                 db, sql: "SELECT log_id, first_offset, created_ms, previous_chain FROM segment WHERE id = 1"),
             let chain = Chain(bytes: try row.bytes(3)), Self.file(try row.offset(1)) == file
         else { throw MalformedRow(column: 0) }
         return Header(
-            logID: try row.bytes(0), firstOffset: try row.offset(1), created: try row.number(2), previousChain: chain)
+            logID: try row.bytes(0), firstOffset: try row.offset(1), created: try row.number(2), previousChain: chain,
+            format: format)
     }
 
     /// The offset after the last block, and the chain there.
@@ -237,10 +242,11 @@ enum Segment {
                 ORDER BY offset DESC
                 """, arguments: [Int64(clamping: offset.rawValue)])
         while let row = try rows.next() {
-            guard let body = keyframe(row), let state = try DevicePrediction(keyframe: body, devices: devices) else {
-                continue
-            }
-            return (try row.offset(0), state, body.body.count)
+            let offset = try row.offset(0)
+            guard let body = keyframe(row),
+                let state = try DevicePrediction(keyframe: body, at: offset, devices: devices)
+            else { continue }
+            return (offset, state, body.body.count)
         }
         return nil
     }

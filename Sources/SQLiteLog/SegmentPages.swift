@@ -121,14 +121,14 @@ struct SegmentPages: Sendable {
     /// The shortest record that matters is that of a symbol: a header of five bytes, and a letter at least.
     private static let leastRecord = 7
 
-    /// Whether a record's header may begin here: its own length, then a type for each of four to eleven columns.
+    /// Whether a record's header may begin here: its own length, then a type for each of four to eighteen columns.
     private static func isRecord(_ page: [UInt8], _ at: Int) -> Bool {
         at < page.count && (5..<64).contains(page[at])
     }
 
     private static func isTyped(_ values: [RecordValue]) -> Bool {
         switch (values.count, values.last) {
-        case (11, .blob), (6, .blob), (5, .blob), (4, .text): true
+        case (18, .blob), (18, .null), (11, .blob), (7, .null), (7, .text), (6, .blob), (5, .blob), (4, .text): true
         default: false
         }
     }

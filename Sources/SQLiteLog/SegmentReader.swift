@@ -121,7 +121,7 @@ struct SegmentReader {
         defer { next = max(stored.end, stored.first + 1) }
         if stored.first != next || stored.fault != nil { decoder.loseTrack() }
         if let fault = stored.fault { return fault }
-        if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &ignored) { return fault }
+        if let fault = decoder.decode(stored.block, into: &ignored) { return fault }
         guard let proof else { return nil }
         let fault = check(stored, ignored, by: proof).fault
         if fault != nil { decoder.loseTrack() }
@@ -243,7 +243,7 @@ struct SegmentReader {
             if let keyframe, keyframe.offset == stored.first { decoder.restart(after: keyframe.state) }
         }
         var batch = EventBatch(capacity: stored.block.count)
-        if let fault = decoder.decode(stored.block.stored, count: stored.block.count, into: &batch) { return fault }
+        if let fault = decoder.decode(stored.block, into: &batch) { return fault }
         var definitions = Definitions()
         definitions.symbols = symbols
         if let proof {

@@ -37,7 +37,7 @@ extension SegmentReader {
             for row in rows {
                 if row.first != next { tail.note(file, next..<max(row.first, next), "blocks are missing") }
                 check(row, chain, recorded[row.first] ?? [], &tail)
-                tail.bytesSinceKeyframe += row.block.stored.body.count
+                tail.bytesSinceKeyframe += row.block.storedBytes
                 chain = Chain(bytes: row.chain)
             }
         }

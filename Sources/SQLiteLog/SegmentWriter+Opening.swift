@@ -16,6 +16,8 @@ extension SegmentWriter {
         var damages: [Damage] = []
         /// How the last segment ends, if blocks may be added to it.
         var end: End?
+        /// Whether the last segment is of an older format, so that nothing is added to it though it is whole.
+        var isLastOlder = false
     }
 
     /// What is needed to go on with a segment.
@@ -103,6 +105,11 @@ extension SegmentWriter {
         // Nothing is added to a sealed segment, nor behind damage: the next block begins a new segment, which records
         // the chain that it continues. A plain file that is writable is the growing segment at rest.
         guard mode == "wal" || end.head == first || !FileAccess.isSealed(folder + "/" + reader.file) else { return }
+        // Nor is one of an older format: it stays as it is for ever.
+        guard header.format == .newest else {
+            found.isLastOlder = true
+            return
+        }
         guard let prediction = tail.prediction, tail.damage == nil, symbols.fault == nil else { return }
         found.end = End(
             header: header, prediction: prediction, bytesSinceKeyframe: tail.bytesSinceKeyframe,
@@ -150,6 +157,7 @@ extension SegmentWriter {
                 noted.append(Damage(segment: Segment.file(first), offsets: found.head..<found.head, cause: cause))
             }
         }
+        if found.isLastOlder, let first = found.segments.last, first < found.head { sealOlder(first) }
         segments = found.segments
         (head, chain, logID) = (found.head, found.chain, found.logID)
         for damage in noted where !damages.contains(damage) { damages.append(damage) }
@@ -178,6 +186,17 @@ extension SegmentWriter {
         segment.keyframeBytes = end.keyframeBytes
         for symbol in end.symbols { segment.recorded.insert(symbol.kind, symbol.id) }
         active = segment
+    }
+
+    /// Makes the last segment of an older format a plain file that never changes again, as if it had been full. If
+    /// another process reads it, that happens when the log is opened next; it is complete in any case.
+    private func sealOlder(_ first: Offset) {
+        let path = folder + "/" + Segment.file(first)
+        guard !FileAccess.isSealed(path), let queue = try? Connection.open(path, settings) else { return }
+        try? Connection.checkpoint(queue, .truncate)
+        let isPlain = queue.makePlain()
+        try? queue.close()
+        if isPlain { Files.makeReadOnly(path) }
     }
 
     /// Makes sure that the files still hold, at an offset that was acknowledged, the chain that they had there.

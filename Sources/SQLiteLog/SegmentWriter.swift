@@ -62,7 +62,7 @@ struct SegmentWriter {
 
         /// Counts what was stored.
         mutating func note(_ block: EncodedBlock, _ keyframe: EncodedBody?) {
-            let size = block.stored.body.count
+            let size = block.storedBytes
             bytes += size + 256 + (keyframe?.body.count ?? 0)
             bytesToCopy += size + 8_192 + (keyframe?.body.count ?? 0)
             bytesSinceKeyframe += size
@@ -162,11 +162,16 @@ struct SegmentWriter {
                     try Self.insert(db, symbols, offset)
                     if let keyframe { try Self.insert(db, keyframe, offset) }
                     let statement = try db.cachedStatement(
-                        sql: "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                        sql: """
+                            INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?)
+                            """)
+                    let text = block.text
                     try statement.execute(arguments: [
                         offset, block.count, block.times.lowerBound.rawValue, block.times.upperBound.rawValue,
                         block.arrivals.lowerBound.rawValue, block.arrivals.upperBound.rawValue, Segment.codecZlib,
                         block.stored.rawSize, Int64(block.stored.crc32), Data(chain.bytes), Data(block.stored.body),
+                        text?.stored.rawSize, text.map { Int64($0.stored.crc32) }, text.map { Data($0.digest) },
+                        text.map { Data($0.stored.body) },
                     ])
                     return .commit
                 }
@@ -209,7 +214,7 @@ struct SegmentWriter {
 
     private func dueKeyframe(_ segment: Active) throws(LogError) -> EncodedBody? {
         guard segment.bytesSinceKeyframe > max(limits.keyframeBytes, 32 * segment.keyframeBytes) else { return nil }
-        return try encoder.state.keyframe()
+        return try encoder.state.keyframe(at: head)
     }
 
     /// Copies the write-ahead log into the file when it has grown. A failure leaves everything in the write-ahead
@@ -272,7 +277,7 @@ struct SegmentWriter {
         guard let segment = active else { return }
         active = nil
         if !mustReopen, segment.bytesSinceKeyframe > limits.keyframeBytes / 4 {
-            let keyframe = try encoder.state.keyframe()
+            let keyframe = try encoder.state.keyframe(at: head)
             let offset = Int64(head.rawValue)
             try translating(segment.queue.path) {
                 try segment.queue.write { db in try Self.insert(db, keyframe, offset) }

@@ -27,15 +27,29 @@ struct StoredBlock {
     /// Behind the last event, as the row says.
     var end: Offset { first + block.count }
 
-    /// Whether the body has its checksum.
-    var isWhole: Bool { block.stored.isIntact }
+    /// Whether the body and the texts have their checksums.
+    var isWhole: Bool { block.isIntact }
+
+    /// Whether the digest beside the texts is theirs.
+    var isDigestRight: Bool { block.text?.rehashed.digest == block.text?.digest }
 
     /// The columns that `init` reads.
-    static let columns =
-        "first_offset, count, time_min, time_max, arrival_min, arrival_max, raw_size, crc32, chain, body, codec"
+    private static func columns(_ format: BlockFormat) -> String {
+        let columns =
+            "first_offset, count, time_min, time_max, arrival_min, arrival_max, raw_size, crc32, chain, body, codec"
+        return format == .two
+            ? columns
+            : columns + ", text_size, text_crc32, text_sha256, relay_seq, writer, writer_number, text"
+    }
+
+    /// The format of the blocks of a segment, as its table says: the header may be damaged.
+    static func format(_ db: Database) throws -> BlockFormat {
+        let sql = "SELECT count(*) FROM pragma_table_info('block') WHERE name = 'text'"
+        return try Int.fetchOne(db, sql: sql) == 0 ? .two : .three
+    }
 
     /// - Throws: `MalformedRow` when not even the key is there.
-    init(_ row: Row) throws(MalformedRow) {
+    init(_ row: Row, _ format: BlockFormat) throws(MalformedRow) {
         first = try row.offset(0)
         do throws(MalformedRow) {
             let count = try row.number(1)
@@ -49,6 +63,8 @@ struct StoredBlock {
             block = EncodedBlock(
                 stored: body, count: Int(count), times: try Self.bounds(row, 2, 3), arrivals: try Self.bounds(row, 4, 5)
             )
+            block.format = format
+            if format != .two { (block.text, block.relay) = (try Self.text(row), try Self.relay(row)) }
             chain = try row.bytes(8)
             codec = try row.number(10)
             if codec != Int64(Segment.codecZlib) { fault = "unknown codec \(codec)" }
@@ -63,15 +79,35 @@ struct StoredBlock {
 
     /// Rows from `offset` on, before `end`.
     static func fetch(_ db: Database, from offset: Offset, limit: Int, before end: Offset) throws -> [StoredBlock] {
+        let format = try format(db)
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT \(columns) FROM block WHERE first_offset >= ? AND first_offset < ?
+                SELECT \(columns(format)) FROM block WHERE first_offset >= ? AND first_offset < ?
                 ORDER BY first_offset LIMIT ?
                 """, arguments: [Int64(clamping: offset.rawValue), Int64(clamping: end.rawValue), limit])
         var blocks: [StoredBlock] = []
-        while let row = try rows.next() { blocks.append(try StoredBlock(row)) }
+        while let row = try rows.next() { blocks.append(try StoredBlock(row, format)) }
         return blocks
+    }
+
+    /// The texts; nil when the block has none. Without its bytes what the row says of them is kept.
+    private static func text(_ row: Row) throws(MalformedRow) -> EncodedText? {
+        guard !row.hasNull(atIndex: 11) || !row.hasNull(atIndex: 13) || !row.hasNull(atIndex: 17) else { return nil }
+        let (size, digest) = (try row.number(11), try row.bytes(13))
+        guard let crc32 = UInt32(exactly: try row.number(12)), (0...Int64(Limits.blockTextBytes)).contains(size),
+            digest.count == 32
+        else { throw MalformedRow(column: 12) }
+        let bytes = row.hasNull(atIndex: 17) ? [] : try row.bytes(17)
+        return EncodedText(stored: EncodedBody(body: bytes, rawSize: Int(size), crc32: crc32), digest: digest)
+    }
+
+    private static func relay(_ row: Row) throws(MalformedRow) -> RelayPosition? {
+        guard !row.hasNull(atIndex: 14) || !row.hasNull(atIndex: 15) || !row.hasNull(atIndex: 16) else { return nil }
+        let (sequence, number) = (try row.number(14), try row.number(16))
+        let writer = try row.bytes(15)
+        guard sequence > 0, number > 0, writer.count == 16 else { throw MalformedRow(column: 14) }
+        return RelayPosition(sequence: UInt64(sequence), writer: writer, number: UInt64(number))
     }
 
     private static func bounds(_ row: Row, _ low: Int, _ high: Int) throws(MalformedRow) -> ClosedRange<Timestamp> {

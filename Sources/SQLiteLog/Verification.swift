@@ -170,6 +170,7 @@ struct Verification {
         let symbols = walk.takeSymbols(of: row.first)
         let (fault, batch) = walk.decode(row)
         let recomputed = symbols.map { symbols in
+            // The texts' digest is believed as long as they are not read.
             walk.chains.map { $0.adding(row.block, words: symbols, at: row.first) }
         }
         let stored = Chain(bytes: row.chain)
@@ -182,6 +183,8 @@ struct Verification {
             note(&walk, row.first..<end, "bad checksum: one byte changed; readers know which and put it right")
         } else if symbols == nil {
             note(&walk, row.first..<end, "its words cannot be read")
+        } else if !row.isDigestRight {
+            note(&walk, row.first..<end, "its texts are not those of which the digest was stored")
         } else if !isChained {
             note(&walk, row.first..<end, "the hash chain does not fit: the row, its words or its chain value changed")
         } else if batch.events.contains(where: { !row.block.times.contains($0.time) }) {
@@ -279,7 +282,7 @@ private struct SegmentWalk {
             decoder.loseTrack()
             return (fault, batch)
         }
-        return (decoder.decode(row.block.stored, count: row.block.count, into: &batch), batch)
+        return (decoder.decode(row.block, into: &batch), batch)
     }
 
     /// Goes on behind blocks that are not there.

@@ -321,11 +321,17 @@ package struct EventLogConformance: Sendable, CustomStringConvertible {
 }
 
 extension EventBatch {
-    /// Appends another batch's events and texts.
+    /// Appends another batch's events and what they say.
     mutating func add(_ other: EventBatch) {
         let base = UInt32(text.count)
         for var event in other.events {
+            var said = other.details(of: event)
             if event.textLength > 0 { event.textStart += base }
+            for part in [\EventDetails.sealedText, \.extra, \.raw, \.payload] where !said[keyPath: part].isEmpty {
+                said[keyPath: part].start += base
+            }
+            event.detail = 0
+            setDetails(said, of: &event)
             events.append(event)
         }
         text += other.text
@@ -338,10 +344,11 @@ extension EventBatch {
 }
 
 extension Event {
-    /// Equal but for the place of the text.
+    /// Equal but for the places of the text and of the details.
     func isLike(_ other: Event) -> Bool {
         var moved = self
         moved.textStart = other.textStart
+        moved.detail = moved.detail == 0 ? 0 : other.detail
         return moved == other
     }
 }

@@ -64,7 +64,7 @@ extension InMemoryEventLog {
         }
         for row in segment.rows {
             var batch = EventBatch(capacity: row.block.count)
-            let fault = decoder.decode(row.block.stored, count: row.block.count, into: &batch)
+            let fault = decoder.decode(row.block, into: &batch)
             if let fault {
                 note(row.first..<row.end, fault)
             } else if row.first != next || chain.adding(row.block, words: row.words, at: row.first) != row.chain {

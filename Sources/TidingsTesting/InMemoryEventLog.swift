@@ -174,7 +174,7 @@ extension InMemoryEventLog.State {
         let symbols = try missingSymbols(batch, &words)
         let encoded = try encoder.encode(batch)
         var block = Block(firstOffset: offset, batch: EventBatch(capacity: batch.count))
-        if let fault = decoder.decode(encoded.stored, count: encoded.count, into: &block.batch) {
+        if let fault = decoder.decode(encoded, into: &block.batch) {
             throw .corrupt(segment: "memory", offsets: offset..<(offset + encoded.count), cause: fault)
         }
         block.definitions.symbols = symbols
@@ -209,7 +209,7 @@ extension InMemoryEventLog.State {
         decoder.restart()
         return segment.rows.map { row in
             var block = Block(firstOffset: row.first, batch: EventBatch(capacity: row.block.count))
-            if let fault = decoder.decode(row.block.stored, count: row.block.count, into: &block.batch) {
+            if let fault = decoder.decode(row.block, into: &block.batch) {
                 return .damage(Damage(segment: segment.name, offsets: row.first..<row.end, cause: fault))
             }
             block.definitions.symbols = row.words

@@ -27,7 +27,7 @@ package final class InMemoryStore: Sendable {
 
         var end: Offset { rows.last?.end ?? first }
         var chain: Chain { rows.last?.chain ?? previous }
-        var bytes: Int { rows.reduce(0) { $0 + $1.block.stored.body.count } }
+        var bytes: Int { rows.reduce(0) { $0 + $1.block.storedBytes } }
         var name: String { "memory-\(first.rawValue)" }
     }
 

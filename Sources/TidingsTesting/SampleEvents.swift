@@ -36,7 +36,7 @@ package struct SampleEvents: Sendable {
             let customer = Array("customer-\(device / 2 + pick(2))".utf8)
             event.customer = vocabulary.customer(customer.span) ?? .none
         }
-        event.kind = EventKind(rawValue: UInt8(pick(16))) ?? .custom
+        event.kind = EventKind(rawValue: UInt8(pick(EventKind.allCases.count))) ?? .custom
         clock += Int64(pick(1_000))
         event.arrival = Timestamp(rawValue: clock - clock % 5)
         event.time = Timestamp(rawValue: clock - Int64(pick(2_000)))
@@ -47,7 +47,31 @@ package struct SampleEvents: Sendable {
             let text = Array("Text \(pick(30)) with ü and more of it.".utf8)
             batch.setText(text.span, of: &event)
         }
+        if pick(20) == 0 { setDetails(&event, &batch) }
         batch.events.append(event)
+    }
+
+    private mutating func setDetails(_ event: inout Event, _ batch: inout EventBatch) {
+        var details = EventDetails()
+        event.origin = Origin.allCases[pick(Origin.allCases.count)]
+        event.isEpochAssigned = pick(3) == 0
+        if pick(2) == 0 { details.cause = UInt32(truncatingIfNeeded: generator.next() >> UInt64(32 + pick(31))) }
+        if pick(3) == 0 {
+            details.causeTag = UInt32(truncatingIfNeeded: generator.next())
+            details.hasCauseTag = true
+        }
+        if pick(3) == 0 {
+            (details.notice, details.method) = (word(.value, 40), pick(2) == 0 ? .none : word(.value, 40))
+            details.expiry = Timestamp(rawValue: pick(2) == 0 ? 0 : clock + Int64(pick(1_000_000)))
+        }
+        if pick(4) == 0 { details.replays = Offset(rawValue: UInt64(pick(1_000_000))) }
+        for part in [\EventDetails.sealedText, \.extra, \.raw, \.payload] where pick(3) == 0 {
+            if part == \.sealedText, event.textLength > 0 { continue }
+            let bytes = Array(#"{"a":\(pick(9)),"b":"ö"}"#.utf8)
+            details[keyPath: part] = batch.append(part: bytes.span, isCut: pick(4) == 0)
+            if part == \.sealedText { details[keyPath: part].codec = .sealed }
+        }
+        batch.setDetails(details, of: &event)
     }
 
     private mutating func setIdentity(_ event: inout Event, _ device: Int) {

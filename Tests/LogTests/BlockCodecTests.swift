@@ -18,11 +18,12 @@ struct BlockCodecTests {
             let batch = samples.batch(Int.random(in: 1...1_500, using: &generator)).batch
             let block = try encoder.encode(batch)
             var decoded = EventBatch()
-            let fault = decoder.decode(block.stored, count: block.count, into: &decoded)
+            let fault = decoder.decode(block, into: &decoded)
             #expect(fault == nil, "seed \(seed)")
             let wrong = zip(batch.events, decoded.events).first { $0 != $1 }
             #expect(wrong?.0 == wrong?.1, "seed \(seed)")
             #expect(decoded.text == batch.text, "seed \(seed)")
+            #expect(decoded.details == batch.details, "seed \(seed)")
             #expect(decoder.state.entries == encoder.state.entries, "seed \(seed)")
             #expect(batch.events.allSatisfy { block.times.contains($0.time) && block.arrivals.contains($0.arrival) })
             #expect(block.stored.crc32 == crc32(block.stored.body.span))
@@ -35,7 +36,7 @@ struct BlockCodecTests {
         let block = try encoder.encode(batch)
         var decoder = try BlockDecoder()
         var decoded = EventBatch()
-        #expect(decoder.decode(block.stored, count: block.count, into: &decoded) == nil)
+        #expect(decoder.decode(block, into: &decoded) == nil)
         #expect(decoded == batch)
         batch.events.append(Event())
         #expect(throws: LogError.self) { try encoder.encode(batch) }
@@ -56,7 +57,7 @@ struct BlockCodecTests {
         let block = try encoder.encode(batch)
         var decoder = try BlockDecoder()
         var decoded = EventBatch()
-        #expect(decoder.decode(block.stored, count: block.count, into: &decoded) == nil)
+        #expect(decoder.decode(block, into: &decoded) == nil)
         #expect(decoded == batch)
         let plane = batch.events.prefix(64).map { UInt8(truncatingIfNeeded: $0.device.rawValue) }
         let body = block.stored.body
@@ -78,7 +79,7 @@ struct BlockCodecTests {
         let block = try encoder.encode(batch)
         var decoder = try BlockDecoder()
         var decoded = EventBatch()
-        #expect(decoder.decode(block.stored, count: 1, into: &decoded) == nil)
+        #expect(decoder.decode(block, into: &decoded) == nil)
         #expect(decoded.text == Array("kept".utf8))
         #expect(Array(decoded.text(of: decoded.events[0])) == Array("kept".utf8))
     }
@@ -97,8 +98,9 @@ struct BlockCodecTests {
             var part = EventBatch()
             part.events = Array(whole.events[start..<end])
             part.text = whole.text
+            part.details = whole.details
             let block = try encoder.encode(part)
-            #expect(decoder.decode(block.stored, count: block.count, into: &decoded) == nil, "seed \(seed)")
+            #expect(decoder.decode(block, into: &decoded) == nil, "seed \(seed)")
             start = end
         }
         #expect(decoded == whole, "seed \(seed)")
@@ -120,19 +122,21 @@ struct BlockCodecTests {
         var samples = SampleEvents(seed: 22)
         var encoder = try BlockEncoder()
         _ = try encoder.encode(samples.batch(2_000).batch)
-        let keyframe = try encoder.state.keyframe()
-        let restored = try #require(try DevicePrediction(keyframe: keyframe))
+        let keyframe = try encoder.state.keyframe(at: Offset(rawValue: 2_000))
+        let restored = try #require(try DevicePrediction(keyframe: keyframe, at: Offset(rawValue: 2_000)))
+        // One that was made for another offset says something else than it should.
+        #expect(try DevicePrediction(keyframe: keyframe, at: Offset(rawValue: 1_999)) == nil)
         #expect(restored.entries == encoder.state.entries)
         let batch = samples.batch(300).batch
         let block = try encoder.encode(batch)
         var decoder = try BlockDecoder()
         decoder.restart(after: restored)
         var decoded = EventBatch()
-        #expect(decoder.decode(block.stored, count: 300, into: &decoded) == nil)
+        #expect(decoder.decode(block, into: &decoded) == nil)
         #expect(decoded == batch)
         var damaged = keyframe
         damaged.body[damaged.body.count / 2] ^= 1
-        #expect(try DevicePrediction(keyframe: damaged) == nil)
+        #expect(try DevicePrediction(keyframe: damaged, at: Offset(rawValue: 2_000)) == nil)
     }
 
     /// SwiftProtobuf reads the body, and the columns add up.
@@ -140,7 +144,7 @@ struct BlockCodecTests {
     func agreesWithTheSchema(seed: UInt64) throws {
         let batch = SampleEvents(seed: seed).with { $0.batch(700).batch }
         var encoder = try BlockEncoder()
-        _ = try encoder.encode(batch)
+        let block = try encoder.encode(batch)
         let message = try Tidings_Log_V1_Block(serializedBytes: encoder.raw)
         #expect(message.count == 700, "seed \(seed)")
         #expect(message.unknownFields.data.isEmpty)
@@ -154,7 +158,17 @@ struct BlockCodecTests {
         #expect(message.aspect.values(aspects.count) == aspects, "seed \(seed)")
         let reals = zip(used, batch.events).filter { $0.0.valueKind == 2 && $0.0.decimals == 15 }.map(\.1.valueBits)
         #expect(message.real.values(reals.count) == reals, "seed \(seed)")
-        #expect(Array(message.text) == batch.text, "seed \(seed)")
+        // The texts are apart from the body, and nothing but the stream of their bytes.
+        #expect(message.text.isEmpty, "seed \(seed)")
+        var texts: [UInt8] = []
+        let text = try #require(block.text)
+        #expect(try Inflater().inflate(text.stored.body.span, size: text.stored.rawSize, into: &texts))
+        #expect(texts == batch.text, "seed \(seed)")
+        let parts = used.filter { $0.fields & 1 << 18 != 0 }.count
+        let total = Int(message.partCount.values(parts).reduce(0, +))
+        let lengths = message.partLength.values(total)
+        #expect(parts > 0 && message.part.values(total).allSatisfy { $0 & 15 < 4 }, "seed \(seed)")
+        #expect(lengths.allSatisfy { $0 > 0 }, "seed \(seed)")
         // What SwiftProtobuf writes, in its own order, is read back as the same events.
         let rewritten: [UInt8] = try message.serializedBytes()
         var body: [UInt8] = []
@@ -163,7 +177,7 @@ struct BlockCodecTests {
         var decoder = try BlockDecoder()
         var decoded = EventBatch()
         let stored = EncodedBody(body: body, rawSize: rewritten.count, crc32: crc32(body.span))
-        #expect(decoder.decode(stored, count: 700, into: &decoded) == nil, "seed \(seed)")
+        #expect(decoder.decode(stored, text: block.text, count: 700, into: &decoded) == nil, "seed \(seed)")
         #expect(decoded == batch, "seed \(seed)")
     }
 
@@ -178,7 +192,7 @@ struct BlockCodecTests {
             damaged.body[index] ^= UInt8(1 << (index % 8))
             damaged.body[(index + 17) % damaged.body.count] ^= UInt8(1 << (index % 7))
             var decoded = EventBatch()
-            let fault = decoder.decode(damaged, count: 40, into: &decoded)
+            let fault = decoder.decode(damaged, text: block.text, count: 40, into: &decoded)
             let isEmpty = decoded.isEmpty && !decoder.isCertain
             #expect(fault == "bad checksum" && isEmpty, "bytes \(index) and \((index + 17) % damaged.body.count)")
         }
@@ -190,7 +204,7 @@ struct BlockCodecTests {
         let batch = SampleEvents(seed: seed).with { $0.batch(60).batch }
         var generator = SeededGenerator(seed: seed)
         var encoder = try BlockEncoder()
-        _ = try encoder.encode(batch)
+        let text = try encoder.encode(batch).text
         let raw = encoder.raw
         let deflater = try Deflater(level: 1)
         var faults = 0
@@ -208,7 +222,7 @@ struct BlockCodecTests {
             let stored = EncodedBody(body: body, rawSize: damaged.count, crc32: crc32(body.span))
             var decoder = try BlockDecoder()
             var decoded = EventBatch()
-            if decoder.decode(stored, count: 60, into: &decoded) != nil {
+            if decoder.decode(stored, text: text, count: 60, into: &decoded) != nil {
                 faults += 1
                 #expect(decoded.isEmpty && decoded.text.isEmpty, "seed \(seed)")
             } else {
@@ -241,8 +255,31 @@ struct BlockCodecTests {
         #expect(Chain().adding(other, words: [], at: .zero) != one)
         #expect(Chain().adding(block, words: [], at: Offset(rawValue: 1)) != one)
         #expect(one.adding(block, words: [], at: .zero) != one)
+        other = block
+        other.text?.digest[31] ^= 1
+        #expect(Chain().adding(other, words: [], at: .zero) != one)
+        other.text = nil
+        #expect(Chain().adding(other, words: [], at: .zero) != one)
+        other = block
+        other.relay = RelayPosition(sequence: 1, writer: Array(repeating: 0, count: 16), number: 1)
+        #expect(Chain().adding(other, words: [], at: .zero) != one)
+        // The texts themselves may go: their digest stands for them.
+        other = block
+        other.text?.stored.body = []
+        #expect(Chain().adding(other, words: [], at: .zero) == one)
         #expect(Chain(bytes: one.bytes) == one)
         #expect(one.description.utf8.count == 64)
+    }
+}
+
+extension BlockDecoder {
+    /// Decodes a body on which nothing but the test depends.
+    mutating func decode(
+        _ stored: EncodedBody, text: EncodedText? = nil, count: Int, into batch: inout EventBatch
+    ) -> String? {
+        let nothing = Timestamp(rawValue: 0)...Timestamp(rawValue: 0)
+        let block = EncodedBlock(stored: stored, text: text, count: count, times: nothing, arrivals: nothing)
+        return decode(block, into: &batch)
     }
 }
 

@@ -22,22 +22,22 @@ struct DeviceBoundTests {
         let block = try block()
         var decoder = try BlockDecoder(devices: DeviceBound { 100 })
         var decoded = EventBatch()
-        let fault = try #require(decoder.decode(block.stored, count: 1, into: &decoded))
+        let fault = try #require(decoder.decode(block, into: &decoded))
         #expect(fault.contains("3000000") && fault.contains("identity.sqlite"))
         #expect(decoded.isEmpty && decoder.state.count == 0 && !decoder.isCertain)
         // There are as many names, or nothing says how many.
         for known in [2_000_000, nil] as [Int?] {
             var decoder = try BlockDecoder(devices: DeviceBound { known })
-            #expect(decoder.decode(block.stored, count: 1, into: &decoded) == nil)
+            #expect(decoder.decode(block, into: &decoded) == nil)
         }
     }
 
     @Test func aKeyframeFarBeyondTheNamesIsRefused() throws {
         var state = DevicePrediction()
         state.entries = Array(repeating: DevicePrediction.Entry(), count: Int(Self.many))
-        let body = try state.keyframe()
-        #expect(try DevicePrediction(keyframe: body, devices: DeviceBound { 100 }) == nil)
-        #expect(try DevicePrediction(keyframe: body, devices: DeviceBound { 2_000_000 })?.count == Int(Self.many))
+        let body = try state.keyframe(at: .zero)
+        #expect(try DevicePrediction(keyframe: body, at: .zero, devices: DeviceBound { 100 }) == nil)
+        #expect(try DevicePrediction(keyframe: body, at: .zero, devices: DeviceBound { 2_000_000 })?.count == Int(Self.many))
     }
 
     @Test func namesAreAskedForOnlyWhenTheyMatter() {

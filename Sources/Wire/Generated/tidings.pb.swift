@@ -655,7 +655,7 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Ack"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}durable\0\u{1}ranges\0\u{1}epoch\0\u{3}retry_after_ms\0\u{1}rejects\0\u{1}push\0\u{2}\u{3}quarantined\0\u{1}stale\0\u{c}\u{7}\u{2}")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}durable\0\u{1}ranges\0\u{1}epoch\0\u{3}retry_after_ms\0\u{1}rejects\0\u{1}push\0\u{2}\u{3}quarantined\0\u{1}stale\0\u{c}\u{7}\u{1}\u{c}\u{8}\u{1}")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {

@@ -78,9 +78,11 @@ package nonisolated struct Tidings_Log_V1_Shape: Sendable {
   /// 0 for a good event, else why it is quarantined.
   package var quarantine: UInt32 = 0
 
+  /// OpenTelemetry severity number; of a receipt how its stage is known: 1 transport, 2 app.
   package var severity: UInt32 = 0
 
-  /// 0 = 1...5, 1 = 0...1, 10 = 0...10, n = 1...n.
+  /// 0 = 1...5, 1 = 0...1, 10 = 0...10, 255 = 1...10, n = 1...n; of a receipt the stage: 1 received, 2 shown,
+  /// 3 answered, 4 dismissed, 5 failed, 6 sent, 7 applied, 8 refused.
   package var scale: UInt32 = 0
 
   /// Of a real value: 0...9 decimals, the value is decimal / 10^decimals; 15: the value is in `real`, as its IEEE bits.
@@ -97,7 +99,13 @@ package nonisolated struct Tidings_Log_V1_Shape: Sendable {
   ///   1 << 1 the customer is the device's other one
   ///   1 << 6 time equals arrival, and has no value in `time`
   ///   1 << 13 the flag is true
+  /// From format 3 on:
+  ///   1 << 14 cause, 1 << 15 cause_tag, 1 << 16 notice, method and expiry, 1 << 17 replays, 1 << 18 part_count
   package var fields: UInt32 = 0
+
+  /// Bits 0 and 1: who chose the value (0 not said, 1 user, 2 default, 3 rule); bit 2: the epoch is not the device's own
+  /// but was given to it.
+  package var marks: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -324,7 +332,7 @@ package nonisolated struct Tidings_Log_V1_Block: @unchecked Sendable {
   /// Clears the value of `textLength`. Subsequent reads from it will return its default value.
   package mutating func clearTextLength() {_uniqueStorage()._textLength = nil}
 
-  /// 0: UTF-8, back to back.
+  /// In format 2 only: 0 = UTF-8, back to back. From format 3 on the texts are not in the body.
   package var textCodec: UInt32 {
     get {_storage._textCodec}
     set {_uniqueStorage()._textCodec = newValue}
@@ -334,6 +342,94 @@ package nonisolated struct Tidings_Log_V1_Block: @unchecked Sendable {
     get {_storage._text}
     set {_uniqueStorage()._text = newValue}
   }
+
+  /// The number of the message that the event answers, and the random part of its id.
+  package var cause: Tidings_Log_V1_Column {
+    get {_storage._cause ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._cause = newValue}
+  }
+  /// Returns true if `cause` has been explicitly set.
+  package var hasCause: Bool {_storage._cause != nil}
+  /// Clears the value of `cause`. Subsequent reads from it will return its default value.
+  package mutating func clearCause() {_uniqueStorage()._cause = nil}
+
+  package var causeTag: Tidings_Log_V1_Column {
+    get {_storage._causeTag ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._causeTag = newValue}
+  }
+  /// Returns true if `causeTag` has been explicitly set.
+  package var hasCauseTag: Bool {_storage._causeTag != nil}
+  /// Clears the value of `causeTag`. Subsequent reads from it will return its default value.
+  package mutating func clearCauseTag() {_uniqueStorage()._causeTag = nil}
+
+  /// Of a consent: symbols of kind `value`, and zigzag milliseconds since 1970; 0 is none.
+  package var notice: Tidings_Log_V1_Column {
+    get {_storage._notice ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._notice = newValue}
+  }
+  /// Returns true if `notice` has been explicitly set.
+  package var hasNotice: Bool {_storage._notice != nil}
+  /// Clears the value of `notice`. Subsequent reads from it will return its default value.
+  package mutating func clearNotice() {_uniqueStorage()._notice = nil}
+
+  package var method: Tidings_Log_V1_Column {
+    get {_storage._method ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._method = newValue}
+  }
+  /// Returns true if `method` has been explicitly set.
+  package var hasMethod: Bool {_storage._method != nil}
+  /// Clears the value of `method`. Subsequent reads from it will return its default value.
+  package mutating func clearMethod() {_uniqueStorage()._method = nil}
+
+  package var expiry: Tidings_Log_V1_Column {
+    get {_storage._expiry ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._expiry = newValue}
+  }
+  /// Returns true if `expiry` has been explicitly set.
+  package var hasExpiry: Bool {_storage._expiry != nil}
+  /// Clears the value of `expiry`. Subsequent reads from it will return its default value.
+  package mutating func clearExpiry() {_uniqueStorage()._expiry = nil}
+
+  /// The offset of the event in whose place this one stands.
+  package var replays: Tidings_Log_V1_Column {
+    get {_storage._replays ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._replays = newValue}
+  }
+  /// Returns true if `replays` has been explicitly set.
+  package var hasReplays: Bool {_storage._replays != nil}
+  /// Clears the value of `replays`. Subsequent reads from it will return its default value.
+  package mutating func clearReplays() {_uniqueStorage()._replays = nil}
+
+  /// How many parts an event has beside its plain text: 1 to 4, in ascending order of their tags, each tag once.
+  package var partCount: Tidings_Log_V1_Column {
+    get {_storage._partCount ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._partCount = newValue}
+  }
+  /// Returns true if `partCount` has been explicitly set.
+  package var hasPartCount: Bool {_storage._partCount != nil}
+  /// Clears the value of `partCount`. Subsequent reads from it will return its default value.
+  package mutating func clearPartCount() {_uniqueStorage()._partCount = nil}
+
+  /// One for each part. Bits 0 to 3 are the tag: 0 the text itself when it is sealed, 1 extra (properties that no schema
+  /// knows: a JSON object), 2 raw (what came in, when it could not be read as an event), 3 payload (JSON of a message to
+  /// devices). Bits 4 to 6 are the codec: 0 plain UTF-8, 1 sealed. Bit 7: the end was cut off.
+  package var part: Tidings_Log_V1_Column {
+    get {_storage._part ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._part = newValue}
+  }
+  /// Returns true if `part` has been explicitly set.
+  package var hasPart: Bool {_storage._part != nil}
+  /// Clears the value of `part`. Subsequent reads from it will return its default value.
+  package mutating func clearPart() {_uniqueStorage()._part = nil}
+
+  package var partLength: Tidings_Log_V1_Column {
+    get {_storage._partLength ?? Tidings_Log_V1_Column()}
+    set {_uniqueStorage()._partLength = newValue}
+  }
+  /// Returns true if `partLength` has been explicitly set.
+  package var hasPartLength: Bool {_storage._partLength != nil}
+  /// Clears the value of `partLength`. Subsequent reads from it will return its default value.
+  package mutating func clearPartLength() {_uniqueStorage()._partLength = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -397,6 +493,12 @@ package nonisolated struct Tidings_Log_V1_Keyframe: @unchecked Sendable {
   package var hasProduct: Bool {_storage._product != nil}
   /// Clears the value of `product`. Subsequent reads from it will return its default value.
   package mutating func clearProduct() {_uniqueStorage()._product = nil}
+
+  /// The offset of the block that follows; from format 3 on.
+  package var offset: UInt64 {
+    get {_storage._offset}
+    set {_uniqueStorage()._offset = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -476,7 +578,7 @@ nonisolated extension Tidings_Log_V1_Column: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Tidings_Log_V1_Shape: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Shape"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}value_kind\0\u{1}identity\0\u{1}clock\0\u{1}quarantine\0\u{1}severity\0\u{1}scale\0\u{1}decimals\0\u{1}fields\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}value_kind\0\u{1}identity\0\u{1}clock\0\u{1}quarantine\0\u{1}severity\0\u{1}scale\0\u{1}decimals\0\u{1}fields\0\u{1}marks\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -493,6 +595,7 @@ nonisolated extension Tidings_Log_V1_Shape: SwiftProtobuf.Message, SwiftProtobuf
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.scale) }()
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.decimals) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.fields) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.marks) }()
       default: break
       }
     }
@@ -526,6 +629,9 @@ nonisolated extension Tidings_Log_V1_Shape: SwiftProtobuf.Message, SwiftProtobuf
     if self.fields != 0 {
       try visitor.visitSingularUInt32Field(value: self.fields, fieldNumber: 9)
     }
+    if self.marks != 0 {
+      try visitor.visitSingularUInt32Field(value: self.marks, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -539,6 +645,7 @@ nonisolated extension Tidings_Log_V1_Shape: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.scale != rhs.scale {return false}
     if lhs.decimals != rhs.decimals {return false}
     if lhs.fields != rhs.fields {return false}
+    if lhs.marks != rhs.marks {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -546,7 +653,7 @@ nonisolated extension Tidings_Log_V1_Shape: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Tidings_Log_V1_Block: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Block"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0\u{3}base_time\0\u{3}base_arrival\0\u{1}shapes\0\u{1}shape\0\u{1}device\0\u{1}time\0\u{1}arrival\0\u{1}customer\0\u{1}product\0\u{1}epoch\0\u{1}seq\0\u{1}hash\0\u{1}aspect\0\u{1}rating\0\u{1}whole\0\u{1}decimal\0\u{1}real\0\u{1}symbol\0\u{3}count_of\0\u{1}unit\0\u{1}language\0\u{1}type\0\u{3}text_length\0\u{3}text_codec\0\u{1}text\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0\u{3}base_time\0\u{3}base_arrival\0\u{1}shapes\0\u{1}shape\0\u{1}device\0\u{1}time\0\u{1}arrival\0\u{1}customer\0\u{1}product\0\u{1}epoch\0\u{1}seq\0\u{1}hash\0\u{1}aspect\0\u{1}rating\0\u{1}whole\0\u{1}decimal\0\u{1}real\0\u{1}symbol\0\u{3}count_of\0\u{1}unit\0\u{1}language\0\u{1}type\0\u{3}text_length\0\u{3}text_codec\0\u{1}text\0\u{1}cause\0\u{3}cause_tag\0\u{1}notice\0\u{1}method\0\u{1}expiry\0\u{1}replays\0\u{3}part_count\0\u{1}part\0\u{3}part_length\0")
 
   fileprivate class _StorageClass {
     var _count: UInt32 = 0
@@ -575,6 +682,15 @@ nonisolated extension Tidings_Log_V1_Block: SwiftProtobuf.Message, SwiftProtobuf
     var _textLength: Tidings_Log_V1_Column? = nil
     var _textCodec: UInt32 = 0
     var _text: Data = Data()
+    var _cause: Tidings_Log_V1_Column? = nil
+    var _causeTag: Tidings_Log_V1_Column? = nil
+    var _notice: Tidings_Log_V1_Column? = nil
+    var _method: Tidings_Log_V1_Column? = nil
+    var _expiry: Tidings_Log_V1_Column? = nil
+    var _replays: Tidings_Log_V1_Column? = nil
+    var _partCount: Tidings_Log_V1_Column? = nil
+    var _part: Tidings_Log_V1_Column? = nil
+    var _partLength: Tidings_Log_V1_Column? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -611,6 +727,15 @@ nonisolated extension Tidings_Log_V1_Block: SwiftProtobuf.Message, SwiftProtobuf
       _textLength = source._textLength
       _textCodec = source._textCodec
       _text = source._text
+      _cause = source._cause
+      _causeTag = source._causeTag
+      _notice = source._notice
+      _method = source._method
+      _expiry = source._expiry
+      _replays = source._replays
+      _partCount = source._partCount
+      _part = source._part
+      _partLength = source._partLength
     }
   }
 
@@ -655,6 +780,15 @@ nonisolated extension Tidings_Log_V1_Block: SwiftProtobuf.Message, SwiftProtobuf
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._textLength) }()
         case 25: try { try decoder.decodeSingularUInt32Field(value: &_storage._textCodec) }()
         case 26: try { try decoder.decodeSingularBytesField(value: &_storage._text) }()
+        case 27: try { try decoder.decodeSingularMessageField(value: &_storage._cause) }()
+        case 28: try { try decoder.decodeSingularMessageField(value: &_storage._causeTag) }()
+        case 29: try { try decoder.decodeSingularMessageField(value: &_storage._notice) }()
+        case 30: try { try decoder.decodeSingularMessageField(value: &_storage._method) }()
+        case 31: try { try decoder.decodeSingularMessageField(value: &_storage._expiry) }()
+        case 32: try { try decoder.decodeSingularMessageField(value: &_storage._replays) }()
+        case 33: try { try decoder.decodeSingularMessageField(value: &_storage._partCount) }()
+        case 34: try { try decoder.decodeSingularMessageField(value: &_storage._part) }()
+        case 35: try { try decoder.decodeSingularMessageField(value: &_storage._partLength) }()
         default: break
         }
       }
@@ -745,6 +879,33 @@ nonisolated extension Tidings_Log_V1_Block: SwiftProtobuf.Message, SwiftProtobuf
       if !_storage._text.isEmpty {
         try visitor.visitSingularBytesField(value: _storage._text, fieldNumber: 26)
       }
+      try { if let v = _storage._cause {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
+      } }()
+      try { if let v = _storage._causeTag {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 28)
+      } }()
+      try { if let v = _storage._notice {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 29)
+      } }()
+      try { if let v = _storage._method {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+      } }()
+      try { if let v = _storage._expiry {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+      } }()
+      try { if let v = _storage._replays {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+      } }()
+      try { if let v = _storage._partCount {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 33)
+      } }()
+      try { if let v = _storage._part {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 34)
+      } }()
+      try { if let v = _storage._partLength {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -780,6 +941,15 @@ nonisolated extension Tidings_Log_V1_Block: SwiftProtobuf.Message, SwiftProtobuf
         if _storage._textLength != rhs_storage._textLength {return false}
         if _storage._textCodec != rhs_storage._textCodec {return false}
         if _storage._text != rhs_storage._text {return false}
+        if _storage._cause != rhs_storage._cause {return false}
+        if _storage._causeTag != rhs_storage._causeTag {return false}
+        if _storage._notice != rhs_storage._notice {return false}
+        if _storage._method != rhs_storage._method {return false}
+        if _storage._expiry != rhs_storage._expiry {return false}
+        if _storage._replays != rhs_storage._replays {return false}
+        if _storage._partCount != rhs_storage._partCount {return false}
+        if _storage._part != rhs_storage._part {return false}
+        if _storage._partLength != rhs_storage._partLength {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -791,7 +961,7 @@ nonisolated extension Tidings_Log_V1_Block: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Tidings_Log_V1_Keyframe: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Keyframe"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}devices\0\u{1}seq\0\u{1}epoch\0\u{1}customer\0\u{1}other\0\u{1}product\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}devices\0\u{1}seq\0\u{1}epoch\0\u{1}customer\0\u{1}other\0\u{1}product\0\u{1}offset\0")
 
   fileprivate class _StorageClass {
     var _devices: UInt32 = 0
@@ -800,6 +970,7 @@ nonisolated extension Tidings_Log_V1_Keyframe: SwiftProtobuf.Message, SwiftProto
     var _customer: Tidings_Log_V1_Column? = nil
     var _other: Tidings_Log_V1_Column? = nil
     var _product: Tidings_Log_V1_Column? = nil
+    var _offset: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -816,6 +987,7 @@ nonisolated extension Tidings_Log_V1_Keyframe: SwiftProtobuf.Message, SwiftProto
       _customer = source._customer
       _other = source._other
       _product = source._product
+      _offset = source._offset
     }
   }
 
@@ -840,6 +1012,7 @@ nonisolated extension Tidings_Log_V1_Keyframe: SwiftProtobuf.Message, SwiftProto
         case 4: try { try decoder.decodeSingularMessageField(value: &_storage._customer) }()
         case 5: try { try decoder.decodeSingularMessageField(value: &_storage._other) }()
         case 6: try { try decoder.decodeSingularMessageField(value: &_storage._product) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._offset) }()
         default: break
         }
       }
@@ -870,6 +1043,9 @@ nonisolated extension Tidings_Log_V1_Keyframe: SwiftProtobuf.Message, SwiftProto
       try { if let v = _storage._product {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
       } }()
+      if _storage._offset != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._offset, fieldNumber: 7)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -885,6 +1061,7 @@ nonisolated extension Tidings_Log_V1_Keyframe: SwiftProtobuf.Message, SwiftProto
         if _storage._customer != rhs_storage._customer {return false}
         if _storage._other != rhs_storage._other {return false}
         if _storage._product != rhs_storage._product {return false}
+        if _storage._offset != rhs_storage._offset {return false}
         return true
       }
       if !storagesAreEqual {return false}
