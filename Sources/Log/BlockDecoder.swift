@@ -38,8 +38,8 @@ package struct BlockDecoder {
 
     /// Appends a block's events to `batch`; on nil nothing was appended.
     ///
-    /// - Returns: nil, or what is wrong with the bytes; the prediction is then uncertain (`isCertain`), unless it is
-    ///   only the texts that are damaged.
+    /// - Returns: nil, or what is wrong with the bytes; the prediction is then uncertain (`isCertain`). When only the
+    ///   texts are damaged it is not: it is still the one before the block, and `pass` or `loseTrack` must follow.
     package mutating func decode(_ block: EncodedBlock, into batch: inout EventBatch) -> String? {
         guard (1...Limits.blockEvents).contains(block.count) else {
             isCertain = false
@@ -49,16 +49,21 @@ package struct BlockDecoder {
             isCertain = false
             return fault
         }
-        let mark = batch.mark
-        let textFault = inflateTexts(of: block)
-        let place: TextPlace = block.format == .two ? .body : textFault == nil ? .apart : .lost
-        if let fault = decodeRaw(count: block.count, place, into: &batch) {
-            isCertain = false
-            return textFault ?? fault
-        }
-        // The predictions are right behind the block; its events are not whole.
-        if textFault != nil { batch.truncate(to: mark) }
-        return textFault
+        if let fault = inflateTexts(of: block) { return fault }
+        let fault = decodeRaw(count: block.count, block.format == .two ? .body : .apart, into: &batch)
+        if fault != nil { isCertain = false }
+        return fault
+    }
+
+    /// Goes behind a block that is not served, so that those behind it can be: the prediction needs no texts. Where its
+    /// body is damaged, the prediction is uncertain from here on.
+    package mutating func pass(_ block: EncodedBlock) {
+        var ignored = EventBatch(capacity: block.count)
+        let isSound =
+            isCertain && (1...Limits.blockEvents).contains(block.count)
+            && inflate(block.stored, limit: LogLimits.blockBytes, into: \.raw) == nil
+            && decodeRaw(count: block.count, block.format == .two ? .body : .lost, into: &ignored) == nil
+        if !isSound { isCertain = false }
     }
 
     /// Where the texts of a block are.

@@ -121,7 +121,10 @@ struct SegmentReader {
         defer { next = max(stored.end, stored.first + 1) }
         if stored.first != next || stored.fault != nil { decoder.loseTrack() }
         if let fault = stored.fault { return fault }
-        if let fault = decoder.decode(stored.block, into: &ignored) { return fault }
+        if let fault = decoder.decode(stored.block, into: &ignored) {
+            pass(stored)
+            return fault
+        }
         guard let proof else { return nil }
         let fault = check(stored, ignored, by: proof).fault
         if fault != nil { decoder.loseTrack() }
@@ -157,9 +160,11 @@ struct SegmentReader {
             symbols = proof == nil ? try self.symbols(recordedWith: stored) : []
         } catch .corrupt(_, _, let cause) {
             if limit > 1 { return try read(limit: 1, end: end) }
+            decoder.loseTrack()
             throw skip(to: readable(after: next, before: end), cause)
         }
         if stored.isEmpty, next < end {
+            decoder.loseTrack()
             throw skip(to: end, "blocks are missing")
         }
         var index = 0
@@ -167,6 +172,7 @@ struct SegmentReader {
         for stored in stored {
             if stored.first > next {
                 if !blocks.isEmpty { break }
+                decoder.loseTrack()
                 throw skip(to: stored.first, "blocks are missing")
             }
             var own: [Symbol] = []
@@ -177,7 +183,8 @@ struct SegmentReader {
             if let fault = step(stored, own, into: &blocks) {
                 if !blocks.isEmpty { break }
                 // The row's count may be what is damaged: the next row says where this one ends.
-                throw skip(to: readable(after: stored.first, before: end), fault)
+                pass(stored)
+                throw skip(to: decoder.isCertain ? stored.end : readable(after: stored.first, before: end), fault)
             }
         }
         return blocks
@@ -227,11 +234,15 @@ struct SegmentReader {
         return found.block
     }
 
+    /// Goes behind a block of which something is wrong: its prediction may be sound all the same.
+    private mutating func pass(_ stored: StoredBlock) {
+        if stored.fault == nil, stored.first == next { decoder.pass(stored.block) } else { decoder.loseTrack() }
+    }
+
     /// Steps over what cannot be read.
     private mutating func skip(to offset: Offset, _ cause: String) -> LogError {
         let damaged = next..<max(offset, next + 1)
         next = damaged.upperBound
-        decoder.loseTrack()
         return .corrupt(segment: file, offsets: damaged, cause: cause)
     }
 
@@ -243,7 +254,11 @@ struct SegmentReader {
             if let keyframe, keyframe.offset == stored.first { decoder.restart(after: keyframe.state) }
         }
         var batch = EventBatch(capacity: stored.block.count)
-        if let fault = decoder.decode(stored.block, into: &batch) { return fault }
+        if let fault = decoder.decode(stored.block, into: &batch) {
+            // Only what is proven may be built on, also where it is not served.
+            if let proof, decoder.isCertain, check(stored, batch, by: proof).fault != nil { decoder.loseTrack() }
+            return fault
+        }
         var definitions = Definitions()
         definitions.symbols = symbols
         if let proof {

@@ -123,6 +123,18 @@ struct Verification {
         expected = (walk.chains, isLast ? max(walk.next, end) : walk.next)
     }
 
+    /// Whether both places in the file say the same format, which a reader that helps itself does not need.
+    private mutating func checkFormat(_ reader: SegmentReader) {
+        let stated = try? reader.sqlite { db in
+            try Int.fetchOne(
+                db, sql: "SELECT format FROM segment, pragma_user_version WHERE id = 1 AND format <> user_version")
+        }
+        guard let stated = stated ?? nil else { return }
+        note(
+            reader.file, reader.first..<reader.first,
+            "its header is damaged: it says format \(stated), and the file says another")
+    }
+
     /// What SQLite itself finds wrong with the file.
     private mutating func checkFile(_ reader: SegmentReader) {
         if let wal = WriteAheadLog(folder + "/" + reader.file + "-wal"), wal.isDamaged, let fault = wal.fault {
@@ -137,7 +149,7 @@ struct Verification {
                 let found = try String.fetchAll(db, sql: "PRAGMA quick_check(4)")
                 return found == ["ok"] ? try String.fetchAll(db, sql: "PRAGMA integrity_check(symbol)") : found
             }
-            guard faults != ["ok"] else { return }
+            guard faults != ["ok"] else { return checkFormat(reader) }
             let fault = faults.joined(separator: "; ").split(separator: "\n").joined(separator: " ")
             note(reader.file, reader.first..<reader.first, "SQLite finds the file damaged: \(fault.prefix(300))")
         } catch {
@@ -190,7 +202,7 @@ struct Verification {
         } else if batch.events.contains(where: { !row.block.times.contains($0.time) }) {
             note(&walk, row.first..<end, "times outside the bounds of the block")
         }
-        if !isChained || fault != nil { walk.decoder.loseTrack() }
+        if !isChained { walk.decoder.loseTrack() }
         // Behind a block that does not fit, both what it says and what was recomputed may be right.
         let both = (stored.map { [$0] } ?? []) + (isChained || row.fault != nil ? [] : recomputed ?? [])
         for chain in both { claim(chain, at: end) }
@@ -282,7 +294,9 @@ private struct SegmentWalk {
             decoder.loseTrack()
             return (fault, batch)
         }
-        return (decoder.decode(row.block, into: &batch), batch)
+        let fault = decoder.decode(row.block, into: &batch)
+        if fault != nil { decoder.pass(row.block) }
+        return (fault, batch)
     }
 
     /// Goes on behind blocks that are not there.

@@ -66,6 +66,7 @@ extension InMemoryEventLog {
             var batch = EventBatch(capacity: row.block.count)
             let fault = decoder.decode(row.block, into: &batch)
             if let fault {
+                decoder.pass(row.block)
                 note(row.first..<row.end, fault)
             } else if row.first != next || chain.adding(row.block, words: row.words, at: row.first) != row.chain {
                 note(row.first..<row.end, "the hash chain does not fit")

@@ -210,6 +210,7 @@ extension InMemoryEventLog.State {
         return segment.rows.map { row in
             var block = Block(firstOffset: row.first, batch: EventBatch(capacity: row.block.count))
             if let fault = decoder.decode(row.block, into: &block.batch) {
+                decoder.pass(row.block)
                 return .damage(Damage(segment: segment.name, offsets: row.first..<row.end, cause: fault))
             }
             block.definitions.symbols = row.words

@@ -54,6 +54,14 @@ struct DamageTests {
         ("UPDATE block SET raw_size = 1 << 50 WHERE first_offset = 500", "column 7 of its row is damaged"),
         ("UPDATE block SET codec = 7 WHERE first_offset = 500", "unknown codec 7"),
         ("UPDATE block SET time_min = time_max + 1 WHERE first_offset = 500", "column 3 of its row is damaged"),
+        ("UPDATE block SET text = NULL WHERE first_offset = 500", "its texts are missing"),
+        ("UPDATE block SET text = zeroblob(length(text)) WHERE first_offset = 500", "its texts: bad checksum"),
+        ("UPDATE block SET text_crc32 = text_crc32 + 1 WHERE first_offset = 500", "bad checksum"),
+        ("UPDATE block SET text_size = text_size + 1 WHERE first_offset = 500", "its texts: bad compression"),
+        ("UPDATE block SET text_sha256 = zeroblob(32) WHERE first_offset = 500", "its texts are not those of"),
+        ("UPDATE block SET text_sha256 = NULL WHERE first_offset = 500", "column 14 of its row is damaged"),
+        ("UPDATE block SET text_size = 1 << 40 WHERE first_offset = 500", "column 13 of its row is damaged"),
+        ("UPDATE block SET writer_number = 3 WHERE first_offset = 500", "column 15 of its row is damaged"),
         ("DELETE FROM block WHERE first_offset = 500", "blocks are missing"),
     ]) func oneBlock(_ sql: String, _ cause: String) async throws {
         let written = try await make(60, seed: 21, SegmentLimits(keyframeBytes: 6_000))
