@@ -41,9 +41,14 @@ package final class IngestContext {
         quotas = limitsEvents || limitsNames ? Quotas(settings.quotas) : nil
     }
 
-    /// Checks that the principal may send the last `count` events of the filling batch; takes all of them back when it
+    /// How far the batch is filled, where that will be asked for: reading it copies the batch's three references.
+    @inline(__always)
+    package var markToAuthorize: EventBatch.Mark { principal.isKnown ? intake.filling.mark : EventBatch.Mark() }
+
+    /// Checks that the principal may send the events behind `mark` in the filling batch; takes all of them back when it
     /// may not.
     ///
+    /// - Parameter mark: as `markToAuthorize` gave it before they were appended.
     /// - Throws: `Refusal.forbidden`.
     @inline(__always)
     package func authorize(since mark: EventBatch.Mark) throws(Refusal) {

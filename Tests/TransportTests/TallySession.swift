@@ -44,7 +44,7 @@ struct TallySession: StreamSession {
             var event = Event()
             (event.kind, event.device, event.aspect) = (.featureUsed, device, aspect)
             (event.product, event.time, event.arrival) = (intake.vocabulary.product(of: device), intake.now, intake.now)
-            let mark = intake.filling.mark
+            let mark = ingest.markToAuthorize
             intake.filling.events.append(event)
             try ingest.authorize(since: mark)
             _ = intake.admit(transport)

@@ -156,7 +156,7 @@ struct LineSession: Sendable {
         var last: UInt64?
         ingest.window.search(bytes, &intake.vocabulary)
         for index in 0..<ingest.window.count where last == nil {
-            let mark = intake.filling.mark
+            let mark = ingest.markToAuthorize
             do throws(Refusal) {
                 let form = try ingest.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)

@@ -222,7 +222,7 @@ package struct UDPSession: DatagramSession, Sendable {
         let arrival = intake.now
         while let range = lines.next(bytes) {
             do throws(Refusal) {
-                let before = intake.filling.mark
+                let before = ingest.markToAuthorize
                 try readEventLine(
                     bytes.extracting(range), arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
                 try ingest.authorize(since: before)
