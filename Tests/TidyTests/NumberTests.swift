@@ -55,6 +55,9 @@ import Testing
             "Sources/Admission/AdmissionLimits.swift", "reusedPerDay = 1_000"
         ),
         (
+            "docs/operating.md", "more than 16,384", "Sources/Admission/AdmissionLimits.swift", "idsPerDevice = 16_384"
+        ),
+        (
             "docs/delivery-semantics.md", "more than 8 million", "Sources/Admission/AdmissionLimits.swift",
             "idsTotal = 8 << 20"
         ),
