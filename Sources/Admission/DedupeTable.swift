@@ -35,20 +35,26 @@ package struct DedupeTable: Sendable {
 
     /// Takes an event's identity, unless it was taken before. An event without one is always new.
     @inline(__always)
-    package mutating func admit(_ event: borrowing Event) -> DedupeVerdict {
+    package mutating func admit(_ event: Event) -> DedupeVerdict {
+        let verdict = take(event)
+        if case .new = verdict { return verdict }
+        return event.epoch == 0 ? judge(event, verdict) : verdict
+    }
+
+    @inline(__always)
+    private mutating func take(_ event: Event) -> DedupeVerdict {
         switch event.identity {
-        case .none: return .new
-        case .hash: return admit(event.device, hash: event.seq)
-        case .sequence:
-            let verdict = admit(event.device, epoch: event.epoch, seq: event.seq)
-            if case .new = verdict { return verdict }
-            return judge(event, verdict)
+        case .none: .new
+        case .sequence: admit(event.device, epoch: event.epoch, seq: event.seq)
+        case .hash: admit(event.device, hash: event.seq)
         }
     }
 
     /// Notes that an event which was new is good, too.
     @inline(__always)
-    mutating func accept(_ event: borrowing Event) { memory.reused.note(event) }
+    mutating func accept(_ event: Event) {
+        if event.epoch == 0 { memory.reused.note(event) }
+    }
 
     @inline(never)
     private mutating func judge(_ event: borrowing Event, _ verdict: DedupeVerdict) -> DedupeVerdict {

@@ -11,10 +11,10 @@ package import Events
 /// move the newest time.
 package struct ReusedNumbers: Sendable {
     /// By device, as long as needed; `unknown` for one without a time.
-    @usableFromInline var newest: [Int64] = []
+    private var newest: [Int64] = []
     private var days: [UInt32: Day] = [:]
 
-    @inlinable static var unknown: Int64 { .min }
+    static var unknown: Int64 { .min }
 
     /// Reused numbers of a device that arrived on one day.
     struct Day: Sendable, BitwiseCopyable {
@@ -24,14 +24,13 @@ package struct ReusedNumbers: Sendable {
 
     init() {}
 
-    /// Notes the time of an event that is new and good.
-    @inlinable @inline(__always)
+    /// Notes the time of an event that is new and good. Means nothing for one with an epoch: a hot loop may leave it out.
+    @inline(never)
     package mutating func note(_ event: borrowing Event) {
         guard event.epoch == 0, case .device = event.clock, case .sequence = event.identity else { return }
         note(event.time.rawValue, of: Int(event.device.rawValue))
     }
 
-    @inlinable @inline(__always)
     mutating func note(_ time: Int64, of device: Int) {
         if device >= newest.count {
             newest.append(contentsOf: repeatElement(Self.unknown, count: device + 1 - newest.count))
@@ -45,8 +44,8 @@ package struct ReusedNumbers: Sendable {
     /// Whether an event whose number was taken is later than its device's newest one by so much that it cannot be a
     /// repetition. A time that nobody believes says nothing.
     func isLater(_ event: borrowing Event) -> Bool {
-        guard event.epoch == 0, case .device = event.clock, Int(event.device.rawValue) < newest.count,
-            isCredible(event.time, arrival: event.arrival)
+        guard event.epoch == 0, case .sequence = event.identity, case .device = event.clock,
+            Int(event.device.rawValue) < newest.count, isCredible(event.time, arrival: event.arrival)
         else { return false }
         let (known, time) = (newest[Int(event.device.rawValue)], event.time.rawValue)
         return known != Self.unknown && time &- known >= AdmissionLimits.reuseMilliseconds

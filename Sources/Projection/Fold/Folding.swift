@@ -108,7 +108,7 @@ extension SummaryState {
                 isOrdinary(events[index]), devices[device].epochs.latest.epoch == events[index].epoch
             else { return index }
             guard case .new = devices[device].epochs.latest.insert(events[index].seq) else { return index }
-            reused.note(events[index])
+            if events[index].epoch == 0 { reused.note(events[index]) }
             if rows.customer != RowIndex.none { devices[device].note(customer: rows.customer) }
             items[count] = FoldItem(
                 event: UInt32(truncatingIfNeeded: index), product: UInt32(truncatingIfNeeded: product),
