@@ -31,16 +31,18 @@ private final class FuzzIntake: Intake {
         admission.refuse(reason, events: events, transport: transport)
     }
 
-    func ackState(of device: DeviceID) -> AckState? {
-        AckState(admission.dedupe.window(of: device))
+    func ackState(of device: DeviceID, epoch: UInt32?) -> AckState? {
+        guard let epoch else { return AckState(admission.dedupe.window(of: device)) }
+        return admission.dedupe.window(of: device, epoch: epoch).flatMap { AckState($0) }
     }
 
     func prefetch(_ device: DeviceID) {}
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
-        _ = admission.close(
+        let gaps = admission.close(
             device, product: vocabulary.product(of: device), epoch: epoch, below: oldest, arrival: now,
             transport: transport)
+        admission.dedupe.foldClosed(gaps)
     }
 
     /// - Returns: the ticket that is now durable.

@@ -57,6 +57,7 @@ package struct Admission: Sendable {
 
     package init(dedupe: DedupeTable = DedupeTable()) {
         self.dedupe = dedupe
+        self.dedupe.beginCounting()
     }
 
     /// Judges the events behind `mark`, marks those that fail their schema and removes those taken before.
@@ -77,7 +78,8 @@ package struct Admission: Sendable {
         if kept == start {
             batch.truncate(to: mark)
         } else {
-            // What was said besides by an event that was dropped stays until the block is written: nothing points to it.
+            // What was said besides by an event that was dropped stays until the block is written; nothing points to
+            // it.
             batch.events.removeLast(end - kept)
         }
         admitted[row].accepted += UInt64(result.accepted)
@@ -105,6 +107,7 @@ package struct Admission: Sendable {
         let ahead = Limits.clockAheadMilliseconds
         var events = events.mutableSpan
         for index in stretch {
+            let reason: QuarantineReason
             switch dedupe.admit(events[index]) {
             case .duplicate:
                 result.duplicates += 1
@@ -114,13 +117,14 @@ package struct Admission: Sendable {
                 staleCounts.add(events[index].device)
                 name(events[index], .stale, at: index - start, &result)
                 continue
-            case .new: break
+            case .reused: reason = .numberReused
+            case .new: reason = verdict(events[index], earliest: earliest, clockAhead: ahead)
             }
-            let verdict = verdict(events[index], earliest: earliest, clockAhead: ahead)
-            if case .none = verdict {
+            if case .none = reason {
                 result.accepted += 1
+                dedupe.accept(events[index])
             } else {
-                events[index].quarantine = verdict
+                events[index].quarantine = reason
                 quarantine(events[index], at: index - start, row: row, &result)
             }
             if kept < index { events[kept] = events[index] }
@@ -142,7 +146,8 @@ package struct Admission: Sendable {
     /// The devices that have sent most stale events since the daemon's start, most first.
     package var staleDevices: [(device: DeviceID, events: UInt64)] { staleCounts.most }
 
-    /// Makes a `gap` event for each run below `oldest` that the device has lost, to be put in the log as it is.
+    /// Makes a `gap` event for each run below `oldest` that the device has lost, to be put in the log as it is, behind
+    /// the events of the unit that told it; then `dedupe.foldClosed` must be called.
     package mutating func close(
         _ device: DeviceID, product: SymbolID, epoch: UInt32, below oldest: UInt64, arrival: Timestamp,
         transport: TransportKind

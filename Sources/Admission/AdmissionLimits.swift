@@ -2,10 +2,19 @@
 
 /// Bounds of the dedupe table (docs/delivery-semantics.md states them).
 package enum AdmissionLimits {
+    /// Epochs of a device that are remembered with their windows, and the numbers of those that went before them.
+    package static let epochsPerDevice = 32
+    package static let epochsGone = 256
     /// Ids that are not sequence numbers, remembered for each device.
-    package static let idsPerDevice = 1_024
-    /// The same over all devices; beyond it every device keeps the newer half of its ids. 64 MiB of hashes.
+    package static let idsPerDevice = 16_384
+    /// The same over all devices; beyond it one device after another is left with the newer half of its ids.
     package static let idsTotal = 8 << 20
+    /// At how many devices is looked to find one that can forget ids: a bound of the time that one event takes.
+    static let devicesLookedAt = 1_024
+    /// How much later than all before it an event is, milliseconds, that its device has made under a number of old.
+    package static let reuseMilliseconds: Int64 = 60_000
+    /// Reused numbers stored of one device that arrive on one day (UTC); more are stale.
+    package static let reusedPerDay = 1_000
     /// Quarantined and stale events named one by one in the answer to one frame; the rest are counted.
     package static let verdictsNamed = 64
     /// Devices whose stale events are counted one by one, and how many of them are shown.

@@ -14,7 +14,7 @@ package func schemaVerdict(_ event: Event) -> QuarantineReason {
 @inline(__always)
 func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> QuarantineReason {
     if case .none = event.quarantine {} else { return event.quarantine }
-    if event.time < earliest || event.time.rawValue > event.arrival.rawValue + clockAhead {
+    if !isCredible(event.time, arrival: event.arrival, earliest: earliest, clockAhead: clockAhead) {
         // A kind that no device may send is told first.
         return event.kind.isUplink ? .absurdClock : .unknownType
     }
@@ -41,6 +41,15 @@ func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> Quaranti
         .customerErased, .audited, .note, .dataRequested, .erasureRequested:
         return .unknownType
     }
+}
+
+/// Whether a time can be that of an event: not long before there were such devices, nor long after it arrived.
+@inline(__always)
+func isCredible(
+    _ time: Timestamp, arrival: Timestamp, earliest: Timestamp = Limits.earliestTime,
+    clockAhead: Int64 = Limits.clockAheadMilliseconds
+) -> Bool {
+    time >= earliest && time.rawValue <= arrival.rawValue + clockAhead
 }
 
 private func ratingVerdict(_ event: Event) -> QuarantineReason {

@@ -8,9 +8,12 @@ package import Events
     case new
     /// Taken before.
     case duplicate
-    /// 64 or more below the highest: whether it was taken can no longer be told. It is acknowledged, counted and
-    /// not stored.
+    /// 64 or more below the highest, or of an epoch that went: whether it was taken can no longer be told. It is
+    /// acknowledged, counted and not stored.
     case stale
+    /// Taken before, and yet no repetition: the device counts from the beginning again (`ReusedNumbers`). It is stored
+    /// and kept apart.
+    case reused
 }
 
 /// A run of sequence numbers that the device itself has lost.
@@ -29,10 +32,11 @@ package struct SequenceGap: Hashable, Sendable, BitwiseCopyable {
     /// The width of the window, in sequence numbers.
     @inlinable package static var width: UInt64 { 64 }
 
-    @usableFromInline package var epoch: UInt32
     @usableFromInline package var highest: UInt64
     /// Bit `i` stands for `highest - i`. 0 only while nothing was taken.
     @usableFromInline package var bits: UInt64
+    /// The last one, so that whoever has a window in a row has four bytes beside it.
+    @usableFromInline package var epoch: UInt32
 
     @inlinable package init(epoch: UInt32 = 0, highest: UInt64 = 0, bits: UInt64 = 0) {
         self.epoch = epoch
@@ -68,12 +72,13 @@ package struct SequenceGap: Hashable, Sendable, BitwiseCopyable {
     /// The runs taken above `contiguous`, as (numbers missing before it, length), lowest first.
     package var ranges: [(gap: UInt32, length: UInt32)] {
         var ranges: [(gap: UInt32, length: UInt32)] = []
-        var next = contiguous + 1
-        while next <= highest {
+        // Counted down from above: the highest number may be the highest that there is.
+        var left = highest - contiguous
+        while left > 0 {
             var gap: UInt32 = 0
-            while next <= highest, !isTaken(next) { (gap, next) = (gap + 1, next + 1) }
+            while left > 0, !isTaken(highest - (left - 1)) { (gap, left) = (gap + 1, left - 1) }
             var length: UInt32 = 0
-            while next <= highest, isTaken(next) { (length, next) = (length + 1, next + 1) }
+            while left > 0, isTaken(highest - (left - 1)) { (length, left) = (length + 1, left - 1) }
             if length > 0 { ranges.append((gap, length)) }
         }
         return ranges
@@ -84,7 +89,7 @@ package struct SequenceGap: Hashable, Sendable, BitwiseCopyable {
     /// - Returns: the runs below `oldest` that never came and never will. None for a device that is heard for the
     ///   first time: what it lost before is not known here.
     package mutating func close(below oldest: UInt64) -> [SequenceGap] {
-        guard oldest > 0 else { return [] }
+        guard oldest > 0, contiguous < .max else { return [] }
         if bits == 0 {
             if oldest > 1 { (highest, bits) = (oldest - 1, .max) }
             return []
@@ -130,31 +135,17 @@ package struct SequenceGap: Hashable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A device has two windows: that of its current epoch, and that of the epoch before.
 extension SequenceWindow {
-    /// Takes a number of any epoch of a device. An epoch that is neither the current nor the last one starts anew.
-    ///
-    /// - Returns: what the number turned out to be, and whether an epoch began with it.
-    package static func admit(
-        _ seq: UInt64, of epoch: UInt32, _ current: inout SequenceWindow, _ previous: inout SequenceWindow
-    ) -> (verdict: DedupeVerdict, isNewEpoch: Bool) {
-        if current.epoch == epoch { return (current.insert(seq), false) }
-        if previous.epoch == epoch, !previous.isEmpty { return (previous.insert(seq), false) }
-        start(epoch, &current, &previous)
-        return (current.insert(seq), true)
-    }
-
-    /// Begins an epoch.
-    static func start(_ epoch: UInt32, _ current: inout SequenceWindow, _ previous: inout SequenceWindow) {
-        if !current.isEmpty { previous = current }
-        current = SequenceWindow(epoch: epoch)
-    }
-
     /// The numbers that an event of the log declares closed, as far as a window can hold them; nil for one that is no
-    /// gap.
-    package static func gap(of event: Event) -> ClosedRange<UInt64>? {
-        guard event.kind == .gap, event.identity == .sequence else { return nil }
+    /// gap, or only called so by a device.
+    package static func gap(of event: borrowing Event) -> ClosedRange<UInt64>? {
+        guard case .gap = event.kind, case .sequence = event.identity, case .none = event.quarantine else { return nil }
         let width = min(UInt64(event.count), Self.width, event.seq)
         return event.seq - (width == 0 ? 0 : width - 1)...event.seq
+    }
+
+    /// Takes those of some numbers that are within reach, and were not taken.
+    mutating func take(_ numbers: ClosedRange<UInt64>) {
+        for seq in numbers { _ = insert(seq) }
     }
 }

@@ -144,6 +144,8 @@ extension DaemonStatus {
             StaleDevice(product: $0.product, device: $0.device, events: $0.events)
         }
         emailNames = pipeline.emailNames
+        let ids = pipeline.admission.dedupe.memory.ids
+        (idsRemembered, idsForgotten, idsCrowdedOut) = (UInt64(ids.count), ids.forgottenForOwn, ids.forgottenForAll)
         devices = pipeline.vocabulary.deviceCount
         customers = pipeline.vocabulary.customerCount
         if case .failing(let message) = pipeline.health { storage = message }

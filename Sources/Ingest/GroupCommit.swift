@@ -161,8 +161,9 @@ package struct GroupCommit: ~Copyable {
     ) -> AdmissionResult {
         if firstEventAt == nil, !filling.isEmpty { firstEventAt = now() }
         let result = admission.admit(&filling, from: admitted, transport: transport)
-        if !gaps.isEmpty {
+        if !gaps.isEmpty || admission.dedupe.hasAnnouncements {
             filling.events += gaps
+            admission.dedupe.foldClosed(gaps)
             gaps.removeAll(keepingCapacity: true)
         }
         markAdmitted(filling)
@@ -216,7 +217,10 @@ package struct GroupCommit: ~Copyable {
             device, product: product, epoch: epoch, below: oldest, arrival: arrival, transport: transport)
     }
 
-    package func ackState(of device: DeviceID) -> AckState? { AckState(admission.dedupe.window(of: device)) }
+    package func ackState(of device: DeviceID, epoch: UInt32?) -> AckState? {
+        guard let epoch else { return AckState(admission.dedupe.window(of: device)) }
+        return admission.dedupe.window(of: device, epoch: epoch).flatMap { AckState($0) }
+    }
 
     package func prefetch(_ device: DeviceID) { admission.dedupe.prefetch(device) }
 

@@ -127,7 +127,9 @@ package final class Pipeline: Intake {
         events.refused(reason, events: count, transport: transport)
     }
 
-    package func ackState(of device: DeviceID) -> AckState? { group.ackState(of: device) }
+    package func ackState(of device: DeviceID, epoch: UInt32?) -> AckState? {
+        group.ackState(of: device, epoch: epoch)
+    }
 
     package func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         group.closeGap(

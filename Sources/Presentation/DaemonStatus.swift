@@ -96,6 +96,11 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var staleDevices: [StaleDevice] = []
     /// Names of devices and customers with an @ in them that came new.
     package var emailNames: UInt64 = 0
+    /// Ids of senders that are remembered now, to recognise repetitions.
+    package var idsRemembered: UInt64 = 0
+    /// Ids that gave way to later ones of their device, and those that did because all devices had too many.
+    package var idsForgotten: UInt64 = 0
+    package var idsCrowdedOut: UInt64 = 0
 
     /// A daemon that has done nothing yet.
     package init() {}
@@ -116,6 +121,9 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
         case connectionsAccepted = "connections_accepted"
         case connectionsEnded = "connections_ended"
         case emailNames = "email_names"
+        case idsRemembered = "ids_remembered"
+        case idsForgotten = "ids_forgotten"
+        case idsCrowdedOut = "ids_crowded_out"
         case staleEvents = "stale_events"
         case staleDevices = "stale_devices"
         case isBalanced = "is_balanced"

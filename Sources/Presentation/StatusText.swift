@@ -26,6 +26,7 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
     if status.projection != "good" { lines += entry("", [status.projection], style) }
     lines += entry("storage", [status.storage], style)
     lines += entry("disk", disk(status), style)
+    if status.idsRemembered > 0 { lines += entry("ids", ids(status), style) }
     lines += entry("balanced", [status.isBalanced ? "yes" : "NO: please report this"], style)
     lines += staleDevices(status, style)
     lines += [""] + counts(status, style)
@@ -92,6 +93,12 @@ private func scrubbed(_ scrub: ScrubStatus) -> [String] {
     guard let last = scrub.last else { return ["no segment checked since the start"] }
     let found = scrub.damages == 0 ? "no damage" : "\(scrub.damages) damaged places; run `tidings log verify`"
     return ["\(scrub.segments) segments checked since the start", "the last at \(last)", found]
+}
+
+private func ids(_ status: DaemonStatus) -> [String] {
+    ["\(grouped(status.idsRemembered)) remembered"]
+        + (status.idsForgotten > 0 ? ["\(grouped(status.idsForgotten)) gave way to later ones of their device"] : [])
+        + (status.idsCrowdedOut > 0 ? ["\(grouped(status.idsCrowdedOut)) to those of all devices together"] : [])
 }
 
 private func disk(_ status: DaemonStatus) -> [String] {

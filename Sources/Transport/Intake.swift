@@ -37,9 +37,11 @@ package protocol Intake: AnyObject {
     /// Counts `events` (a unit that cannot be read counts as one) turned away, and logs it at most once a second for
     /// each reason.
     func refuse(_ reason: Refusal, events: Int, transport: TransportKind)
-    /// How far a device's current epoch has been received, with what has only been admitted so far counted in; nil
-    /// when the device has never sent a numbered event.
-    func ackState(of device: DeviceID) -> AckState?
+    /// How far an epoch of a device has been received, with what has only been admitted so far counted in; nil when
+    /// nothing is remembered of it.
+    ///
+    /// - Parameter epoch: nil for the one that the device was heard of last.
+    func ackState(of device: DeviceID, epoch: UInt32?) -> AckState?
     /// The device no longer has anything below `oldest`: each run below it that was never received becomes one `gap`
     /// event in the log, and its ack moves on.
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind)

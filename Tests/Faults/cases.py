@@ -692,7 +692,7 @@ def chosen_ids(bench):
     twins = event("8yn0iYCKYHlIj4-BwPqk", device="twin") + event("GReLUrM4wMqfg9yzV3KQ", device="twin")
     talk(daemon, twins)
     same = counts(daemon, "tcp_json")["duplicate"]
-    return ("no slower: the table of names has a secret seed, a device's ids are a ring of 1,024; "
+    return ("no slower: the table of names has a secret seed, the index of a device's 16,384 ids too; "
             + ("two ids made to have the same hash are one event to it" if same else "ids are told apart"))
 
 

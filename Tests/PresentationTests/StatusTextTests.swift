@@ -26,6 +26,7 @@ import Testing
             "projection": "no room for the summaries: database or disk is full (13); free some space, "
                 + "the daemon goes on by itself",
             "devices": 5, "customers": 6, "email_names": 7, "stale_events": 1_234_567,
+            "ids_remembered": 8_388_608, "ids_forgotten": 9_000_000, "ids_crowded_out": 12,
             "stale_devices": Self.names.enumerated().map {
                 ["product": $0.element.product, "device": $0.element.device, "events": 1_000_000 - $0.offset]
             },
@@ -52,6 +53,7 @@ import Testing
         let words = text.split { " \n".contains($0) }.joined(separator: " ")
         #expect(words.contains("no room for the summaries: database or disk is full (13); free some space,"))
         #expect(words.contains("789 behind"))
+        #expect(words.contains("8,388,608 remembered, 9,000,000 gave way to later ones of their device, 12 to those"))
         #expect(text.replacing(/\n */, with: "").contains(String(repeating: "a5", count: 32)))
     }
 

@@ -128,8 +128,8 @@ final class SimulatedDaemon: Intake {
         group.refuse(reason, events: events, transport: transport)
     }
 
-    func ackState(of device: DeviceID) -> AckState? {
-        group.ackState(of: device)
+    func ackState(of device: DeviceID, epoch: UInt32?) -> AckState? {
+        group.ackState(of: device, epoch: epoch)
     }
 
     func prefetch(_ device: DeviceID) {}

@@ -35,8 +35,27 @@ import Testing
             "Sources/Admission/SequenceWindow.swift", "if back >= Self.width { return .stale }"
         ),
         (
-            "docs/delivery-semantics.md", "the device's last 1,024 ids", "Sources/Admission/AdmissionLimits.swift",
-            "idsPerDevice = 1_024"
+            "docs/delivery-semantics.md", "the device's last 16,384 ids", "Sources/Admission/AdmissionLimits.swift",
+            "idsPerDevice = 16_384"
+        ),
+        (
+            "docs/delivery-semantics.md", "Of each device 32 epochs are remembered",
+            "Sources/Admission/AdmissionLimits.swift", "epochsPerDevice = 32"
+        ),
+        (
+            "docs/delivery-semantics.md", "The numbers of the last 256 that went are kept",
+            "Sources/Admission/AdmissionLimits.swift", "epochsGone = 256"
+        ),
+        (
+            "docs/delivery-semantics.md", "at least 60 seconds later than the newest such time",
+            "Sources/Admission/AdmissionLimits.swift", "reuseMilliseconds: Int64 = 60_000"
+        ),
+        (
+            "docs/delivery-semantics.md", "At most 1,000 of a device are stored",
+            "Sources/Admission/AdmissionLimits.swift", "reusedPerDay = 1_000"
+        ),
+        (
+            "docs/operating.md", "more than 16,384", "Sources/Admission/AdmissionLimits.swift", "idsPerDevice = 16_384"
         ),
         (
             "docs/delivery-semantics.md", "more than 8 million", "Sources/Admission/AdmissionLimits.swift",

@@ -57,7 +57,7 @@ final class StubIntake: Intake {
         group.refuse(reason, events: events, transport: transport)
     }
 
-    func ackState(of device: DeviceID) -> AckState? { group.ackState(of: device) }
+    func ackState(of device: DeviceID, epoch: UInt32?) -> AckState? { group.ackState(of: device, epoch: epoch) }
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
         group.closeGap(

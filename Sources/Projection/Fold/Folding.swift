@@ -72,7 +72,8 @@ extension SummaryState {
         var count = 0
         var next = window.lowerBound
         while true {
-            next = Self.admitOrdinary(events, next, window, lookups, &items, &count, products, &devices)
+            next = Self.admitOrdinary(
+                events, next, window, lookups, &items, &count, products, &devices, &identities.reused)
             guard next < window.upperBound else { return count }
             if let device = take(events[next]) {
                 var item = FoldItem(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
@@ -87,11 +88,12 @@ extension SummaryState {
         }
     }
 
-    /// Admits events of known devices of their own product, in their current epoch, with known customers and aspects.
+    /// Admits events of known devices of their own product, in their latest epoch, with known customers and aspects.
     /// - Returns: the index of the first other event.
     private static func admitOrdinary(
         _ events: Span<Event>, _ start: Int, _ window: Range<Int>, _ lookups: Span<RowLookup>,
-        _ items: inout MutableSpan<FoldItem>, _ count: inout Int, _ products: [ProductRow], _ devices: inout [DeviceRow]
+        _ items: inout MutableSpan<FoldItem>, _ count: inout Int, _ products: [ProductRow],
+        _ devices: inout [DeviceRow], _ reused: inout ReusedNumbers
     ) -> Int {
         let products = products.span
         var devices = devices.mutableSpan
@@ -103,9 +105,10 @@ extension SummaryState {
                 devices[device].product == events[index].product.rawValue, product != 0,
                 products[product].isDirty, products[product].day == events[index].time.day,
                 rows.customer != RowIndex.none || events[index].customer.rawValue == 0,
-                isOrdinary(events[index]), devices[device].window.epoch == events[index].epoch
+                isOrdinary(events[index]), devices[device].epochs.latest.epoch == events[index].epoch
             else { return index }
-            guard case .new = devices[device].window.insert(events[index].seq) else { return index }
+            guard case .new = devices[device].epochs.latest.insert(events[index].seq) else { return index }
+            if events[index].epoch == 0 { reused.note(events[index]) }
             if rows.customer != RowIndex.none { devices[device].note(customer: rows.customer) }
             items[count] = FoldItem(
                 event: UInt32(truncatingIfNeeded: index), product: UInt32(truncatingIfNeeded: product),
@@ -152,26 +155,13 @@ extension SummaryState {
         return event.kind.isUplink ? device : nil
     }
 
+    /// Whether the log has not had the event before; one that is numbered makes its epoch the device's latest.
     private mutating func isNew(_ event: borrowing Event, _ device: Int) -> Bool {
-        if let gap = SequenceWindow.gap(of: copy event) {
-            for seq in gap { _ = take(seq, event.epoch, device) }
-            return true
-        }
-        let verdict: DedupeVerdict
-        switch event.identity {
-        case .sequence: verdict = take(event.seq, event.epoch, device)
-        case .hash: verdict = ids.admit(event.device, hash: event.seq)
-        case .none: verdict = .new
-        }
+        var (epochs, rank) = (devices[device].epochs, devices[device].rank)
+        let verdict = identities.fold(event, &epochs, rank: &rank)
+        (devices[device].epochs, devices[device].rank) = (epochs, rank)
         if case .new = verdict { return true }
         return false
-    }
-
-    private mutating func take(_ seq: UInt64, _ epoch: UInt32, _ device: Int) -> DedupeVerdict {
-        let (verdict, isNewEpoch) = SequenceWindow.admit(
-            seq, of: epoch, &devices[device].window, &windowsBefore[device])
-        if isNewEpoch { devices[device].rank += 1 }
-        return verdict
     }
 
     /// Finds the rows of an event that counts, or makes them; some are `known` already.
@@ -180,8 +170,7 @@ extension SummaryState {
         if let row = productDay(product, event.time.day) { item.productDay = UInt32(truncatingIfNeeded: row) }
         item.isOwn =
             devices[device].product == item.product || devices[device].product == 0 && claim(device, product)
-        let rank = devices[device].rank
-        item.rank = devices[device].window.epoch == event.epoch ? rank : rank - 1
+        item.rank = devices[device].rank
         if event.customer.rawValue != 0 {
             item.customer =
                 known.customer != RowIndex.none ? known.customer : customer(event.customer.rawValue, product)

@@ -18,7 +18,6 @@ extension SummaryState {
 
     mutating func growDevices(to device: Int) {
         devices.extend(to: device + 1, repeating: DeviceRow())
-        windowsBefore.extend(to: device + 1, repeating: SequenceWindow())
     }
 
     /// The slot of an aspect of a product; nil when there is no room for another one.

@@ -12,10 +12,8 @@ package import Log
 package struct SummaryState: Sendable {
     /// The offset after the last event folded.
     package private(set) var offset = Offset.zero
-    /// What has been taken from whom, as of `offset`: with the windows of `devices`, all of it.
-    package var dedupe: DedupeTable {
-        DedupeTable(current: devices.map(\.window), previous: windowsBefore, ids: ids)
-    }
+    /// What has been taken from whom, as of `offset`.
+    package var dedupe: DedupeTable { DedupeTable(current: devices.map(\.epochs), memory: identities) }
     /// Events that could not be read or believed and so are in no summary (damage in the log).
     package internal(set) var skipped: UInt64 = 0
 
@@ -28,9 +26,8 @@ package struct SummaryState: Sendable {
     var openDays: [OpenDay] = []
     var aspectDays: [AspectDayRow] = []
     var devices: [DeviceRow] = []
-    /// The window of the epoch before each device's latest; as many as `devices`, and rarely looked at.
-    var windowsBefore: [SequenceWindow] = []
-    var ids = IDHashes()
+    /// With the epochs of `devices`, all that has been taken from whom.
+    var identities = IdentityMemory()
     var customers: [CustomerRow] = []
     var preferences = PreferencePool()
     var otherPreferences = OtherPreferences()
@@ -65,6 +62,7 @@ package struct SummaryState: Sendable {
     /// What a snapshot holds apart from the rows of devices, until `reindex`.
     var restoredDedupe = DedupeTable()
     var restoredPreferences: [Preference] = []
+    var restoredRanks: [UInt32] = []
 
     /// What the next checkpoint has to write.
     var dirty = DirtyRows()

@@ -1,6 +1,7 @@
 // The whole state as pages of bytes, so that a restart goes on where it was.
 
 import Admission
+import Bytes
 import Events
 
 /// The tables of the fold, by their number in the snapshot. The sets of members of products' days are not among them:
@@ -9,13 +10,14 @@ enum SnapshotPart: UInt32, CaseIterable, Sendable {
     case header = 0
     case dedupe, products, productDays, aspects, aspectDays, devices, customers
     case preferences, otherPreferences, ratings, choices, faults, bins, dayChoices, wideDevices, wideCustomers
+    case ranks
 
     /// Rows, or devices for the preferences, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
         switch self {
         case .dedupe: DedupeTable.pageDevices
         case .devices, .customers, .otherPreferences, .bins, .dayChoices, .choices, .faults, .wideDevices,
-            .wideCustomers:
+            .wideCustomers, .ranks:
             8_192
         default: 1_024
         }
@@ -27,7 +29,7 @@ extension SummaryState {
         let rows =
             switch part {
             case .header: 1
-            case .dedupe, .preferences: devices.count
+            case .dedupe, .preferences, .ranks: devices.count
             case .products: products.count
             case .productDays: productDays.count
             case .aspects: aspects.count
@@ -52,7 +54,7 @@ extension SummaryState {
         func add(_ rows: [some SnapshotRow]) { bytes.append(rows, first..<min(rows.count, first + part.pageRows)) }
         switch part {
         case .header: bytes.append([SummaryTables.digest, offset.rawValue, skipped], 0..<3)
-        case .dedupe: bytes += dedupe(page).page(0)
+        case .dedupe: bytes += identities.page(page, of: devices.count) { devices[$0].epochs }
         case .products: add(products)
         case .productDays: add(productDays)
         case .aspects: add(aspects)
@@ -73,16 +75,11 @@ extension SummaryState {
         case .dayChoices: add(dayChoices)
         case .wideDevices: add(wideDevices.keys)
         case .wideCustomers: add(wideCustomers.keys)
+        case .ranks:
+            for device in devices[first..<min(devices.count, first + part.pageRows)] {
+                identities.older.forEachRank(of: device.epochs) { appendVarint(UInt64($0), to: &bytes) }
+            }
         }
-    }
-
-    /// The dedupe table of one page's devices, numbered from 0.
-    private func dedupe(_ page: Int) -> DedupeTable {
-        let rows = SnapshotPart.dedupe.pageRows
-        let range = page * rows..<min(devices.count, (page + 1) * rows)
-        return DedupeTable(
-            current: devices[range].map(\.window), previous: Array(windowsBefore[range]),
-            ids: ids.part(UInt32(range.lowerBound)..<UInt32(range.upperBound)))
     }
 
     /// Puts back a page. Pages of one part come in order, parts in any. False when it is damaged.
@@ -110,6 +107,7 @@ extension SummaryState {
         case .dayChoices: decode(&dayChoices, &reader)
         case .wideDevices: while !reader.isAtEnd { wideDevices.restore(reader.read()) }
         case .wideCustomers: while !reader.isAtEnd { wideCustomers.restore(reader.read()) }
+        case .ranks: while !reader.isAtEnd { restoredRanks.append(reader.read32()) }
         }
         return !reader.isDamaged
     }
@@ -165,7 +163,7 @@ extension SummaryState {
         guard restoredDedupe.deviceCount == devices.count else { return false }
         var next = 0
         for device in devices.indices {
-            devices[device].window = restoredDedupe.current[device]
+            devices[device].epochs = restoredDedupe.current[device]
             let held = devices[device].preferences.held
             let end = next + held.nonzeroBitCount
             guard end <= restoredPreferences.count else { return false }
@@ -175,9 +173,24 @@ extension SummaryState {
             next = end
         }
         guard next == restoredPreferences.count, otherPreferences.preferences.allSatisfy(isSound) else { return false }
-        (windowsBefore, ids) = (restoredDedupe.previous, restoredDedupe.ids)
-        (restoredDedupe, restoredPreferences) = (DedupeTable(), [])
+        identities = restoredDedupe.memory
+        guard restoreRanks() else { return false }
+        (restoredDedupe, restoredPreferences, restoredRanks) = (DedupeTable(), [], [])
         return true
+    }
+
+    /// Gives the devices' older epochs their ranks back.
+    private mutating func restoreRanks() -> Bool {
+        var next = 0
+        for device in devices {
+            let isWhole = identities.older.restoreRanks(of: device.epochs) {
+                guard next < restoredRanks.count else { return nil }
+                next += 1
+                return restoredRanks[next - 1]
+            }
+            guard isWhole else { return false }
+        }
+        return next == restoredRanks.count
     }
 
     /// Whether the row that a preference names is there, and its number has a bin.

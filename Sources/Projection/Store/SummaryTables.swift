@@ -12,7 +12,7 @@ import SQLite
 /// refused for it, SQLite would first copy each page that it touches (its statement journal).
 package enum SummaryTables {
     /// Goes up with every change of what is folded that tables and rows do not show.
-    private static let foldVersion = 6
+    private static let foldVersion = 7
 
     /// Another one means: rebuild. Its second half changes with every table, column, array and row of the fold.
     static let version = "\(foldVersion)-\(String(digest & 0xffff_ffff, radix: 16))"

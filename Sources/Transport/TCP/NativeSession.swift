@@ -151,7 +151,7 @@ struct NativeSession: Sendable {
         welcome.time = intake.now
         welcome.maxFrameBytes = UInt32(Limits.frameBytes)
         welcome.maxBatchEvents = UInt32(Limits.batchEvents)
-        if let state = source == .none ? nil : intake.ackState(of: source) {
+        if let state = source == .none ? nil : ackState(for: hello, intake) {
             welcome.epoch = state.epoch
             welcome.durable = state.durable
             // This state counts what has only been admitted: it is told when that is durable, as an ack is.
@@ -159,6 +159,11 @@ struct NativeSession: Sendable {
             return
         }
         writeFrame(.welcome, body: welcome.encode().span, into: &output)
+    }
+
+    /// How far the epoch that a client is going to send is received; that of the one heard last, when it is a new one.
+    private func ackState(for hello: Hello, _ intake: any Intake) -> AckState? {
+        intake.ackState(of: source, epoch: hello.epoch) ?? intake.ackState(of: source, epoch: nil)
     }
 
     private mutating func takeBatch(

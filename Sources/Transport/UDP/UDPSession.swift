@@ -172,8 +172,7 @@ package struct UDPSession: DatagramSession, Sendable {
                 intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
             }
             let result = intake.admit(.udp)
-            var state = header.device == .none ? nil : intake.ackState(of: header.device)
-            if state?.epoch != header.epoch { state = nil }
+            let state = header.device == .none ? nil : intake.ackState(of: header.device, epoch: header.epoch)
             DatagramReceipt(answer: .native(request, state, AckVerdicts(result, header)), limit: bytes.count)
                 .write(into: &output)
             return .answerWhenDurable(intake.notifyOnCommit(peer))
