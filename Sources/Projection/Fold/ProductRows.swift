@@ -32,7 +32,8 @@ struct ProductRow: Sendable, BitwiseCopyable {
     var dayCount: UInt32 = 0
     /// Ratings of 1 to 5, over all aspects.
     var rating = RatingRow()
-    var quarantined = InlineArray<16, UInt64>(repeating: 0)
+    /// The first of its counts of quarantined events.
+    var quarantines = RowIndex.none
 }
 
 extension ProductRow: SnapshotRow {
@@ -50,7 +51,7 @@ extension ProductRow: SnapshotRow {
         coder.code(&useTotal)
         coder.code(&faultTotal)
         coder.code(&textNumber)
-        for reason in 0..<QuarantineReason.slots { coder.code(&quarantined[reason]) }
+        coder.code(&quarantines)
         rating.code(with: &coder)
         coder.code(&dayCount)
     }

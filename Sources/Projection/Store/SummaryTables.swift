@@ -12,7 +12,7 @@ import SQLite
 /// refused for it, SQLite would first copy each page that it touches (its statement journal).
 package enum SummaryTables {
     /// Goes up with every change of what is folded that tables and rows do not show.
-    private static let foldVersion = 6
+    private static let foldVersion = 7
 
     /// Another one means: rebuild. Its second half changes with every table, column, array and row of the fold.
     static let version = "\(foldVersion)-\(String(digest & 0xffff_ffff, radix: 16))"
@@ -24,14 +24,19 @@ package enum SummaryTables {
             MemoryLayout<AspectDayRow>.size, MemoryLayout<DeviceRow>.size, MemoryLayout<CustomerRow>.size,
             MemoryLayout<RatingRow>.size, MemoryLayout<ChoiceRow>.size, MemoryLayout<FaultRow>.size,
             MemoryLayout<BinRow>.size, MemoryLayout<DayChoiceRow>.size, MemoryLayout<Preference>.size,
-            MemoryLayout<PackedPreference>.size,
+            MemoryLayout<PackedPreference>.size, MemoryLayout<OtherUnitRow>.size, MemoryLayout<DayUnitRow>.size,
+            MemoryLayout<QuarantineRow>.size,
         ]
         let arrays = [
             AspectField.allCases.count, ChoiceField.allCases.count, FaultField.allCases.count,
             ScaleField.allCases.count, AspectDayField.allCases.count, DayRatingField.allCases.count,
-            DayNumberField.allCases.count, DayChoiceField.allCases.count,
+            DayNumberField.allCases.count, DayChoiceField.allCases.count, OtherUnitField.allCases.count,
+            DayUnitField.allCases.count,
         ]
-        let text = definitions + ([foldVersion] + rows + arrays).map { String($0) }.joined(separator: " ")
+        // Other factors of a unit make other numbers.
+        let units = MeasurementUnit.known.map { "\($0.name) \($0.base) \($0.factor) \($0.offset)" }
+        let numbers = ([foldVersion] + rows + arrays).map { String($0) }
+        let text = definitions + (numbers + units).joined(separator: " ")
         return hashBytes(Array(text.utf8).span, seed: 0)
     }()
 
