@@ -14,6 +14,7 @@ Python's standard library only; nothing here is taken from the daemon's code.
 import argparse
 import datetime
 import json
+import pathlib
 import re
 import sys
 from collections import Counter, defaultdict
@@ -23,6 +24,13 @@ OTHERS = ["state.reported", "consent.given", "consent.withdrawn", "receipt"]
 ALIASES = {"feedback.given": "feedback.text"}
 SEQUENCE = re.compile(r"^(0|[1-9][0-9]*)-(0|[1-9][0-9]*)$")
 ONE_TO_TEN = 255
+# The base, factor and offset of each unit that devices name.
+UNITS = {
+    unit["senml"]: (unit["base"], unit["factor"], unit["offset"])
+    for unit in json.loads(
+        (pathlib.Path(__file__).resolve().parent.parent / "schemas/units.json").read_text(encoding="utf-8"))["units"]
+}
+MOST_UNITS = 32
 SCALES = {0: "1-5", 1: "0-1", 10: "0-10", ONE_TO_TEN: "1-10"}
 
 
@@ -76,7 +84,9 @@ class Aspect:
         self.devices, self.customers = set(), set()
         self.now = {}          # device -> (order, value)
         self.sets = Counter()  # choice -> sets
+        self.unit = None       # the aspect's own: that of the first number that has one
         self.numbers = []
+        self.others = {}       # unit that cannot be converted to it -> numbers
         self.ratings = defaultdict(list)
         self.use_total = 0
         self.codes = defaultdict(lambda: [0, 0, 0])
@@ -120,6 +130,8 @@ def fold(product, event, order):
         if customer:
             customers.add(customer)
     value = event.get("value")
+    if kind in ("preference.set", "state.reported") and aspect and is_number(value):
+        aspect.unit = aspect.unit or event.get("unit")
     if kind == "preference.set":
         prefer(aspect, event, device, value, order)
     elif kind == "rating.given":
@@ -137,11 +149,45 @@ def fold(product, event, order):
             product.texts.append({"aspect": event.get("aspect", ""), "text": text})
 
 
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def convert(number, unit, other):
+    """A number of a unit in another one; None when that cannot be."""
+    if unit == other:
+        return number
+    (base, factor, offset), (other_base, other_factor, other_offset) = (
+        UNITS.get(name, (f"unknown {name}", 1, 0)) for name in (unit, other))
+    return (number * factor + offset - other_offset) / other_factor if base == other_base else None
+
+
+def in_unit(aspect, number, unit):
+    """(unit, number) as it counts: in the aspect's own unit (None), or in one of those that are kept apart."""
+    converted = convert(number, unit or aspect.unit, aspect.unit)
+    if converted is not None:
+        return None, converted
+    for other in aspect.others:
+        converted = convert(number, unit, other)
+        if converted is not None:
+            return other, converted
+    if len(aspect.others) < MOST_UNITS:
+        aspect.others[unit] = []
+        return unit, number
+    return "", number
+
+
 def prefer(aspect, event, device, value, order):
+    if value in ("true", "false"):
+        value = value == "true"
     if isinstance(value, str):
         aspect.sets[value] += 1
-    elif not isinstance(value, bool):
-        aspect.numbers.append(float(value))
+    elif is_number(value):
+        value = in_unit(aspect, float(value), event.get("unit"))
+        if value[0] is None:
+            aspect.numbers.append(value[1])
+        elif value[0]:
+            aspect.others[value[0]].append(value[1])
     if not device:
         return
     number = identity(event)
@@ -218,7 +264,7 @@ def preference(aspect):
     now = [value for _, value in aspect.now.values()]
     words = Counter(value for value in now if isinstance(value, str))
     flags = Counter(value for value in now if isinstance(value, bool))
-    numbers = sorted(float(v) for v in now if isinstance(v, (int, float)) and not isinstance(v, bool))
+    numbers = held(now, None)
     choices = [
         {"value": word, "devices": words[word], "share": words[word] / max(1, len(now)), "sets": sets}
         for word, sets in aspect.sets.items()
@@ -230,14 +276,24 @@ def preference(aspect):
     choices.sort(key=lambda choice: (-choice["devices"], -choice.get("sets", 0), choice["value"]))
     result = {"sets": aspect.kinds["preference.set"], "devices": len(now), "choices": choices}
     if aspect.numbers:
-        result["numbers"] = {"devices": len(numbers)}
-        if numbers:
-            for percent in (5, 25, 50, 75, 95):
-                result["numbers"][f"p{percent}"] = numbers[(len(numbers) - 1) * percent // 100]
-            result["numbers"]["mean_now"] = sum(numbers) / len(numbers)
-        result["numbers"].update(
-            sets=len(aspect.numbers), mean=sum(aspect.numbers) / len(aspect.numbers), min=min(aspect.numbers),
-            max=max(aspect.numbers))
+        result["numbers"] = distribution(aspect.unit, numbers, aspect.numbers)
+    others = [distribution(unit, held(now, unit), sets) for unit, sets in aspect.others.items()]
+    if others:
+        result["other_units"] = sorted(others, key=lambda other: (-other["devices"], other["unit"].encode()))
+    return result
+
+
+def held(now, unit):
+    return sorted(value[1] for value in now if isinstance(value, tuple) and value[0] == unit)
+
+
+def distribution(unit, numbers, sets):
+    result = {"devices": len(numbers), "unit": unit}
+    if numbers:
+        for percent in (5, 25, 50, 75, 95):
+            result[f"p{percent}"] = numbers[(len(numbers) - 1) * percent // 100]
+        result["mean_now"] = sum(numbers) / len(numbers)
+    result.update(sets=len(sets), mean=sum(sets) / len(sets), min=min(sets), max=max(sets))
     return result
 
 

@@ -100,5 +100,13 @@ private struct FigureLines {
             add(name, "number", "min", numbers.least)
             add(name, "number", "max", numbers.most)
         }
+        for numbers in preference.otherUnits {
+            let unit = numbers.unit ?? ""
+            if let devices = numbers.devices { add(name, "other_unit.devices", unit, devices) }
+            for figure in numbers.figuresNow { add(name, "other_unit.\(figure.name)", unit, figure.value) }
+            add(name, "other_unit.mean", unit, numbers.mean)
+            add(name, "other_unit.min", unit, numbers.least)
+            add(name, "other_unit.max", unit, numbers.most)
+        }
     }
 }

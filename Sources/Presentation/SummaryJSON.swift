@@ -95,16 +95,22 @@ private func add(_ preference: PreferenceSummary, to json: inout JSONWriter) {
             for choice in preference.choices { json.object { add(choice, to: &$0) } }
         }
     }
-    guard let numbers = preference.numbers else { return }
-    json.object("numbers") { json in
-        json.addIfKnown("devices", numbers.devices)
-        json.add("unit", numbers.unit)
-        for (name, value) in numbers.figuresNow { json.add(name, value) }
-        json.add("sets", numbers.timesSet)
-        json.add("mean", numbers.mean)
-        json.add("min", numbers.least)
-        json.add("max", numbers.most)
+    if let numbers = preference.numbers { json.object("numbers") { add(numbers, to: &$0) } }
+    if !preference.otherUnits.isEmpty {
+        json.array("other_units") { json in
+            for numbers in preference.otherUnits { json.object { add(numbers, to: &$0) } }
+        }
     }
+}
+
+private func add(_ numbers: NumberSummary, to json: inout JSONWriter) {
+    json.addIfKnown("devices", numbers.devices)
+    json.add("unit", numbers.unit)
+    for (name, value) in numbers.figuresNow { json.add(name, value) }
+    json.add("sets", numbers.timesSet)
+    json.add("mean", numbers.mean)
+    json.add("min", numbers.least)
+    json.add("max", numbers.most)
 }
 
 private func add(_ choice: ChoiceSummary, to json: inout JSONWriter) {

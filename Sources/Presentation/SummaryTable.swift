@@ -129,7 +129,9 @@ private struct SummaryTable {
             if let first = preference.choices.first {
                 rows.append([TextTable.Cell(bar(first.share, 10, style)), choices(preference.choices)])
             }
-            if let numbers = preference.numbers { rows.append(["", self.numbers(numbers)]) }
+            for numbers in [preference.numbers].compactMap(\.self) + preference.otherUnits {
+                rows.append(["", self.numbers(numbers)])
+            }
             if preference.flagTimesSet > 0 {
                 rows.append(["", "true or false \(grouped(preference.flagTimesSet)) times"])
             }

@@ -10,6 +10,8 @@ package enum ProjectionLimits {
     package static let symbolsPerAspect = 1_024
     /// Distinct bins of numbers (1 % wide) of one aspect; numbers outside them are left out of the quantiles.
     package static let binsPerAspect = 2_048
+    /// Units of one aspect that are kept apart; numbers in further ones are counted, and are in no distribution.
+    package static let unitsPerAspect = 32
     /// Days with events of one aspect, or of one product; events of further days have no daily row.
     package static let days = 4_096
     /// Feedback texts kept for each product, latest first; and those of them that a summary shows.

@@ -23,6 +23,9 @@ import Testing
             let senml: String
             let ucum: String?
             let name: String
+            let base: String
+            let factor: Double
+            let offset: Double
         }
         let units: [Unit]
     }
@@ -54,6 +57,23 @@ import Testing
         #expect(units.count > 30)
         #expect(Set(units.map(\.senml)).count == units.count)
         for unit in units { #expect(!unit.senml.isEmpty && unit.senml.utf8.count <= 32 && !unit.name.isEmpty) }
+    }
+
+    /// The code has the units that can be converted, with the numbers of the schema.
+    @Test func unitsThatCanBeConvertedAreTheCodes() throws {
+        let units = try decode(Units.self, "schemas/units.json").units
+        let families = Dictionary(grouping: units, by: \.base)
+        for (base, family) in families {
+            let own = family.first { $0.senml == base }
+            #expect(own?.factor == 1 && own?.offset == 0, "\(base)")
+        }
+        let wanted = units.filter { (families[$0.base]?.count ?? 0) > 1 }
+        let text = { (name: String, base: String, factor: Double, offset: Double) in
+            "\(name) \(base) \(factor) \(offset)"
+        }
+        let found = MeasurementUnit.known.map { text($0.name, $0.base, $0.factor, $0.offset) }
+        #expect(found.sorted() == wanted.map { text($0.senml, $0.base, $0.factor, $0.offset) }.sorted())
+        #expect(found.count < 256)
     }
 
     @Test func errorTableOfTheDocumentIsTheCodes() {

@@ -33,6 +33,7 @@ struct OpenDay: Sendable, BitwiseCopyable {
     var choosing: UInt32 = 0
     var flagsOn: UInt32 = 0
     var flagsOff: UInt32 = 0
+    /// That of the first number that has one.
     var unit: UInt32 = 0
     /// The row of the day of the run; none when it is not known.
     var runDayRow = RowIndex.none
@@ -122,6 +123,11 @@ struct AspectRow: Sendable, BitwiseCopyable {
     var quantiles = InlineArray<5, Double>(repeating: 0)
     /// The mean of the numbers preferred then.
     var meanNow = 0.0
+    /// The first of its rows of other units, and how many there are.
+    var otherUnits = RowIndex.none
+    var otherUnitCount: UInt32 = 0
+    /// Devices that now hold a number of another unit.
+    var apartNow: UInt64 = 0
 }
 
 extension AspectRow: SnapshotRow {
@@ -159,6 +165,9 @@ extension AspectRow: SnapshotRow {
         coder.code(&bins)
         coder.code(&binCount)
         coder.code(&ratings)
+        coder.code(&otherUnits)
+        coder.code(&otherUnitCount)
+        coder.code(&apartNow)
     }
 }
 
@@ -185,6 +194,8 @@ struct AspectDayRow: Sendable, BitwiseCopyable {
     /// Without those of the current run, if it is of this day.
     var numbers = NumberSum()
     var otherTimesSet: UInt32 = 0
+    /// The first of its numbers in other units.
+    var otherUnits = RowIndex.none
 }
 
 extension UInt32 {
@@ -209,5 +220,6 @@ extension AspectDayRow: SnapshotRow {
         coder.code(&faultTotal)
         numbers.code(with: &coder)
         coder.code(&otherTimesSet)
+        coder.code(&otherUnits)
     }
 }

@@ -164,6 +164,21 @@ extension RatingRow: SnapshotRow {
     }
 }
 
+/// Events of one product that were quarantined for one reason.
+struct QuarantineRow: Sendable, BitwiseCopyable {
+    var reason: UInt8 = 0
+    var next = RowIndex.none
+    var count: UInt64 = 0
+}
+
+extension QuarantineRow: SnapshotRow {
+    mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
+        coder.code(&reason)
+        coder.code(&next)
+        coder.code(&count)
+    }
+}
+
 /// A fault code of one aspect.
 struct FaultRow: Sendable, BitwiseCopyable {
     var symbol: UInt32 = 0

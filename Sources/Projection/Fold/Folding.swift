@@ -44,6 +44,8 @@ extension SummaryState {
         self.items = []
         var lookups = self.lookups
         self.lookups = []
+        var restated = self.restated
+        self.restated = []
         while next < events.count {
             let window = next..<min(events.count, next + Self.windowEvents)
             var list = items.mutableSpan
@@ -51,14 +53,23 @@ extension SummaryState {
             find(events, window, &rows)
             let count = admit(events, window, rows.span, at: first, batch.text, &list)
             countTotals(events, &list, count)
-            setPreferences(events, &list, count)
-            countValues(events, &list, count)
+            let hasOthers = findPreferences(events, window, &list, count, &restated)
+            if restated.isEmpty {
+                setPreferences(events, &list, count, hasOthers: hasOthers)
+                countValues(events, &list, count)
+            } else {
+                for index in 0..<count { list[index].event -= UInt32(truncatingIfNeeded: window.lowerBound) }
+                setPreferences(restated.span, &list, count, hasOthers: hasOthers)
+                countValues(restated.span, &list, count)
+                restated.removeAll(keepingCapacity: true)
+            }
             next = window.upperBound
         }
         unflushedEvents += events.count - start
         if unflushedEvents > ProjectionLimits.unflushedEvents { flush() }
         self.items = items
         self.lookups = lookups
+        self.restated = restated
     }
 
     /// The first pass, in the order of the log: what is new, and the rows that it will be counted in. Makes missing
@@ -145,7 +156,7 @@ extension SummaryState {
             return nil
         }
         guard case .none = event.quarantine else {
-            products[product].quarantined[Int(event.quarantine.rawValue) & (QuarantineReason.slots - 1)] += 1
+            quarantines[quarantine(product, event.quarantine)].count += 1
             return nil
         }
         if case .gap = event.kind {

@@ -14,6 +14,9 @@ extension ChoiceRow: LinkedRow {}
 extension BinRow: LinkedRow {}
 extension DayChoiceRow: LinkedRow {}
 extension AspectDayRow: LinkedRow {}
+extension OtherUnitRow: LinkedRow {}
+extension DayUnitRow: LinkedRow {}
+extension QuarantineRow: LinkedRow {}
 
 /// Some linked lists of one table, with the row that each has been walked to.
 ///

@@ -19,7 +19,7 @@ struct OtherPreferences: Sendable {
         }
         let old = preferences[known]
         let (kept, change) = old.replaced(by: new, isNumbered: event.identity == .sequence)
-        item.change = change
+        item.change = change == .changed && old.kind == .apart ? .changedApart : change
         (item.oldKind, item.oldRow, item.oldBits) = (old.kind, old.row, old.bits)
         preferences[known] = kept
     }

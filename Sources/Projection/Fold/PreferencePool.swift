@@ -8,7 +8,7 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
     var rank: UInt32 = 0
     var kind: Event.ValueKind = .none
     /// The row of the choice or of the bin; none for a flag, for a choice that counts among the others, and for some
-    /// numbers (`PackedPreference`).
+    /// numbers (`PackedPreference`). Of a number that is kept apart, the row of its unit.
     var row = RowIndex.none
     var seq: UInt64 = 0
     /// The value's payload.
@@ -31,7 +31,8 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
         } else {
             (new.rank, new.seq) = (rank, seq)
         }
-        return (new, new.kind.rawValue == kind.rawValue && new.bits == bits ? .same : .changed)
+        let isSame = new.kind.rawValue == kind.rawValue && new.bits == bits && (kind != .apart || new.row == row)
+        return (new, isSame ? .same : .changed)
     }
 
     /// What an event does to its device's preference.
@@ -42,6 +43,8 @@ struct Preference: BitwiseCopyable, Sendable, Equatable {
         case first, changed
         /// Nothing: the device has said something later.
         case late
+        /// Something else than before, which was a number that is kept apart by its unit.
+        case changedApart
     }
 }
 
@@ -73,7 +76,7 @@ struct PreferenceExtent: BitwiseCopyable, Sendable {
 ///
 /// The row of a number is kept when 32 bits say the number exactly, as they do those that people choose; the bin of
 /// any other is found anew when the device gives it up. What does not fit (a sequence number of 2^44 or more, an epoch
-/// after the first 131,071 of the device) is kept as it is in a list of its own.
+/// after the first 131,071 of the device, a number that is kept apart by its unit) is kept as it is in a list of its own.
 struct PackedPreference: BitwiseCopyable, Sendable {
     /// Three bits for the form, 17 for the rank, 44 for the sequence number.
     private var head: UInt64 = 0
@@ -109,7 +112,9 @@ struct PackedPreference: BitwiseCopyable, Sendable {
                 form = Self.smallReal
                 payload = UInt64(number.bitPattern) << 32 | UInt64(preference.row)
             }
-        case .flag, .none: break
+        case .flag: break
+        // A number that is kept apart by its unit: the row of that has no room.
+        case .none: return nil
         }
         head = preference.seq << 20 | UInt64(preference.rank) << 3 | form
     }

@@ -32,7 +32,8 @@ struct ProductRow: Sendable, BitwiseCopyable {
     var dayCount: UInt32 = 0
     /// Ratings of 1 to 5, over all aspects.
     var rating = RatingRow()
-    var quarantined = InlineArray<64, UInt64>(repeating: 0)
+    /// The first of its counts of quarantined events.
+    var quarantines = RowIndex.none
 }
 
 extension ProductRow: SnapshotRow {
@@ -50,7 +51,7 @@ extension ProductRow: SnapshotRow {
         coder.code(&useTotal)
         coder.code(&faultTotal)
         coder.code(&textNumber)
-        for reason in 0..<QuarantineReason.slots { coder.code(&quarantined[reason]) }
+        coder.code(&quarantines)
         rating.code(with: &coder)
         coder.code(&dayCount)
     }
@@ -83,13 +84,13 @@ extension ProductDayRow: SnapshotRow {
 
 /// What the projection must know of a device, in one cache line's worth of bytes.
 struct DeviceRow: Sendable, BitwiseCopyable {
-    /// The epoch that was heard last, what has been taken of it, and where the others stand.
-    var epochs = DeviceEpochs()
+    /// The latest epoch of the device, and what has been taken of it.
+    var window = SequenceWindow()
     /// A bit for each of the first 64 aspects of its product from which it was heard.
     var aspects: UInt64 = 0
     var preferences = PreferenceExtent()
     var product: UInt32 = 0
-    /// The epoch's number, from 1, in the order in which the device's epochs began.
+    /// How many epochs there were, from 1.
     var rank: UInt32 = 1
     /// The rows of the customers heard last, and before; most devices have but one or two.
     var customerRow = RowIndex.none
@@ -102,7 +103,7 @@ struct DeviceRow: Sendable, BitwiseCopyable {
     }
 }
 
-/// Without its epochs, which are in the part for dedupe, and the ranks of older ones, which have their own.
+/// Without its windows, which are in the part for dedupe.
 extension DeviceRow: SnapshotRow {
     mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
         coder.code(&product)

@@ -3,25 +3,48 @@
 import Events
 
 extension SummaryState {
-    /// Sets what devices prefer, and notes what each preferred before.
-    mutating func setPreferences(_ events: Span<Event>, _ items: inout MutableSpan<FoldItem>, _ count: Int) {
+    /// Finds the rows of what devices prefer, or makes them.
+    ///
+    /// - Parameter restated: the window's events, once one of them is to be folded as another than it is: a number of
+    ///   another unit, a flag in words.
+    /// - Returns: whether there are preferences of others than the devices' own aspects.
+    mutating func findPreferences(
+        _ events: Span<Event>, _ window: Range<Int>, _ items: inout MutableSpan<FoldItem>, _ count: Int,
+        _ restated: inout [Event]
+    ) -> Bool {
         var hasOthers = false
         for index in 0..<count where items[index].slot != RowIndex.none {
             let event = Int(items[index].event)
-            guard case .preferenceSet = events[event].kind else { continue }
-            if items[index].row == RowIndex.none { findRow(events[event], &items[index]) }
+            let unit = events[event].unit.rawValue
+            guard case .preferenceSet = events[event].kind else {
+                if unit != 0, case .stateReported = events[event].kind { nameUnit(events[event], items[index]) }
+                continue
+            }
+            // The aspect's own unit is the ordinary case.
+            if items[index].row == RowIndex.none || unit != 0 && unit != openDays[Int(items[index].slot)].unit {
+                findRow(events, window, &items[index], &restated)
+            }
             guard events[event].device.rawValue != 0 else { continue }
             if case .none = events[event].valueKind { continue }
             if items[index].isOwn { items[index].bit = openDays[Int(items[index].slot)].bit }
             if items[index].bit == 0 { hasOthers = true }
         }
+        return hasOthers
+    }
+
+    /// Sets what devices prefer, and notes what each preferred before.
+    ///
+    /// - Parameter hasOthers: what `findPreferences` has returned.
+    mutating func setPreferences(
+        _ events: Span<Event>, _ items: inout MutableSpan<FoldItem>, _ count: Int, hasOthers: Bool
+    ) {
         preferences.set(events, &items, count, &devices)
         findOld(&items, count)
         guard hasOthers else { return }
         for index in 0..<count where items[index].slot != RowIndex.none && items[index].bit == 0 {
             let event = events[Int(items[index].event)]
             guard case .preferenceSet = event.kind, event.device.rawValue != 0 else { continue }
-            if case .none = event.valueKind { continue }
+            if case .none = event.valueKind, items[index].row == RowIndex.none { continue }
             otherPreferences.set(event, &items[index])
         }
     }
@@ -39,7 +62,9 @@ extension SummaryState {
                 } else {
                     bins.span.prefetch(Int(items[index].oldRow))
                 }
-            case .flag, .none: break
+            // A number that was kept apart.
+            case .none: items[index].change = .changedApart
+            case .flag: break
             }
         }
         guard hasUnknown else { return }
@@ -61,16 +86,49 @@ extension SummaryState {
     }
 
     /// Finds the row of the choice or of the bin of numbers that an event names, or makes it.
-    private mutating func findRow(_ event: borrowing Event, _ item: inout FoldItem) {
+    private mutating func findRow(
+        _ events: Span<Event>, _ window: Range<Int>, _ item: inout FoldItem, _ restated: inout [Event]
+    ) {
         let slot = Int(item.slot)
+        let event = events[Int(item.event)]
         switch event.valueKind {
         case .symbol:
-            guard let row = choice(slot, UInt32(truncatingIfNeeded: event.valueBits)) else { return }
+            // Such a choice has no row, ever: it was a flag from the beginning.
+            if let flag = words.flag(event.valueBits) {
+                var plain = event
+                plain.value = .flag(flag)
+                return Self.fold(plain, item, events, window, &restated)
+            }
+            guard item.row == RowIndex.none, let row = choice(slot, UInt32(truncatingIfNeeded: event.valueBits)) else {
+                return
+            }
             item.row = UInt32(truncatingIfNeeded: row)
         case .whole, .real:
+            nameUnit(event, item)
+            if event.unit.rawValue != 0, event.unit.rawValue != openDays[slot].unit {
+                return Self.fold(inUnitOfAspect(event, &item), item, events, window, &restated)
+            }
+            guard item.row == RowIndex.none else { return }
             item.row = UInt32(truncatingIfNeeded: bin(slot, event.valueKind.number(of: event.valueBits)))
         case .flag, .none: break
         }
+    }
+
+    /// The first number with a unit says which one is its aspect's.
+    private mutating func nameUnit(_ event: borrowing Event, _ item: FoldItem) {
+        guard openDays[Int(item.slot)].unit == 0 else { return }
+        switch event.valueKind {
+        case .whole, .real: openDays[Int(item.slot)].unit = event.unit.rawValue
+        case .symbol, .flag, .none: break
+        }
+    }
+
+    /// Puts an event in the place of the one of an item.
+    private static func fold(
+        _ event: Event, _ item: FoldItem, _ events: Span<Event>, _ window: Range<Int>, _ restated: inout [Event]
+    ) {
+        if restated.isEmpty { for index in window { restated.append(events[index]) } }
+        restated[Int(item.event) - window.lowerBound] = event
     }
 
     /// The last pass: what the events say.
@@ -109,7 +167,7 @@ extension SummaryState {
             let slot = Int(item.slot)
             let new = PreferenceValue(events[event].valueKind, events[event].valueBits, item.row)
             let old = PreferenceValue(item.oldKind, item.oldBits, item.oldRow)
-            guard item.change != .late, !old.isOther else { return index }
+            guard item.change.rawValue < Preference.Change.late.rawValue, !old.isOther else { return index }
             switch new.kind {
             case .symbol:
                 guard item.row != RowIndex.none, choices[Int(item.row)].dayRow == item.aspectDay else { return index }
@@ -117,12 +175,11 @@ extension SummaryState {
             case .whole, .real:
                 guard openDays[slot].runDayRow == item.aspectDay else { return index }
                 openDays[slot].run.add(new.number)
-            case .flag, .none: break
+            case .flag: break
+            // A number that is kept apart, or no value.
+            case .none: return index
             }
-            guard item.change != .nobody else { continue }
-            let unit = events[event].unit.rawValue
-            if unit != 0, unit != openDays[slot].unit { openDays[slot].unit = unit }
-            if item.change == .same { continue }
+            guard item.change != .nobody, item.change != .same else { continue }
             openDays[slot].changes &+= item.change == .changed ? 1 : 0
             old.count(up: false, &openDays[slot], &choices, &bins)
             new.count(up: true, &openDays[slot], &choices, &bins)
@@ -141,14 +198,14 @@ extension SummaryState {
         case .symbol: countChoice(item.row, slot, item.aspectDay)
         case .whole, .real: countNumber(new.number, slot, item.aspectDay)
         case .flag: break
-        case .none: return
+        case .none:
+            guard new.isApart else { return }
+            countApart(new.number, new.row, item.aspectDay)
         }
         if item.change == .late { aspects[slot].late += 1 }
         guard item.change != .late, item.change != .nobody else { return }
-        let unit = event.unit.rawValue
-        if unit != 0 { openDays[slot].unit = unit }
         guard item.change != .same else { return }
-        if item.change == .changed { openDays[slot].changes &+= 1 }
+        if item.change != .first { openDays[slot].changes &+= 1 }
         move(PreferenceValue(item.oldKind, item.oldBits, item.oldRow), slot, enter: false)
         move(new, slot, enter: true)
     }
@@ -177,6 +234,7 @@ extension SummaryState {
 
     /// A device begins to prefer a value, or no longer prefers it.
     private mutating func move(_ value: PreferenceValue, _ slot: Int, enter: Bool) {
+        if value.isApart { return moveApart(value.number, value.row, slot, enter: enter) }
         if value.isOther { aspects[slot].otherNow = enter ? aspects[slot].otherNow + 1 : aspects[slot].otherNow - 1 }
         Self.move(value, enter, &openDays[slot], &choices, &bins)
     }
@@ -238,41 +296,6 @@ extension SummaryState {
         row.times &+= UInt64(event.count)
         row.severity = max(row.severity, event.severity)
     }
-
-    /// The value that a share of the numbers preferred now does not exceed, for each of 5, 25, 50, 75 and 95 %; and
-    /// their mean.
-    mutating func refreshQuantiles(_ slot: Int) {
-        guard openDays[slot].areNumbersDirty else { return }
-        openDays[slot].areNumbersDirty = false
-        var held: [(bin: Int32, count: UInt64, value: Double)] = []
-        held.reserveCapacity(Int(aspects[slot].binCount))
-        var (all, sum) = (0 as UInt64, 0.0)
-        var next = aspects[slot].bins
-        while next != RowIndex.none {
-            let row = bins[Int(next)]
-            all += row.count
-            sum += row.sum
-            if row.count > 0, row.bin != NumberBins.overflow {
-                held.append((row.bin, row.count, row.sum / Double(row.count)))
-            }
-            next = row.next
-        }
-        if all > 0 { aspects[slot].meanNow = sum / Double(all) }
-        held.sort { $0.bin < $1.bin }
-        let total = held.reduce(0) { $0 + $1.count }
-        guard total > 0 else { return }
-        for (index, percent) in [5, 25, 50, 75, 95].enumerated() {
-            let rank = (total - 1) * UInt64(percent) / 100
-            var seen: UInt64 = 0
-            for bin in held {
-                seen += bin.count
-                if seen > rank {
-                    aspects[slot].quantiles[index] = bin.value
-                    break
-                }
-            }
-        }
-    }
 }
 
 /// A value that a device prefers, or preferred.
@@ -287,6 +310,9 @@ private struct PreferenceValue: BitwiseCopyable {
 
     /// Whether it is a choice that counts among the others.
     @inline(__always) var isOther: Bool { kind == .symbol && row == RowIndex.none }
+
+    /// Whether it is a number that is kept apart by its unit.
+    @inline(__always) var isApart: Bool { kind == .apart && row != RowIndex.none }
 
     @inline(__always) var number: Double { kind.number(of: bits) }
 
@@ -313,7 +339,7 @@ private struct PreferenceValue: BitwiseCopyable {
 }
 
 extension BinRow {
-    @inline(__always) fileprivate mutating func add(_ number: Double, up: Bool) {
+    @inline(__always) mutating func add(_ number: Double, up: Bool) {
         count = up ? count &+ 1 : count &- 1
         // Rounding errors end with the last device.
         sum = count == 0 ? 0 : sum + (up ? number : -number)

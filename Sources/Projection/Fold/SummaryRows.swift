@@ -152,6 +152,21 @@ extension SummaryState {
         return ratings.count - 1
     }
 
+    /// The row of a product's events that were quarantined for a reason. Most products have none, few more than two.
+    mutating func quarantine(_ product: Int, _ reason: QuarantineReason) -> Int {
+        var row = products[product].quarantines
+        while row != RowIndex.none {
+            if quarantines[Int(row)].reason == reason.rawValue { return Int(row) }
+            row = quarantines[Int(row)].next
+        }
+        var new = QuarantineRow()
+        new.reason = reason.rawValue
+        new.next = products[product].quarantines
+        products[product].quarantines = UInt32(quarantines.count)
+        quarantines.appendRow(new)
+        return quarantines.count - 1
+    }
+
     /// The row of a choice on one day.
     mutating func dayChoice(_ dayRow: Int, _ symbol: UInt32) -> Int {
         let key = IndexTable.key(UInt32(dayRow), symbol)

@@ -36,6 +36,10 @@ package struct SummaryState: Sendable {
     var faults: [FaultRow] = []
     var bins: [BinRow] = []
     var dayChoices: [DayChoiceRow] = []
+    var otherUnits: [OtherUnitRow] = []
+    var dayUnits: [DayUnitRow] = []
+    var quarantines: [QuarantineRow] = []
+    var words = KnownWords()
 
     /// Indexes over the rows above; rebuilt from them after a restart.
     var slotIndex = IndexTable()
@@ -53,6 +57,8 @@ package struct SummaryState: Sendable {
     /// Room for what the passes over a window of events tell each other (Folding.swift).
     var items = [FoldItem](repeating: FoldItem(), count: Self.windowEvents)
     var lookups = [RowLookup](repeating: RowLookup(), count: Self.windowEvents)
+    /// The window's events, when some are to be folded as others than they are; otherwise empty.
+    var restated: [Event] = []
     /// Members for the sets of products' days, until they are flushed.
     var dayDevices = DayMembers()
     var dayCustomers = DayMembers()
@@ -124,6 +130,9 @@ package struct SummaryState: Sendable {
     mutating func restore(offset: Offset) { self.offset = offset }
 
     private mutating func note(_ definitions: Definitions) {
-        for symbol in definitions.symbols where symbol.kind != .type { dirty.symbols.append(symbol) }
+        for symbol in definitions.symbols where symbol.kind != .type {
+            dirty.symbols.append(symbol)
+            words.note(symbol.kind, symbol.id, symbol.text)
+        }
     }
 }

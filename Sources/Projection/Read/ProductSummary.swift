@@ -101,6 +101,8 @@ package struct PreferenceSummary: Sendable, Equatable {
     /// In a window: how often `true` or `false` was set; which of them is not known.
     package var flagTimesSet = 0
     package var numbers: NumberSummary?
+    /// Those in units that cannot be converted to that of `numbers`, each with its unit.
+    package var otherUnits: [NumberSummary] = []
 }
 
 /// One choice, or a flag's `true` or `false`, or `__other__` for those beyond the bound.
@@ -118,6 +120,7 @@ package struct ChoiceSummary: Sendable, Equatable {
 package struct NumberSummary: Sendable, Equatable {
     /// Devices that hold a number now; nil in a window.
     package var devices: Int?
+    /// In which all figures are: what devices said in others is converted.
     package var unit: String?
     /// 5, 25, 50, 75 and 95 % of the devices now hold at most this, within 1 %; empty in a window.
     package var quantiles: [Double] = []

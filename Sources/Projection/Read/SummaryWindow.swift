@@ -112,7 +112,8 @@ extension SummaryReading {
         leaveOut(&preference.changes, .changes, &summary.gaps)
         summary.gaps.insert(.preferenceDevices)
         // Each preference is a choice, a number or a flag.
-        let others = sum.choices.values.reduce(sum.otherTimesSet, +) + sum.numberCount
+        let apart = sum.otherUnits.values.reduce(0) { $0 + $1.timesSet }
+        let others = sum.choices.values.reduce(sum.otherTimesSet, +) + sum.numbers.timesSet + apart
         preference.flagTimesSet = max(0, preference.timesSet - others)
         if preference.flagTimesSet > 0 { summary.gaps.insert(.flags) }
         let whole = Double(max(1, preference.timesSet))
@@ -128,17 +129,23 @@ extension SummaryReading {
                     timesSet: sum.otherTimesSet))
         }
         preference.choices.sort { ($1.timesSet ?? 0, $0.value) < ($0.timesSet ?? 0, $1.value) }
-        if sum.numberCount > 0 {
-            var numbers = NumberSummary()
-            numbers.unit = sum.unit == 0 ? nil : try name(.unit, sum.unit)
-            numbers.timesSet = sum.numberCount
-            numbers.mean = sum.numberSum / Double(sum.numberCount)
-            numbers.least = sum.least
-            numbers.most = sum.most
-            preference.numbers = numbers
-            summary.gaps.formUnion([.numberDevices, .quantiles])
+        if sum.numbers.timesSet > 0 { preference.numbers = try numbers(sum.numbers, sum.unit) }
+        for (unit, numbers) in sum.otherUnits where unit != OtherUnitRow.beyond {
+            preference.otherUnits.append(try self.numbers(numbers, unit))
         }
+        preference.otherUnits.sort { ($1.timesSet, $0.unit ?? "") < ($0.timesSet, $1.unit ?? "") }
         return preference
+    }
+
+    private mutating func numbers(_ sum: WindowNumbers, _ unit: UInt32) throws -> NumberSummary {
+        summary.gaps.formUnion([.numberDevices, .quantiles])
+        var numbers = NumberSummary()
+        numbers.unit = unit == 0 ? nil : try name(.unit, unit)
+        numbers.timesSet = sum.timesSet
+        numbers.mean = sum.sum / Double(sum.timesSet)
+        numbers.least = sum.least
+        numbers.most = sum.most
+        return numbers
     }
 
     /// The product's rating: which share of it is 4 or 5, days know only where no rating lies just below 4.
@@ -180,6 +187,21 @@ extension RatingSummary {
     fileprivate mutating func leaveOutTop() { (topShare, topLow, topHigh) = (nil, nil, nil) }
 }
 
+/// Numbers of one unit, added up.
+private struct WindowNumbers {
+    private(set) var timesSet = 0
+    private(set) var sum = 0.0
+    private(set) var least = Double.infinity
+    private(set) var most = -Double.infinity
+
+    mutating func add(_ count: Int, _ sum: Double, _ least: Double, _ most: Double) {
+        timesSet += count
+        self.sum += sum
+        self.least = min(self.least, least)
+        self.most = max(self.most, most)
+    }
+}
+
 /// The days of one aspect, added up.
 private struct WindowSum {
     /// What is known of the aspect from the log's beginning on.
@@ -200,10 +222,8 @@ private struct WindowSum {
     private(set) var faultTotal = 0
     private(set) var otherTimesSet = 0
     private(set) var choices: [UInt32: Int] = [:]
-    private(set) var numberCount = 0
-    private(set) var numberSum = 0.0
-    private(set) var least = Double.infinity
-    private(set) var most = -Double.infinity
+    private(set) var numbers = WindowNumbers()
+    private(set) var otherUnits: [UInt32: WindowNumbers] = [:]
     private(set) var ratingCount = 0
     private var ratingSum = 0.0
     private var histogram = [0, 0, 0, 0, 0]
@@ -243,10 +263,14 @@ private struct WindowSum {
             }
         }
         if let numbers = counts.array(AspectDayField.numbers), !numbers.numbers.isEmpty {
-            numberCount += try numbers.count(DayNumberField.count)
-            numberSum += numbers.number(DayNumberField.sum)
-            least = min(least, numbers.number(DayNumberField.least))
-            most = max(most, numbers.number(DayNumberField.most))
+            self.numbers.add(
+                try numbers.count(DayNumberField.count), numbers.number(DayNumberField.sum),
+                numbers.number(DayNumberField.least), numbers.number(DayNumberField.most))
+        }
+        for unit in counts.array(AspectDayField.otherUnits)?.arrays ?? [] {
+            otherUnits[try unit.symbol(DayUnitField.unit), default: WindowNumbers()].add(
+                try unit.count(DayUnitField.count), unit.number(DayUnitField.sum), unit.number(DayUnitField.least),
+                unit.number(DayUnitField.most))
         }
     }
 

@@ -25,17 +25,18 @@ enum AspectColumn: String, TableColumn {
     case p75
     case p95
     case meanNow = "mean_now"
-    /// An array for each; NULL for none. The next two likewise.
+    /// An array for each; NULL for none. The next three likewise.
     case choices
     case codes = "fault_codes"
     case scales = "rating_scales"
+    case otherUnits = "other_units"
 
     var type: ColumnType {
         switch self {
         case .id: .key
         case .product, .aspect, .unit, .first, .last: .integer
         case .numberSum, .numberLeast, .numberMost, .p5, .p25, .p50, .p75, .p95, .meanNow: .real
-        case .counts, .choices, .codes, .scales: .text
+        case .counts, .choices, .codes, .scales, .otherUnits: .text
         }
     }
 
@@ -65,13 +66,15 @@ enum AspectField: Int, ArrayField {
     case faultTotal
     case maxSeverity
     case otherFaults
+    case apartNow
 
     static let column = "\(AspectColumn.table).\(AspectColumn.counts)"
 }
 
 extension AspectColumn {
     private static let named = "\(SummarySchema.product), \(SummarySchema.aspect)"
-    private static let now = [AspectField.choosing, .flagsOn, .flagsOff, .numbering].map(\.sql).joined(separator: " + ")
+    private static let now = [AspectField.choosing, .flagsOn, .flagsOff, .numbering, .apartNow]
+        .map(\.sql).joined(separator: " + ")
     private static let share = "nullif(\(now), 0) AS share"
 
     static let summaryView = """
@@ -107,6 +110,14 @@ extension AspectColumn {
             \(numberSum) / \(AspectField.numberCount.sql) AS mean, \(numberLeast) AS least, \(numberMost) AS most,
             \(meanNow)
         FROM \(table) WHERE \(AspectField.numberCount.sql) > 0
+        UNION ALL
+        SELECT \(named), \(SummarySchema.name(.unit, OtherUnitField.unit.sql)), \(OtherUnitField.devices.sql),
+            \(OtherUnitField.p5.now), \(OtherUnitField.p25.now), \(OtherUnitField.p50.now), \(OtherUnitField.p75.now),
+            \(OtherUnitField.p95.now), \(OtherUnitField.count.sql),
+            1.0 * \(OtherUnitField.sum.sql) / \(OtherUnitField.count.sql), 1.0 * \(OtherUnitField.least.sql),
+            1.0 * \(OtherUnitField.most.sql), \(OtherUnitField.meanNow.now)
+        FROM \(table), json_each(\(otherUnits)) AS \(OtherUnitField.array)
+        WHERE \(OtherUnitField.unit.sql) <> \(OtherUnitRow.beyond)
         """
 
     static let ratingView = """
@@ -196,6 +207,7 @@ extension RowInserter {
         case .choices: if row.choices == RowIndex.none { addNull() } else { addChoices(state, row) }
         case .codes: if row.faults == RowIndex.none { addNull() } else { addFaults(state, row) }
         case .scales: if row.ratings == RowIndex.none { addNull() } else { addRatings(state, row) }
+        case .otherUnits: if row.otherUnits == RowIndex.none { addNull() } else { addOtherUnits(state, row) }
         }
     }
 
@@ -220,6 +232,7 @@ extension RowInserter {
             case .faultTotal: json.addNumber(min(row.faultTotal, UInt64(Int64.max)))
             case .maxSeverity: json.addNumber(UInt64(row.maxSeverity))
             case .otherFaults: json.addNumber(min(row.otherFaults, UInt64(Int64.max)))
+            case .apartNow: json.addNumber(row.apartNow)
             }
         }
     }
@@ -275,7 +288,8 @@ extension SummaryReading {
         preference.timesSet = try counts.count(AspectField.preferences)
         preference.changes = try counts.count(AspectField.changes)
         let (on, off) = (try counts.count(AspectField.flagsOn), try counts.count(AspectField.flagsOff))
-        let devices = try counts.count(AspectField.choosing) + counts.count(AspectField.numbering) + on + off
+        let numbering = try counts.count(AspectField.numbering) + counts.count(AspectField.apartNow)
+        let devices = try counts.count(AspectField.choosing) + numbering + on + off
         preference.devices = devices
         let whole = Double(max(1, devices))
         func add(_ value: String, _ devices: Int, _ timesSet: Int?) {
@@ -298,6 +312,7 @@ extension SummaryReading {
             ($1.devices ?? 0, $1.timesSet ?? 0, $0.value) < ($0.devices ?? 0, $0.timesSet ?? 0, $1.value)
         }
         preference.numbers = try numbers(row, counts)
+        preference.otherUnits = try otherUnits(row)
         return preference
     }
 

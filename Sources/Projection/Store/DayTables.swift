@@ -61,6 +61,8 @@ enum AspectDayField: Int, ArrayField {
     case rating
     case numbers
     case choices
+    /// An array for each unit whose numbers are kept apart.
+    case otherUnits
 
     static let array = "a"
 }
@@ -90,6 +92,15 @@ enum DayNumberField: Int, ArrayField {
 enum DayChoiceField: Int, ArrayField {
     case symbol
     case timesSet
+}
+
+/// An array of `AspectDayField.otherUnits`.
+enum DayUnitField: Int, ArrayField {
+    case unit
+    case count
+    case sum
+    case least
+    case most
 }
 
 extension AspectDayField {
@@ -123,6 +134,27 @@ extension AspectDayField {
         SELECT \(named), \(SummarySchema.name(.value, DayChoiceField.symbol.sql)) AS value,
             \(DayChoiceField.timesSet.named("sets"))
         FROM \(days), json_each(\(choices.sql)) AS \(DayChoiceField.array)
+        """
+
+    /// The number of the aspect's own unit.
+    private static let ownUnit = """
+        (SELECT \(AspectColumn.unit) FROM \(AspectColumn.table)
+            WHERE \(AspectColumn.id) = \(ProductDayColumn.table).\(ProductDayColumn.product) << 32 | \(aspect.sql))
+        """
+    static let numericView = """
+        SELECT product, aspect, day, \(SummarySchema.unit), sets, 1.0 * sum / sets AS mean, 1.0 * least AS least,
+            1.0 * most AS most
+        FROM (
+            SELECT \(named), \(ownUnit) AS unit, \(numbers.inner(DayNumberField.count)) AS sets,
+                \(numbers.inner(DayNumberField.sum)) AS sum, \(numbers.inner(DayNumberField.least)) AS least,
+                \(numbers.inner(DayNumberField.most)) AS most
+            FROM \(days) WHERE \(numbers.known(DayNumberField.count)) > 0
+            UNION ALL
+            SELECT \(named), \(DayUnitField.unit.sql), \(DayUnitField.count.sql), \(DayUnitField.sum.sql),
+                \(DayUnitField.least.sql), \(DayUnitField.most.sql)
+            FROM \(days), json_each(\(otherUnits.sql)) AS \(DayUnitField.array)
+            WHERE \(DayUnitField.unit.sql) <> \(OtherUnitRow.beyond)
+        )
         """
 }
 
@@ -227,9 +259,12 @@ extension RowInserter {
         let aspect = state.aspects[slot].aspect
         let dayChoices = state.dayChoices
         let choices = hasChoices ? dayChoices.count(from: row.choices) : 0
-        let more = DayRatingField.allCases.count + DayNumberField.allCases.count + 8
-        let numbersPerChoice = DayChoiceField.allCases.count + 2
-        writeArray(AspectDayField.self, more: more + choices * numbersPerChoice) { field, json in
+        let dayUnits = state.dayUnits
+        let hasUnits = row.otherUnits != RowIndex.none
+        let units = hasUnits ? dayUnits.count(from: row.otherUnits) : 0
+        let more = DayRatingField.allCases.count + DayNumberField.allCases.count + 10
+        let listed = choices * (DayChoiceField.allCases.count + 2) + units * (DayUnitField.allCases.count + 2)
+        writeArray(AspectDayField.self, more: more + listed) { field, json in
             switch field {
             case .aspect: json.addNumber(UInt64(aspect))
             case .preferences, .ratings, .uses, .texts, .faults, .others:
@@ -237,9 +272,11 @@ extension RowInserter {
             case .useTotal: json.addNumber(row.useTotal)
             case .faultTotal: json.addNumber(row.faultTotal)
             case .otherTimesSet: json.addNumber(UInt64(row.otherTimesSet))
-            case .rating: if row.ratingCount > 0 || hasNumbers || hasChoices { Self.addRating(row, &json) }
-            case .numbers: if hasNumbers || hasChoices { Self.add(numbers, &json) }
-            case .choices: if hasChoices { Self.addChoices(row.choices, dayChoices, &json) }
+            case .rating:
+                if row.ratingCount > 0 || hasNumbers || hasChoices || hasUnits { Self.addRating(row, &json) }
+            case .numbers: if hasNumbers || hasChoices || hasUnits { Self.add(numbers, &json) }
+            case .choices: if hasChoices || hasUnits { Self.addChoices(row.choices, dayChoices, &json) }
+            case .otherUnits: if hasUnits { Self.addUnits(row.otherUnits, dayUnits, &json) }
             }
         }
     }
@@ -291,9 +328,31 @@ extension RowInserter {
         }
         json.closeArray()
     }
+
+    private static func addUnits(_ first: UInt32, _ rows: [DayUnitRow], _ json: inout OutputSpan<UInt8>) {
+        json.openArray()
+        var next = first
+        while next != RowIndex.none {
+            let row = rows[Int(next)]
+            let isEmpty = row.unit == OtherUnitRow.beyond
+            json.openArray()
+            for field in DayUnitField.allCases {
+                switch field {
+                case .unit: json.addNumber(UInt64(row.unit))
+                case .count: json.addNumber(row.numbers.count)
+                case .sum: json.addNumber(row.numbers.sum)
+                case .least: json.addNumber(isEmpty ? 0 : row.numbers.least)
+                case .most: json.addNumber(isEmpty ? 0 : row.numbers.most)
+                }
+            }
+            json.closeArray()
+            next = row.next
+        }
+        json.closeArray()
+    }
 }
 
-extension [DayChoiceRow] {
+extension Array where Element: LinkedRow {
     /// How many rows a list has.
     fileprivate func count(from first: UInt32) -> Int {
         var (count, next) = (0, first)

@@ -65,7 +65,7 @@ extension CheckpointWriter {
     ) throws {
         for index in state.dirty.products {
             let row = state.products[Int(index)]
-            for column in columns { rows.add(column, of: index, row) }
+            for column in columns { rows.add(column, of: index, row, state) }
             try rows.endRow()
         }
     }
@@ -73,7 +73,9 @@ extension CheckpointWriter {
 
 extension RowInserter {
     @inline(__always)
-    fileprivate mutating func add(_ column: ProductColumn, of index: UInt32, _ row: ProductRow) {
+    fileprivate mutating func add(
+        _ column: ProductColumn, of index: UInt32, _ row: ProductRow, _ state: borrowing SummaryState
+    ) {
         switch column {
         case .product: add(index)
         case .events: add(row.kinds.total)
@@ -90,8 +92,8 @@ extension RowInserter {
         case .missing: add(row.missing)
         case .duplicates: add(row.duplicates)
         case .overflow: add(row.overflow)
-        case .quarantined: addQuarantined(row)
-        case .reasons: addReasons(row)
+        case .quarantined: addQuarantined(row, state)
+        case .reasons: addReasons(row, state)
         case .ratingCount: add(row.rating.count)
         case .ratingSum: add(row.rating.sum)
         case .ratingTop: add(row.rating.top)
@@ -104,24 +106,37 @@ extension RowInserter {
         }
     }
 
-    private mutating func addQuarantined(_ row: ProductRow) {
+    private mutating func addQuarantined(_ row: ProductRow, _ state: borrowing SummaryState) {
         var all: UInt64 = 0
-        for reason in QuarantineReason.allCases { all += row.quarantined[Int(reason.rawValue)] }
+        for reason in QuarantineReason.allCases { all += state.quarantined(row, reason) }
         add(all)
     }
 
     /// `{"reason":count, ...}`
-    private mutating func addReasons(_ row: ProductRow) {
+    private mutating func addReasons(_ row: ProductRow, _ state: borrowing SummaryState) {
         let start = bytes.count
         bytes.append(UInt8(ascii: "{"))
         for reason in QuarantineReason.allCases {
-            let count = row.quarantined[Int(reason.rawValue)]
+            let count = state.quarantined(row, reason)
             guard count > 0 else { continue }
             if bytes.count > start + 1 { bytes.append(UInt8(ascii: ",")) }
             bytes += Array("\"\(reason.name)\":\(count)".utf8)
         }
         bytes.append(UInt8(ascii: "}"))
         addText(from: start)
+    }
+}
+
+extension SummaryState {
+    /// How many events of a product were quarantined for a reason.
+    fileprivate func quarantined(_ product: ProductRow, _ reason: QuarantineReason) -> UInt64 {
+        var next = product.quarantines
+        while next != RowIndex.none {
+            let row = quarantines[Int(next)]
+            if row.reason == reason.rawValue { return row.count }
+            next = row.next
+        }
+        return 0
     }
 }
 

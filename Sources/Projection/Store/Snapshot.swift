@@ -10,7 +10,7 @@ enum SnapshotPart: UInt32, CaseIterable, Sendable {
     case header = 0
     case dedupe, products, productDays, aspects, aspectDays, devices, customers
     case preferences, otherPreferences, ratings, choices, faults, bins, dayChoices, wideDevices, wideCustomers
-    case ranks
+    case otherUnits, dayUnits, quarantines, ranks
 
     /// Rows, or devices for the preferences, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
@@ -44,6 +44,9 @@ extension SummaryState {
             case .dayChoices: dayChoices.count
             case .wideDevices: wideDevices.keys.count
             case .wideCustomers: wideCustomers.keys.count
+            case .otherUnits: otherUnits.count
+            case .dayUnits: dayUnits.count
+            case .quarantines: quarantines.count
             }
         return (rows + part.pageRows - 1) / part.pageRows
     }
@@ -79,6 +82,9 @@ extension SummaryState {
             for device in devices[first..<min(devices.count, first + part.pageRows)] {
                 identities.older.forEachRank(of: device.epochs) { appendVarint(UInt64($0), to: &bytes) }
             }
+        case .otherUnits: add(otherUnits)
+        case .dayUnits: add(dayUnits)
+        case .quarantines: add(quarantines)
         }
     }
 
@@ -108,6 +114,9 @@ extension SummaryState {
         case .wideDevices: while !reader.isAtEnd { wideDevices.restore(reader.read()) }
         case .wideCustomers: while !reader.isAtEnd { wideCustomers.restore(reader.read()) }
         case .ranks: while !reader.isAtEnd { restoredRanks.append(reader.read32()) }
+        case .otherUnits: decode(&otherUnits, &reader)
+        case .dayUnits: decode(&dayUnits, &reader)
+        case .quarantines: decode(&quarantines, &reader)
         }
         return !reader.isDamaged
     }
@@ -129,10 +138,10 @@ extension SummaryState {
             customerIndex.insert(IndexTable.key(customer.product, customer.customer), row)
         }
         // A row stands in one list only: all lists of a kind together are no longer than the table, and none is a ring.
-        var lists = Lists(
-            ratings: RowsLeft(count: ratings.count), choices: RowsLeft(count: choices.count),
-            faults: RowsLeft(count: faults.count), bins: RowsLeft(count: bins.count),
-            dayChoices: RowsLeft(count: dayChoices.count), days: RowsLeft(count: aspectDays.count))
+        var lists = Lists(self)
+        for product in products {
+            guard lists.quarantines.take(product.quarantines, of: quarantines, { _ in }) else { return false }
+        }
         for slot in aspects.indices {
             let (product, day) = (Int(aspects[slot].product), aspects[slot].runDayRow)
             guard product < products.count, day == RowIndex.none || Int(day) < aspectDays.count, reindex(slot, &lists)
@@ -153,7 +162,7 @@ extension SummaryState {
             let isWhole = lists.dayChoices.take(day.choices, of: dayChoices) {
                 dayChoiceIndex.insert(IndexTable.key(UInt32(row), dayChoices[$0].symbol), $0)
             }
-            guard isWhole else { return false }
+            guard isWhole, lists.dayUnits.take(day.otherUnits, of: dayUnits, { _ in }) else { return false }
         }
         return true
     }
@@ -200,7 +209,9 @@ extension SummaryState {
         case .whole, .real:
             (preference.row == RowIndex.none || Int(preference.row) < bins.count)
                 && preference.kind.number(of: preference.bits).isFinite
-        case .flag, .none: true
+        case .flag: true
+        // A number that is kept apart.
+        case .none: Int(preference.row) < otherUnits.count && Double(bitPattern: preference.bits).isFinite
         }
     }
 
@@ -232,6 +243,19 @@ extension SummaryState {
                 binIndex.insert(IndexTable.key(key, UInt32(bitPattern: bins[$0].bin)), $0)
             }
             && lists.ratings.take(row.ratings, of: ratings) { _ in }
+            && reindexOtherUnits(row.otherUnits, &lists)
+    }
+
+    private mutating func reindexOtherUnits(_ first: UInt32, _ lists: inout Lists) -> Bool {
+        var rows: [Int] = []
+        guard lists.otherUnits.take(first, of: otherUnits, { rows.append($0) }) else { return false }
+        for row in rows {
+            let isWhole = lists.bins.take(otherUnits[row].bins, of: bins) {
+                binIndex.insert(Self.binKey(row, bins[$0].bin), $0)
+            }
+            guard isWhole else { return false }
+        }
+        return true
     }
 }
 
@@ -243,6 +267,21 @@ private struct Lists {
     var bins: RowsLeft
     var dayChoices: RowsLeft
     var days: RowsLeft
+    var otherUnits: RowsLeft
+    var dayUnits: RowsLeft
+    var quarantines: RowsLeft
+
+    init(_ state: borrowing SummaryState) {
+        ratings = RowsLeft(count: state.ratings.count)
+        choices = RowsLeft(count: state.choices.count)
+        faults = RowsLeft(count: state.faults.count)
+        bins = RowsLeft(count: state.bins.count)
+        dayChoices = RowsLeft(count: state.dayChoices.count)
+        days = RowsLeft(count: state.aspectDays.count)
+        otherUnits = RowsLeft(count: state.otherUnits.count)
+        dayUnits = RowsLeft(count: state.dayUnits.count)
+        quarantines = RowsLeft(count: state.quarantines.count)
+    }
 }
 
 /// How many rows of a table may still stand in lists.

@@ -11,6 +11,7 @@ enum SummarySchema {
         ("rating", AspectColumn.ratingView), ("feature_usage", AspectColumn.usageView),
         ("fault", AspectColumn.faultView), ("feedback", FeedbackColumn.view), ("daily_product", ProductDayColumn.view),
         ("daily_aspect", AspectDayField.view), ("daily_choice", AspectDayField.choiceView),
+        ("daily_numeric", AspectDayField.numericView),
     ].map { (name: $0.0, sql: "CREATE VIEW \($0.0) AS \($0.1)") }
 
     // Keys are integers, so that a row is found by comparing numbers and rows that are written together lie together.

@@ -132,6 +132,7 @@ package struct SummaryStore: Sendable {
         do {
             try queue.read { db in
                 try Self.readPages(db, "", &checksums) { part, body in state.restore(part, body) }
+                try Self.readWords(db, &state.words)
             }
         } catch {
             throw ProjectionError(error)
@@ -160,6 +161,21 @@ package struct SummaryStore: Sendable {
             throw ProjectionError(error)
         }
         return dedupe
+    }
+
+    /// What the fold understands of the words defined so far; those that came after the snapshot do no harm.
+    private static func readWords(_ db: Database, _ words: inout KnownWords) throws {
+        let texts = (MeasurementUnit.known.map(\.name) + ["true", "false"]).map { "'\($0)'" }.joined(separator: ", ")
+        for kind in [SymbolKind.unit, .value] {
+            let sql = """
+                SELECT \(SymbolColumn.id), \(StoredText.bytes("\(SymbolColumn.text)")) FROM \(SymbolColumn.table)
+                WHERE \(SymbolColumn.kind) = ? AND \(SymbolColumn.text) IN (\(texts)) ORDER BY \(SymbolColumn.id)
+                """
+            for row in try Row.fetchAll(db, sql: sql, arguments: [kind.rawValue]) {
+                let id: UInt32 = try row.value(SymbolColumn.id)
+                words.note(kind, SymbolID(rawValue: id), Array(try row.text(1).utf8))
+            }
+        }
     }
 
     /// Gives the snapshot's pages to `restore`, in order, and notes their checksums; false from it means damage.

@@ -24,14 +24,19 @@ package enum SummaryTables {
             MemoryLayout<AspectDayRow>.size, MemoryLayout<DeviceRow>.size, MemoryLayout<CustomerRow>.size,
             MemoryLayout<RatingRow>.size, MemoryLayout<ChoiceRow>.size, MemoryLayout<FaultRow>.size,
             MemoryLayout<BinRow>.size, MemoryLayout<DayChoiceRow>.size, MemoryLayout<Preference>.size,
-            MemoryLayout<PackedPreference>.size,
+            MemoryLayout<PackedPreference>.size, MemoryLayout<OtherUnitRow>.size, MemoryLayout<DayUnitRow>.size,
+            MemoryLayout<QuarantineRow>.size,
         ]
         let arrays = [
             AspectField.allCases.count, ChoiceField.allCases.count, FaultField.allCases.count,
             ScaleField.allCases.count, AspectDayField.allCases.count, DayRatingField.allCases.count,
-            DayNumberField.allCases.count, DayChoiceField.allCases.count,
+            DayNumberField.allCases.count, DayChoiceField.allCases.count, OtherUnitField.allCases.count,
+            DayUnitField.allCases.count,
         ]
-        let text = definitions + ([foldVersion] + rows + arrays).map { String($0) }.joined(separator: " ")
+        // Other factors of a unit make other numbers.
+        let units = MeasurementUnit.known.map { "\($0.name) \($0.base) \($0.factor) \($0.offset)" }
+        let numbers = ([foldVersion] + rows + arrays).map { String($0) }
+        let text = definitions + (numbers + units).joined(separator: " ")
         return hashBytes(Array(text.utf8).span, seed: 0)
     }()
 
