@@ -39,6 +39,7 @@ package final class IngestContext {
         limitsEvents = settings.quotas.limitsEvents
         limitsNames = settings.quotas.limitsNames
         quotas = limitsEvents || limitsNames ? Quotas(settings.quotas) : nil
+        window.keepsUnknown = settings.keepsUnknown
     }
 
     /// Checks that the principal may send the last `count` events of the filling batch; takes all of them back when it
