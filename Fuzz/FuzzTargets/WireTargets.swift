@@ -26,8 +26,7 @@ private struct Connection {
     func check() {
         var output: [UInt8] = []
         for event in batch.events {
-            let text = Array(batch.text(of: event))
-            writeEventLine(event, text: text.span, offset: .zero, vocabulary: vocabulary, into: &output)
+            writeEventLine(event, in: batch, offset: .zero, vocabulary: vocabulary, into: &output)
         }
         precondition(String(validating: output, as: UTF8.self) != nil)
     }

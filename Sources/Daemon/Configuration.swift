@@ -115,6 +115,13 @@ package struct DaemonConfiguration: Sendable, Equatable {
     /// Default: `warn`. Example: `refuse`.
     package var emails: EmailPolicy
 
+    // MARK: Events
+
+    /// `events.keep_unknown`: whether properties that no schema knows are kept with their events.
+    ///
+    /// Default: `false`. Example: `true`.
+    package var keepsUnknown: Bool
+
     // MARK: What is logged
 
     /// `logging.level`: the least important messages that are logged.

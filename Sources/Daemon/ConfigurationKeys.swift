@@ -56,7 +56,7 @@ package struct ConfigurationKey: Sendable {
     }
 
     /// All of them, in the order in which they are shown.
-    package static let all = data + listening + quotas + log + names + logging
+    package static let all = data + listening + quotas + log + names + events + logging
 
     private static let data: [ConfigurationKey] = [
         .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
@@ -132,6 +132,12 @@ package struct ConfigurationKey: Sendable {
         .init(
             "identity.emails", .choice(["warn", "refuse", "accept"]), EmailPolicy.warn.rawValue,
             "What is done about new names of devices and customers with an @ in them."),
+    ]
+
+    private static let events: [ConfigurationKey] = [
+        .init(
+            "events.keep_unknown", .choice(["false", "true"]), "false",
+            "Whether properties that no schema knows are kept with their events.")
     ]
 
     private static let logging: [ConfigurationKey] = [

@@ -124,6 +124,7 @@ package struct Daemon: Sendable {
         transport.quotas = configuration.quotas
         transport.tableEntries = configuration.tableEntries
         transport.tableBytes = configuration.tableBytes
+        transport.keepsUnknown = configuration.keepsUnknown
         let listeners = try await Listeners.open(
             configuration.specifications, settings: transport, intake: intake, on: eventLoop)
         return IngestLoop(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)

@@ -59,6 +59,27 @@ import Bytes
         return part
     }
 
+    /// Appends an event of another batch, with its text and what it says besides.
+    package mutating func append(_ event: Event, of other: borrowing EventBatch) {
+        var event = event
+        if event.textLength > 0 {
+            let text = other.text(of: event)
+            event.textStart = UInt32(self.text.count)
+            self.text.append(contentsOf: text)
+        }
+        if event.detail != 0 {
+            var details = other.details(of: event)
+            for part in [\EventDetails.extra, \.raw, \.payload] where !details[keyPath: part].isEmpty {
+                let bytes = other.bytes(of: details[keyPath: part])
+                details[keyPath: part].start = UInt32(self.text.count)
+                self.text.append(contentsOf: bytes)
+            }
+            event.detail = 0
+            setDetails(details, of: &event)
+        }
+        events.append(event)
+    }
+
     /// The bytes of a part; empty when there is none.
     package func bytes(of part: TextPart) -> ArraySlice<UInt8> {
         text[Int(part.start)..<Int(part.start) + Int(part.length)]

@@ -9,6 +9,11 @@ package enum Limits {
     package static let nativeEventBytes = 8 * 1024
     /// Free text of one event, bytes of UTF-8.
     package static let textBytes = 4 * 1024
+    /// What is kept of an event that cannot be read as one, bytes of UTF-8.
+    package static let rawBytes = 4 * 1024
+    /// Properties of one event that no schema knows, and the bytes of one of them, key and value.
+    package static let extraProperties = 16
+    package static let extraBytes = 256
     /// An aspect, bytes; and the words in its dotted path.
     package static let aspectBytes = 64
     package static let aspectWords = 8
@@ -19,6 +24,8 @@ package enum Limits {
     package static let customerBytes = 64
     /// A product name, bytes.
     package static let productBytes = 128
+    /// A source, bytes: a product of which every byte is escaped, a slash, a device.
+    package static let sourceBytes = 3 * productBytes + 1 + deviceBytes
     /// A unit or language tag, bytes.
     package static let unitBytes = 32
     /// A sender's own id string, bytes.
@@ -39,8 +46,13 @@ package enum Limits {
     package static let tableBytes = 64 * 1024
     /// Events in one block of the log.
     package static let blockEvents = 16_384
-    /// Free text in one block of the log, bytes.
-    package static let blockTextBytes = 4 << 20
+    /// Text of all kinds in one block of the log, bytes. Beside what one native frame may bring, `unitTextBytes`, there
+    /// is room for as much as most blocks have.
+    package static let blockTextBytes = 8 << 20
+    /// Text of all kinds that one unit may bring, bytes: a native frame of the most events, each of them kept as it came
+    /// (`rawBytes`), and every byte of the frame a text or an extra property besides. 256 JSON lines, which are read at
+    /// a time, bring less.
+    package static let unitTextBytes = batchEvents * rawBytes + frameBytes
     /// Words in each vocabulary (product, aspect, value, unit, language, type).
     package static let symbols = 1 << 20
     /// Devices and customers that may have names.

@@ -213,6 +213,12 @@ package struct Vocabulary: Sendable {
         return id == 0 ? nil : SymbolID(rawValue: id)
     }
 
+    /// The number of a known device, or nil.
+    package func find(device name: Span<UInt8>, of product: SymbolID) -> DeviceID? {
+        let id = devices.find(name, scope: product.rawValue)
+        return id == 0 ? nil : DeviceID(rawValue: id)
+    }
+
     /// The UTF-8 of a word; empty when unknown.
     package func text(_ kind: SymbolKind, _ id: SymbolID) -> ArraySlice<UInt8> {
         interner(kind).bytes(of: id.rawValue)

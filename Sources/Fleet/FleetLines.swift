@@ -10,8 +10,6 @@ struct LineState {
     struct Device {
         /// The number of its last native event in its connection's count; 0 = there is none.
         var last: UInt64 = 0
-        /// Whether the wire can name it.
-        var isNamed: Bool?
         /// Its lines go as they stand.
         var goesAsLines = false
     }
@@ -27,7 +25,12 @@ struct LineState {
     var numbers: [UInt64] = []
     /// Forms of lines that were looked through for keys that nobody knows.
     var forms: Set<UInt32> = []
-    var window = EventLineWindow()
+    /// Keeps what no schema knows: whether that is stored the daemon decides.
+    var window = {
+        var window = EventLineWindow()
+        window.keepsUnknown = true
+        return window
+    }()
     /// A hash of the keys of the line at hand that nobody knows; 0 when it has none.
     var form: UInt32 = 0
     var devices: [Device] = []
@@ -164,16 +167,13 @@ extension FleetSender {
     /// Whether a native event says all that the line says.
     ///
     /// What is wrong with an event the daemon can tell only from its line. A number 0 and a count of 0 are absent in
-    /// the native format. A device may be named so that product and name cannot be told apart there.
+    /// the native format.
     private func isCarried(_ event: Event) -> Bool {
         guard !lines[event.device].goesAsLines, event.quarantine == .none, event.count > 0,
             event.identity != .sequence || event.seq > 0
         else { return false }
-        if let datagrams, !datagrams.mayFit(event, vocabulary) { return false }
-        if let isNamed = lines[event.device].isNamed { return isNamed }
-        let isNamed = canBeNamed(event.device, &vocabulary)
-        lines[event.device].isNamed = isNamed
-        return isNamed
+        if let datagrams, !datagrams.mayFit(event, in: lines.scratch, vocabulary) { return false }
+        return true
     }
 
     /// Sees to it that all native events of a device are stored before its first line goes as it stands, and that no

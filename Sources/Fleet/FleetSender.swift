@@ -186,13 +186,7 @@ package final class FleetSender {
 
     /// Copies an event into the batch that goes next over a connection.
     func add(_ event: Event, of chunk: EventBatch, to index: Int) {
-        var event = event
-        if event.textLength > 0 {
-            let text = chunk.text(of: event)
-            event.textStart = UInt32(pending[index].batch.text.count)
-            pending[index].batch.text.append(contentsOf: text)
-        }
-        pending[index].batch.events.append(event)
+        pending[index].batch.append(event, of: chunk)
     }
 
     func flushAll() async throws {

@@ -36,7 +36,7 @@ package struct GroupCommit: ~Copyable {
         package var lightBlockEvents = IngestLimits.lightBlockEvents
         /// Room that one more unit may need: a block with less is full.
         package var unitEvents = Limits.batchEvents
-        package var unitTextBytes = Limits.frameBytes
+        package var unitTextBytes = Limits.unitTextBytes
 
         package init() {}
     }

@@ -26,7 +26,7 @@ package struct EventWriter {
         let text = batch.text(of: event)
         switch format {
         case .json:
-            writeEventLine(event, text: Array(text).span, offset: offset, vocabulary: vocabulary, into: &bytes)
+            writeEventLine(event, in: batch, offset: offset, vocabulary: vocabulary, into: &bytes)
             bytes.append(UInt8(ascii: "\n"))
         case .table, .csv:
             let text = String(decoding: text, as: UTF8.self)

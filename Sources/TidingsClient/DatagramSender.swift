@@ -70,34 +70,49 @@ package final class DatagramSender {
     /// - Throws: `SendError` for an event that does not fit into a datagram; if the events are told one by one, before
     ///   any of them is sent.
     package func send(_ batch: EventBatch, _ vocabulary: Vocabulary, origins: [EventOrigin] = []) async throws {
-        if !origins.isEmpty, let event = batch.events.first(where: { !mayFit($0, vocabulary) }) {
+        if !origins.isEmpty, let event = batch.events.first(where: { !mayFit($0, in: batch, vocabulary) }) {
             throw tooBig(event, vocabulary)
         }
         var sorted = batch
-        for index in sorted.events.indices where sorted.events[index].identity != .sequence {
-            number(&sorted.events[index])
+        var numbers = batch.events.map(number)
+        for index in sorted.events.indices where sorted.events[index].identity == .none {
+            sorted.events[index].identity = .sequence
+            (sorted.events[index].epoch, sorted.events[index].seq) = (numbers[index].epoch, numbers[index].seq)
         }
         let order = sorted.events.indices.sorted {
             (sorted.events[$0].device, $0) < (sorted.events[$1].device, $1)
         }
         sorted.events = order.map { sorted.events[$0] }
-        let numbers = origins.isEmpty ? [] : order.map { origins[$0] }
+        numbers = order.map { numbers[$0] }
+        let sortedOrigins = origins.isEmpty ? [] : order.map { origins[$0] }
         var index = 0
-        while index < sorted.count { index = try await sendOne(sorted, numbers, from: index, vocabulary) }
+        while index < sorted.count {
+            index = try await sendOne(sorted, numbers, sortedOrigins, from: index, vocabulary)
+        }
         flushSocket()
     }
 
     /// Whether an event fits into a datagram of its own; false may be said of one that would just about.
-    package func mayFit(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
+    package func mayFit(_ event: Event, in batch: EventBatch, _ vocabulary: Vocabulary) -> Bool {
         let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
         let fields = 128
-        return Int(event.textLength) + namesCount(of: event, vocabulary) + fields <= room
+        var count = Int(event.textLength) + namesCount(of: event, vocabulary) + fields
+        if event.detail != 0 {
+            let details = batch.details(of: event)
+            count += vocabulary.text(.value, details.notice).count + vocabulary.text(.value, details.method).count
+            count += Int(details.extra.length) + fields
+        }
+        return count <= room
     }
 
     /// The bytes of all names of an event.
     private func namesCount(of event: Event, _ vocabulary: Vocabulary) -> Int {
-        var count = vocabulary.name(of: event.device).count + vocabulary.name(of: event.customer).count
-        count += vocabulary.text(.product, event.product).count + vocabulary.text(.aspect, event.aspect).count
+        var count = vocabulary.name(of: event.customer).count
+        count +=
+            deviceSource(
+                product: vocabulary.text(.product, event.product), name: vocabulary.name(of: event.device)
+            ).count
+        count += vocabulary.text(.aspect, event.aspect).count
         count += vocabulary.text(.unit, event.unit).count + vocabulary.text(.language, event.language).count
         count += vocabulary.text(.type, event.type).count
         if case .symbol(let symbol) = event.value { count += vocabulary.text(.value, symbol).count }
@@ -130,20 +145,22 @@ package final class DatagramSender {
     package func close() async { try? await channel.close() }
 
     private func sendOne(
-        _ batch: EventBatch, _ origins: [EventOrigin], from start: Int, _ vocabulary: Vocabulary
+        _ batch: EventBatch, _ numbers: [EventNumber], _ origins: [EventOrigin], from start: Int,
+        _ vocabulary: Vocabulary
     ) async throws -> Int {
-        let first = batch.events[start]
-        let device = first.device.rawValue
+        let (event, first) = (batch.events[start], numbers[start])
+        let device = event.device.rawValue
         counter &+= 1
         let header = DatagramHeader(type: .batch, epoch: first.epoch, counter: counter)
         bytes.removeAll(keepingCapacity: true)
         let end = encoder.writeDatagram(
-            batch, from: start, limit: options.eventsPerDatagram, header: header,
-            oldest: window.oldest(of: device, sending: first.seq), vocabulary, into: &bytes)
+            batch, numbers, from: start, limit: options.eventsPerDatagram, header: header,
+            oldest: event.identity == .hash ? 0 : window.oldest(of: device, sending: first.seq), vocabulary,
+            into: &bytes)
         guard end > start else {
-            throw tooBig(first, vocabulary)
+            throw tooBig(event, vocabulary)
         }
-        let lastSeq = batch.events[end - 1].seq
+        let lastSeq = numbers[end - 1].seq
         if !window.hasRoom(for: device, lastSeq: lastSeq) {
             flushSocket()
             await window.wait(for: device, lastSeq: lastSeq)
@@ -153,7 +170,9 @@ package final class DatagramSender {
             device: device, epoch: first.epoch, seqs: first.seq...lastSeq, events: end - start, bytes: buffer,
             sent: .now(), pause: .milliseconds(options.firstPauseMilliseconds))
         if !origins.isEmpty {
-            datagram.traced = (start..<end).map { TracedEvent(event: batch.events[$0], origin: origins[$0]) }
+            datagram.traced = (start..<end).map {
+                TracedEvent(event: batch.events[$0], number: numbers[$0].seq, origin: origins[$0])
+            }
         }
         window.track(datagram, counter: counter)
         channel.write(buffer, promise: nil)
@@ -169,12 +188,13 @@ package final class DatagramSender {
         unflushed = 0
     }
 
-    private func number(_ event: inout Event) {
+    /// The event's own number, or one that it gets here. Those with ids of their own are counted in an epoch of their
+    /// own: the daemon knows nothing of their numbers, so they may be no gaps in the others.
+    private func number(_ event: Event) -> EventNumber {
+        if event.identity == .sequence { return EventNumber(epoch: event.epoch, seq: event.seq) }
         let next = numbers[event.device.rawValue, default: 0] + 1
         numbers[event.device.rawValue] = next
-        event.identity = .sequence
-        event.epoch = options.epoch
-        event.seq = next
+        return EventNumber(epoch: event.identity == .hash ? options.epoch ^ 1 : options.epoch, seq: next)
     }
 }
 

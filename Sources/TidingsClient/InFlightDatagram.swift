@@ -42,7 +42,7 @@ package struct InFlightDatagram: Sendable {
     /// What an answer says of the event that it names.
     func verdict(_ reject: Reject, now: Timestamp?) -> SendVerdict {
         let seqs = [reject.seq, reject.number]
-        let one = traced.first { seqs.contains($0.event.seq) } ?? (traced.count == 1 ? traced[0] : nil)
+        let one = traced.first { seqs.contains($0.number) } ?? (traced.count == 1 ? traced[0] : nil)
         return SendVerdict(reject, of: one?.event, one?.origin, now: now)
     }
 }
@@ -50,5 +50,7 @@ package struct InFlightDatagram: Sendable {
 /// An event, and where it comes from.
 struct TracedEvent: Sendable {
     var event: Event
+    /// Its number in the count of its datagram.
+    var number: UInt64
     var origin: EventOrigin
 }

@@ -1,7 +1,13 @@
 // Events with numbered names to batches of the wire: each name is looked up once in a connection's life.
 
-package import Events
+import Events
 import Wire
+
+/// By which number of which epoch a sender of datagrams counts an event.
+struct EventNumber: Hashable, Sendable {
+    var epoch: UInt32
+    var seq: UInt64
+}
 
 /// Writes batches for one connection or one datagram.
 ///
@@ -61,27 +67,29 @@ struct NativeEncoder {
 
     /// Appends one datagram with as many events of one device as fit, from `start` on.
     ///
+    /// - Parameter numbers: by which epochs and numbers the events are counted.
     /// - Returns: the index after the last event that is in it; `start` if not even one fits.
     mutating func writeDatagram(
-        _ batch: EventBatch, from start: Int, limit: Int, header: DatagramHeader, oldest: UInt64,
-        _ vocabulary: borrowing Vocabulary, into output: inout [UInt8]
+        _ batch: EventBatch, _ numbers: [EventNumber], from start: Int, limit: Int, header: DatagramHeader,
+        oldest: UInt64, _ vocabulary: borrowing Vocabulary, into output: inout [UInt8]
     ) -> Int {
         reset()
         let first = batch.events[start]
         let device = reference(device: first.device, vocabulary)
         writer.begin(
-            epoch: header.epoch, firstSeq: first.seq, time: base(batch, from: start), oldest: oldest, device: device)
+            epoch: header.epoch, firstSeq: numbers[start].seq, time: base(batch, from: start), oldest: oldest,
+            device: device)
         var index = start
-        var next = first.seq
+        var next = numbers[start].seq
         while index < batch.count, index - start < limit {
-            let event = batch.events[index]
-            guard event.device == first.device, event.epoch == first.epoch, event.seq >= next,
-                isTimed(event.clock) == isTimed(first.clock), event.seq - next < UInt64(UInt32.max)
+            let (event, number) = (batch.events[index], numbers[index])
+            guard event.device == first.device, number.epoch == numbers[start].epoch, number.seq >= next,
+                isTimed(event.clock) == isTimed(first.clock), number.seq - next < UInt64(UInt32.max)
             else { break }
             var outgoing = outgoing(event, batch, vocabulary, names: false)
             outgoing.device = 0
-            guard writer.add(outgoing, skipping: UInt32(event.seq - next)) else { break }
-            next = event.seq + 1
+            guard writer.add(outgoing, skipping: UInt32(number.seq - next)) else { break }
+            next = number.seq + 1
             index += 1
         }
         guard index > start else { return start }
@@ -121,6 +129,8 @@ struct NativeEncoder {
         outgoing.count = event.count
         outgoing.severity = event.severity
         outgoing.scale = event.scale
+        outgoing.origin = event.origin
+        if event.detail != 0 || event.identity == .hash { outgoing.rare = rare(event, batch, vocabulary) }
         guard names else { return outgoing }
         outgoing.device = reference(device: event.device, vocabulary)
         if event.identity == .sequence {
@@ -128,6 +138,21 @@ struct NativeEncoder {
             outgoing.epoch = event.epoch
         }
         return outgoing
+    }
+
+    private mutating func rare(
+        _ event: Event, _ batch: EventBatch, _ vocabulary: borrowing Vocabulary
+    ) -> OutgoingRare {
+        var rare = OutgoingRare()
+        // Of an id that is no number its hash is all that anybody remembers.
+        if event.identity == .hash { appendHash(event.seq, to: &rare.id) }
+        let details = batch.details(of: event)
+        details.appendCause(to: &rare.cause)
+        rare.extra = batch.bytes(of: details.extra)
+        rare.notice = reference(.value, details.notice, vocabulary)
+        rare.method = reference(.value, details.method, vocabulary)
+        rare.expiry = details.expiry
+        return rare
     }
 
     private mutating func reference(
@@ -146,7 +171,7 @@ struct NativeEncoder {
         let index = Int(device.rawValue)
         if index < devices.count, devices[index] != 0 { return devices[index] }
         let product = vocabulary.text(.product, vocabulary.product(of: device))
-        let reference = checked(writer.reference(source(product: product, name: vocabulary.name(of: device)).span))
+        let reference = checked(writer.reference(deviceSource(product: product, name: vocabulary.name(of: device)).span))
         if keepsReferences { remember(reference, at: index, in: &devices) }
         return reference
     }
@@ -171,12 +196,6 @@ private func remember(_ reference: UInt32, at index: Int, in table: inout [UInt3
     table[index] = reference
 }
 
-/// How a device is named on the wire: a device URN stands for itself, any other name follows its product.
-private func source(product: ArraySlice<UInt8>, name: ArraySlice<UInt8>) -> [UInt8] {
-    if name.starts(with: Array("urn:dev:ops:".utf8)) { return Array(name) }
-    return Array(product) + [0x2f] + Array(name)
-}
-
 /// As much of a text as a native event has room for: still more than is kept, so that the daemon says that it was cut.
 private func carried(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     let longest = Limits.textBytes + 4
@@ -185,15 +204,4 @@ private func carried(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     // Not within a character: its other bytes begin with the bits 10.
     while end > text.startIndex, text[end] & 0xc0 == 0x80 { end -= 1 }
     return text[..<end]
-}
-
-/// Whether a receiver finds the same device by the name that it has on the wire.
-package func canBeNamed(_ device: DeviceID, _ vocabulary: inout Vocabulary) -> Bool {
-    let product = vocabulary.text(.product, vocabulary.product(of: device))
-    let name = source(product: product, name: vocabulary.name(of: device))
-    do throws(Refusal) {
-        return try readDevice(name.span, vocabulary: &vocabulary) == device
-    } catch {
-        return false
-    }
 }

@@ -80,7 +80,7 @@ package final class StreamSender {
         } else {
             var lines: [UInt8] = []
             for event in batch.events {
-                writeJSONLine(event, text: batch.text(of: event), vocabulary, into: &lines)
+                writeJSONLine(event, in: batch, vocabulary, into: &lines)
             }
             try await sendLines(lines, count: batch.count, origins: origins)
         }

@@ -15,7 +15,7 @@ public struct TidingsEvent: Hashable, Sendable {
         case preferenceSet
         /// A rating; needs `aspect` and a number as `value`.
         case ratingGiven
-        /// Something was used `count` times; needs `aspect`.
+        /// Something was used `count` times; needs `aspect`. A number as `value` is how long, in seconds.
         case featureUsed
         /// Words of a customer; needs `text`.
         case feedbackText
@@ -27,8 +27,36 @@ public struct TidingsEvent: Hashable, Sendable {
         case consentGiven
         /// Consent is taken back; the purpose is the `value`.
         case consentWithdrawn
+        /// What became of the message of `cause`; needs neither aspect nor value.
+        case receipt(Stage, Evidence = .unknown)
         /// A vendor's own type, such as `com.example.descaled`.
         case custom(String)
+    }
+
+    /// How far a message has come.
+    public enum Stage: Hashable, Sendable, CaseIterable {
+        case received
+        case shown
+        case answered
+        case dismissed
+        case failed
+        case sent
+        case applied
+        case refused
+    }
+
+    /// How that is known.
+    public enum Evidence: Hashable, Sendable, CaseIterable {
+        case unknown
+        case transport
+        case app
+    }
+
+    /// Who chose a value.
+    public enum Origin: Hashable, Sendable, CaseIterable {
+        case user
+        case `default`
+        case rule
     }
 
     /// The value of a setting, rating or state.
@@ -39,7 +67,7 @@ public struct TidingsEvent: Hashable, Sendable {
         case flag(Bool)
     }
 
-    /// The kind of product, for example `kettle`; up to 128 bytes, without `/`.
+    /// The kind of product, for example `kettle`; up to 128 bytes.
     public var product: String
     /// The device's name among those of its product; up to 128 bytes.
     public var device: String
@@ -53,6 +81,8 @@ public struct TidingsEvent: Hashable, Sendable {
     public var value: Value?
     /// The unit of the value, from the SenML registry, for example `Cel`.
     public var unit: String?
+    /// Who chose the value; nil when that is not said.
+    public var origin: Origin?
     /// How often it happened.
     public var count: UInt32 = 1
     /// OpenTelemetry severity number of a fault, 1 ... 24; 0 = not given.
@@ -69,6 +99,15 @@ public struct TidingsEvent: Hashable, Sendable {
     public var epoch: UInt32 = 0
     /// The device's number for the event, from 1 up in each epoch; nil when it does not number its events.
     public var seq: UInt64?
+    /// Instead of `seq`: a string that no other event of the device has, such as a UUID; up to 64 bytes.
+    public var id: String?
+    /// The id of the message that the event answers, as it came with the message: `m17` or `m17-9f31c2aa`.
+    public var cause: String?
+    /// Of a consent: the version of the notice that the customer saw, and how it was given; up to 256 bytes each.
+    public var notice: String?
+    public var method: String?
+    /// Of a consent: until when it holds, milliseconds since 1970-01-01T00:00:00Z.
+    public var expiryMilliseconds: Int64?
 
     /// An event with what every event needs.
     public init(product: String, device: String, kind: Kind, aspect: String? = nil, value: Value? = nil) {
@@ -88,8 +127,8 @@ public struct TidingsEvent: Hashable, Sendable {
     ///
     /// - Throws: for what every daemon would refuse, and for what cannot be written down in every format.
     func append(to batch: inout EventBatch, vocabulary: inout Vocabulary) throws(Unusable) {
-        guard !product.isEmpty, product.utf8.count <= Limits.productBytes, !product.utf8.contains(0x2f) else {
-            throw Unusable(cause: "a product has from 1 to \(Limits.productBytes) bytes, and no /")
+        guard !product.isEmpty, product.utf8.count <= Limits.productBytes else {
+            throw Unusable(cause: "a product has from 1 to \(Limits.productBytes) bytes")
         }
         guard !device.isEmpty, device.utf8.count <= Limits.deviceBytes else {
             throw Unusable(cause: "a device's name has from 1 to \(Limits.deviceBytes) bytes")
@@ -99,17 +138,15 @@ public struct TidingsEvent: Hashable, Sendable {
         }
         guard count > 0 else { throw Unusable(cause: "count is 0; what did not happen is no event") }
         guard seq != 0 else { throw Unusable(cause: "seq is 0; numbers count from 1") }
+        guard id.map({ (1...Limits.idBytes).contains($0.utf8.count) }) ?? true else {
+            throw Unusable(cause: "an id has from 1 to \(Limits.idBytes) bytes")
+        }
         var event = Event()
         event.product = try symbol(.product, product, &vocabulary)
         guard let id = vocabulary.device(product: event.product, name: Array(device.utf8).span) else {
             throw .tooManyWords
         }
         event.device = id
-        // Few names can be taken for something else on the wire: these are tried.
-        let isUnclear = product.utf8.contains(0x3a) || device.utf8.starts(with: "urn:".utf8)
-        guard !isUnclear || canBeNamed(id, &vocabulary) else {
-            throw Unusable(cause: "product and device cannot be told apart; use words of letters, digits and -")
-        }
         if let customer, !customer.isEmpty {
             guard let id = vocabulary.customer(Array(customer.utf8).span) else { throw .tooManyWords }
             event.customer = id
@@ -129,11 +166,17 @@ public struct TidingsEvent: Hashable, Sendable {
         event.count = count
         event.severity = severity
         event.scale = scale
+        if case .receipt(let stage, let evidence) = kind {
+            (event.scale, event.severity) = (stage.number, evidence.number)
+        }
+        event.origin = origin?.value ?? .none
         event.time = Timestamp(rawValue: timeMilliseconds ?? 0)
         event.clock = timeMilliseconds == nil ? .arrival : .device
         event.epoch = epoch
         event.seq = seq ?? 0
         event.identity = seq == nil ? .none : .sequence
+        if let own = self.id { event.setIdentity(Array(own.utf8).span) }
+        try setDetails(of: &event, in: &batch, &vocabulary)
         if let text { batch.setText(Array(text.utf8).span, of: &event) }
         batch.events.append(event)
     }
@@ -148,8 +191,22 @@ public struct TidingsEvent: Hashable, Sendable {
         case .stateReported: .stateReported
         case .consentGiven: .consentGiven
         case .consentWithdrawn: .consentWithdrawn
+        case .receipt: .receipt
         case .custom: .custom
         }
+    }
+
+    private func setDetails(
+        of event: inout Event, in batch: inout EventBatch, _ vocabulary: inout Vocabulary
+    ) throws(Unusable) {
+        var details = EventDetails()
+        if let cause, !details.setCause(Array(cause.utf8).span) {
+            throw Unusable(cause: "cause is no message's id; give back the one that came with it, such as m17-9f31c2aa")
+        }
+        details.notice = try symbol(.value, notice, &vocabulary)
+        details.method = try symbol(.value, method, &vocabulary)
+        details.expiry = Timestamp(rawValue: expiryMilliseconds ?? 0)
+        batch.setDetails(details, of: &event)
     }
 
     private func symbol(
@@ -158,6 +215,45 @@ public struct TidingsEvent: Hashable, Sendable {
         guard let text, !text.isEmpty else { return .none }
         guard let id = vocabulary.symbol(kind, Array(text.utf8).span) else { throw .tooManyWords }
         return id
+    }
+}
+
+extension TidingsEvent.Stage {
+    fileprivate var number: UInt8 {
+        let stage: ReceiptStage =
+            switch self {
+            case .received: .received
+            case .shown: .shown
+            case .answered: .answered
+            case .dismissed: .dismissed
+            case .failed: .failed
+            case .sent: .sent
+            case .applied: .applied
+            case .refused: .refused
+            }
+        return stage.rawValue
+    }
+}
+
+extension TidingsEvent.Evidence {
+    fileprivate var number: UInt8 {
+        let evidence: ReceiptEvidence =
+            switch self {
+            case .unknown: .none
+            case .transport: .transport
+            case .app: .app
+            }
+        return evidence.rawValue
+    }
+}
+
+extension TidingsEvent.Origin {
+    fileprivate var value: Events.Origin {
+        switch self {
+        case .user: .user
+        case .default: .default
+        case .rule: .rule
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 // What an ack says of a device: how far its events have been received.
 
 package import Admission
+import Wire
 
 /// How far the events of one device have been received: what an ack says.
 package struct AckState: Hashable, Sendable {
@@ -27,6 +28,41 @@ package struct AckState: Hashable, Sendable {
         self.init(
             epoch: window.epoch, durable: window.contiguous,
             ranges: window.ranges.map { Run(missing: $0.gap, received: $0.length) })
+    }
+
+    /// What is said to a batch whose events have ids of their own: what the device's window says, if it says anything of
+    /// this epoch, and that the batch's own numbers have arrived, of which the window knows nothing. Nil when it has no
+    /// numbers either.
+    init?(_ state: AckState?, covering header: BatchHeader) {
+        guard header.firstSeq > 0 else {
+            guard let state else { return nil }
+            self = state
+            return
+        }
+        var arrived: [ClosedRange<UInt64>] = [header.firstSeq...max(header.firstSeq, header.lastSeq)]
+        var last = state?.durable ?? 0
+        for run in state?.ranges ?? [] {
+            let first = last + UInt64(run.missing) + 1
+            last += UInt64(run.missing) + UInt64(run.received)
+            if first <= last { arrived.append(first...last) }
+        }
+        self.init(epoch: header.epoch, durable: state?.durable ?? 0)
+        var end = durable
+        for run in arrived.sorted(by: { $0.lowerBound < $1.lowerBound }) where run.upperBound > end {
+            if run.lowerBound <= end + 1 {
+                if let index = ranges.indices.last {
+                    ranges[index].received = UInt32(clamping: UInt64(ranges[index].received) + run.upperBound - end)
+                } else {
+                    durable = run.upperBound
+                }
+            } else {
+                let (missing, received) = (run.lowerBound - end - 1, run.upperBound - run.lowerBound + 1)
+                // What cannot be said is left out: it is sent again, which does no harm.
+                guard let missing = UInt32(exactly: missing), let received = UInt32(exactly: received) else { return }
+                ranges.append(Run(missing: missing, received: received))
+            }
+            end = run.upperBound
+        }
     }
 
     package init(epoch: UInt32, durable: UInt64, ranges: [Run] = []) {

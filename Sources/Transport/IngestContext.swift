@@ -39,6 +39,7 @@ package final class IngestContext {
         limitsEvents = settings.quotas.limitsEvents
         limitsNames = settings.quotas.limitsNames
         quotas = limitsEvents || limitsNames ? Quotas(settings.quotas) : nil
+        window.keepsUnknown = settings.keepsUnknown
     }
 
     /// How far the batch is filled, where that will be asked for: reading it copies the batch's three references.

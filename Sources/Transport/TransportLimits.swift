@@ -17,6 +17,8 @@ package struct TransportSettings: Sendable, Hashable {
     /// Entries and bytes of one connection's string table.
     package var tableEntries = Limits.tableEntries
     package var tableBytes = Limits.tableBytes
+    /// Whether properties that no schema knows are kept with their events.
+    package var keepsUnknown = false
 
     /// Connections over the limit that may be told so at one time.
     package var refusedAtOnce = TransportLimits.refusedAtOnce

@@ -10,11 +10,14 @@ package struct BatchContext: Sendable, BitwiseCopyable {
     package var arrival: Timestamp
     /// The reset counter of Hello or of the datagram, for batches that name none.
     package var epoch: UInt32
+    /// Whether properties that no schema knows are kept with the events.
+    package var keepsUnknown: Bool
 
-    package init(source: DeviceID, arrival: Timestamp, epoch: UInt32 = 0) {
+    package init(source: DeviceID, arrival: Timestamp, epoch: UInt32 = 0, keepsUnknown: Bool = false) {
         self.source = source
         self.arrival = arrival
         self.epoch = epoch
+        self.keepsUnknown = keepsUnknown
     }
 }
 
@@ -29,6 +32,11 @@ package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
     /// The device that numbers the events: the batch's own, else the connection's; `.none` if neither is known.
     package var device: DeviceID = .none
     package var count = 0
+    /// Whether some of the events have ids of their own: their devices' windows then know nothing of the numbers that
+    /// they have in the count of the batch.
+    package var hasIDs = false
+    /// Whether there is more to read of some events, or to keep of them as they came.
+    var needsRest = false
 
     package init() {}
 }
@@ -38,11 +46,13 @@ package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
 /// Two passes over the top level, one over each event: the first takes the batch's own fields, which Protobuf allows
 /// behind the events, and all defines; the second decodes the events. Sets the verdicts that need no more than syntax
 /// (`badAspect`, `notFinite`, `textTooLong`, `unknownType`, `wrongValueType` for two values at once, `outOfRange` for a
-/// severity or scale over 255); the others are Admission's.
+/// severity or scale over 255, an origin that is none or a negative duration, `unknownCause` for what is no message's
+/// id); the others are Admission's. Such an event is kept as it came, beside its row, without the names in it.
 ///
 /// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`, `.vocabularyFull`,
 ///   `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong` (a name), `.badIdentity` (an empty
-///   customer). The batch is then as it was; the defines are in the table even so, unless the body is malformed.
+///   customer, an id that is empty or too long). The batch is then as it was; the defines are in the table even so,
+///   unless the body is malformed.
 package func readBatch(
     _ body: Span<UInt8>, context: BatchContext, table: inout StringTable, vocabulary: inout Vocabulary,
     into batch: inout EventBatch
@@ -53,7 +63,12 @@ package func readBatch(
     defer { table.forgetSought() }
     let mark = batch.mark
     do {
-        return try readEvents(body, envelope, context, &table, &vocabulary, &batch.events, &batch.text)
+        var header = try readEvents(body, envelope, context, &table, &vocabulary, &batch.events, &batch.text)
+        if header.needsRest {
+            let rest = BatchRest(firstEvent: envelope.firstEvent, keepsUnknown: context.keepsUnknown)
+            header.hasIDs = try rest.read(body, from: mark.events, &table, &vocabulary, &batch)
+        }
+        return header
     } catch {
         batch.truncate(to: mark)
         throw error
@@ -188,6 +203,7 @@ private func readEvents(
         if index == mark { header.firstSeq = seq }
         try fill(&events[index], fields, seq, defaults, &table, &vocabulary)
         if fields.hasMore { try fillMore(&events[index], fields, message, &table, &vocabulary, &arena) }
+        if case .none = events[index].quarantine, !fields.hasRare {} else { header.needsRest = true }
         index &+= 1
     }
     header.lastSeq = seq
@@ -221,9 +237,10 @@ private func fill(
         if id == StringTable.invalid { event.blame(.badAspect) } else { event.aspect.rawValue = id }
     }
     if fields.isReference {
-        let id = try table.id(.value, UInt32(truncatingIfNeeded: fields.valueBits), &vocabulary)
-        if id == StringTable.invalid {
-            event.blame(.textTooLong)
+        let reference = UInt32(truncatingIfNeeded: fields.valueBits)
+        let id = try table.id(.value, reference, &vocabulary)
+        if id >= StringTable.firstSpecial || fields.kind == UInt32(EventKind.ratingGiven.rawValue) {
+            try setSpecialValue(&event, fields.kind, id, reference, &table, &vocabulary)
         } else {
             event.valueKind = .symbol
             event.valueBits = UInt64(id)
@@ -239,8 +256,33 @@ private func fill(
     }
     if let kind = UInt8(exactly: fields.kind).flatMap(EventKind.init(rawValue:)), kind.isUplink {
         event.kind = kind
+        if event.isNegativeDuration { event.blame(.outOfRange) }
     } else {
         try setUnknownType(&event, fields, &table, &vocabulary)
+    }
+}
+
+/// A string that is no word as a value: a flag, a rating's number, or one that is empty or too long. The purpose of a
+/// consent is always a word.
+@inline(never)
+private func setSpecialValue(
+    _ event: inout Event, _ kind: UInt32, _ id: UInt32, _ reference: UInt32, _ table: inout StringTable,
+    _ vocabulary: inout Vocabulary
+) throws(Refusal) {
+    if kind == UInt32(EventKind.ratingGiven.rawValue) {
+        let word = table.text(reference)
+        if isNumber(word.span) {
+            if let number = number(word.span) { event.value = number } else { event.blame(.notFinite) }
+            return
+        }
+    }
+    let isConsent =
+        kind == UInt32(EventKind.consentGiven.rawValue) || kind == UInt32(EventKind.consentWithdrawn.rawValue)
+    switch id {
+    case StringTable.invalid: event.blame(.textTooLong)
+    case StringTable.isTrue where !isConsent: event.value = .flag(true)
+    case StringTable.isFalse where !isConsent: event.value = .flag(false)
+    default: event.value = .symbol(SymbolID(rawValue: try table.id(.word, reference, &vocabulary)))
     }
 }
 

@@ -34,8 +34,27 @@ package struct OutgoingEvent: Sendable {
     package var count: UInt32 = 1
     package var severity: UInt8 = 0
     package var scale: UInt8 = 0
+    package var origin: Origin = .none
+    /// What few events say besides; nil = nothing.
+    package var rare: OutgoingRare?
 
     package init(kind: EventKind) { self.kind = kind }
+}
+
+/// What few events say besides.
+package struct OutgoingRare: Sendable {
+    /// The event's own id, UTF-8; empty = it has none.
+    package var id: [UInt8] = []
+    /// The id of the message that it answers, UTF-8; empty = none.
+    package var cause: [UInt8] = []
+    /// A JSON object of scalars; empty = none.
+    package var extra: ArraySlice<UInt8> = []
+    package var notice: UInt32 = 0
+    package var method: UInt32 = 0
+    /// 0 = not said.
+    package var expiry = Timestamp(rawValue: 0)
+
+    package init() {}
 }
 
 /// Writes Batch bodies for one connection.
@@ -180,10 +199,7 @@ package struct BatchWriter: Sendable {
             appendVarint(UInt64(reference), to: &event)
         case .none, .flag: break
         }
-        if !outgoing.text.isEmpty {
-            appendHeader(EventTag.text, count: outgoing.text.count, to: &event)
-            event.append(contentsOf: outgoing.text)
-        }
+        appendText(EventTag.text, outgoing.text)
         if case .flag(let flag) = outgoing.value {
             appendVarint(EventTag.flag, to: &event)
             event.append(flag ? 1 : 0)
@@ -200,7 +216,21 @@ package struct BatchWriter: Sendable {
         }
         appendField(EventTag.subject, UInt64(outgoing.customer), to: &event)
         appendField(EventTag.type, UInt64(outgoing.type), to: &event)
+        if let rare = outgoing.rare { appendText(EventTag.cause, rare.cause[...]) }
         appendField(EventTag.seq, outgoing.seq, to: &event)
         appendField(EventTag.epoch, UInt64(outgoing.epoch), to: &event)
+        if let rare = outgoing.rare { appendText(EventTag.id, rare.id[...]) }
+        appendField(EventTag.origin, UInt64(outgoing.origin.rawValue), to: &event)
+        guard let rare = outgoing.rare else { return }
+        appendText(EventTag.extra, rare.extra)
+        appendField(EventTag.notice, UInt64(rare.notice), to: &event)
+        appendField(EventTag.method, UInt64(rare.method), to: &event)
+        appendField(EventTag.expiry, UInt64(bitPattern: rare.expiry.rawValue), to: &event)
+    }
+
+    private mutating func appendText(_ tag: UInt64, _ text: ArraySlice<UInt8>) {
+        guard !text.isEmpty else { return }
+        appendHeader(tag, count: text.count, to: &event)
+        event.append(contentsOf: text)
     }
 }

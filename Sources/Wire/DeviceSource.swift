@@ -7,11 +7,13 @@ struct DeviceSource: Equatable {
     /// Empty when the source does not name a product.
     var product: Range<Int>
     var name: Range<Int>
+    /// Whether there are escapes in the product: `%25`, `%2F` or `%3A`.
+    var isEscaped = false
 
     /// Takes a source apart.
     ///
     /// - `urn:dev:ops:<PEN>-<product>-<serial>`: the product stands in it; the name is the whole URN.
-    /// - `<product>/<serial>`: the name is the serial.
+    /// - `<product>/<serial>`: the name is the serial. In the product `%`, `/` and `:` may be escaped.
     /// - any other absolute URI, and a word without `/`: no product; the name is the whole string.
     /// - Throws: `.noDevice` for an empty name, `.noProduct` for an empty product, `.tooLong` for either.
     init(_ bytes: Span<UInt8>) throws(Refusal) {
@@ -27,9 +29,13 @@ struct DeviceSource: Equatable {
             guard slash > 0 else { throw .noProduct }
             product = 0..<slash
             name = (slash + 1)..<bytes.count
+            isEscaped = hasEscapes(bytes.extracting(product))
         }
         guard !name.isEmpty else { throw .noDevice }
-        guard name.count <= Limits.deviceBytes, product.count <= Limits.productBytes else { throw .tooLong }
+        // An escaped product is measured once it is decoded.
+        guard name.count <= Limits.deviceBytes, product.count <= Limits.productBytes || isEscaped else {
+            throw .tooLong
+        }
     }
 }
 
@@ -67,6 +73,76 @@ private func index(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> In
     return min(index, bytes.count)
 }
 
+private func hasEscapes(_ product: Span<UInt8>) -> Bool {
+    var at = product.first(UInt8(ascii: "%"), from: 0)
+    while at < product.count {
+        if escapedByte(product, at) != nil { return true }
+        at = product.first(UInt8(ascii: "%"), from: at + 1)
+    }
+    return false
+}
+
+/// The byte that an escape at `at` stands for; nil when there is no escape of ours.
+private func escapedByte(_ bytes: Span<UInt8>, _ at: Int) -> UInt8? {
+    guard at + 2 < bytes.count, bytes[at] == UInt8(ascii: "%") else { return nil }
+    return switch (bytes[at + 1], bytes[at + 2]) {
+    case (UInt8(ascii: "2"), UInt8(ascii: "5")): UInt8(ascii: "%")
+    case (UInt8(ascii: "2"), UInt8(ascii: "F")), (UInt8(ascii: "2"), UInt8(ascii: "f")): UInt8(ascii: "/")
+    case (UInt8(ascii: "3"), UInt8(ascii: "A")), (UInt8(ascii: "3"), UInt8(ascii: "a")): UInt8(ascii: ":")
+    default: nil
+    }
+}
+
+private func decoded(_ product: Span<UInt8>) -> [UInt8] {
+    var plain: [UInt8] = []
+    var at = 0
+    while at < product.count {
+        let byte = escapedByte(product, at)
+        plain.append(byte ?? product[at])
+        at += byte == nil ? 1 : 3
+    }
+    return plain
+}
+
+/// How a device is named on the wire. A device URN that shows this product stands for itself; any other name follows its
+/// product, in which `%`, `/` and `:` are escaped.
+package func deviceSource(product: ArraySlice<UInt8>, name: ArraySlice<UInt8>) -> [UInt8] {
+    if startsWithURN(name.span), let parts = try? DeviceSource(name.span),
+        name.dropFirst(parts.product.lowerBound).prefix(parts.product.count).elementsEqual(product)
+    {
+        return Array(name)
+    }
+    var source: [UInt8] = []
+    for byte in product {
+        switch byte {
+        case UInt8(ascii: "%"): source += "%25".utf8
+        case UInt8(ascii: "/"): source += "%2F".utf8
+        case UInt8(ascii: ":"): source += "%3A".utf8
+        default: source.append(byte)
+        }
+    }
+    return source + [UInt8(ascii: "/")] + name
+}
+
+/// The device that a source with escapes in its product names. Who is known by the source as it stands has it from a
+/// time when nothing was decoded, and stays that device.
+@inline(never)
+func escapedProductAndDevice(
+    of source: Span<UInt8>, _ parts: DeviceSource, _ vocabulary: inout Vocabulary
+) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
+    let name = source.extracting(parts.name)
+    if let product = vocabulary.find(.product, source.extracting(parts.product)),
+        let device = vocabulary.find(device: name, of: product)
+    {
+        return (product, device)
+    }
+    let plain = decoded(source.extracting(parts.product))
+    guard plain.count <= Limits.productBytes else { throw .tooLong }
+    guard let product = vocabulary.symbol(.product, plain.span) else { throw .vocabularyFull }
+    guard let device = vocabulary.device(product: product, name: name) else { throw vocabulary.refusal(of: name) }
+    return (product, device)
+}
+
 /// The device that a source names, given out if it is new; for the source of a Hello.
 ///
 /// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.tooLong`, `.badIdentity`, `.vocabularyFull`.
@@ -86,6 +162,7 @@ func productAndDevice(
 ) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
     let parts = try DeviceSource(source)
     guard !parts.product.isEmpty else { throw .noProduct }
+    if parts.isEscaped { return try escapedProductAndDevice(of: source, parts, &vocabulary) }
     guard
         let product = vocabulary.symbol(.product, source.extracting(parts.product), search: searches.product)
     else { throw .vocabularyFull }

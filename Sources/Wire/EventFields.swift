@@ -29,8 +29,9 @@ struct EventFields {
     var quarantine: QuarantineReason = .none
     /// Whether the value is a reference to the table.
     var isReference: Bool { valueTag == UInt8(EventTag.reference) }
-    /// Whether there is a text, a unit, a language or an aspect outside the table.
+    /// Whether there is a text, a unit, a language, an aspect outside the table or one of the `RareEventFields`.
     var hasMore = false
+    var hasRare = false
 
     /// The two bytes of a tag that does not fit into one.
     @inline(__always) private static func first(of tag: UInt64) -> UInt64 { tag & 0x7f | 0x80 }
@@ -101,9 +102,12 @@ struct EventFields {
             nameEnd = UInt32(at)
             hasMore = true
         case EventTag.type: type = try readVarint32(bytes, &at, end)
-        case EventTag.cause:
-            let start = try readLength(bytes, &at, end)
-            guard isUTF8(bytes.extracting(start..<at)) else { throw .badUTF8 }
+        case EventTag.cause, EventTag.id, EventTag.extra:
+            _ = try readLength(bytes, &at, end)
+            (hasMore, hasRare) = (true, true)
+        case EventTag.origin, EventTag.notice, EventTag.method, EventTag.expiry:
+            _ = try readVarint(bytes, &at, end)
+            (hasMore, hasRare) = (true, true)
         default: try skipField(tag: tag, bytes, &at, end)
         }
     }

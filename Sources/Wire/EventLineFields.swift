@@ -11,8 +11,11 @@ enum EventKey: UInt8, CaseIterable {
     case quarantined
     // Of the payload: at the top, or in `data`.
     case aspect, value, unit, count, severity, scale, bestRating, worstRating, ratingValue, text, lang
+    // Of the payload of few lines: only where they stand is kept.
+    case origin, duration, purpose, notice, method, expiry, cause, stage, evidence, extra
 
     var isPayload: Bool { rawValue >= EventKey.aspect.rawValue }
+    var isRare: Bool { rawValue >= EventKey.origin.rawValue }
 
     static let table = WordTable<EventKey>(EventKey.allCases.map { ("\($0)", $0) })
 }
@@ -55,11 +58,15 @@ struct EventLineFields {
     /// `data` is there and is no object.
     var isDataOpaque = false
     var hasSpecversion = false
+    /// Whether there is any key of those that few lines have.
+    private(set) var hasRare = false
     /// A hash of the keys that are not ours; 0 for a line without any. Lines of one form have the same.
     private(set) var unknownKeys: UInt32 = 0
 
+    /// Where the values of the keys that few lines have begin; 0 for those that are not there.
+    private var rare = [10 of UInt32](repeating: 0)
     /// Payload keys that stood in `data`; they go before those at the top. A bit for each `EventKey`.
-    private var inData: UInt32 = 0
+    private var inData: UInt64 = 0
 
     /// Reads a line, which must be one object and white space around it.
     ///
@@ -83,7 +90,7 @@ struct EventLineFields {
             at &+= 1
             return
         }
-        var seen: UInt32 = 0
+        var seen: UInt64 = 0
         var unknown = UnknownKeys()
         while true {
             guard nextByte(line, &at) == UInt8(ascii: "\"") else { throw .malformedJSON }
@@ -91,14 +98,16 @@ struct EventLineFields {
             try expect(UInt8(ascii: ":"), line, &at)
             let key = try find(text, line, table)
             if let key {
-                let bit: UInt32 = 1 &<< UInt32(key.rawValue)
+                let bit: UInt64 = 1 &<< UInt64(key.rawValue)
                 guard seen & bit == 0 else { throw .duplicateKey }
                 seen |= bit
             } else {
-                unknownKeys ^= UInt32(truncatingIfNeeded: try unknown.add(text, line))
+                unknownKeys &+= UInt32(truncatingIfNeeded: try unknown.add(text, line))
             }
-            if let key, key.isPayload {
-                let bit: UInt32 = 1 &<< UInt32(key.rawValue)
+            if let key, key.isRare {
+                try noteRare(key, line, &at, isData: isData)
+            } else if let key, key.isPayload {
+                let bit: UInt64 = 1 &<< UInt64(key.rawValue)
                 let scalar = try readScalar(line, &at, depth: isData ? 2 : 1)
                 if isData { inData |= bit }
                 if isData || inData & bit == 0 { setPayload(key, scalar) }
@@ -114,6 +123,30 @@ struct EventLineFields {
             return
         }
     }
+
+    /// Keeps where the value of a key begins that few lines have, and moves behind it.
+    @inline(never)
+    private mutating func noteRare(
+        _ key: EventKey, _ line: Span<UInt8>, _ at: inout Int, isData: Bool
+    ) throws(Refusal) {
+        _ = nextByte(line, &at)
+        let start = at
+        try skipValue(line, &at, depth: isData ? 2 : 1)
+        let bit: UInt64 = 1 &<< UInt64(key.rawValue)
+        if isData { inData |= bit }
+        guard isData || inData & bit == 0 else { return }
+        rare[Int(key.rawValue - EventKey.origin.rawValue)] = UInt32(truncatingIfNeeded: start)
+        hasRare = true
+    }
+
+    /// The value of a key that few lines have; it has been checked before.
+    func rare(_ key: EventKey, _ line: Span<UInt8>) throws(Refusal) -> Scalar {
+        var at = start(of: key)
+        return at == 0 ? .absent : try readScalar(line, &at, depth: 1)
+    }
+
+    /// Where the value of a key begins that few lines have; 0 when it is not there.
+    func start(of key: EventKey) -> Int { Int(rare[Int(key.rawValue - EventKey.origin.rawValue)]) }
 
     @inline(__always)
     private func find(

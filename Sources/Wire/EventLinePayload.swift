@@ -7,7 +7,8 @@ func setPayload(
 ) throws(Refusal) {
     if fields.isDataOpaque { event.blame(.wrongValueType) }
     try setAspect(&event, fields.aspect, searches.aspect, line, &vocabulary)
-    let value = fields.value == .absent ? fields.rating : fields.value
+    var value = fields.value == .absent ? fields.rating : fields.value
+    if event.kind == .ratingGiven, case .text = value { value = numeric(value, line) }
     if event.kind == .featureUsed, case .number(let number) = value {
         // The value of a use is how often.
         if fields.count == .absent { try setCount(&event, number, line) }
@@ -19,15 +20,18 @@ func setPayload(
     switch fields.count {
     case .absent: break
     case .number(let number): try setCount(&event, number, line)
-    default: event.blame(.wrongValueType)
+    default:
+        if case .number(let number) = numeric(fields.count, line) {
+            try setCount(&event, number, line)
+        } else {
+            event.blame(.wrongValueType)
+        }
     }
-    switch fields.severity {
-    case .absent: break
-    case .number(let number):
-        if let severity = try byte(number, line) { event.severity = severity } else { event.blame(.outOfRange) }
-    default: event.blame(.wrongValueType)
+    // Of a receipt their places are those of its evidence and stage.
+    if event.kind != .receipt {
+        try setSeverity(&event, fields.severity, line)
+        try setScale(&event, fields, line)
     }
-    try setScale(&event, fields, line)
     try setText(&event, fields.text, line, &batch.text)
     event.unit = try setTag(&event, fields.unit, .unit, line, &vocabulary)
     event.language = try setTag(&event, fields.language, .language, line, &vocabulary)
@@ -61,6 +65,12 @@ private func setValue(
     case .number(let number):
         if let value = try value(of: number, line) { event.value = value } else { event.blame(.notFinite) }
     case .text(let text):
+        if text.isEscaped || text.range.count == 4 || text.range.count == 5, !event.isConsent,
+            let flag = try withPlain(line, text, { (plain) throws(Refusal) in flag(plain) })
+        {
+            event.value = .flag(flag)
+            return
+        }
         let id = try withPlain(line, text) { (plain) throws(Refusal) -> SymbolID? in
             guard fits(plain, Limits.valueBytes) else { return nil }
             guard let id = vocabulary.symbol(.value, plain, search: search) else { throw .vocabularyFull }
@@ -79,15 +89,21 @@ private func setCount(_ event: inout Event, _ number: JSONToken, _ line: Span<UI
     }
 }
 
+private func setSeverity(_ event: inout Event, _ scalar: Scalar, _ line: Span<UInt8>) throws(Refusal) {
+    if case .absent = scalar { return }
+    guard case .number(let number) = numeric(scalar, line) else { return event.blame(.wrongValueType) }
+    if let severity = try byte(number, line) { event.severity = severity } else { event.blame(.outOfRange) }
+}
+
 /// The scale byte, from `scale` itself or from `bestRating` and `worstRating` (schema.org: 5 and 1 when absent).
 private func setScale(
     _ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>
 ) throws(Refusal) {
-    if case .number(let number) = fields.scale {
+    if fields.scale != .absent {
+        guard case .number(let number) = numeric(fields.scale, line) else { return event.blame(.wrongValueType) }
         if let scale = try byte(number, line) { event.scale = scale } else { event.blame(.outOfRange) }
         return
     }
-    guard fields.scale == .absent else { return event.blame(.wrongValueType) }
     if fields.best == .absent, fields.worst == .absent { return }
     switch (try rating(fields.best, 5, line), try rating(fields.worst, 1, line)) {
     case (5, 1): event.scale = 0
@@ -100,7 +116,7 @@ private func setScale(
 }
 
 private func rating(_ scalar: Scalar, _ usual: UInt8, _ line: Span<UInt8>) throws(Refusal) -> UInt8? {
-    switch scalar {
+    switch numeric(scalar, line) {
     case .absent: usual
     case .number(let number): try byte(number, line)
     default: nil
@@ -108,7 +124,7 @@ private func rating(_ scalar: Scalar, _ usual: UInt8, _ line: Span<UInt8>) throw
 }
 
 /// The number as an integer from 0 to 255.
-private func byte(_ number: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt8? {
+func byte(_ number: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt8? {
     guard case .whole(let whole) = try value(of: number, line) else { return nil }
     return UInt8(exactly: whole)
 }

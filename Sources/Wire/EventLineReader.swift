@@ -7,22 +7,25 @@ package import Events
 /// - Parameters:
 ///   - line: one JSON object with nothing around it but white space; without the newline.
 ///   - arrival: the daemon's clock when the bytes were read; also the event's time when the line has none.
+///   - keepsUnknown: whether properties that no schema knows are kept with the event.
 /// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object),
 ///   `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity` (id or customer), `.tooLong` (a
 ///   name or id), `.wrongType` (a name that is no string, a number that is none), `.alreadyQuarantined`,
-///   `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined.
+///   `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined, and what
+///   cannot stand in the row is kept: the line without the names in it.
 package func readEventLine(
-    _ line: Span<UInt8>, arrival: Timestamp, vocabulary: inout Vocabulary, into batch: inout EventBatch
+    _ line: Span<UInt8>, arrival: Timestamp, keepsUnknown: Bool = false, vocabulary: inout Vocabulary,
+    into batch: inout EventBatch
 ) throws(Refusal) {
     var fields = EventLineFields()
     try fields.readWhole(line)
-    try appendEvent(fields, NameSearches(), line, arrival, &vocabulary, &batch)
+    try appendEvent(fields, NameSearches(), line, arrival, keepsUnknown: keepsUnknown, &vocabulary, &batch)
 }
 
 /// Makes an event of the fields of a line.
 func appendEvent(
     _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>, _ arrival: Timestamp,
-    _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
+    keepsUnknown: Bool, _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
 ) throws(Refusal) {
     var event = Event()
     event.arrival = arrival
@@ -34,14 +37,16 @@ func appendEvent(
         try setKind(&event, fields, line, &vocabulary)
         try setTime(&event, fields, line)
         try setPayload(&event, fields, searches, line, &vocabulary, &batch)
+        if fields.hasRare { try setRare(&event, fields, line, &vocabulary, &batch) }
     } catch {
         batch.truncate(to: mark)
         throw error
     }
-    if event.kind == .custom {
-        batch.truncate(to: mark)
-        setText(line, of: &event, in: &batch.text)
+    let hasMore = fields.unknownKeys | (fields.hasRare ? 1 : 0) != 0
+    if keepsUnknown, hasMore {
+        batch.keepExtra(line, extraAt: fields.start(of: .extra), of: &event)
     }
+    if case .none = event.quarantine {} else { batch.keepRaw(line, of: &event) }
     batch.events.append(event)
 }
 
@@ -58,6 +63,10 @@ private func setDevice(
         var product: SymbolID?
         if !isShort {
             let parts = try DeviceSource(source)
+            if parts.isEscaped {
+                (event.product, event.device) = try escapedProductAndDevice(of: source, parts, &vocabulary)
+                return
+            }
             name = parts.name
             if !parts.product.isEmpty {
                 product = vocabulary.symbol(
@@ -113,40 +122,10 @@ private func setIdentity(
         guard fields.id != .absent else { throw .wrongType }
         try withPlain(line, text) { (plain) throws(Refusal) in
             guard fits(plain, Limits.idBytes) else { throw plain.isEmpty ? .badIdentity : .tooLong }
-            if let (epoch, seq) = readSequence(plain) {
-                (event.identity, event.epoch, event.seq) = (.sequence, epoch, seq)
-            } else {
-                (event.identity, event.seq) = (.hash, identityHash(plain))
-            }
+            event.setIdentity(plain)
         }
     case .flag, .other: throw .wrongType
     }
-}
-
-/// `<epoch>-<seq>`, both decimal without leading zeros; nil when it is anything else.
-func readSequence(_ id: Span<UInt8>) -> (epoch: UInt32, seq: UInt64)? {
-    var at = 0
-    guard let epoch = readPart(id, &at), let epoch = UInt32(exactly: epoch), at < id.count, id[at] == UInt8(ascii: "-")
-    else {
-        return nil
-    }
-    at += 1
-    guard let seq = readPart(id, &at), at == id.count else { return nil }
-    return (epoch, seq)
-}
-
-private func readPart(_ id: Span<UInt8>, _ at: inout Int) -> UInt64? {
-    let start = at
-    var value: UInt64 = 0
-    while at < id.count, id[at] &- UInt8(ascii: "0") < 10 {
-        let (tenfold, overflow) = value.multipliedReportingOverflow(by: 10)
-        let (sum, carry) = tenfold.addingReportingOverflow(UInt64(id[at] - UInt8(ascii: "0")))
-        if overflow || carry { return nil }
-        value = sum
-        at += 1
-    }
-    guard at > start, at == start + 1 || id[start] != UInt8(ascii: "0") else { return nil }
-    return value
 }
 
 /// The kinds that a device may send, by all their names.

@@ -19,6 +19,8 @@ package struct EventLineWindow: Sendable {
     package static let capacity = 32
 
     private var lines: [Line] = []
+    /// Whether properties that no schema knows are kept with the events.
+    package var keepsUnknown = false
 
     package init() {}
 
@@ -60,8 +62,8 @@ package struct EventLineWindow: Sendable {
     ) throws(Refusal) -> UInt32 {
         if let refusal = lines[index].refusal { throw refusal }
         try appendEvent(
-            lines[index].fields, lines[index].searches, bytes.extracting(lines[index].range), arrival, &vocabulary,
-            &batch)
+            lines[index].fields, lines[index].searches, bytes.extracting(lines[index].range), arrival,
+            keepsUnknown: keepsUnknown, &vocabulary, &batch)
         return lines[index].fields.unknownKeys
     }
 }

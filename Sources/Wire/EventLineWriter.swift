@@ -8,12 +8,15 @@ package import Events
 /// the independent reader of the log are compared byte by byte.
 ///
 /// - Parameters:
-///   - text: the event's free text, UTF-8; empty = none.
+///   - batch: the one that the event stands in, for its text and what it says besides.
 ///   - offset: where the event stands in the log; nil leaves the key out.
 ///   - vocabulary: the names; one that it does not know (a forgotten customer) is written as `customer#12`.
 package func writeEventLine(
-    _ event: Event, text: Span<UInt8>, offset: Offset?, vocabulary: borrowing Vocabulary, into output: inout [UInt8]
+    _ event: Event, in batch: borrowing EventBatch, offset: Offset?, vocabulary: borrowing Vocabulary,
+    into output: inout [UInt8]
 ) {
+    let details = batch.details(of: event)
+    let isReceipt = event.kind == .receipt
     output.append(UInt8(ascii: "{"))
     if let offset {
         appendKey("offset", &output)
@@ -29,8 +32,19 @@ package func writeEventLine(
         appendName(vocabulary.name(of: event.customer), "customer#", event.customer.rawValue, &output)
     }
     appendIdentity(event, &output)
+    if event.isEpochAssigned { appendTrue("epoch_assigned", &output) }
     appendKey("type", &output)
     appendWord(event.kind.name, &output)
+    if details.cause != 0 {
+        appendKey("cause", &output)
+        output.append(UInt8(ascii: "\""))
+        details.appendCause(to: &output)
+        output.append(UInt8(ascii: "\""))
+    }
+    if isReceipt {
+        appendWord("stage", ReceiptStage(rawValue: event.scale)?.name, event.scale, &output)
+        appendWord("evidence", ReceiptEvidence(rawValue: event.severity)?.name, event.severity, &output)
+    }
     appendKey("time", &output)
     appendTime(event.time, to: &output)
     if event.clock != .device {
@@ -40,17 +54,34 @@ package func writeEventLine(
     appendKey("arrival", &output)
     appendTime(event.arrival, to: &output)
     appendSymbol("aspect", event.aspect, .aspect, vocabulary, &output)
-    appendValue(event.value, vocabulary, &output)
+    appendValue(event, vocabulary, &output)
     appendSymbol("unit", event.unit, .unit, vocabulary, &output)
-    appendNumber("count", UInt64(event.count), unless: 1, &output)
-    appendNumber("severity", UInt64(event.severity), unless: 0, &output)
-    appendNumber("scale", UInt64(event.scale), unless: 0, &output)
-    if !text.isEmpty {
-        appendKey("text", &output)
-        appendJSONString(text, to: &output)
+    if event.origin != .none {
+        appendKey("origin", &output)
+        appendWord(event.origin.name, &output)
     }
+    appendNumber("count", UInt64(event.count), unless: 1, &output)
+    if !isReceipt {
+        appendNumber("severity", UInt64(event.severity), unless: 0, &output)
+        appendNumber("scale", UInt64(event.scale), unless: 0, &output)
+    }
+    appendSymbol("notice", details.notice, .value, vocabulary, &output)
+    appendSymbol("method", details.method, .value, vocabulary, &output)
+    if details.expiry.rawValue != 0 {
+        appendKey("expiry", &output)
+        appendTime(details.expiry, to: &output)
+    }
+    appendString("text", batch.text(of: event), &output)
     appendSymbol("lang", event.language, .language, vocabulary, &output)
+    appendJSON("extra", batch.bytes(of: details.extra), &output)
+    appendString("raw", batch.bytes(of: details.raw), &output)
+    if details.raw.isCut { appendTrue("raw_cut", &output) }
+    appendJSON("payload", batch.bytes(of: details.payload), &output)
     appendSymbol("vendor_type", event.type, .type, vocabulary, &output)
+    if let replays = details.replays {
+        appendKey("replays", &output)
+        appendDecimal(replays.rawValue, to: &output)
+    }
     if event.quarantine != .none {
         appendKey("quarantined", &output)
         appendWord(event.quarantine.name, &output)
@@ -80,6 +111,32 @@ private func appendWord(_ word: StaticString, _ output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
     output.append(contentsOf: word.description.utf8)
     output.append(UInt8(ascii: "\""))
+}
+
+/// Appends a word of ours; the number of one that is not known to this release; nothing for 0.
+private func appendWord(_ key: StaticString, _ word: StaticString?, _ number: UInt8, _ output: inout [UInt8]) {
+    guard number != 0 else { return }
+    guard let word else { return appendNumber(key, UInt64(number), unless: 0, &output) }
+    appendKey(key, &output)
+    appendWord(word, &output)
+}
+
+private func appendTrue(_ key: StaticString, _ output: inout [UInt8]) {
+    appendKey(key, &output)
+    output.append(contentsOf: "true".utf8)
+}
+
+private func appendString(_ key: StaticString, _ text: ArraySlice<UInt8>, _ output: inout [UInt8]) {
+    guard !text.isEmpty else { return }
+    appendKey(key, &output)
+    appendJSONString(text.span, to: &output)
+}
+
+/// Appends a part that is JSON already.
+private func appendJSON(_ key: StaticString, _ json: ArraySlice<UInt8>, _ output: inout [UInt8]) {
+    guard !json.isEmpty else { return }
+    appendKey(key, &output)
+    output.append(contentsOf: json)
 }
 
 private func appendNumber(_ key: StaticString, _ number: UInt64, unless usual: UInt64, _ output: inout [UInt8]) {
@@ -115,18 +172,17 @@ private func appendIdentity(_ event: Event, _ output: inout [UInt8]) {
         output.append(UInt8(ascii: "-"))
         appendDecimal(event.seq, to: &output)
     } else {
-        output.append(UInt8(ascii: "#"))
-        for shift in stride(from: UInt64(60), through: 0, by: -4) {
-            output.append(hexDigit(UInt8(truncatingIfNeeded: event.seq >> shift) & 15))
-        }
+        appendHash(event.seq, to: &output)
     }
     output.append(UInt8(ascii: "\""))
 }
 
-private func appendValue(_ value: Value, _ vocabulary: borrowing Vocabulary, _ output: inout [UInt8]) {
-    if case .none = value { return }
-    appendKey("value", &output)
-    switch value {
+/// Appends the value; the number of a use is its duration.
+private func appendValue(_ event: Event, _ vocabulary: borrowing Vocabulary, _ output: inout [UInt8]) {
+    let isNumber = event.valueKind == .whole || event.valueKind == .real
+    if case .none = event.valueKind { return }
+    appendKey(event.kind == .featureUsed && isNumber ? "duration" : "value", &output)
+    switch event.value {
     case .none: break
     case .whole(let number): appendDecimal(number, to: &output)
     case .real(let number): appendReal(number, to: &output)

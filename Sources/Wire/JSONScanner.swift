@@ -261,6 +261,12 @@ func value(of text: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> Value? {
     return .real(real)
 }
 
+/// The value of bytes that are a number; nil when it cannot be held.
+func number(_ bytes: Span<UInt8>) -> Value? {
+    let token = JSONToken(start: 0, end: UInt32(truncatingIfNeeded: bytes.count))
+    return (try? value(of: token, bytes)).flatMap(\.self)
+}
+
 /// The number as an unsigned integer of up to 64 bits, exactly; nil when it is none. `42`, `42.0` and `4.2e1` are one
 /// number, as JSON and the schemas have it.
 func unsigned(_ text: JSONToken, _ line: Span<UInt8>) throws(Refusal) -> UInt64? {

@@ -90,17 +90,10 @@ struct LineContents {
         return entries.filter { entry in
             if isCloudEvent, !entry.isInData { return false }
             let bytes = Array(entry.key.utf8)
-            return EventKey.table.find(bytes.span, 0..<bytes.count) == nil && !silentKeys.contains(entry.key)
+            return EventKey.table.find(bytes.span, 0..<bytes.count) == nil && !isOfExport(entry.key)
         }
     }
 }
-
-/// Keys that are passed over without a word: those of an export, and those of published schemas that say nothing to
-/// this release.
-let silentKeys: Set<String> = [
-    "offset", "arrival", "clock", "vendor_type", "purpose", "notice", "origin", "duration", "cause", "stage",
-    "evidence",
-]
 
 extension LineContents.Entry {
     /// What a value is, in a word with its article.

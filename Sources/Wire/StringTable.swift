@@ -17,6 +17,8 @@ package struct StringTable: Sendable {
         case unit
         case language
         case type
+        /// Always a word of the vocabulary `value`; as `value` itself `true` and `false` are flags.
+        case word
     }
 
     /// What an entry stands for in one role. Eight bytes: the entries of many connections are to stay in the cache.
@@ -45,6 +47,11 @@ package struct StringTable: Sendable {
 
     /// Stands for a string that cannot play the role: no aspect, or too long.
     static let invalid = UInt32.max
+    /// Stand for the flags, as values.
+    static let isTrue = UInt32.max - 1
+    static let isFalse = UInt32.max - 2
+    /// From here on a number stands for no name.
+    static let firstSpecial = UInt32.max - 2
 
     private var meanings: [Meaning] = []
     private var ranges: [ByteRange] = []
@@ -169,6 +176,12 @@ package struct StringTable: Sendable {
         return (meaning.id, meaning.product)
     }
 
+    /// The bytes of entry `ref`; empty when there is none.
+    func text(_ ref: UInt32) -> ArraySlice<UInt8> {
+        let index = Int(ref) - 1
+        return ranges.indices.contains(index) ? bytes[range(index)] : []
+    }
+
     @inline(__always)
     private mutating func meaning(
         _ role: Role, _ ref: UInt32, _ vocabulary: inout Vocabulary
@@ -211,7 +224,8 @@ package struct StringTable: Sendable {
             id = text.isEmpty ? Self.invalid : vocabulary.customer(text, search: search)?.rawValue
         case .aspect:
             id = isAspect(text) ? vocabulary.symbol(.aspect, text, search: search)?.rawValue : Self.invalid
-        case .value:
+        case .value, .word:
+            if role == .value, let flag = flag(text) { return Meaning(role, flag ? Self.isTrue : Self.isFalse) }
             id =
                 fits(text, Limits.valueBytes)
                 ? vocabulary.symbol(.value, text, search: search)?.rawValue : Self.invalid

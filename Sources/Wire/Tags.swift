@@ -35,11 +35,18 @@ enum EventTag {
     static var device: UInt64 { 15 << 3 }
     static var real64: UInt64 { 16 << 3 | WireType.fixed64 }
     static var subject: UInt64 { 17 << 3 }
+    static var data: UInt64 { 18 << 3 | WireType.bytes }
     static var aspectName: UInt64 { 19 << 3 | WireType.bytes }
     static var type: UInt64 { 20 << 3 }
     static var cause: UInt64 { 21 << 3 | WireType.bytes }
     static var seq: UInt64 { 23 << 3 }
     static var epoch: UInt64 { 24 << 3 }
+    static var id: UInt64 { 25 << 3 | WireType.bytes }
+    static var origin: UInt64 { 26 << 3 }
+    static var extra: UInt64 { 27 << 3 | WireType.bytes }
+    static var notice: UInt64 { 28 << 3 }
+    static var method: UInt64 { 29 << 3 }
+    static var expiry: UInt64 { 30 << 3 }
 }
 
 /// The tags of `Ack`.

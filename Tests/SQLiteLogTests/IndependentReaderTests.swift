@@ -32,9 +32,8 @@ struct IndependentReaderTests {
         for block in try await reader.read(from: .zero, limit: 1_000) {
             for (index, event) in block.batch.events.enumerated() {
                 var line: [UInt8] = []
-                let text = Array(block.batch.text(of: event))
                 writeEventLine(
-                    event, text: text.span, offset: block.firstOffset + index, vocabulary: vocabulary, into: &line)
+                    event, in: block.batch, offset: block.firstOffset + index, vocabulary: vocabulary, into: &line)
                 lines.append(String(decoding: line, as: UTF8.self))
             }
         }

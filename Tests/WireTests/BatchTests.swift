@@ -12,12 +12,14 @@ struct Reading {
     var batch = EventBatch()
     var source = DeviceID.none
     var epoch: UInt32 = 0
+    var keepsUnknown = false
     let arrival = Timestamp(rawValue: 1_800_000_000_000)
 
     mutating func read(_ body: [UInt8]) throws(Refusal) -> BatchHeader {
         try readBatch(
-            body.span, context: BatchContext(source: source, arrival: arrival, epoch: epoch), table: &table,
-            vocabulary: &vocabulary, into: &batch)
+            body.span,
+            context: BatchContext(source: source, arrival: arrival, epoch: epoch, keepsUnknown: keepsUnknown),
+            table: &table, vocabulary: &vocabulary, into: &batch)
     }
 
     mutating func read(_ message: Tidings_Wire_V1_Batch) throws -> BatchHeader {
@@ -38,8 +40,7 @@ struct Reading {
 
     func line(_ index: Int) -> String {
         var output: [UInt8] = []
-        let text = Array(batch.text(of: batch.events[index]))
-        writeEventLine(batch.events[index], text: text.span, offset: nil, vocabulary: vocabulary, into: &output)
+        writeEventLine(batch.events[index], in: batch, offset: nil, vocabulary: vocabulary, into: &output)
         return String(decoding: output, as: UTF8.self)
     }
 }

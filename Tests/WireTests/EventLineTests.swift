@@ -30,8 +30,7 @@ private func outcome(_ line: [UInt8], arrival: Int64 = 1_800_000_000_000) -> Str
 
 private func written(_ batch: EventBatch, _ vocabulary: Vocabulary) -> String {
     var output: [UInt8] = []
-    let text = Array(batch.text(of: batch.events[0]))
-    writeEventLine(batch.events[0], text: text.span, offset: nil, vocabulary: vocabulary, into: &output)
+    writeEventLine(batch.events[0], in: batch, offset: nil, vocabulary: vocabulary, into: &output)
     return String(decoding: output, as: UTF8.self)
 }
 

@@ -26,6 +26,14 @@ private struct Plain: Equatable {
     var severity: UInt8 = 0
     var scale: UInt8 = 0
     var quarantine = QuarantineReason.none
+    var origin = Origin.none
+    var cause = ""
+    var notice = ""
+    var method = ""
+    var expiry: Int64 = 0
+    var extra = ""
+    /// Whether it is kept as it came.
+    var isRaw = false
 
     enum PlainValue: Equatable {
         case none
@@ -52,7 +60,16 @@ private struct Plain: Equatable {
         (time, clock, count, severity, scale) = (
             event.time.rawValue, event.clock, event.count, event.severity, event.scale
         )
-        quarantine = event.quarantine
+        (quarantine, origin) = (event.quarantine, event.origin)
+        let details = reading.batch.details(of: event)
+        var id: [UInt8] = []
+        details.appendCause(to: &id)
+        cause = text(id[...])
+        notice = text(names.text(.value, details.notice))
+        method = text(names.text(.value, details.method))
+        expiry = details.expiry.rawValue
+        extra = text(reading.batch.bytes(of: details.extra))
+        isRaw = !details.raw.isEmpty
         switch event.value {
         case .none: value = .none
         case .whole(let number): value = .whole(number)
@@ -84,7 +101,45 @@ private struct Oracle {
             seq &+= UInt64(max(event.dseq, 1))
             events.append(try plain(event, seq, device, product))
         }
+        // What few events say is read when all else is.
+        for (index, event) in batch.events.enumerated() { try rest(event, &events[index]) }
         return events
+    }
+
+    private func rest(_ event: Tidings_Wire_V1_Event, _ plain: inout Plain) throws(Refusal) {
+        if event.hasID {
+            guard (1...64).contains(event.id.utf8.count) else { throw .badIdentity }
+            if let parts = event.id.wholeMatch(of: #/(0|[1-9][0-9]*)-(0|[1-9][0-9]*)/#),
+                let epoch = UInt32(parts.1), let seq = UInt64(parts.2)
+            {
+                (plain.identity, plain.epoch, plain.seq) = (.sequence, epoch, seq)
+            } else {
+                (plain.identity, plain.epoch) = (.hash, 0)
+                let hash = event.id.wholeMatch(of: #/#([0-9a-f]{16})/#).flatMap { UInt64($0.1, radix: 16) }
+                plain.seq = hash ?? identityHash(Array(event.id.utf8).span)
+            }
+        }
+        switch event.origin {
+        case 0: break
+        case 1: plain.origin = .user
+        case 2: plain.origin = .default
+        case 3: plain.origin = .rule
+        default: plain.blame(.outOfRange)
+        }
+        if !event.cause.isEmpty {
+            if let parts = event.cause.wholeMatch(of: #/m([1-9][0-9]*)(-[0-9a-f]{8})?/#), UInt32(parts.1) != nil {
+                plain.cause = event.cause
+            } else {
+                plain.blame(.unknownCause)
+            }
+        }
+        if plain.kind == .consentGiven || plain.kind == .consentWithdrawn {
+            if event.notice != 0 { plain.notice = try word(event.notice, 256, &plain) ?? "" }
+            if event.method != 0 { plain.method = try word(event.method, 256, &plain) ?? "" }
+            plain.expiry = event.expiryMs
+        }
+        plain.extra = event.extra.hasPrefix("{\"x\"") ? event.extra : ""
+        plain.isRaw = plain.quarantine != .none
     }
 
     private func entry(_ reference: UInt32) throws(Refusal) -> String {
@@ -115,13 +170,20 @@ private struct Oracle {
         time(event, &plain)
         if event.aspect != 0 { aspect(try entry(event.aspect), &plain) }
         if readsReference {
-            if let word = try word(event.ref, 256, &plain) { plain.value = .word(word) }
+            if let word = try word(event.ref, 256, &plain) { plain.value = meant(word, event.kind) }
         }
         if event.subject != 0 {
             plain.customer = try entry(event.subject)
             guard (1...64).contains(plain.customer.utf8.count) else { throw .badIdentity }
         }
         plain.kind = EventKind(rawValue: UInt8(clamping: event.kind)) ?? .custom
+        if plain.kind == .featureUsed {
+            switch plain.value {
+            case .whole(let number) where number < 0: plain.blame(.outOfRange)
+            case .real(let number) where number < 0: plain.blame(.outOfRange)
+            default: break
+            }
+        }
         if !plain.kind.isUplink {
             plain.blame(.unknownType)
             if event.typeRef != 0 {
@@ -141,6 +203,16 @@ private struct Oracle {
             plain.text.unicodeScalars.removeLast()
         }
         return plain
+    }
+
+    /// What a word is as a value of a kind.
+    private func meant(_ word: String, _ kind: UInt32) -> Plain.PlainValue {
+        let isConsent = [8, 9].contains(kind)
+        if kind == 2, let number = Double(word), word.first?.isNumber == true {
+            return number.rounded() == number ? .whole(Int64(number)) : .real(number)
+        }
+        if !isConsent, let flag = Bool(word) { return .flag(flag) }
+        return .word(word)
     }
 
     private func word(_ reference: UInt32, _ limit: Int, _ plain: inout Plain) throws(Refusal) -> String? {
@@ -231,6 +303,7 @@ struct OracleTests {
             let body: [UInt8] = try message.serializedBytes()
             let decoded = try Tidings_Wire_V1_Batch(serializedBytes: body)
             var reading = Reading()
+            reading.keepsUnknown = true
             do throws(Refusal) {
                 _ = try reading.read(body)
                 events += reading.batch.count

@@ -44,8 +44,17 @@ func deflatedBytes(_ bytes: [UInt8], level: Int32 = 1) -> [UInt8]? { deflated(by
 let tableStrings = [
     "kettle/k-1", "kettle/k-2", "urn:dev:ops:32473-oven-7", "https://example.org/x", "toaster", "door.sound", "fan",
     "a.b.c.d.e.f.g.h", "a.b.c.d.e.f.g.h.i", "Fan", "cu-1", "cu-2", "eco", "Cel", "en", "com.acme.x", "größe", "",
-    String(repeating: "x", count: 70), String(repeating: "v", count: 300),
+    "true", "false", "4", "3.5", "4x", String(repeating: "x", count: 70), String(repeating: "v", count: 300),
 ]
+
+/// Ids: numbers, hashes, words, and what is none.
+private let ids = [
+    "7-42", "0-18446744073709551615", "0-18446744073709551616", "07-42", "#0123456789abcdef", "#0123456789ABCDEF",
+    "3e4666bf-d5e5-4aa7-b8ce-cefe41c7568a", "ü", "", String(repeating: "i", count: 64), String(repeating: "i", count: 65),
+]
+
+/// Properties that no schema knows, and what is none.
+private let extras = [#"{"x":1,"y":"z"}"#, #"{"x":true}"#, #"{"device":"d-1","aspect":"a"}"#, "[1]", "{", "{}"]
 
 extension SeededGenerator {
     /// A batch with up to `events` events, most of them sensible.
@@ -69,7 +78,7 @@ extension SeededGenerator {
 
     mutating func event(table: Int) -> Tidings_Wire_V1_Event {
         var event = Tidings_Wire_V1_Event()
-        event.kind = chance(20) ? UInt32(below(400)) : UInt32(1 + below(6))
+        event.kind = chance(20) ? UInt32(below(400)) : UInt32(1 + below(10))
         if chance(8) { event.dseq = UInt32(below(4)) }
         if !chance(3) { event.dtMs = Int64(below(20_000)) - 10_000 }
         if !chance(4) { event.aspect = reference(table) }
@@ -94,7 +103,13 @@ extension SeededGenerator {
         if table > 12, chance(3) { event.subject = UInt32(11 + below(2)) }
         if chance(20) { event.aspectName = chance(2) ? "lid.angle" : "Lid" }
         if chance(10) { event.typeRef = reference(table) }
-        if chance(10) { event.cause = "n-1" }
+        if chance(10) { event.cause = ["m17", "m4294967295-0123abcd", "m0", "m4294967296", "m01", "m1-", "n-1"][below(7)] }
+        if chance(12) { event.id = ids[below(ids.count)] }
+        if chance(12) { event.origin = UInt32(below(5)) }
+        if chance(12) { event.extra = extras[below(extras.count)] }
+        if chance(10) { event.notice = reference(table) }
+        if chance(10) { event.method = reference(table) }
+        if chance(10) { event.expiryMs = Int64(bitPattern: magnitude()) }
         if chance(20) { event.schema = 1 }
         if chance(3) { event.seq = magnitude() }
         if chance(3) { event.epoch = UInt32(below(9)) }

@@ -162,7 +162,9 @@ struct LineSession: Sendable {
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
                 try ingest.authorize(since: mark)
                 origins.append(windowOrigins[index])
-                if form != 0, form != lastForm { tellUnknownKeys(form, windowOrigins[index], bytes, output: &output) }
+                if form != 0, form != lastForm, !ingest.settings.keepsUnknown {
+                    tellUnknownKeys(form, windowOrigins[index], bytes, output: &output)
+                }
             } catch {
                 let origin = windowOrigins[index]
                 let line = bytes.extracting(origin.range(in: bytes))

@@ -173,9 +173,10 @@ struct NativeSession: Sendable {
         let mark = intake.filling.mark
         let header: BatchHeader
         do throws(Refusal) {
+            let context = BatchContext(
+                source: source, arrival: intake.now, epoch: greetedEpoch, keepsUnknown: ingest.settings.keepsUnknown)
             header = try readBatch(
-                body, context: BatchContext(source: source, arrival: intake.now, epoch: greetedEpoch), table: &table,
-                vocabulary: &intake.vocabulary, into: &intake.filling)
+                body, context: context, table: &table, vocabulary: &intake.vocabulary, into: &intake.filling)
         } catch {
             requireResend(from: firstSeq(ofUnreadable: body))
             throw error

@@ -157,9 +157,9 @@ package struct UDPSession: DatagramSession, Sendable {
                 ingest.inflated.removeAll(keepingCapacity: true)
                 try inflateBody(body, limit: Limits.frameBytes, into: &ingest.inflated)
                 let inflated = ingest.inflated
-                header = try read(inflated.span, request, BatchNames(), intake)
+                header = try read(inflated.span, request, BatchNames(), ingest)
             } else {
-                header = try read(body, request, names, intake)
+                header = try read(body, request, names, ingest)
             }
             refusedEvents = max(header.count, 1)
             try ingest.authorize(since: mark)
@@ -172,7 +172,8 @@ package struct UDPSession: DatagramSession, Sendable {
                 intake.closeGap(header.device, epoch: header.epoch, below: header.oldest, transport: .udp)
             }
             let result = intake.admit(.udp)
-            let state = header.device == .none ? nil : intake.ackState(of: header.device, epoch: header.epoch)
+            var state = header.device == .none ? nil : intake.ackState(of: header.device, epoch: header.epoch)
+            if header.hasIDs { state = AckState(state, covering: header) }
             DatagramReceipt(answer: .native(request, state, AckVerdicts(result, header)), limit: bytes.count)
                 .write(into: &output)
             return .answerWhenDurable(intake.notifyOnCommit(peer))
@@ -184,13 +185,15 @@ package struct UDPSession: DatagramSession, Sendable {
     }
 
     private mutating func read(
-        _ body: Span<UInt8>, _ request: DatagramHeader, _ names: BatchNames, _ intake: any Intake
+        _ body: Span<UInt8>, _ request: DatagramHeader, _ names: BatchNames, _ ingest: IngestContext
     ) throws(Refusal) -> BatchHeader {
+        let intake = ingest.intake
         table.reset()
         table.names = names
+        let context = BatchContext(
+            source: .none, arrival: intake.now, epoch: request.epoch, keepsUnknown: ingest.settings.keepsUnknown)
         return try readBatch(
-            body, context: BatchContext(source: .none, arrival: intake.now, epoch: request.epoch), table: &table,
-            vocabulary: &intake.vocabulary, into: &intake.filling)
+            body, context: context, table: &table, vocabulary: &intake.vocabulary, into: &intake.filling)
     }
 
     /// An ERROR datagram, its text cut away when there is no room for it.
@@ -223,7 +226,8 @@ package struct UDPSession: DatagramSession, Sendable {
             do throws(Refusal) {
                 let before = ingest.markToAuthorize
                 try readEventLine(
-                    bytes.extracting(range), arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
+                    bytes.extracting(range), arrival: arrival, keepsUnknown: ingest.settings.keepsUnknown,
+                    vocabulary: &intake.vocabulary, into: &intake.filling)
                 try ingest.authorize(since: before)
                 origins.append((lines.number, range))
             } catch {

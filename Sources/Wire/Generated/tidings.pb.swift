@@ -46,7 +46,7 @@ package nonisolated struct Tidings_Wire_V1_Batch: Sendable {
   /// New entries of the connection's string table, which are numbered on from 1 in the order of arrival.
   package var define: [String] = []
 
-  /// Table ref to the source of the events; 0 = the one of Hello.
+  /// Table ref to the source of the events (product/serial, a device URN); 0 = the one of Hello.
   package var device: UInt32 = 0
 
   /// The lowest number that the sender still holds: everything below that has not arrived is lost.
@@ -94,7 +94,7 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
     set {_uniqueStorage()._aspect = newValue}
   }
 
-  /// At most one of whole, real, ref, flag and real64.
+  /// At most one of whole, real, ref, flag and real64. Of a use it is how long, in seconds.
   package var whole: Int64 {
     get {_storage._whole ?? 0}
     set {_uniqueStorage()._whole = newValue}
@@ -114,7 +114,7 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
   /// Clears the value of `real`. Subsequent reads from it will return its default value.
   package mutating func clearReal() {_uniqueStorage()._real = nil}
 
-  /// Table ref of a string value.
+  /// Table ref of a string value; of a consent its purpose.
   package var ref: UInt32 {
     get {_storage._ref ?? 0}
     set {_uniqueStorage()._ref = newValue}
@@ -142,7 +142,7 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
   /// Clears the value of `flag`. Subsequent reads from it will return its default value.
   package mutating func clearFlag() {_uniqueStorage()._flag = nil}
 
-  /// OpenTelemetry severity number, 1 to 24.
+  /// OpenTelemetry severity number, 1 to 24. Of a receipt its evidence: 1 transport, 2 app.
   package var severity: UInt32 {
     get {_storage._severity}
     set {_uniqueStorage()._severity = newValue}
@@ -154,7 +154,8 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
     set {_uniqueStorage()._count = newValue}
   }
 
-  /// Scale of a rating: 0 = 1 to 5, 1 = 0 to 1, 10 = 0 to 10, 255 = 1 to 10, n = 1 to n.
+  /// Scale of a rating: 0 = 1 to 5, 1 = 0 to 1, 10 = 0 to 10, 255 = 1 to 10, n = 1 to n. Of a receipt its stage:
+  /// 1 received, 2 shown, 3 answered, 4 dismissed, 5 failed, 6 sent, 7 applied, 8 refused.
   package var scale: UInt32 {
     get {_storage._scale}
     set {_uniqueStorage()._scale = newValue}
@@ -210,6 +211,7 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
     set {_uniqueStorage()._typeRef = newValue}
   }
 
+  /// The id of the message that the event answers, as it came: `m17` or `m17-9f31c2aa`.
   package var cause: String {
     get {_storage._cause}
     set {_uniqueStorage()._cause = newValue}
@@ -229,6 +231,46 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
   package var epoch: UInt32 {
     get {_storage._epoch}
     set {_uniqueStorage()._epoch = newValue}
+  }
+
+  /// The event's own id, as the `id` of JSON; goes before all numbers. The ack counts the event by its number all the
+  /// same.
+  package var id: String {
+    get {_storage._id ?? String()}
+    set {_uniqueStorage()._id = newValue}
+  }
+  /// Returns true if `id` has been explicitly set.
+  package var hasID: Bool {_storage._id != nil}
+  /// Clears the value of `id`. Subsequent reads from it will return its default value.
+  package mutating func clearID() {_uniqueStorage()._id = nil}
+
+  /// Who chose the value: 1 user, 2 default, 3 rule.
+  package var origin: UInt32 {
+    get {_storage._origin}
+    set {_uniqueStorage()._origin = newValue}
+  }
+
+  /// Properties that no schema knows: a JSON object of at most 16 scalars. Kept only where the daemon is told to.
+  package var extra: String {
+    get {_storage._extra}
+    set {_uniqueStorage()._extra = newValue}
+  }
+
+  /// Of a consent. Table refs: the version of the notice that the customer saw, and how the consent was given.
+  package var notice: UInt32 {
+    get {_storage._notice}
+    set {_uniqueStorage()._notice = newValue}
+  }
+
+  package var method: UInt32 {
+    get {_storage._method}
+    set {_uniqueStorage()._method = newValue}
+  }
+
+  /// Of a consent: until when it holds, milliseconds since 1970-01-01T00:00:00Z; 0 = not said.
+  package var expiryMs: Int64 {
+    get {_storage._expiryMs}
+    set {_uniqueStorage()._expiryMs = newValue}
   }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -424,7 +466,7 @@ nonisolated extension Tidings_Wire_V1_Batch: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}dseq\0\u{3}dt_ms\0\u{1}aspect\0\u{1}whole\0\u{1}real\0\u{1}ref\0\u{1}text\0\u{1}flag\0\u{1}severity\0\u{1}count\0\u{1}scale\0\u{1}unit\0\u{1}lang\0\u{1}device\0\u{1}real64\0\u{1}subject\0\u{1}data\0\u{3}aspect_name\0\u{3}type_ref\0\u{1}cause\0\u{1}schema\0\u{1}seq\0\u{1}epoch\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}dseq\0\u{3}dt_ms\0\u{1}aspect\0\u{1}whole\0\u{1}real\0\u{1}ref\0\u{1}text\0\u{1}flag\0\u{1}severity\0\u{1}count\0\u{1}scale\0\u{1}unit\0\u{1}lang\0\u{1}device\0\u{1}real64\0\u{1}subject\0\u{1}data\0\u{3}aspect_name\0\u{3}type_ref\0\u{1}cause\0\u{1}schema\0\u{1}seq\0\u{1}epoch\0\u{1}id\0\u{1}origin\0\u{1}extra\0\u{1}notice\0\u{1}method\0\u{3}expiry_ms\0")
 
   fileprivate class _StorageClass {
     var _kind: UInt32 = 0
@@ -451,6 +493,12 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
     var _schema: UInt32 = 0
     var _seq: UInt64 = 0
     var _epoch: UInt32 = 0
+    var _id: String? = nil
+    var _origin: UInt32 = 0
+    var _extra: String = String()
+    var _notice: UInt32 = 0
+    var _method: UInt32 = 0
+    var _expiryMs: Int64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -485,6 +533,12 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
       _schema = source._schema
       _seq = source._seq
       _epoch = source._epoch
+      _id = source._id
+      _origin = source._origin
+      _extra = source._extra
+      _notice = source._notice
+      _method = source._method
+      _expiryMs = source._expiryMs
     }
   }
 
@@ -527,6 +581,12 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
         case 22: try { try decoder.decodeSingularUInt32Field(value: &_storage._schema) }()
         case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._seq) }()
         case 24: try { try decoder.decodeSingularUInt32Field(value: &_storage._epoch) }()
+        case 25: try { try decoder.decodeSingularStringField(value: &_storage._id) }()
+        case 26: try { try decoder.decodeSingularUInt32Field(value: &_storage._origin) }()
+        case 27: try { try decoder.decodeSingularStringField(value: &_storage._extra) }()
+        case 28: try { try decoder.decodeSingularUInt32Field(value: &_storage._notice) }()
+        case 29: try { try decoder.decodeSingularUInt32Field(value: &_storage._method) }()
+        case 30: try { try decoder.decodeSingularInt64Field(value: &_storage._expiryMs) }()
         default: break
         }
       }
@@ -611,6 +671,24 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
       if _storage._epoch != 0 {
         try visitor.visitSingularUInt32Field(value: _storage._epoch, fieldNumber: 24)
       }
+      try { if let v = _storage._id {
+        try visitor.visitSingularStringField(value: v, fieldNumber: 25)
+      } }()
+      if _storage._origin != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._origin, fieldNumber: 26)
+      }
+      if !_storage._extra.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._extra, fieldNumber: 27)
+      }
+      if _storage._notice != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._notice, fieldNumber: 28)
+      }
+      if _storage._method != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._method, fieldNumber: 29)
+      }
+      if _storage._expiryMs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._expiryMs, fieldNumber: 30)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -644,6 +722,12 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
         if _storage._schema != rhs_storage._schema {return false}
         if _storage._seq != rhs_storage._seq {return false}
         if _storage._epoch != rhs_storage._epoch {return false}
+        if _storage._id != rhs_storage._id {return false}
+        if _storage._origin != rhs_storage._origin {return false}
+        if _storage._extra != rhs_storage._extra {return false}
+        if _storage._notice != rhs_storage._notice {return false}
+        if _storage._method != rhs_storage._method {return false}
+        if _storage._expiryMs != rhs_storage._expiryMs {return false}
         return true
       }
       if !storagesAreEqual {return false}
