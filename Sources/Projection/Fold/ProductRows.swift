@@ -84,13 +84,13 @@ extension ProductDayRow: SnapshotRow {
 
 /// What the projection must know of a device, in one cache line's worth of bytes.
 struct DeviceRow: Sendable, BitwiseCopyable {
-    /// The latest epoch of the device, and what has been taken of it.
-    var window = SequenceWindow()
+    /// The epoch that was heard last, what has been taken of it, and where the others stand.
+    var epochs = DeviceEpochs()
     /// A bit for each of the first 64 aspects of its product from which it was heard.
     var aspects: UInt64 = 0
     var preferences = PreferenceExtent()
     var product: UInt32 = 0
-    /// How many epochs there were, from 1.
+    /// The epoch's number, from 1, in the order in which the device's epochs began.
     var rank: UInt32 = 1
     /// The rows of the customers heard last, and before; most devices have but one or two.
     var customerRow = RowIndex.none
@@ -103,7 +103,7 @@ struct DeviceRow: Sendable, BitwiseCopyable {
     }
 }
 
-/// Without its windows, which are in the part for dedupe.
+/// Without its epochs, which are in the part for dedupe, and the ranks of older ones, which have their own.
 extension DeviceRow: SnapshotRow {
     mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
         coder.code(&product)
