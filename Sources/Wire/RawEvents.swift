@@ -99,7 +99,9 @@ private struct ExtraProperties {
             let text = try readText(line, &at)
             try expect(UInt8(ascii: ":"), line, &at)
             let plain = try unescaped(line, text)
-            let key = EventKey.table.find(plain.span, 0..<plain.count)
+            var key = EventKey.table.find(plain.span, 0..<plain.count)
+            // In an object of such properties one may be called so itself.
+            if key == .extra, !isTop, !isData { key = nil }
             if nextByte(line, &at) == UInt8(ascii: "{"), isTop, key == .data {
                 try collect(line, &at, isTop: false, isData: true)
             } else if key != nil || isNameKey(plain.span) || isOfExport(String(decoding: plain, as: UTF8.self)) {

@@ -29,23 +29,32 @@ func absurdClock(_ event: Event) -> String {
 /// A time that is there and is none.
 func badTime(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
     let wanted = "send milliseconds since 1970, or RFC 3339 such as 2026-01-31T12:00:00Z"
-    guard let entry = contents?[.time] else { return "the time cannot be read; \(wanted)" }
+    // The time itself may be well, and the end of a consent not.
+    let isExpiry = contents.map { $0[.expiry] != nil && isReadable($0[.time], line) } ?? false
+    let key: EventKey = isExpiry ? .expiry : .time
+    guard let entry = contents?[key] else { return "the time cannot be read; \(wanted)" }
     guard entry.isString(in: line) else {
-        return "time is \(entry.type(in: line)) (\(entry.shown(in: line))) that is no time; \(wanted)"
+        return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))) that is no time; \(wanted)"
     }
     let text = entry.plain(in: line)
     let (dateBytes, zonelessBytes) = (10, 19)
     if text.count == dateBytes, isTime(text + Array("T00:00:00Z".utf8)) {
-        return "time \(entry.shown(in: line)) is a date only; add the time of day and the zone: \(wanted)"
+        return "\(key) \(entry.shown(in: line)) is a date only; add the time of day and the zone: \(wanted)"
     }
     if text.count >= zonelessBytes, isTime(text + Array("Z".utf8)) {
-        return "time \(entry.shown(in: line)) has no zone; add Z, or one such as +02:00"
+        return "\(key) \(entry.shown(in: line)) has no zone; add Z, or one such as +02:00"
     }
     // A zone of four digits, as ISO 8601 has it and RFC 3339 has not.
     if text.count > zonelessBytes + 4, isTime(text.dropLast(2) + [UInt8(ascii: ":")] + text.suffix(2)) {
-        return "time \(entry.shown(in: line)) has a zone without a colon; send it as +02:00"
+        return "\(key) \(entry.shown(in: line)) has a zone without a colon; send it as +02:00"
     }
-    return "time \(entry.shown(in: line)) cannot be read; \(wanted)"
+    return "\(key) \(entry.shown(in: line)) cannot be read; \(wanted)"
+}
+
+/// Whether a time is one, or is not there.
+private func isReadable(_ entry: LineContents.Entry?, _ line: Span<UInt8>) -> Bool {
+    guard let entry, !entry.isNull(in: line) else { return true }
+    return entry.isNumber(in: line) || isTime(entry.plain(in: line))
 }
 
 private func isTime(_ text: some Sequence<UInt8>) -> Bool { readRFC3339(Array(text).span) != nil }

@@ -33,7 +33,7 @@ private func explanation(
     case .textTooLong: textTooLong(line, contents)
     case .policy: "an extension demands a treatment that this daemon cannot promise; leave it out"
     case .badTime: badTime(line, contents)
-    case .unknownCause: "cause names no message that went to this device; send the id that came with the message"
+    case .unknownCause: unknownCause(line, contents)
     case .badAnswer: "the answer is not one that its question allows; send one of its choices, or a number on its scale"
     case .numberReused:
         "the number \(event.seq) was taken before, with an earlier time: the device counts from the beginning again; let "
@@ -42,6 +42,32 @@ private func explanation(
     case .unknownUnit: "the product's catalogue does not know the unit; send one of schemas/units.json"
     }
 }
+
+private func unknownCause(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    let remedy = "send the id as it came with the message, such as m17-9f31c2aa"
+    guard let cause = contents?[.cause], !cause.isNull(in: line) else {
+        return "cause names no message that went to this device; \(remedy)"
+    }
+    var details = EventDetails()
+    if cause.isString(in: line), details.setCause(cause.plain(in: line).span) {
+        return "cause is \(cause.shown(in: line)), and no such message went to this device; \(remedy)"
+    }
+    return "cause is \(cause.shown(in: line)), which is no message's id; \(remedy)"
+}
+
+/// What is said of a key that has a word which is none of a list; nil when all is well with it.
+private func unlisted(
+    _ key: EventKey, _ words: [String], _ line: Span<UInt8>, _ contents: LineContents?
+) -> String? {
+    guard let entry = contents?[key], entry.isString(in: line) else { return nil }
+    let word = String(decoding: entry.plain(in: line), as: UTF8.self)
+    if words.contains(word) { return nil }
+    return "\(key) is \(entry.shown(in: line)); send one of \(words.joined(separator: ", "))"
+}
+
+private let originWords = Origin.allCases.filter { $0 != .none }.map { $0.name.description }
+private let stageWords = ReceiptStage.allCases.filter { $0 != .none }.map { $0.name.description }
+private let evidenceWords = ReceiptEvidence.allCases.filter { $0 != .none }.map { $0.name.description }
 
 private func staleText(_ event: Event) -> String {
     let number = event.identity == .sequence ? "the number \(event.seq)" : "the number"
@@ -63,7 +89,7 @@ private func unknownType(_ line: Span<UInt8>, _ contents: LineContents?) -> Stri
     if let kind = nearestWord(to: word, among: kindNameList) {
         return "\(shortened(word)) is no kind of event; did you mean \(kind)?"
     }
-    return "\(shortened(word)) is no kind of event, so its line is kept as it is; the kinds are \(all)"
+    return "\(shortened(word)) is no kind of event, so its line is kept without the names in it; the kinds are \(all)"
 }
 
 private func badAspect(_ event: Event, _ line: Span<UInt8>, _ contents: LineContents?) -> String {
@@ -107,15 +133,15 @@ private func missingValue(_ event: Event) -> String {
     switch event.kind {
     case .feedbackText: "feedback.text needs text, the customer's words; add text"
     case .ratingGiven: "rating.given needs a rating; add value (or ratingValue), a number on the scale"
-    case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add value, the word for it"
+    case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add purpose, the word for it"
     default:
         "\(event.kind.name) needs a value; add value: a string, a number, true or false"
     }
 }
 
 /// The keys whose values must be numbers, and those that must be strings.
-private let countKeys: [EventKey] = [.count, .severity, .scale]
-private let textKeys: [EventKey] = [.text, .unit, .lang]
+private let countKeys: [EventKey] = [.count, .severity, .scale, .duration]
+private let textKeys: [EventKey] = [.text, .unit, .lang, .origin, .purpose, .notice, .method, .stage, .evidence]
 
 private func wrongValueType(_ event: Event, _ line: Span<UInt8>, _ contents: LineContents?) -> String {
     guard let contents else {
@@ -125,6 +151,9 @@ private func wrongValueType(_ event: Event, _ line: Span<UInt8>, _ contents: Lin
     if let told = contents.mistyped(textKeys, in: line, wanted: .string) { return told }
     if let data = contents[.data], !contents.entries.contains(where: \.isInData) {
         return "data is \(data.type(in: line)); send an object"
+    }
+    if contents[.duration] != nil, contents[.value] != nil {
+        return "a use has a value and a duration; send duration alone, and count for how often"
     }
     guard let value = contents[.value] ?? contents[.ratingValue] else { return "the value has a wrong type" }
     let wanted = event.kind == .ratingGiven ? "send a number on the scale" : "send a string, a number, true or false"
@@ -137,6 +166,12 @@ private func outOfRange(_ event: Event, _ line: Span<UInt8>, _ contents: LineCon
     {
         return "count is \(count.shown(in: line)); send a whole number from 1 to \(UInt32.max)"
     }
+    if let told = unlisted(.origin, originWords, line, contents) { return told }
+    if event.kind == .receipt {
+        if let told = unlisted(.stage, stageWords, line, contents) { return told }
+        if let told = unlisted(.evidence, evidenceWords, line, contents) { return told }
+    }
+    if event.isNegativeDuration { return "duration is less than 0; send the seconds that it took" }
     if event.count == 0 { return "count is 0; send a whole number from 1 to \(UInt32.max), or leave it out" }
     if let severity = contents?[.severity], !isWhole(severity, line, upTo: 24) {
         return "severity is \(severity.shown(in: line)); send an OpenTelemetry severity number, 1 to 24"
@@ -182,6 +217,7 @@ private func notFinite(_ line: Span<UInt8>, _ contents: LineContents?) -> String
 private func textTooLong(_ line: Span<UInt8>, _ contents: LineContents?) -> String {
     let limits: [(EventKey, Int)] = [
         (.text, Limits.textBytes), (.value, Limits.valueBytes), (.unit, Limits.unitBytes), (.lang, Limits.unitBytes),
+        (.purpose, Limits.valueBytes), (.notice, Limits.valueBytes), (.method, Limits.valueBytes),
     ]
     for (key, limit) in limits {
         guard let count = contents?[key]?.plain(in: line).count, count > limit else { continue }

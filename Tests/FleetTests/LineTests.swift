@@ -96,8 +96,8 @@ import TidingsTesting
         ]
         let totals = try await send(text.joined(separator: "\n"), Way.native.options(daemon))
         #expect(totals.acked == 4)
-        #expect(Set(daemon.lines) == Set(text[..<3]))
-        #expect(daemon.seenCounts.keys.map(\.device) == ["x/a/b"])
+        #expect(daemon.lines == [text[2]], "but for the number 0, which is absent in the native format")
+        #expect(Set(daemon.seenCounts.keys.map(\.device)) == ["x/a/b", "a/b/c", "x/urn:dev:ops:1-y-z"])
         await daemon.stop()
     }
 

@@ -8,13 +8,15 @@ import Testing
     /// Every limit of `Limits`, by its name; those of time are stated in words.
     private static let limits: KeyValuePairs<String, Int?> = [
         "jsonEventBytes": Limits.jsonEventBytes, "nativeEventBytes": Limits.nativeEventBytes,
-        "textBytes": Limits.textBytes, "aspectBytes": Limits.aspectBytes, "aspectWords": Limits.aspectWords,
+        "textBytes": Limits.textBytes, "rawBytes": Limits.rawBytes, "extraProperties": Limits.extraProperties,
+        "extraBytes": Limits.extraBytes, "aspectBytes": Limits.aspectBytes, "aspectWords": Limits.aspectWords,
         "valueBytes": Limits.valueBytes, "deviceBytes": Limits.deviceBytes, "customerBytes": Limits.customerBytes,
-        "productBytes": Limits.productBytes, "unitBytes": Limits.unitBytes, "idBytes": Limits.idBytes,
+        "productBytes": Limits.productBytes, "sourceBytes": Limits.sourceBytes, "unitBytes": Limits.unitBytes, "idBytes": Limits.idBytes,
         "batchEvents": Limits.batchEvents, "frameBytes": Limits.frameBytes, "datagramBytes": Limits.datagramBytes,
         "datagramBytesRecommended": Limits.datagramBytesRecommended, "jsonDepth": Limits.jsonDepth,
         "jsonKeys": Limits.jsonKeys, "tableEntries": Limits.tableEntries, "tableBytes": Limits.tableBytes,
-        "blockEvents": Limits.blockEvents, "blockTextBytes": Limits.blockTextBytes, "symbols": Limits.symbols,
+        "blockEvents": Limits.blockEvents, "blockTextBytes": Limits.blockTextBytes,
+        "unitTextBytes": Limits.unitTextBytes, "symbols": Limits.symbols,
         "devices": Limits.devices, "customers": Limits.customers, "earliestTime": nil, "clockAheadMilliseconds": nil,
     ]
 

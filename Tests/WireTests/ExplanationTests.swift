@@ -129,8 +129,8 @@ struct VerdictExplanationTests {
         (#""count":0.5"#, "out_of_range", "count is 0.5; send a whole number from 1"),
         (#""severity":300"#, "out_of_range", "severity is 300; send an OpenTelemetry severity number, 1 to 24"),
         (#""bestRating":1"#, "out_of_range", "no scale has these bounds"),
-        (#""bestRating":"5""#, "out_of_range", "bestRating is a string"),
-        (#""count":"2""#, "wrong_value_type", "count is a string"),
+        (#""bestRating":"5x""#, "out_of_range", "bestRating is a string"),
+        (#""count":"2x""#, "wrong_value_type", "count is a string"),
         (#""text":5"#, "wrong_value_type", "text is a number"),
         (#""unit":"\#(String(repeating: "u", count: 33))""#, "text_too_long", "unit is 33 bytes long, at most 32"),
         (
