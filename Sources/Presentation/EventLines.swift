@@ -21,7 +21,7 @@ package struct EventLines: Sendable {
             case .product: (24, 8, 0)
             case .device: (20, 8, 3)
             case .type: (17, 8, 2)
-            case .aspect: (24, 9, 0)
+            case .aspect: (24, 8, 0)
             }
         }
     }

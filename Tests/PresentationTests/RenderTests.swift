@@ -162,7 +162,7 @@ private struct Kettle {
         #expect(line == expected)
         let narrow = TableStyle(isUnicode: true, isColored: false, width: 60)
         let short = EventLines(style: narrow).tableLine(event, text: "", offset: .zero, vocabulary: vocabulary)
-        #expect(short == "01-01T00:00  kettle    prefere…  temperat…  out_of_range")
+        #expect(short == "01-01T00:00  kettle    prefere…  tempera…  out_of_range")
         let csv = EventLines().csvText(event, text: "=x", offset: Offset(rawValue: 7), vocabulary: vocabulary)
         let cells =
             "7,2026-01-01T00:00:00.000Z,,1970-01-01T00:00:00.000Z,kettle,k-1\u{1b}[2J,customer#12,3-42,"

@@ -55,8 +55,8 @@ extension Event.ValueKind {
 }
 
 extension SummaryState {
-    /// Says a number in another unit than its aspect's in that of the aspect or, if that cannot be, in the first unit of
-    /// its own kind.
+    /// Says a number in another unit than its aspect's in that of the aspect or, if that cannot be, in the first unit
+    /// of its own base.
     ///
     /// - Returns: what the event is to be folded as.
     mutating func inUnitOfAspect(_ event: Event, _ item: inout FoldItem) -> Event {

@@ -76,7 +76,8 @@ struct PreferenceExtent: BitwiseCopyable, Sendable {
 ///
 /// The row of a number is kept when 32 bits say the number exactly, as they do those that people choose; the bin of
 /// any other is found anew when the device gives it up. What does not fit (a sequence number of 2^44 or more, an epoch
-/// after the first 131,071 of the device, a number that is kept apart by its unit) is kept as it is in a list of its own.
+/// after the first 131,071 of the device, a number that is kept apart by its unit) is kept as it is in a list of its
+/// own.
 struct PackedPreference: BitwiseCopyable, Sendable {
     /// Three bits for the form, 17 for the rank, 44 for the sequence number.
     private var head: UInt64 = 0
