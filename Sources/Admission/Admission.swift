@@ -107,8 +107,8 @@ package struct Admission: Sendable {
         let ahead = Limits.clockAheadMilliseconds
         var events = events.mutableSpan
         for index in stretch {
-            let reason: QuarantineReason
-            switch dedupe.admit(events[index]) {
+            var reason = verdict(events[index], earliest: earliest, clockAhead: ahead)
+            switch dedupe.admit(events[index], isGood: reason == .none) {
             case .duplicate:
                 result.duplicates += 1
                 continue
@@ -118,11 +118,10 @@ package struct Admission: Sendable {
                 name(events[index], .stale, at: index - start, &result)
                 continue
             case .reused: reason = .numberReused
-            case .new: reason = verdict(events[index], earliest: earliest, clockAhead: ahead)
+            case .new: break
             }
             if case .none = reason {
                 result.accepted += 1
-                dedupe.accept(events[index])
             } else {
                 events[index].quarantine = reason
                 quarantine(events[index], at: index - start, row: row, &result)

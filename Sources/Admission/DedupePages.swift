@@ -14,8 +14,8 @@ extension IdentityMemory {
     private static let hasReused: UInt64 = 8
     private static let partBits: UInt64 = 4
 
-    /// A page of a snapshot of `count` devices, whose latest epochs `epochs` knows.
-    package func page(_ page: Int, of count: Int, _ epochs: (Int) -> DeviceEpochs) -> [UInt8] {
+    /// A page of a snapshot of `count` devices.
+    package func page(_ page: Int, of count: Int, _ identity: (Int) -> DeviceIdentity) -> [UInt8] {
         let first = page * DedupeTable.pageDevices
         let end = min(first + DedupeTable.pageDevices, count)
         var bytes: [UInt8] = []
@@ -25,19 +25,20 @@ extension IdentityMemory {
             appendVarint(UInt64(ids.next), to: &bytes)
             appendVarint(UInt64(ids.end), to: &bytes)
         }
-        for device in first..<max(first, end) { append(UInt32(device), epochs(device), to: &bytes) }
+        for device in first..<max(first, end) { append(UInt32(device), identity(device), to: &bytes) }
         return bytes
     }
 
-    func record(of device: UInt32, _ epochs: DeviceEpochs) -> [UInt8] {
+    func record(of device: UInt32, _ identity: DeviceIdentity) -> [UInt8] {
         var bytes: [UInt8] = []
-        append(device, epochs, to: &bytes)
+        append(device, identity, to: &bytes)
         return bytes
     }
 
-    private func append(_ device: UInt32, _ epochs: DeviceEpochs, to bytes: inout [UInt8]) {
-        let windows = older.windows(of: epochs)
-        let (time, gone, day) = (reused.newestTime(of: device), older.gone(of: device), reused.day(of: device))
+    private func append(_ device: UInt32, _ identity: DeviceIdentity, to bytes: inout [UInt8]) {
+        let windows = older.windows(of: identity.epochs)
+        let time = identity.newestTime == DeviceIdentity.noTime ? nil : identity.newestTime
+        let (gone, day) = (older.gone(of: device), reused.day(of: device))
         let hashes = ids.ordered(of: device)
         var parts = UInt64(windows.count) << Self.partBits
         if time != nil { parts |= Self.hasTime }
@@ -72,8 +73,8 @@ extension IdentityMemory {
         highest < SequenceWindow.width ? (1 << highest) - 1 : .max
     }
 
-    /// Puts back a page, the latest epochs of its devices behind those of the pages before it.
-    mutating func restore(_ bytes: Span<UInt8>, _ current: inout [DeviceEpochs]) -> Bool {
+    /// Puts back a page, its devices behind those of the pages before it.
+    mutating func restore(_ bytes: Span<UInt8>, _ current: inout [DeviceIdentity]) -> Bool {
         var page = PageReader(bytes)
         guard page.number() == Self.pageFormat else { return false }
         if current.isEmpty {
@@ -81,13 +82,13 @@ extension IdentityMemory {
             ids.restoreTurn(next: next, end: end)
         }
         while !page.isAtEnd {
-            guard let epochs = restore(UInt32(current.count), &page) else { return false }
-            current.append(epochs)
+            guard let device = restore(UInt32(current.count), &page) else { return false }
+            current.append(device)
         }
         return true
     }
 
-    private mutating func restore(_ device: UInt32, _ page: inout PageReader) -> DeviceEpochs? {
+    private mutating func restore(_ device: UInt32, _ page: inout PageReader) -> DeviceIdentity? {
         guard let parts = page.number(), parts >> Self.partBits <= UInt64(AdmissionLimits.epochsPerDevice) else {
             return nil
         }
@@ -99,9 +100,10 @@ extension IdentityMemory {
             let bits = missing ^ Self.allTaken(upTo: highest)
             windows.append(SequenceWindow(epoch: epoch, highest: highest, bits: bits))
         }
+        var newest = DeviceIdentity.noTime
         if parts & Self.hasTime != 0 {
-            guard let time = page.number().map(unzigzag), time != ReusedNumbers.unknown else { return nil }
-            reused.note(time, of: Int(device))
+            guard let time = page.number().map(unzigzag), time != DeviceIdentity.noTime else { return nil }
+            newest = time
         }
         var gone: OlderEpochs.Gone?
         if parts & Self.hasGone != 0 {
@@ -117,7 +119,7 @@ extension IdentityMemory {
             else { return nil }
             reused.restore(.init(day: day, count: count), of: device)
         }
-        return older.restore(windows, gone: gone, of: device)
+        return older.restore(windows, gone: gone, of: device).map { DeviceIdentity($0, newestTime: newest) }
     }
 
     private static func gone(_ page: inout PageReader) -> OlderEpochs.Gone? {

@@ -9,9 +9,9 @@ package import Events
 /// A fold over the log: the state after offset N depends only on events 0 ..< N in their order, so it is right after
 /// any crash. Owned by one thread at a time; the ingest loop has one, the projection folds another.
 package struct DedupeTable: Sendable {
-    /// The epoch that each device was heard of last, by pseudonym. Kept apart from all else, which is rarely looked at,
-    /// so that the processor's cache holds as many as it can.
-    package private(set) var current: [DeviceEpochs] = []
+    /// The epoch that each device was heard of last, and its newest time, by pseudonym. Kept apart from all else, which
+    /// is rarely looked at, so that the processor's cache holds as many as it can.
+    package private(set) var current: [DeviceIdentity] = []
     package private(set) var memory = IdentityMemory()
     /// Devices that have said what they lost of an epoch before the log has anything of it, as a window in which all of
     /// that is taken. No part of the fold, and forgotten at the end of the process.
@@ -24,8 +24,8 @@ package struct DedupeTable: Sendable {
 
     package init() {}
 
-    /// The table with the given epochs, by device, and memory.
-    package init(current: [DeviceEpochs], memory: IdentityMemory) {
+    /// The table of the given devices, by pseudonym, and memory.
+    package init(current: [DeviceIdentity], memory: IdentityMemory) {
         self.current = current
         self.memory = memory
     }
@@ -34,26 +34,40 @@ package struct DedupeTable: Sendable {
     mutating func beginCounting() { memory.ids.beginCounting() }
 
     /// Takes an event's identity, unless it was taken before. An event without one is always new.
+    ///
+    /// - Parameter isGood: whether the event, if it is new, is not going to be quarantined.
     @inline(__always)
-    package mutating func admit(_ event: Event) -> DedupeVerdict {
-        let verdict = take(event)
+    package mutating func admit(_ event: Event, isGood: Bool = true) -> DedupeVerdict {
+        switch event.identity {
+        case .none: return .new
+        case .hash: return admit(event.device, hash: event.seq)
+        case .sequence: break
+        }
+        let index = Int(event.device.rawValue)
+        guard index < current.count, current[index].epochs.latest.epoch == event.epoch else {
+            return admit(ofOtherEpoch: event, isGood)
+        }
+        let verdict = Self.take(event, isGood, &current[index])
         if case .new = verdict { return verdict }
         return event.epoch == 0 ? judge(event, verdict) : verdict
     }
 
+    /// Takes a number of the latest epoch.
     @inline(__always)
-    private mutating func take(_ event: Event) -> DedupeVerdict {
-        switch event.identity {
-        case .none: .new
-        case .sequence: admit(event.device, epoch: event.epoch, seq: event.seq)
-        case .hash: admit(event.device, hash: event.seq)
-        }
+    private static func take(_ event: Event, _ isGood: Bool, _ device: inout DeviceIdentity) -> DedupeVerdict {
+        let verdict = device.epochs.latest.insert(event.seq)
+        if isGood, case .new = verdict { device.note(event) }
+        return verdict
     }
 
-    /// Notes that an event which was new is good, too.
-    @inline(__always)
-    mutating func accept(_ event: Event) {
-        if event.epoch == 0 { memory.reused.note(event) }
+    @inline(never)
+    private mutating func admit(ofOtherEpoch event: borrowing Event, _ isGood: Bool) -> DedupeVerdict {
+        let verdict = admit(event.device, epoch: event.epoch, seq: event.seq)
+        if case .new = verdict {
+            if isGood { current[Int(event.device.rawValue)].note(event) }
+            return verdict
+        }
+        return judge(event, verdict)
     }
 
     @inline(never)
@@ -63,28 +77,17 @@ package struct DedupeTable: Sendable {
     }
 
     /// Takes a sequence number of a device's epoch. One that is neither remembered nor among those that went begins.
-    @inline(__always)
     package mutating func admit(_ device: DeviceID, epoch: UInt32, seq: UInt64) -> DedupeVerdict {
-        let index = Int(device.rawValue)
-        if index < current.count, current[index].latest.epoch == epoch { return current[index].latest.insert(seq) }
-        return admit(otherEpoch: epoch, seq, of: device)
-    }
-
-    @inline(never)
-    private mutating func admit(otherEpoch epoch: UInt32, _ seq: UInt64, of device: DeviceID) -> DedupeVerdict {
         let index = slot(of: device)
         // Only the summaries put the epochs of a device in the order in which they began.
         var rank: UInt32 = 0
-        return memory.older.admit(seq, of: epoch, device, &current[index], rank: &rank)
+        return memory.older.admit(seq, of: epoch, device, &current[index].epochs, rank: &rank)
     }
 
     /// Asks for the window of a device. Devices come in no order, and each window is a cache miss of its own: many
     /// asked for in a row come side by side, where `admit` would wait for one after another.
     @inline(__always)
-    package func prefetch(_ device: DeviceID) {
-        current.span.prefetch(Int(device.rawValue))
-        memory.reused.prefetch(device)
-    }
+    package func prefetch(_ device: DeviceID) { current.span.prefetch(Int(device.rawValue)) }
 
     /// Takes an id, known by its hash, among the last `AdmissionLimits.idsPerDevice` of the device.
     package mutating func admit(_ device: DeviceID, hash: UInt64) -> DedupeVerdict {
@@ -110,7 +113,7 @@ package struct DedupeTable: Sendable {
         if index < current.count {
             // What was said before the first event came.
             merge(device)
-            if let gaps = memory.older.close(epoch, below: oldest, &current[index]) { return gaps }
+            if let gaps = memory.older.close(epoch, below: oldest, &current[index].epochs) { return gaps }
             if memory.older.hasGone(epoch, of: device) { return [] }
         }
         var window = announced[device.rawValue] ?? SequenceWindow()
@@ -137,7 +140,7 @@ package struct DedupeTable: Sendable {
         let index = Int(device.rawValue)
         guard !announced.isEmpty, index < current.count, let window = announced[device.rawValue] else { return }
         let lowest = window.highest - min(window.highest, SequenceWindow.width - 1)
-        if memory.older.take(lowest...window.highest, of: window.epoch, &current[index])
+        if memory.older.take(lowest...window.highest, of: window.epoch, &current[index].epochs)
             || memory.older.hasGone(window.epoch, of: device)
         {
             announced[device.rawValue] = nil
@@ -149,14 +152,14 @@ package struct DedupeTable: Sendable {
     /// The window of the epoch that a device was heard of last; an empty one for a device that is not known.
     package func window(of device: DeviceID) -> SequenceWindow {
         let index = Int(device.rawValue)
-        if index < current.count, !current[index].latest.isEmpty { return current[index].latest }
+        if index < current.count, !current[index].epochs.latest.isEmpty { return current[index].epochs.latest }
         return announced[device.rawValue] ?? SequenceWindow()
     }
 
     /// The window of a given epoch of a device, if it is remembered.
     package func window(of device: DeviceID, epoch: UInt32) -> SequenceWindow? {
         let index = Int(device.rawValue)
-        if index < current.count, let window = memory.older.window(of: epoch, current[index]) { return window }
+        if index < current.count, let window = memory.older.window(of: epoch, current[index].epochs) { return window }
         return announced[device.rawValue].flatMap { $0.epoch == epoch ? $0 : nil }
     }
 
@@ -166,7 +169,7 @@ package struct DedupeTable: Sendable {
     private mutating func slot(of device: DeviceID) -> Int {
         let index = Int(device.rawValue)
         if index >= current.count {
-            current.append(contentsOf: repeatElement(DeviceEpochs(), count: index + 1 - current.count))
+            current.append(contentsOf: repeatElement(DeviceIdentity(), count: index + 1 - current.count))
         }
         return index
     }
@@ -188,7 +191,7 @@ extension DedupeTable: Equatable {
     package static func == (a: DedupeTable, b: DedupeTable) -> Bool {
         func record(_ table: DedupeTable, _ device: Int) -> [UInt8] {
             table.memory.record(
-                of: UInt32(device), device < table.current.count ? table.current[device] : DeviceEpochs())
+                of: UInt32(device), device < table.current.count ? table.current[device] : DeviceIdentity())
         }
         return (a.memory.ids.next, a.memory.ids.end) == (b.memory.ids.next, b.memory.ids.end)
             && (0..<max(a.current.count, b.current.count)).allSatisfy { record(a, $0) == record(b, $0) }

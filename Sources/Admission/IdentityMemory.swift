@@ -2,8 +2,8 @@
 
 package import Events
 
-/// Older epochs, ids and reused numbers of all devices. With the latest epoch of each (`DeviceEpochs`), which its owner
-/// keeps where it is at hand, this is all that tells a repetition from a new event.
+/// Older epochs, ids and reused numbers of all devices. With what every event needs of its device (`DeviceIdentity`),
+/// which its owner keeps where it is at hand, this is all that tells a repetition from a new event.
 package struct IdentityMemory: Sendable {
     package var older = OlderEpochs()
     package var ids = IDHashes()
@@ -14,11 +14,11 @@ package struct IdentityMemory: Sendable {
     /// Folds an event that is in the log.
     ///
     /// - Parameters:
-    ///   - epochs: those of the event's device.
+    ///   - device: that of the event.
     ///   - rank: that of its latest epoch.
     /// - Returns: `new`, or what else the event is by the log before it.
     package mutating func fold(
-        _ event: borrowing Event, _ epochs: inout DeviceEpochs, rank: inout UInt32
+        _ event: borrowing Event, _ device: inout DeviceIdentity, rank: inout UInt32
     ) -> DedupeVerdict {
         switch event.identity {
         case .none: return .new
@@ -26,7 +26,7 @@ package struct IdentityMemory: Sendable {
         case .sequence: break
         }
         if let gap = SequenceWindow.gap(of: event) {
-            if older.hear(event.epoch, event.device, &epochs, rank: &rank) { epochs.latest.take(gap) }
+            if older.hear(event.epoch, event.device, &device.epochs, rank: &rank) { device.epochs.latest.take(gap) }
             return .new
         }
         if case .numberReused = event.quarantine, event.epoch == 0 {
@@ -34,15 +34,17 @@ package struct IdentityMemory: Sendable {
             if case .new = verdict { reused.count(event) }
             return verdict
         }
-        let verdict = older.admit(event.seq, of: event.epoch, event.device, &epochs, rank: &rank)
-        if case .new = verdict, case .none = event.quarantine { reused.note(event) }
+        let verdict = older.admit(event.seq, of: event.epoch, event.device, &device.epochs, rank: &rank)
+        if case .new = verdict, case .none = event.quarantine { device.note(event) }
         return verdict
     }
 
     /// What an event is that comes with a number which was taken, or is too old: no repetition when its device counts
     /// anew without an epoch.
-    mutating func judge(_ event: borrowing Event, _ verdict: DedupeVerdict, _ epochs: DeviceEpochs) -> DedupeVerdict {
-        guard reused.isLater(event), older.window(of: event.epoch, epochs) != nil else { return verdict }
+    mutating func judge(_ event: borrowing Event, _ verdict: DedupeVerdict, _ device: DeviceIdentity) -> DedupeVerdict {
+        guard ReusedNumbers.isLater(event, than: device.newestTime),
+            older.window(of: event.epoch, device.epochs) != nil
+        else { return verdict }
         let hash = ReusedNumbers.hash(event)
         if ids.contains(event.device, hash: hash) { return .duplicate }
         guard reused.hasRoom(for: event) else { return .stale }

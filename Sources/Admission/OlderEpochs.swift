@@ -12,6 +12,25 @@ import Events
     package init() {}
 }
 
+/// What is looked at for every numbered event of a device. 32 bytes.
+@usableFromInline package struct DeviceIdentity: Sendable, BitwiseCopyable {
+    package var epochs: DeviceEpochs
+    /// The newest time by the device's own clock of all its good events without an epoch (`ReusedNumbers`).
+    package var newestTime: Int64
+
+    package init(_ epochs: DeviceEpochs = DeviceEpochs(), newestTime: Int64 = Self.noTime) {
+        (self.epochs, self.newestTime) = (epochs, newestTime)
+    }
+
+    @inlinable package static var noTime: Int64 { .min }
+
+    /// Notes the time of a numbered event that is new and good.
+    @inline(__always) mutating func note(_ event: borrowing Event) {
+        guard event.epoch == 0, case .device = event.clock else { return }
+        newestTime = max(newestTime, event.time.rawValue)
+    }
+}
+
 /// The windows of all epochs but the latest of each device, and the numbers of the epochs that went.
 ///
 /// A device keeps `AdmissionLimits.epochsPerDevice` epochs, in the order in which the log heard them; when one more

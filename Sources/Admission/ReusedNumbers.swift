@@ -1,20 +1,15 @@
 // Devices whose counter begins again without an epoch: how a number that was taken is told from a repetition.
 
 import Bytes
-package import Events
+import Events
 
-/// The newest time of each device that numbers its events without an epoch, by its own clock; and how many of its
-/// numbers were taken twice today.
+/// How many numbers of each device were taken twice today.
 ///
 /// A number that was taken, with a time of the device's own well after everything that it has sent so far, is no
 /// repetition: a repetition has the time of its original. A fold over the log: only events that are stored and good
-/// move the newest time.
+/// move a device's newest time (`DeviceIdentity`).
 package struct ReusedNumbers: Sendable {
-    /// By device, as long as needed; `unknown` for one without a time.
-    private var newest: [Int64] = []
     private var days: [UInt32: Day] = [:]
-
-    static var unknown: Int64 { .min }
 
     /// Reused numbers of a device that arrived on one day.
     struct Day: Sendable, BitwiseCopyable {
@@ -24,31 +19,13 @@ package struct ReusedNumbers: Sendable {
 
     init() {}
 
-    /// Notes the time of an event that is new and good. Means nothing for one with an epoch: a hot loop may leave it out.
-    @inline(never)
-    package mutating func note(_ event: borrowing Event) {
-        guard event.epoch == 0, case .device = event.clock, case .sequence = event.identity else { return }
-        note(event.time.rawValue, of: Int(event.device.rawValue))
-    }
-
-    mutating func note(_ time: Int64, of device: Int) {
-        if device >= newest.count {
-            newest.append(contentsOf: repeatElement(Self.unknown, count: device + 1 - newest.count))
-        }
-        if newest[device] < time { newest[device] = time }
-    }
-
-    /// Asks for the time of a device (`DedupeTable.prefetch`).
-    @inline(__always) func prefetch(_ device: DeviceID) { newest.span.prefetch(Int(device.rawValue)) }
-
     /// Whether an event whose number was taken is later than its device's newest one by so much that it cannot be a
     /// repetition. A time that nobody believes says nothing.
-    func isLater(_ event: borrowing Event) -> Bool {
+    static func isLater(_ event: borrowing Event, than newest: Int64) -> Bool {
         guard event.epoch == 0, case .sequence = event.identity, case .device = event.clock,
-            Int(event.device.rawValue) < newest.count, isCredible(event.time, arrival: event.arrival)
+            newest != DeviceIdentity.noTime, isCredible(event.time, arrival: event.arrival)
         else { return false }
-        let (known, time) = (newest[Int(event.device.rawValue)], event.time.rawValue)
-        return known != Self.unknown && time &- known >= AdmissionLimits.reuseMilliseconds
+        return event.time.rawValue &- newest >= AdmissionLimits.reuseMilliseconds
     }
 
     /// Whether one more reused number of this day may be stored.
@@ -76,11 +53,6 @@ package struct ReusedNumbers: Sendable {
     }
 
     // MARK: Snapshots
-
-    func newestTime(of device: UInt32) -> Int64? {
-        guard Int(device) < newest.count, newest[Int(device)] != Self.unknown else { return nil }
-        return newest[Int(device)]
-    }
 
     func day(of device: UInt32) -> Day? { days[device] }
 

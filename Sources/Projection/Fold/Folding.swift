@@ -84,7 +84,7 @@ extension SummaryState {
         var next = window.lowerBound
         while true {
             next = Self.admitOrdinary(
-                events, next, window, lookups, &items, &count, products, &devices, &identities.reused)
+                events, next, window, lookups, &items, &count, products, &devices, &newestTimes)
             guard next < window.upperBound else { return count }
             if let device = take(events[next]) {
                 var item = FoldItem(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
@@ -104,10 +104,11 @@ extension SummaryState {
     private static func admitOrdinary(
         _ events: Span<Event>, _ start: Int, _ window: Range<Int>, _ lookups: Span<RowLookup>,
         _ items: inout MutableSpan<FoldItem>, _ count: inout Int, _ products: [ProductRow],
-        _ devices: inout [DeviceRow], _ reused: inout ReusedNumbers
+        _ devices: inout [DeviceRow], _ newestTimes: inout [Int64]
     ) -> Int {
         let products = products.span
         var devices = devices.mutableSpan
+        var newestTimes = newestTimes.mutableSpan
         for index in start..<window.upperBound {
             let device = Int(events[index].device.rawValue)
             let product = Int(events[index].product.rawValue)
@@ -119,7 +120,9 @@ extension SummaryState {
                 isOrdinary(events[index]), devices[device].epochs.latest.epoch == events[index].epoch
             else { return index }
             guard case .new = devices[device].epochs.latest.insert(events[index].seq) else { return index }
-            if events[index].epoch == 0 { reused.note(events[index]) }
+            if events[index].epoch == 0, case .device = events[index].clock {
+                newestTimes[device] = max(newestTimes[device], events[index].time.rawValue)
+            }
             if rows.customer != RowIndex.none { devices[device].note(customer: rows.customer) }
             items[count] = FoldItem(
                 event: UInt32(truncatingIfNeeded: index), product: UInt32(truncatingIfNeeded: product),
@@ -168,9 +171,11 @@ extension SummaryState {
 
     /// Whether the log has not had the event before; one that is numbered makes its epoch the device's latest.
     private mutating func isNew(_ event: borrowing Event, _ device: Int) -> Bool {
-        var (epochs, rank) = (devices[device].epochs, devices[device].rank)
-        let verdict = identities.fold(event, &epochs, rank: &rank)
-        (devices[device].epochs, devices[device].rank) = (epochs, rank)
+        var identity = identity(of: device)
+        var rank = devices[device].rank
+        let verdict = identities.fold(event, &identity, rank: &rank)
+        (devices[device].epochs, devices[device].rank) = (identity.epochs, rank)
+        newestTimes[device] = identity.newestTime
         if case .new = verdict { return true }
         return false
     }

@@ -18,6 +18,7 @@ extension SummaryState {
 
     mutating func growDevices(to device: Int) {
         devices.extend(to: device + 1, repeating: DeviceRow())
+        newestTimes.extend(to: device + 1, repeating: DeviceIdentity.noTime)
     }
 
     /// The slot of an aspect of a product; nil when there is no room for another one.

@@ -13,7 +13,12 @@ package struct SummaryState: Sendable {
     /// The offset after the last event folded.
     package private(set) var offset = Offset.zero
     /// What has been taken from whom, as of `offset`.
-    package var dedupe: DedupeTable { DedupeTable(current: devices.map(\.epochs), memory: identities) }
+    package var dedupe: DedupeTable { DedupeTable(current: devices.indices.map(identity), memory: identities) }
+
+    func identity(of device: Int) -> DeviceIdentity {
+        DeviceIdentity(devices[device].epochs, newestTime: newestTimes[device])
+    }
+
     /// Events that could not be read or believed and so are in no summary (damage in the log).
     package internal(set) var skipped: UInt64 = 0
 
@@ -26,7 +31,9 @@ package struct SummaryState: Sendable {
     var openDays: [OpenDay] = []
     var aspectDays: [AspectDayRow] = []
     var devices: [DeviceRow] = []
-    /// With the epochs of `devices`, all that has been taken from whom.
+    /// The newest time of each device's own (`DeviceIdentity`); as many as `devices`.
+    var newestTimes: [Int64] = []
+    /// With the epochs of `devices` and these times, all that has been taken from whom.
     var identities = IdentityMemory()
     var customers: [CustomerRow] = []
     var preferences = PreferencePool()

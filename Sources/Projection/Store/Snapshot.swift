@@ -57,7 +57,7 @@ extension SummaryState {
         func add(_ rows: [some SnapshotRow]) { bytes.append(rows, first..<min(rows.count, first + part.pageRows)) }
         switch part {
         case .header: bytes.append([SummaryTables.digest, offset.rawValue, skipped], 0..<3)
-        case .dedupe: bytes += identities.page(page, of: devices.count) { devices[$0].epochs }
+        case .dedupe: bytes += identities.page(page, of: devices.count, identity)
         case .products: add(products)
         case .productDays: add(productDays)
         case .aspects: add(aspects)
@@ -172,7 +172,7 @@ extension SummaryState {
         guard restoredDedupe.deviceCount == devices.count else { return false }
         var next = 0
         for device in devices.indices {
-            devices[device].epochs = restoredDedupe.current[device]
+            devices[device].epochs = restoredDedupe.current[device].epochs
             let held = devices[device].preferences.held
             let end = next + held.nonzeroBitCount
             guard end <= restoredPreferences.count else { return false }
@@ -182,6 +182,7 @@ extension SummaryState {
             next = end
         }
         guard next == restoredPreferences.count, otherPreferences.preferences.allSatisfy(isSound) else { return false }
+        newestTimes = restoredDedupe.current.map(\.newestTime)
         identities = restoredDedupe.memory
         guard restoreRanks() else { return false }
         (restoredDedupe, restoredPreferences, restoredRanks) = (DedupeTable(), [], [])
