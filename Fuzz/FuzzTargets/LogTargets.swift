@@ -158,6 +158,8 @@ func readKeyframe(_ input: [UInt8]) {
             keyframe: EncodedBody(body, size: size), at: .zero, devices: fewDevices)
     else { return }
     guard let written = try? state.keyframe(at: .zero) else { return }
-    guard let again = try? DevicePrediction(keyframe: written, at: .zero) else { preconditionFailure("a keyframe cannot be read") }
+    guard let again = try? DevicePrediction(keyframe: written, at: .zero) else {
+        preconditionFailure("a keyframe cannot be read")
+    }
     precondition(again.says(sameAs: state))
 }

@@ -1,8 +1,8 @@
 // Why an event was kept apart or turned away: one closed list each, used for counting, answering and logging.
 
-/// Why an event is kept in the log but outside the summaries. Raw values are part of the log format;
-/// the code told to a sender is `4220 + rawValue` (docs/wire.md; the event is stored and acknowledged). 20 is never given:
-/// 4240 is the code of `Verdict.stale`.
+/// Why an event is kept in the log but outside the summaries. Raw values are part of the log format; the code told to a
+/// sender is `4220 + rawValue` (docs/wire.md; the event is stored and acknowledged). 20 is never given: 4240 is the
+/// code of `Verdict.stale`.
 @usableFromInline package enum QuarantineReason: UInt8, CaseIterable, Error, Sendable, BitwiseCopyable {
     case none = 0
     /// The type is neither ours nor a vendor type that may be kept.

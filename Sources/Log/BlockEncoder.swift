@@ -80,7 +80,8 @@ package struct BlockEncoder {
         swap(&entries, &prediction.entries)
         var common = CommonColumns(&columns, &undo, count: batch.count)
         let collected = collect(
-            batch.events.span, batch.details.span, &entries, &common.before, &common.shape, &common.time, &common.aspect)
+            batch.events.span, batch.details.span, &entries, &common.before, &common.shape, &common.time, &common.aspect
+        )
         common.giveBack(to: &columns, &undo, times: collected.times, aspects: collected.aspects)
         swap(&entries, &prediction.entries)
         guard collected.bounds.textBytes <= Limits.blockTextBytes else {
@@ -94,7 +95,8 @@ package struct BlockEncoder {
     ///
     /// - Returns: what the block says of its times, and how many times and aspects were listed.
     private mutating func collect(
-        _ events: Span<Event>, _ details: Span<EventDetails>, _ entries: inout [DevicePrediction.Entry], _ before: inout [DevicePrediction.Entry],
+        _ events: Span<Event>, _ details: Span<EventDetails>, _ entries: inout [DevicePrediction.Entry],
+        _ before: inout [DevicePrediction.Entry],
         _ shape: inout [UInt64], _ time: inout [UInt64], _ aspect: inout [UInt64]
     ) -> (bounds: Bounds, times: Int, aspects: Int) {
         let first = events[0]

@@ -87,7 +87,8 @@ struct ShapeTemplate: BitwiseCopyable {
             numbers[3] < 256, let identity = Identity(rawValue: UInt8(numbers[3])),
             numbers[4] < 256, let clock = Clock(rawValue: UInt8(numbers[4])),
             numbers[5] < 256, let quarantine = QuarantineReason(rawValue: UInt8(numbers[5])),
-            numbers[6] < 256, numbers[7] < 256, numbers[8] <= 9 || numbers[8] == ShapeKey.bits, numbers[9] < 1 << Fields.width,
+            numbers[6] < 256, numbers[7] < 256, numbers[8] <= 9 || numbers[8] == ShapeKey.bits,
+            numbers[9] < 1 << Fields.width,
             numbers[10] < 8
         else { throw .block }
         event.kind = kind

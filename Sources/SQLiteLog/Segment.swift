@@ -126,7 +126,8 @@ enum Segment {
                 BlockFormat.newest.rawValue, Data(header.logID), Int64(header.firstOffset.rawValue), header.created,
                 Data(header.previousChain.bytes),
             ])
-        try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(BlockFormat.newest.rawValue)")
+        try db.execute(
+            sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(BlockFormat.newest.rawValue)")
     }
 
     /// The header, after checking that the file is a segment of a format that this release reads.

@@ -30,9 +30,9 @@ package struct AckState: Hashable, Sendable {
             ranges: window.ranges.map { Run(missing: $0.gap, received: $0.length) })
     }
 
-    /// What is said to a batch whose events have ids of their own: what the device's window says, if it says anything of
-    /// this epoch, and that the batch's own numbers have arrived, of which the window knows nothing. Nil when it has no
-    /// numbers either.
+    /// What is said to a batch whose events have ids of their own: what the device's window says, if it says anything
+    /// of this epoch, and that the batch's own numbers have arrived, of which the window knows nothing. Nil when it has
+    /// no numbers either.
     init?(_ state: AckState?, covering header: BatchHeader) {
         guard header.firstSeq > 0 else {
             guard let state else { return nil }

@@ -36,8 +36,8 @@ private func explanation(
     case .unknownCause: unknownCause(line, contents)
     case .badAnswer: "the answer is not one that its question allows; send one of its choices, or a number on its scale"
     case .numberReused:
-        "the number \(event.seq) was taken before, with an earlier time: the device counts from the beginning again; let "
-            + "it send an epoch that differs at each of its starts, or go on counting"
+        "the number \(event.seq) was taken before, with an earlier time: the device counts from the beginning again; "
+            + "let it send an epoch that differs at each of its starts, or go on counting"
     case .outsideCatalogue: "the product's catalogue does not know this; add it to the catalogue, or correct the event"
     case .unknownUnit: "the product's catalogue does not know the unit; send one of schemas/units.json"
     }
@@ -134,7 +134,9 @@ private func missingValue(_ event: Event) -> String {
     case .feedbackText: "feedback.text needs text, the customer's words; add text"
     case .ratingGiven: "rating.given needs a rating; add value (or ratingValue), a number on the scale"
     case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add purpose, the word for it"
-    default:
+    case .preferenceSet, .stateReported, .custom, .featureUsed, .faultSeen, .receipt, .gap, .setting, .reply, .notice,
+        .question, .settings, .addressed, .closed, .rollout, .rolloutStep, .customerErased, .audited, .note,
+        .dataRequested, .erasureRequested:
         "\(event.kind.name) needs a value; add value: a string, a number, true or false"
     }
 }

@@ -37,7 +37,9 @@ struct DeviceBoundTests {
         state.entries = Array(repeating: DevicePrediction.Entry(), count: Int(Self.many))
         let body = try state.keyframe(at: .zero)
         #expect(try DevicePrediction(keyframe: body, at: .zero, devices: DeviceBound { 100 }) == nil)
-        #expect(try DevicePrediction(keyframe: body, at: .zero, devices: DeviceBound { 2_000_000 })?.count == Int(Self.many))
+        #expect(
+            try DevicePrediction(keyframe: body, at: .zero, devices: DeviceBound { 2_000_000 })?.count == Int(Self.many)
+        )
     }
 
     @Test func namesAreAskedForOnlyWhenTheyMatter() {

@@ -54,10 +54,12 @@ struct PartTests {
         #expect(Array(batch.bytes(of: details.payload)) == Array("{}".utf8))
     }
 
-    @Test(arguments: [
-        ("a tag that nobody knows", 1, 4), ("a codec that nobody knows", 1, 2 << 4), ("a tag twice", 1, 1),
-        ("a codec of three bits", 0, 7 << 4 | 1),
-    ] as [(String, Int, UInt8)]) func tagsAndCodecs(_ what: String, _ index: Int, _ code: UInt8) throws {
+    @Test(
+        arguments: [
+            ("a tag that nobody knows", 1, 4), ("a codec that nobody knows", 1, 2 << 4), ("a tag twice", 1, 1),
+            ("a codec of three bits", 0, 7 << 4 | 1),
+        ] as [(String, Int, UInt8)]) func tagsAndCodecs(_ what: String, _ index: Int, _ code: UInt8) throws
+    {
         let (fault, _) = try decode { $0.part.plane0[$0.part.plane0.startIndex + index] = code }
         #expect(fault == "malformed block", "\(what)")
     }
