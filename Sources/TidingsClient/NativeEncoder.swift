@@ -171,7 +171,8 @@ struct NativeEncoder {
         let index = Int(device.rawValue)
         if index < devices.count, devices[index] != 0 { return devices[index] }
         let product = vocabulary.text(.product, vocabulary.product(of: device))
-        let reference = checked(writer.reference(deviceSource(product: product, name: vocabulary.name(of: device)).span))
+        let reference = checked(
+            writer.reference(deviceSource(product: product, name: vocabulary.name(of: device)).span))
         if keepsReferences { remember(reference, at: index, in: &devices) }
         return reference
     }

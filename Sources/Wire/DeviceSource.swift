@@ -104,8 +104,8 @@ private func decoded(_ product: Span<UInt8>) -> [UInt8] {
     return plain
 }
 
-/// How a device is named on the wire. A device URN that shows this product stands for itself; any other name follows its
-/// product, in which `%`, `/` and `:` are escaped.
+/// How a device is named on the wire. A device URN that shows this product stands for itself; any other name follows
+/// its product, in which `%`, `/` and `:` are escaped.
 package func deviceSource(product: ArraySlice<UInt8>, name: ArraySlice<UInt8>) -> [UInt8] {
     if startsWithURN(name.span), let parts = try? DeviceSource(name.span),
         name.dropFirst(parts.product.lowerBound).prefix(parts.product.count).elementsEqual(product)

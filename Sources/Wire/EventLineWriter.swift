@@ -35,16 +35,7 @@ package func writeEventLine(
     if event.isEpochAssigned { appendTrue("epoch_assigned", &output) }
     appendKey("type", &output)
     appendWord(event.kind.name, &output)
-    if details.cause != 0 {
-        appendKey("cause", &output)
-        output.append(UInt8(ascii: "\""))
-        details.appendCause(to: &output)
-        output.append(UInt8(ascii: "\""))
-    }
-    if isReceipt {
-        appendWord("stage", ReceiptStage(rawValue: event.scale)?.name, event.scale, &output)
-        appendWord("evidence", ReceiptEvidence(rawValue: event.severity)?.name, event.severity, &output)
-    }
+    if event.detail != 0 || isReceipt { appendAnswer(event, details, &output) }
     appendKey("time", &output)
     appendTime(event.time, to: &output)
     if event.clock != .device {
@@ -65,18 +56,10 @@ package func writeEventLine(
         appendNumber("severity", UInt64(event.severity), unless: 0, &output)
         appendNumber("scale", UInt64(event.scale), unless: 0, &output)
     }
-    appendSymbol("notice", details.notice, .value, vocabulary, &output)
-    appendSymbol("method", details.method, .value, vocabulary, &output)
-    if details.expiry.rawValue != 0 {
-        appendKey("expiry", &output)
-        appendTime(details.expiry, to: &output)
-    }
+    if event.detail != 0 { appendConsent(details, vocabulary, &output) }
     appendString("text", batch.text(of: event), &output)
     appendSymbol("lang", event.language, .language, vocabulary, &output)
-    appendJSON("extra", batch.bytes(of: details.extra), &output)
-    appendString("raw", batch.bytes(of: details.raw), &output)
-    if details.raw.isCut { appendTrue("raw_cut", &output) }
-    appendJSON("payload", batch.bytes(of: details.payload), &output)
+    if event.detail != 0 { appendParts(details, batch, &output) }
     appendSymbol("vendor_type", event.type, .type, vocabulary, &output)
     if let replays = details.replays {
         appendKey("replays", &output)
@@ -87,6 +70,40 @@ package func writeEventLine(
         appendWord(event.quarantine.name, &output)
     }
     output.append(UInt8(ascii: "}"))
+}
+
+/// Appends which message the event answers, and what a receipt says of it.
+private func appendAnswer(_ event: Event, _ details: EventDetails, _ output: inout [UInt8]) {
+    if details.cause != 0 {
+        appendKey("cause", &output)
+        output.append(UInt8(ascii: "\""))
+        details.appendCause(to: &output)
+        output.append(UInt8(ascii: "\""))
+    }
+    if event.kind == .receipt {
+        appendWord("stage", ReceiptStage(rawValue: event.scale)?.name, event.scale, &output)
+        appendWord("evidence", ReceiptEvidence(rawValue: event.severity)?.name, event.severity, &output)
+    }
+}
+
+/// Appends what only a consent says.
+private func appendConsent(
+    _ details: EventDetails, _ vocabulary: borrowing Vocabulary, _ output: inout [UInt8]
+) {
+    appendSymbol("notice", details.notice, .value, vocabulary, &output)
+    appendSymbol("method", details.method, .value, vocabulary, &output)
+    if details.expiry.rawValue != 0 {
+        appendKey("expiry", &output)
+        appendTime(details.expiry, to: &output)
+    }
+}
+
+/// Appends the parts beside the text.
+private func appendParts(_ details: EventDetails, _ batch: borrowing EventBatch, _ output: inout [UInt8]) {
+    appendJSON("extra", batch.bytes(of: details.extra), &output)
+    appendString("raw", batch.bytes(of: details.raw), &output)
+    if details.raw.isCut { appendTrue("raw_cut", &output) }
+    appendJSON("payload", batch.bytes(of: details.payload), &output)
 }
 
 /// Appends `"2026-01-01T00:00:00.000Z"` with its quotes; a time outside the years 0 to 9999 as a plain number.

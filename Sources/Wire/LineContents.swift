@@ -72,7 +72,9 @@ struct LineContents {
     func mistyped(_ keys: [EventKey], in line: Span<UInt8>, wanted: WantedType) -> String? {
         for key in keys {
             guard let entry = self[key], !entry.isNull(in: line) else { continue }
-            let isRight = wanted == .string ? entry.isString(in: line) : entry.isNumber(in: line) || isNumber(entry.plain(in: line).span)
+            let isRight =
+                wanted == .string
+                ? entry.isString(in: line) : entry.isNumber(in: line) || isNumber(entry.plain(in: line).span)
             if isRight { continue }
             return "\(key) is \(entry.type(in: line)) (\(entry.shown(in: line))); send \(wanted.rawValue)"
         }

@@ -140,8 +140,8 @@ private struct ExtraProperties {
     }
 }
 
-/// Appends a JSON value as it stands, but for the values of keys that name somebody, and moves behind it. Ends where more
-/// is appended than is kept.
+/// Appends a JSON value as it stands, but for the values of keys that name somebody, and moves behind it. Ends where
+/// more is appended than is kept.
 ///
 /// - Throws: for what is no JSON; what stands before that is appended.
 func appendNameless(

@@ -36,8 +36,8 @@ private func explanation(
     case .unknownCause: unknownCause(line, contents)
     case .badAnswer: "the answer is not one that its question allows; send one of its choices, or a number on its scale"
     case .numberReused:
-        "the number \(event.seq) was taken before, with an earlier time: the device counts from the beginning again; let "
-            + "it send an epoch that differs at each of its starts, or go on counting"
+        "the number \(event.seq) was taken before, with an earlier time: the device counts from the beginning again; "
+            + "let it send an epoch that differs at each of its starts, or go on counting"
     case .outsideCatalogue: "the product's catalogue does not know this; add it to the catalogue, or correct the event"
     case .unknownUnit: "the product's catalogue does not know the unit; send one of schemas/units.json"
     }
@@ -130,13 +130,12 @@ private func suggestedAspect(_ text: [UInt8]) -> String? {
 }
 
 private func missingValue(_ event: Event) -> String {
-    switch event.kind {
-    case .feedbackText: "feedback.text needs text, the customer's words; add text"
-    case .ratingGiven: "rating.given needs a rating; add value (or ratingValue), a number on the scale"
-    case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add purpose, the word for it"
-    default:
-        "\(event.kind.name) needs a value; add value: a string, a number, true or false"
+    if event.kind == .feedbackText { return "feedback.text needs text, the customer's words; add text" }
+    if event.kind == .ratingGiven {
+        return "rating.given needs a rating; add value (or ratingValue), a number on the scale"
     }
+    if event.isConsent { return "\(event.kind.name) needs a purpose; add purpose, the word for it" }
+    return "\(event.kind.name) needs a value; add value: a string, a number, true or false"
 }
 
 /// The keys whose values must be numbers, and those that must be strings.

@@ -37,8 +37,10 @@ private struct Example {
 
     var short: [String: Any] {
         data.merging(
-            ["product": "kettle", "device": "k-1", "customer": "cu-1", "id": "7-42", "time": 1_767_225_600_000,
-             "type": kind]) { $1 }
+            [
+                "product": "kettle", "device": "k-1", "customer": "cu-1", "id": "7-42", "time": 1_767_225_600_000,
+                "type": kind,
+            ]) { $1 }
     }
 
     var cloudEvent: [String: Any] {
@@ -65,7 +67,9 @@ private struct Example {
         event.aspect = reference(data["aspect"])
         for key in ["value", "ratingValue", "duration"] {
             guard let value = data[key] as? NSNumber else { continue }
-            let written = (try? JSONSerialization.data(withJSONObject: [value])).map { String(decoding: $0, as: UTF8.self) }
+            let written = (try? JSONSerialization.data(withJSONObject: [value])).map {
+                String(decoding: $0, as: UTF8.self)
+            }
             if written == "[true]" || written == "[false]" {
                 event.flag = value.boolValue
             } else {
@@ -103,7 +107,7 @@ struct ContractTests {
         return reading.line(0)
     }
 
-    /// Short form, CloudEvents, native, and the exported line sent again: all are one event, and it says every property.
+    /// Short form, CloudEvents, native, and the exported line sent again: all are one event, which says every property.
     @Test func everyExampleOfEverySchemaIsOneEventInEveryForm() throws {
         var forms = 0
         var properties = 0

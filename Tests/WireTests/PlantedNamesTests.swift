@@ -29,8 +29,10 @@ struct PlantedNamesTests {
         #""type":"feature.used","duration":-1"#, #""type":"feature.used","duration":"long""#,
         #""type":"preference.set","time":"yesterday""#, #""type":"consent.given","purpose":"p","expiry":"never""#,
         #""type":"receipt","cause":"0-17""#, #""type":"receipt","stage":"lost""#,
-        #""type":"feedback.text","text":"\#(String(repeating: "t", count: 5_000))""#, #""type":"fault.seen","count":-1"#,
-        #""type":"fault.seen","severity":"high""#, #""type":"fault.seen","unit":"\#(String(repeating: "u", count: 33))""#,
+        #""type":"feedback.text","text":"\#(String(repeating: "t", count: 5_000))""#,
+        #""type":"fault.seen","count":-1"#,
+        #""type":"fault.seen","severity":"high""#,
+        #""type":"fault.seen","unit":"\#(String(repeating: "u", count: 33))""#,
         #""type":"rating.given","bestRating":0"#, #""type":"rating.given","text":5"#,
         // Refused:
         #""type":5"#, #""type":"a","type":"b""#, #""seq":"x""#, #""epoch":"x","id":1"#, #""time":nul"#,
@@ -69,7 +71,8 @@ struct PlantedNamesTests {
                 expectNoName(batch, vocabulary, line)
             }
         }
-        print("planted names: \(kept) lines kept as they came, \(refused) refused, \(reasons.count - 1) reasons, no name")
+        print(
+            "planted names: \(kept) lines kept as they came, \(refused) refused, \(reasons.count - 1) reasons, no name")
         #expect(kept > 70 && refused > 20 && reasons.count > 9)
     }
 

@@ -50,7 +50,8 @@ let tableStrings = [
 /// Ids: numbers, hashes, words, and what is none.
 private let ids = [
     "7-42", "0-18446744073709551615", "0-18446744073709551616", "07-42", "#0123456789abcdef", "#0123456789ABCDEF",
-    "3e4666bf-d5e5-4aa7-b8ce-cefe41c7568a", "ü", "", String(repeating: "i", count: 64), String(repeating: "i", count: 65),
+    "3e4666bf-d5e5-4aa7-b8ce-cefe41c7568a", "ü", "", String(repeating: "i", count: 64),
+    String(repeating: "i", count: 65),
 ]
 
 /// Properties that no schema knows, and what is none.
@@ -103,7 +104,9 @@ extension SeededGenerator {
         if table > 12, chance(3) { event.subject = UInt32(11 + below(2)) }
         if chance(20) { event.aspectName = chance(2) ? "lid.angle" : "Lid" }
         if chance(10) { event.typeRef = reference(table) }
-        if chance(10) { event.cause = ["m17", "m4294967295-0123abcd", "m0", "m4294967296", "m01", "m1-", "n-1"][below(7)] }
+        if chance(10) {
+            event.cause = ["m17", "m4294967295-0123abcd", "m0", "m4294967296", "m01", "m1-", "n-1"][below(7)]
+        }
         if chance(12) { event.id = ids[below(ids.count)] }
         if chance(12) { event.origin = UInt32(below(5)) }
         if chance(12) { event.extra = extras[below(extras.count)] }
