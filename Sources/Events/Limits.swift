@@ -49,9 +49,9 @@ package enum Limits {
     /// Text of all kinds in one block of the log, bytes. Beside what one native frame may bring, `unitTextBytes`, there
     /// is room for as much as most blocks have.
     package static let blockTextBytes = 8 << 20
-    /// Text of all kinds that one unit may bring, bytes: a native frame of the most events, each of them kept as it
-    /// came (`rawBytes`), and every byte of the frame a text or an extra property besides. 256 JSON lines, which are
-    /// read at a time, bring less.
+    /// Text of all kinds that one unit may bring, bytes: a native frame of the most events, each kept as it came
+    /// (`rawBytes`), and every byte of the frame a text or an extra property besides. 256 JSON lines, which are read at
+    /// a time, bring less.
     package static let unitTextBytes = batchEvents * rawBytes + frameBytes
     /// Words in each vocabulary (product, aspect, value, unit, language, type).
     package static let symbols = 1 << 20

@@ -55,8 +55,8 @@ package struct SampleEvents: Sendable {
         var details = EventDetails()
         event.origin = Origin.allCases[pick(Origin.allCases.count)]
         event.isEpochAssigned = pick(3) == 0
-        if pick(2) == 0 { details.cause = UInt32(truncatingIfNeeded: generator.next() >> UInt64(32 + pick(31))) }
-        if pick(3) == 0 {
+        if pick(2) == 0 { details.cause = UInt32(truncatingIfNeeded: generator.next() >> UInt64(32 + pick(31))) | 1 }
+        if details.cause != 0, pick(3) == 0 {
             details.causeTag = UInt32(truncatingIfNeeded: generator.next())
             details.hasCauseTag = true
         }
@@ -67,7 +67,7 @@ package struct SampleEvents: Sendable {
         if pick(4) == 0 { details.replays = Offset(rawValue: UInt64(pick(1_000_000))) }
         for part in [\EventDetails.sealedText, \.extra, \.raw, \.payload] where pick(3) == 0 {
             if part == \.sealedText, event.textLength > 0 { continue }
-            let bytes = Array(#"{"a":\(pick(9)),"b":"ö"}"#.utf8)
+            let bytes = Array(#"{"a":\#(pick(9)),"b":"ö"}"#.utf8)
             details[keyPath: part] = batch.append(part: bytes.span, isCut: pick(4) == 0)
             if part == \.sealedText { details[keyPath: part].codec = .sealed }
         }

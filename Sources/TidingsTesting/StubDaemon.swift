@@ -48,6 +48,8 @@ package final class StubDaemon: Sendable {
         /// How often each event has come.
         var seen: [Key: Int] = [:]
         var events: [Event] = []
+        /// Native events as an export has them.
+        var exported: [String] = []
         var lines: [String] = []
         var batches = 0
         var connections = 0
@@ -97,6 +99,7 @@ package final class StubDaemon: Sendable {
     package var udpPort: Int { udp.localAddress?.port ?? 0 }
     package var connections: Int { state.withLock { $0.connections } }
     package var biggestTable: Int { state.withLock { $0.biggestTable } }
+    package var exported: [String] { state.withLock { $0.exported } }
     package var accepted: Int { state.withLock { $0.accepted } }
     package var lines: [String] { state.withLock { $0.lines } }
     package var events: [Event] { state.withLock { $0.events } }
@@ -127,16 +130,22 @@ package final class StubDaemon: Sendable {
         let result = state.withLock { state -> Result<(BatchHeader, Ack), Refusal> in
             var batch = EventBatch()
             do throws(Refusal) {
+                let context = BatchContext(
+                    source: .none, arrival: Timestamp(rawValue: 0), epoch: epoch, keepsUnknown: true)
                 let header = try readBatch(
-                    body.span, context: BatchContext(source: .none, arrival: Timestamp(rawValue: 0), epoch: epoch),
-                    table: &copy, vocabulary: &state.vocabulary, into: &batch)
+                    body.span, context: context, table: &copy, vocabulary: &state.vocabulary, into: &batch)
                 var ack = Ack(durable: header.lastSeq)
                 for (index, event) in batch.events.enumerated() {
                     try judge(event, header.firstSeq + UInt64(index), &ack, state.vocabulary)
                 }
                 state.batches += 1
                 state.biggestTable = max(state.biggestTable, copy.count)
-                for event in batch.events { note(event, &state) }
+                for event in batch.events {
+                    note(event, &state)
+                    var line: [UInt8] = []
+                    writeEventLine(event, in: batch, offset: nil, vocabulary: state.vocabulary, into: &line)
+                    state.exported.append(String(decoding: line, as: UTF8.self))
+                }
                 if manners.isOld { (ack.quarantined, ack.stale) = (0, 0) }
                 return .success((header, ack))
             } catch {

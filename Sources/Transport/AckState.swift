@@ -1,7 +1,7 @@
 // What an ack says of a device: how far its events have been received.
 
 package import Admission
-import Wire
+package import Wire
 
 /// How far the events of one device have been received: what an ack says.
 package struct AckState: Hashable, Sendable {
@@ -33,7 +33,7 @@ package struct AckState: Hashable, Sendable {
     /// What is said to a batch whose events have ids of their own: what the device's window says, if it says anything
     /// of this epoch, and that the batch's own numbers have arrived, of which the window knows nothing. Nil when it has
     /// no numbers either.
-    init?(_ state: AckState?, covering header: BatchHeader) {
+    package init?(_ state: AckState?, covering header: BatchHeader) {
         guard header.firstSeq > 0 else {
             guard let state else { return nil }
             self = state

@@ -22,37 +22,11 @@ package func writeEventLine(
         appendKey("offset", &output)
         appendDecimal(offset.rawValue, to: &output)
     }
-    appendSymbol("product", event.product, .product, vocabulary, &output)
-    if event.device != .none {
-        appendKey("device", &output)
-        appendName(vocabulary.name(of: event.device), "device#", event.device.rawValue, &output)
-    }
-    if event.customer != .none {
-        appendKey("customer", &output)
-        appendName(vocabulary.name(of: event.customer), "customer#", event.customer.rawValue, &output)
-    }
-    appendIdentity(event, &output)
-    if event.isEpochAssigned { appendTrue("epoch_assigned", &output) }
+    appendSender(event, vocabulary, &output)
     appendKey("type", &output)
     appendWord(event.kind.name, &output)
-    if details.cause != 0 {
-        appendKey("cause", &output)
-        output.append(UInt8(ascii: "\""))
-        details.appendCause(to: &output)
-        output.append(UInt8(ascii: "\""))
-    }
-    if isReceipt {
-        appendWord("stage", ReceiptStage(rawValue: event.scale)?.name, event.scale, &output)
-        appendWord("evidence", ReceiptEvidence(rawValue: event.severity)?.name, event.severity, &output)
-    }
-    appendKey("time", &output)
-    appendTime(event.time, to: &output)
-    if event.clock != .device {
-        appendKey("clock", &output)
-        appendWord(event.clock == .age ? "age" : "arrival", &output)
-    }
-    appendKey("arrival", &output)
-    appendTime(event.arrival, to: &output)
+    if event.detail != 0 || isReceipt { appendAnswer(event, details, &output) }
+    appendTimes(event, &output)
     appendSymbol("aspect", event.aspect, .aspect, vocabulary, &output)
     appendValue(event, vocabulary, &output)
     appendSymbol("unit", event.unit, .unit, vocabulary, &output)
@@ -65,18 +39,10 @@ package func writeEventLine(
         appendNumber("severity", UInt64(event.severity), unless: 0, &output)
         appendNumber("scale", UInt64(event.scale), unless: 0, &output)
     }
-    appendSymbol("notice", details.notice, .value, vocabulary, &output)
-    appendSymbol("method", details.method, .value, vocabulary, &output)
-    if details.expiry.rawValue != 0 {
-        appendKey("expiry", &output)
-        appendTime(details.expiry, to: &output)
-    }
+    if event.detail != 0 { appendConsent(details, vocabulary, &output) }
     appendString("text", batch.text(of: event), &output)
     appendSymbol("lang", event.language, .language, vocabulary, &output)
-    appendJSON("extra", batch.bytes(of: details.extra), &output)
-    appendString("raw", batch.bytes(of: details.raw), &output)
-    if details.raw.isCut { appendTrue("raw_cut", &output) }
-    appendJSON("payload", batch.bytes(of: details.payload), &output)
+    if event.detail != 0 { appendParts(details, batch, &output) }
     appendSymbol("vendor_type", event.type, .type, vocabulary, &output)
     if let replays = details.replays {
         appendKey("replays", &output)
@@ -87,6 +53,67 @@ package func writeEventLine(
         appendWord(event.quarantine.name, &output)
     }
     output.append(UInt8(ascii: "}"))
+}
+
+/// Appends who sent the event, and its identity.
+private func appendSender(_ event: Event, _ vocabulary: borrowing Vocabulary, _ output: inout [UInt8]) {
+    appendSymbol("product", event.product, .product, vocabulary, &output)
+    if event.device != .none {
+        appendKey("device", &output)
+        appendName(vocabulary.name(of: event.device), "device#", event.device.rawValue, &output)
+    }
+    if event.customer != .none {
+        appendKey("customer", &output)
+        appendName(vocabulary.name(of: event.customer), "customer#", event.customer.rawValue, &output)
+    }
+    appendIdentity(event, &output)
+    if event.isEpochAssigned { appendTrue("epoch_assigned", &output) }
+}
+
+/// Appends when it happened and when it came.
+private func appendTimes(_ event: Event, _ output: inout [UInt8]) {
+    appendKey("time", &output)
+    appendTime(event.time, to: &output)
+    if event.clock != .device {
+        appendKey("clock", &output)
+        appendWord(event.clock == .age ? "age" : "arrival", &output)
+    }
+    appendKey("arrival", &output)
+    appendTime(event.arrival, to: &output)
+}
+
+/// Appends which message the event answers, and what a receipt says of it.
+private func appendAnswer(_ event: Event, _ details: EventDetails, _ output: inout [UInt8]) {
+    if details.cause != 0 {
+        appendKey("cause", &output)
+        output.append(UInt8(ascii: "\""))
+        details.appendCause(to: &output)
+        output.append(UInt8(ascii: "\""))
+    }
+    if event.kind == .receipt {
+        appendWord("stage", ReceiptStage(rawValue: event.scale)?.name, event.scale, &output)
+        appendWord("evidence", ReceiptEvidence(rawValue: event.severity)?.name, event.severity, &output)
+    }
+}
+
+/// Appends what only a consent says.
+private func appendConsent(
+    _ details: EventDetails, _ vocabulary: borrowing Vocabulary, _ output: inout [UInt8]
+) {
+    appendSymbol("notice", details.notice, .value, vocabulary, &output)
+    appendSymbol("method", details.method, .value, vocabulary, &output)
+    if details.expiry.rawValue != 0 {
+        appendKey("expiry", &output)
+        appendTime(details.expiry, to: &output)
+    }
+}
+
+/// Appends the parts beside the text.
+private func appendParts(_ details: EventDetails, _ batch: borrowing EventBatch, _ output: inout [UInt8]) {
+    appendJSON("extra", batch.bytes(of: details.extra), &output)
+    appendString("raw", batch.bytes(of: details.raw), &output)
+    if details.raw.isCut { appendTrue("raw_cut", &output) }
+    appendJSON("payload", batch.bytes(of: details.payload), &output)
 }
 
 /// Appends `"2026-01-01T00:00:00.000Z"` with its quotes; a time outside the years 0 to 9999 as a plain number.

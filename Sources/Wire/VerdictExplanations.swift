@@ -130,15 +130,12 @@ private func suggestedAspect(_ text: [UInt8]) -> String? {
 }
 
 private func missingValue(_ event: Event) -> String {
-    switch event.kind {
-    case .feedbackText: "feedback.text needs text, the customer's words; add text"
-    case .ratingGiven: "rating.given needs a rating; add value (or ratingValue), a number on the scale"
-    case .consentGiven, .consentWithdrawn: "\(event.kind.name) needs a purpose; add purpose, the word for it"
-    case .preferenceSet, .stateReported, .custom, .featureUsed, .faultSeen, .receipt, .gap, .setting, .reply, .notice,
-        .question, .settings, .addressed, .closed, .rollout, .rolloutStep, .customerErased, .audited, .note,
-        .dataRequested, .erasureRequested:
-        "\(event.kind.name) needs a value; add value: a string, a number, true or false"
+    if event.kind == .feedbackText { return "feedback.text needs text, the customer's words; add text" }
+    if event.kind == .ratingGiven {
+        return "rating.given needs a rating; add value (or ratingValue), a number on the scale"
     }
+    if event.isConsent { return "\(event.kind.name) needs a purpose; add purpose, the word for it" }
+    return "\(event.kind.name) needs a value; add value: a string, a number, true or false"
 }
 
 /// The keys whose values must be numbers, and those that must be strings.

@@ -107,8 +107,7 @@ struct ContractTests {
         return reading.line(0)
     }
 
-    /// Short form, CloudEvents, native, and the exported line sent again: all are one event, and it says every
-    /// property.
+    /// Short form, CloudEvents, native, and the exported line sent again: all are one event, which says every property.
     @Test func everyExampleOfEverySchemaIsOneEventInEveryForm() throws {
         var forms = 0
         var properties = 0

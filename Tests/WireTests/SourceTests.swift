@@ -24,8 +24,8 @@ struct SourceTests {
         #expect(source.count <= Limits.sourceBytes)
         let native = try readDevice(source.span, vocabulary: &vocabulary)
         #expect(native == batch.events[0].device, comment)
-        let quotedSource = quoted(String(decoding: source, as: UTF8.self))
-        let cloudEvent = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\(quotedSource),\(event)"
+        let text = quoted(String(decoding: source, as: UTF8.self))
+        let cloudEvent = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\(text),\(event)"
         try readEventLine(
             bytes(cloudEvent).span, arrival: Timestamp(rawValue: 0), vocabulary: &vocabulary, into: &batch)
         #expect(batch.events[1].device == native && batch.events[1].product == batch.events[0].product, comment)
