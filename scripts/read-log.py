@@ -282,7 +282,7 @@ class Printer:
             add("clock", '"age"' if shape.clock == 1 else '"arrival"')
         add("arrival", quote(rfc3339(event["arrival"])))
         add_symbol("aspect", "aspect", event["aspect"])
-        value = "duration" if shape.kind == USED else "value"
+        value = "duration" if shape.kind == USED and shape.value_kind in (1, 2) else "value"
         if shape.value_kind == 3:
             add(value, self.symbol("value", event["value"]))
         elif shape.value_kind:
