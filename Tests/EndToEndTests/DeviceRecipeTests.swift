@@ -49,7 +49,7 @@ import Testing
                 guard try await shell("command -v \(tool)").status == 0 else { continue }
                 let done = try await shell("cd '\(daemon.data)' && \(line)")
                 #expect(done.status == 0, "\(recipe.code): \(done)")
-                let isTaken = done.output.contains("\"ack\":1") || done.output.contains(/received"?: ?1/)
+                let isTaken = done.output.contains("\"ack\":1") || done.output.contains(/received['"]?: ?1/)
                 #expect(isTaken, "\(recipe.code): \(done)")
             }
         }

@@ -90,7 +90,7 @@ import Wire
 
     @Test func packedBodiesAndLargeOnes() async throws {
         try await withDaemon { daemon in
-            let lines = (1...20_000).map { event($0, device: "k-\($0 % 400)") }.joined(separator: "\n")
+            let lines = (1...20_000).map { event($0 / 400 + 1, device: "k-\($0 % 400)") }.joined(separator: "\n")
             let file = daemon.data + "/lines"
             try lines.write(toFile: file, atomically: true, encoding: .utf8)
             let url = "http://127.0.0.1:\(daemon.httpPort)/v1/events"

@@ -206,7 +206,13 @@ package struct HTTPSession {
         case .discarded: reading = head?.isKeptAlive == true ? .nothing : .ended
         case .nothing, .ended: break
         }
+        forget()
         return next
+    }
+
+    /// Between two requests nothing is kept of the last one.
+    private mutating func forget() {
+        if case .nothing = reading { head = nil }
     }
 
     /// There is room, or it is time again.
@@ -264,6 +270,7 @@ package struct HTTPSession {
         self.events = nil
         (isWhole, owesContinue, blocked) = (false, false, nil)
         push(answer, &output, ingest)
+        forget()
     }
 
     // MARK: Answers
