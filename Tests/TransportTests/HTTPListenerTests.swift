@@ -79,6 +79,32 @@ private func request(_ body: String, _ type: String = "application/json") -> [UI
         #expect(statuses(answer) == [200, 200, 400])
     }
 
+    /// The answer is not lost because more is on its way behind the fault.
+    @Test(.timeLimit(.minutes(1))) func whatComesBehindAFaultDoesNotResetTheConnection() async throws {
+        let bytes = Array("rubbish\r\n\r\n".utf8) + [UInt8](repeating: 0x61, count: 1 << 20)
+        try await Station.with(.http()) { station in
+            for _ in 0..<20 {
+                let answer = try await station.exchange(bytes)
+                #expect(statuses(answer) == [400])
+            }
+        }
+    }
+
+    /// A client that closes its side is read to the end; what waits then has a bound.
+    @Test(.timeLimit(.minutes(1))) func whatWaitsIsBounded() async throws {
+        let tiny = Array("GET /x HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        let answer = try await Station.with(commitsAtOnce: false, .http()) { station in
+            async let answer = station.exchange(
+                request(httpEvent(1)) + (0..<40_000).flatMap { _ in tiny }, enough: 100)
+            let arrived = try await station.until { $0.filling.count == 1 }
+            #expect(arrived)
+            try await Task.sleep(for: .milliseconds(500))
+            try await station.inside { $0.commit() }
+            return try await answer
+        }
+        #expect(statuses(answer).first == 200)
+    }
+
     @Test(.timeLimit(.minutes(1))) func whoNeverReadsIsClosed() async throws {
         let bad = request(String(repeating: "{}\n", count: 1_000), "application/x-ndjson")
         let counts = try await Station.with(.http()) { station in

@@ -81,6 +81,8 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         guard phase == .open else { return }
         parts.append(unwrapInboundIn(data))
         takeParts()
+        // Whoever has closed his side is read to the end, whether we want or not.
+        if parts.count > HTTPLimits.waitingParts { stop(.busy) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -110,6 +112,8 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // What comes behind a fault is read and dropped: were it not, the peer's system would drop our answer.
+        if error is ByteToMessageDecoderError { return }
         guard error is HTTPParserError else { return close() }
         guard phase == .open else { return }
         switch error as? HTTPParserError {

@@ -21,6 +21,8 @@ package enum HTTPLimits {
     /// Requests that wait for their answers; then the connection is not read. And the bytes of these answers.
     package static let pipelined = 16
     package static let answerBytes = 512 * 1024
+    /// Parts of requests that were read and wait; beyond it the connection ends.
+    package static let waitingParts = 4_096
     /// Events of one request that are named in its answer, and how many of these with a text of their own.
     package static let namedEvents = 1_000
     package static let explainedEvents = 64
