@@ -65,14 +65,15 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
 
 /// What is wrong with a request whatever it asks for.
 package enum HTTPFault: Hashable, Sendable {
-    case malformed, noHost, twoHosts, badHost, badTarget, badLength, badTransferEncoding, chunkedIn1_0
+    case malformed, noHost, twoHosts, badHost, badTarget, badLength, badTransferEncoding, chunkedInOldVersion
     case framingTooBig, targetTooLong, headTooBig, unknownExpectation, tooSlow, brokenOff
     case isTLS, isHTTP2, isNative
     case noPath, connect, busy, shuttingDown, tooManyConnections
 
     package var status: HTTPStatus {
         switch self {
-        case .malformed, .noHost, .twoHosts, .badHost, .badTarget, .badLength, .badTransferEncoding, .chunkedIn1_0,
+        case .malformed, .noHost, .twoHosts, .badHost, .badTarget, .badLength, .badTransferEncoding,
+            .chunkedInOldVersion,
             .framingTooBig, .brokenOff, .isTLS, .isHTTP2, .isNative:
             .badRequest
         case .targetTooLong: .uriTooLong
@@ -95,7 +96,7 @@ package enum HTTPFault: Hashable, Sendable {
         case .badTarget: "the target is neither a path nor an absolute http address; send a path such as /v1/events"
         case .badLength: "Content-Length is no single number, or stands beside Transfer-Encoding; send one of them"
         case .badTransferEncoding: "Transfer-Encoding is other than chunked; send chunked, or Content-Length"
-        case .chunkedIn1_0: "HTTP/1.0 has no Transfer-Encoding; send Content-Length, or speak HTTP/1.1"
+        case .chunkedInOldVersion: "HTTP/1.0 has no Transfer-Encoding; send Content-Length, or speak HTTP/1.1"
         case .framingTooBig: "the chunks are smaller, or their extensions longer, than allowed; send larger chunks"
         case .targetTooLong: "the target is longer than 4 KiB; send parameters in the body"
         case .headTooBig: "the head is larger than allowed (16 KiB, a field 8 KiB, 64 fields); send less"

@@ -37,7 +37,8 @@ package struct HTTPHead: Sendable {
     package private(set) var isChunked = false
     /// Whether another request may follow on the connection.
     package private(set) var isKeptAlive: Bool
-    package let isVersion1_0: Bool
+    /// HTTP/1.0.
+    package let isOldVersion: Bool
     /// The attributes of an event whose body is only its data (`ce-*`), in their order.
     package private(set) var attributes: [(name: Substring, value: String)] = []
     /// Who asks whether it may send events here, and how many a minute.
@@ -56,8 +57,8 @@ package struct HTTPHead: Sendable {
         method: String, target: String, minorVersion: Int,
         fields: some Sequence<(name: String, value: String)>
     ) {
-        isVersion1_0 = minorVersion == 0
-        isKeptAlive = !isVersion1_0
+        isOldVersion = minorVersion == 0
+        isKeptAlive = !isOldVersion
         self.method =
             switch method {
             case "POST": .post
@@ -161,7 +162,7 @@ package struct HTTPHead: Sendable {
         for token in value.utf8.split(separator: UInt8(ascii: ",")) {
             let token = trimmed(token)
             if same(token, "close") { isKeptAlive = false }
-            if isVersion1_0, same(token, "keep-alive") { isKeptAlive = true }
+            if isOldVersion, same(token, "keep-alive") { isKeptAlive = true }
         }
     }
 
@@ -232,10 +233,10 @@ package struct HTTPHead: Sendable {
 
     /// What only the whole of the fields tells.
     private mutating func check() {
-        if hosts == 0, !isVersion1_0 { blame(.noHost) }
-        if isChunked, isVersion1_0 { blame(.chunkedIn1_0) }
+        if hosts == 0, !isOldVersion { blame(.noHost) }
+        if isChunked, isOldVersion { blame(.chunkedInOldVersion) }
         if isChunked, contentLength != nil { blame(.badLength) }
-        if isVersion1_0, expectation == .continue { expectation = .none }
+        if isOldVersion, expectation == .continue { expectation = .none }
     }
 }
 

@@ -37,7 +37,7 @@ struct HTTPPendingAnswer: Sendable {
     private mutating func follow(_ head: HTTPHead?) {
         guard let head else { return }
         if !head.isKeptAlive { fields.closes = true }
-        fields.keepsAlive = head.isVersion1_0 && head.isKeptAlive
+        fields.keepsAlive = head.isOldVersion && head.isKeptAlive
     }
 
     /// Bytes that wait in it, about.
