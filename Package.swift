@@ -71,8 +71,9 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission",
+                "Bytes", "Events", "Wire", "Admission", "CZlib",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: daemon),

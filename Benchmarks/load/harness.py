@@ -182,7 +182,8 @@ class Server:
         self.folder, self.port = folder, free_port()
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
         environment |= {"TIDINGS_DATA_DIR": folder, "TIDINGS_LISTEN_TCP_PORT": str(self.port),
-                        "TIDINGS_LISTEN_UDP_PORT": str(self.port), "TIDINGS_LOGGING_FORMAT": "json"}
+                        "TIDINGS_LISTEN_UDP_PORT": str(self.port), "TIDINGS_LISTEN_HTTP_PORT": "off",
+                        "TIDINGS_LOGGING_FORMAT": "json"}
         environment |= {"TIDINGS_" + key.upper(): str(value) for key, value in settings.items()}
         self.log_path = folder + ".stderr"
         self.started = time.perf_counter()

@@ -4,7 +4,7 @@ import Foundation
 
 /// A reader to be fuzzed. The names are those of the folders in Fuzz/Corpus.
 enum FuzzTarget: String, CaseIterable {
-    case frames, datagrams, bodies, control, lines, inflate, connections, answers, requests
+    case frames, datagrams, bodies, control, lines, inflate, connections, http, answers, requests
     case blocks, columns, keyframes, deflate, segments, snapshots, configuration
 
     /// What one input may not do, whatever it is: crash, read out of bounds, or leave more behind than it brought.
@@ -17,6 +17,7 @@ enum FuzzTarget: String, CaseIterable {
         case .control: readControl(input)
         case .inflate: readInflated(input)
         case .connections: readConnection(input)
+        case .http: readRequestsOverHTTP(input)
         case .answers: readAnswers(input)
         case .requests: readRequests(input)
         case .blocks: readBlock(input)

@@ -27,6 +27,7 @@ extension FuzzTarget {
         case .segments: columns(0..<23) + [flips]
         case .connections: connections()
         case .deflate: sections()
+        case .http: requestsOverHTTP()
         case .frames, .datagrams, .bodies, .control, .lines, .inflate, .answers, .requests, .configuration: []
         }
     }
@@ -69,6 +70,43 @@ extension FuzzTarget {
         let line = #"{"product":"kettle","device":"k-1","type":"preference.set","aspect":"t","value":92}"# + "\n"
         return [("frames", frames), ("lines", [100] + Array((line + line).utf8))]
     }
+
+    /// Each form of a body, and two requests in one.
+    private func requestsOverHTTP() -> [(String, [UInt8])] {
+        let event = #"{"product":"kettle","device":"k-1","id":3,"type":"preference.set","aspect":"t","value":92}"#
+        let cloud =
+            #"{"specversion":"1.0","id":"1-2","source":"kettle/k-1","type":"feature.used","data":{"aspect":"b"}}"#
+        var writer = BatchWriter()
+        let device = writer.reference("kettle/k-1")
+        writer.begin(epoch: 1, firstSeq: 9, time: nil, device: device)
+        var outgoing = OutgoingEvent(kind: .feedbackText)
+        outgoing.text = Array("so".utf8)[...]
+        _ = writer.add(outgoing, skipping: 0)
+        var batch: [UInt8] = []
+        writer.finish(into: &batch)
+        let bodies: [(String, String, [UInt8])] = [
+            ("lines", "Content-Type: application/x-ndjson", Array((event + "\n" + event + "\n{}\n").utf8)),
+            ("json", "Content-Type: application/json", Array(event.utf8)),
+            ("array", "Content-Type: application/json", Array("[\(event), \(cloud)]".utf8)),
+            ("cloud", "Content-Type: application/cloudevents+json", Array(cloud.utf8)),
+            ("clouds", "Content-Type: application/cloudevents-batch+json", Array("[\(cloud)]".utf8)),
+            (
+                "binary", "ce-specversion: 1.0\nce-id: 1\nce-source: kettle/k%2D1\nce-type: feature.used",
+                Array(#"{"aspect":"b"}"#.utf8)
+            ),
+            ("native", "Content-Type: application/x-protobuf", batch),
+            ("packed", "Content-Type: application/x-ndjson\nContent-Encoding: gzip", Self.packed),
+        ]
+        return bodies.map { name, fields, body in
+            let head = "POST /v1/events 1\nHost: a\n\(fields)\nTransfer-Encoding: chunked\n\n"
+            return (name, [100] + Array(head.utf8) + body)
+        } + [("pipeline", [9] + Array("GET /x?y 1\nHost: a\n\n".utf8) + [0xff] + Array("OPTIONS * 0\n\n".utf8))]
+    }
+
+    /// `{}` and a newline in gzip.
+    private static let packed: [UInt8] = [
+        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0xae, 0xe5, 2, 0, 6, 0xb0, 0xa1, 0xdd, 3, 0, 0, 0,
+    ]
 
     private func blocks() -> [(String, [UInt8])] {
         [1, 3, 20, 60].compactMap { count in

@@ -6,7 +6,7 @@ import Transport
 import Wire
 
 /// Takes everything; blocks are durable when `commit` is called.
-private final class FuzzIntake: Intake {
+final class FuzzIntake: Intake {
     var filling = EventBatch()
     var vocabulary = Vocabulary()
     let now = Timestamp(rawValue: 1_795_132_805_000)
@@ -52,7 +52,7 @@ private final class FuzzIntake: Intake {
     }
 }
 
-private final class FuzzPeer: CommitListener {
+final class FuzzPeer: CommitListener {
     func committed(through ticket: UInt64) {}
     func resume() {}
 }

@@ -14,6 +14,8 @@ package struct AdmissionResult: Sendable {
     package var quarantined = 0
     /// The first of those that were quarantined or are stale, in their order.
     package var named: [Named] = []
+    /// How many may be named.
+    fileprivate var mostNamed = AdmissionLimits.verdictsNamed
 
     package init() {}
 
@@ -65,6 +67,7 @@ package struct Admission: Sendable {
         _ batch: inout EventBatch, from mark: EventBatch.Mark, transport: TransportKind
     ) -> AdmissionResult {
         var result = AdmissionResult()
+        result.mostNamed = transport.verdictsNamed
         let row = Int(transport.rawValue)
         let (start, end) = (mark.events, batch.events.count)
         var kept = start
@@ -138,7 +141,7 @@ package struct Admission: Sendable {
     }
 
     private func name(_ event: Event, _ verdict: Verdict, at index: Int, _ result: inout AdmissionResult) {
-        guard result.named.count < AdmissionLimits.verdictsNamed else { return }
+        guard result.named.count < result.mostNamed else { return }
         result.named.append(.init(index: index, event: event, verdict: verdict))
     }
 

@@ -17,6 +17,8 @@ package enum AdmissionLimits {
     package static let reusedPerDay = 1_000
     /// Quarantined and stale events named one by one in the answer to one frame; the rest are counted.
     package static let verdictsNamed = 64
+    /// The same in the answer to one request over HTTP: all of a batch.
+    package static let verdictsNamedOverHTTP = 1_000
     /// Devices whose stale events are counted one by one, and how many of them are shown.
     package static let staleDevices = 256
     package static let staleDevicesShown = 5

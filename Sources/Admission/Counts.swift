@@ -10,6 +10,7 @@ package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case udpLines = 3
     /// Not from outside: events that the daemon itself has made.
     case daemon = 4
+    case http = 5
 
     package var name: StaticString {
         switch self {
@@ -18,7 +19,13 @@ package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .udp: "udp"
         case .udpLines: "udp_json"
         case .daemon: "daemon"
+        case .http: "http"
         }
+    }
+
+    /// How many quarantined and stale events of one unit are named one by one.
+    var verdictsNamed: Int {
+        self == .http ? AdmissionLimits.verdictsNamedOverHTTP : AdmissionLimits.verdictsNamed
     }
 }
 

@@ -40,7 +40,8 @@ struct DemoCommand: AsyncParsableCommand {
         do {
             configuration = try await DaemonConfiguration.load(
                 flags: [
-                    "data_dir": folder, "listen.tcp.port": "0", "listen.udp.port": "0", "logging.level": "warning",
+                    "data_dir": folder, "listen.tcp.port": "0", "listen.udp.port": "0", "listen.http.port": "off",
+                    "logging.level": "warning",
                 ], environment: [:])
         } catch let error as ConfigurationError {
             throw Failure(error)

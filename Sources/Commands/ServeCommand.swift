@@ -21,7 +21,7 @@ package struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var data: DataOptions
 
-    @Option(help: "The address to listen on, for TCP and UDP.")
+    @Option(help: "The address to listen on, for TCP, UDP and HTTP.")
     var host: String?
 
     @Option(help: "The TCP port; 0 = any free one, off = none.")
@@ -29,6 +29,9 @@ package struct ServeCommand: AsyncParsableCommand {
 
     @Option(help: "The UDP port; 0 = any free one, off = none.")
     var udpPort: String?
+
+    @Option(help: "The HTTP port; 0 = any free one, off = none.")
+    var httpPort: String?
 
     @Option(help: "debug, info, notice, warning or error.")
     var logLevel: String?
@@ -43,8 +46,10 @@ package struct ServeCommand: AsyncParsableCommand {
         var flags: [String: String] = [:]
         flags["listen.tcp.host"] = host
         flags["listen.udp.host"] = host
+        flags["listen.http.host"] = host
         flags["listen.tcp.port"] = tcpPort
         flags["listen.udp.port"] = udpPort
+        flags["listen.http.port"] = httpPort
         flags["logging.level"] = logLevel
         flags["logging.format"] = logFormat
         return flags

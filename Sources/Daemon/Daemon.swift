@@ -37,9 +37,11 @@ package struct Daemon: Sendable {
         signal(SIGHUP, SIG_IGN)
         for warning in configuration.warnings { events.remark(warning) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let (storage, ingest) = try await open(on: group.next())
+        let health = HealthReporter()
+        let (storage, ingest) = try await open(on: group.next(), health.routes)
         let reporter = StatusReporter(
             ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory)
+        health.begin { try await reporter.status() }
         let control = ControlSocket(
             dataDirectory: configuration.dataDirectory, group: .singleton,
             answer: { await reporter.answer($0) })
@@ -85,14 +87,19 @@ package struct Daemon: Sendable {
         await whenListening(Dictionary(uniqueKeysWithValues: listeners.map { ($0.name, $0.address.port ?? 0) }))
     }
 
-    private func open(on eventLoop: any EventLoop) async throws -> (Storage<DaemonEngine>, IngestLoop<DaemonEngine>) {
+    private func open(
+        on eventLoop: any EventLoop, _ routes: HTTPRoutes
+    ) async throws -> (Storage<DaemonEngine>, IngestLoop<DaemonEngine>) {
         let (storage, start) = try await Storage.open(configuration, events: events)
-        return (storage, try await openIngest(storage, start, on: eventLoop))
+        return (storage, try await openIngest(storage, start, on: eventLoop, routes))
     }
 
     /// Makes the ingest loop of a storage, and opens its sockets. Nothing is stored before `AppenderService` runs.
+    ///
+    /// - Parameter routes: the paths of the HTTP port.
     package func openIngest<Engine: EventLog>(
-        _ storage: Storage<Engine>, _ start: StartState, on eventLoop: any EventLoop
+        _ storage: Storage<Engine>, _ start: StartState, on eventLoop: any EventLoop,
+        _ routes: HTTPRoutes = HTTPRoutes()
     ) async throws -> IngestLoop<Engine> {
         var pipelineSettings = Pipeline.Settings()
         pipelineSettings.groupCommit.blockMaxEvents = configuration.blockMaxEvents
@@ -126,7 +133,7 @@ package struct Daemon: Sendable {
         transport.tableBytes = configuration.tableBytes
         transport.keepsUnknown = configuration.keepsUnknown
         let listeners = try await Listeners.open(
-            configuration.specifications, settings: transport, intake: intake, on: eventLoop)
+            configuration.specifications(routes), settings: transport, intake: intake, on: eventLoop)
         return IngestLoop(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
     }
 }

@@ -10,11 +10,16 @@ struct ListenerKind: Sendable {
     var speaks: String
     /// A port, or `off`.
     var defaultPort: String
-    var service: ListenerSpecification.Service
+    /// What it speaks, given the paths that are read over HTTP.
+    var service: @Sendable (HTTPRoutes) -> ListenerSpecification.Service
 
     static let all = [
-        ListenerKind(name: "tcp", speaks: "native frames and JSON lines over TCP", defaultPort: "7411", service: .tcp),
-        ListenerKind(name: "udp", speaks: "native and JSON datagrams over UDP", defaultPort: "7411", service: .udp),
+        ListenerKind(
+            name: "tcp", speaks: "native frames and JSON lines over TCP", defaultPort: "7411", service: { _ in .tcp }),
+        ListenerKind(
+            name: "udp", speaks: "native and JSON datagrams over UDP", defaultPort: "7411", service: { _ in .udp }),
+        ListenerKind(
+            name: "http", speaks: "events and questions over HTTP", defaultPort: "7480", service: { .http($0) }),
     ]
 
     /// The key of the address.
@@ -42,14 +47,16 @@ extension DaemonConfiguration {
     }
 
     /// What is to be opened, in the order of the kinds.
-    var specifications: [ListenerSpecification] {
+    ///
+    /// - Parameter routes: the paths of the HTTP port.
+    func specifications(_ routes: HTTPRoutes) -> [ListenerSpecification] {
         ListenerKind.all.compactMap { kind in
             guard let listener = listeners.first(where: { $0.name == kind.name }), let port = listener.port else {
                 return nil
             }
             return ListenerSpecification(
                 name: kind.name, host: listener.host, port: port, isPortConfigured: listener.isPortConfigured,
-                service: kind.service)
+                service: kind.service(routes))
         }
     }
 }

@@ -126,6 +126,7 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     case inflatesTooBig = 4132
     case tableFull = 4133
     case vocabularyFull = 4134
+    case mediaType = 4150
     case unknownReference = 4224
     case tooManyConnections = 4290
     case overQuota = 4291
@@ -161,6 +162,7 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .inflatesTooBig: "inflates_too_big"
         case .tableFull: "table_full"
         case .vocabularyFull: "vocabulary_full"
+        case .mediaType: "media_type"
         case .unknownReference: "unknown_reference"
         case .tooManyConnections: "too_many_connections"
         case .overQuota: "over_quota"
@@ -179,7 +181,8 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
             true
         case .malformedJSON, .badUTF8, .duplicateKey, .tooDeep, .noDevice, .noProduct, .badIdentity, .tooLong,
             .wrongType, .alreadyQuarantined, .tooManyEvents,
-            .tableFull, .vocabularyFull, .unknownReference, .overQuota, .tooManyNewNames, .busy, .storageUnavailable:
+            .tableFull, .vocabularyFull, .mediaType, .unknownReference, .overQuota, .tooManyNewNames, .busy,
+            .storageUnavailable:
             false
         }
     }

@@ -23,16 +23,37 @@ package struct ConnectionCounts: Sendable, Hashable {
     package init() {}
 }
 
+/// What the table knows of a connection, whatever it speaks.
+protocol Connection: AnyObject {
+    /// The peer's address.
+    var sender: SenderAddress? { get }
+    /// The device at the other end; `.none` while that is not known.
+    var device: DeviceID { get }
+    /// Whether the table counts this connection against its address.
+    var isCountedForAddress: Bool { get set }
+    /// Whether nothing has ever come.
+    var isSilent: Bool { get }
+    /// Whether it has not begun to close, or everything that was read before has been acknowledged.
+    var isDrained: Bool { get }
+    /// Called about once a second: closes what has been silent, or unfinished, for too long.
+    func sweep(now: NIODeadline)
+    /// Sends a message to the device; false when the protocol cannot carry it now.
+    func push(_ message: Span<UInt8>) -> Bool
+    /// Reads no more; the connection is closed when all that was read has been acknowledged.
+    func drain()
+    func close()
+}
+
 /// Confined to the ingest event loop.
 final class ConnectionTable {
     var counts = ConnectionCounts()
     let ingest: IngestContext
     let eventLoop: any EventLoop
-    private var connections: [ObjectIdentifier: StreamHandler] = [:]
+    private var connections: [ObjectIdentifier: any Connection] = [:]
     /// The connection on which a device has last said who it is; an older one of the same device is not sent to.
-    private var byDevice: [DeviceID: StreamHandler] = [:]
+    private var byDevice: [DeviceID: any Connection] = [:]
     /// Connections that had sent nothing when they were last looked at, oldest first.
-    private var silent = CircularBuffer<StreamHandler>()
+    private var silent = CircularBuffer<any Connection>()
     /// Connections of each address.
     private var perAddress: [SenderAddress: Int] = [:]
     private var isReadEnding = false
@@ -44,7 +65,7 @@ final class ConnectionTable {
     }
 
     /// - Returns: whether there was room for the connection.
-    func enter(_ connection: StreamHandler) -> Bool {
+    func enter(_ connection: any Connection) -> Bool {
         connections[ObjectIdentifier(connection)] = connection
         guard mayCount(connection), connections.count <= ingest.settings.maxConnections || closeOldestSilent() else {
             counts.refused += 1
@@ -69,7 +90,7 @@ final class ConnectionTable {
     }
 
     /// Whether the connection's address may have one more.
-    private func mayCount(_ connection: StreamHandler) -> Bool {
+    private func mayCount(_ connection: any Connection) -> Bool {
         guard let address = connection.sender, limitsConnections(of: address) else { return true }
         return perAddress[address, default: 0] < ingest.settings.quotas.connectionsPerAddress
     }
@@ -85,7 +106,7 @@ final class ConnectionTable {
         return false
     }
 
-    func leave(_ connection: StreamHandler) {
+    func leave(_ connection: any Connection) {
         connections[ObjectIdentifier(connection)] = nil
         unregister(connection)
         if connection.isCountedForAddress, let address = connection.sender {
@@ -100,12 +121,12 @@ final class ConnectionTable {
     // MARK: By device
 
     /// The device at the other end of the connection has said who it is.
-    func register(_ connection: StreamHandler, as device: DeviceID) {
+    func register(_ connection: any Connection, as device: DeviceID) {
         unregister(connection)
         byDevice[device] = connection
     }
 
-    private func unregister(_ connection: StreamHandler) {
+    private func unregister(_ connection: any Connection) {
         let device = connection.device
         if device != .none, byDevice[device] === connection { byDevice[device] = nil }
     }

@@ -15,6 +15,8 @@ package final class IngestContext {
     package var output: [UInt8] = []
     /// The JSON lines that are being decoded.
     package var window = EventLineWindow()
+    /// What requests over HTTP share besides.
+    let requests: RequestScratch
     /// From where the bytes come that are being read; nil when nobody knows, and then no quota of an address holds.
     package var sender: SenderAddress?
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
@@ -36,6 +38,7 @@ package final class IngestContext {
     package init(intake: any Intake, settings: TransportSettings) {
         self.intake = intake
         self.settings = settings
+        requests = RequestScratch(settings: settings)
         limitsEvents = settings.quotas.limitsEvents
         limitsNames = settings.quotas.limitsNames
         quotas = limitsEvents || limitsNames ? Quotas(settings.quotas) : nil

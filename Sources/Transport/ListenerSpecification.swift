@@ -7,6 +7,7 @@ package struct ListenerSpecification: Sendable {
     /// What it speaks: makes a session for each connection, or one for the datagram socket, on the ingest event loop.
     package enum Service: Sendable {
         case stream(@Sendable (TransportSettings) -> any StreamSession)
+        case http(HTTPRoutes)
         /// The kind is that of the counters to which datagrams belong that the kernel drops.
         case datagrams(TransportKind, @Sendable (TransportSettings) -> any DatagramSession)
     }
@@ -32,7 +33,7 @@ package struct ListenerSpecification: Sendable {
     /// The transport below, as in `127.0.0.1:7411/tcp`.
     var transportName: String {
         switch service {
-        case .stream: "tcp"
+        case .stream, .http: "tcp"
         case .datagrams: "udp"
         }
     }

@@ -150,7 +150,17 @@ extension Listeners {
         do {
             switch specification.service {
             case .stream(let makeSession):
-                channel = try await bindStream(specification, makeSession, inside, eventLoop)
+                channel = try await bindStream(specification, inside, eventLoop) { pipeline, table in
+                    let handler = StreamHandler(
+                        makeSession(table.ingest.settings), ingest: table.ingest, table: table)
+                    try pipeline.addHandler(handler)
+                }
+            case .http(let routes):
+                channel = try await bindStream(
+                    specification, inside, eventLoop, readBytes: HTTPLimits.readBytes, readsAtOnce: 1
+                ) { pipeline, table in
+                    try pipeline.addHTTP(routes, table)
+                }
             case .datagrams(let kind, let makeSession):
                 dropped = kind
                 channel = try await bindDatagrams(specification, makeSession, inside, eventLoop)
@@ -164,10 +174,11 @@ extension Listeners {
         return Listener(name: specification.name, address: address, droppedDatagrams: dropped, channel: channel)
     }
 
+    /// - Parameter readsAtOnce: reads of one connection before the next has its turn.
     private static func bindStream(
-        _ specification: ListenerSpecification,
-        _ makeSession: @escaping @Sendable (TransportSettings) -> any StreamSession,
-        _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop
+        _ specification: ListenerSpecification, _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop,
+        readBytes: Int = TransportLimits.readBytes, readsAtOnce: UInt? = nil,
+        _ addHandlers: @escaping @Sendable (ChannelPipeline.SynchronousOperations, ConnectionTable) throws -> Void
     ) async throws -> any Channel {
         try await ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: TransportLimits.acceptBacklog)
@@ -180,15 +191,14 @@ extension Listeners {
             )
             .childChannelOption(
                 .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 1_024, initial: 4_096, maximum: TransportLimits.readBytes)
+                value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: 4_096, maximum: readBytes)
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let table = inside.value.table
-                    let handler = StreamHandler(
-                        makeSession(table.ingest.settings), ingest: table.ingest, table: table)
-                    try channel.pipeline.syncOperations.addHandler(handler)
+                    if let readsAtOnce {
+                        try channel.syncOptions?.setOption(.maxMessagesPerRead, value: readsAtOnce)
+                    }
+                    try addHandlers(channel.pipeline.syncOperations, inside.value.table)
                 }
             }
             .bind(host: specification.host, port: specification.port).get()

@@ -9,7 +9,7 @@ import NIOCore
 /// more: NIO knows handlers only by their protocol, and what is called by that is not specialised.
 ///
 /// Confined to the ingest event loop.
-final class StreamHandler: ChannelInboundHandler, CommitListener {
+final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 

@@ -41,6 +41,9 @@ package struct EventLineWindow: Sendable {
         }
     }
 
+    /// What is wrong with a line by itself, before any name of it is looked up; `append` throws the same.
+    package func refusal(of index: Int) -> Refusal? { lines[index].refusal }
+
     /// Looks for the names of all lines; once, when they are all in.
     ///
     /// - Parameter vocabulary: is only read; to lend it so spares a copy.

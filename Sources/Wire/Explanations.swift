@@ -33,6 +33,7 @@ extension Refusal {
         case .inflatesTooBig: "the body inflates to more than 1 MiB; split it"
         case .tableFull: "this connection's string table is full; open another connection for the rest"
         case .vocabularyFull: "the log has as many different words as it can hold; send fewer distinct ones"
+        case .mediaType: "the content type or its coding is not taken here; see docs/wire.md for those that are"
         case .unknownReference:
             "a table reference was never defined here; send everything from the first unacked event again"
         case .tooManyConnections:

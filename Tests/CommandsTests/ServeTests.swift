@@ -14,11 +14,13 @@ import Testing
 
     @Test func optionsAreKeys() throws {
         let flags = try flags(
-            "--host", "::1", "--tcp-port", "0", "--udp-port", "off", "--log-level", "debug", "--log-format", "json")
+            "--host", "::1", "--tcp-port", "0", "--udp-port", "off", "--http-port", "7481", "--log-level",
+            "debug", "--log-format", "json")
         #expect(
             flags == [
-                "listen.tcp.host": "::1", "listen.udp.host": "::1", "listen.tcp.port": "0", "listen.udp.port": "off",
-                "logging.level": "debug", "logging.format": "json",
+                "listen.tcp.host": "::1", "listen.udp.host": "::1", "listen.http.host": "::1", "listen.tcp.port": "0",
+                "listen.udp.port": "off", "listen.http.port": "7481", "logging.level": "debug",
+                "logging.format": "json",
             ])
         #expect(Set(flags.keys).isSubset(of: ConfigurationKey.all.map(\.name)))
     }

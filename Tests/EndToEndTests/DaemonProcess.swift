@@ -96,6 +96,7 @@ final class DaemonProcess {
     private let errors: String
     private(set) var tcpPort = 0
     private(set) var udpPort = 0
+    private(set) var httpPort = 0
 
     /// Starts the daemon on free ports and waits until it listens.
     init(data: String, _ arguments: String...) async throws {
@@ -108,7 +109,8 @@ final class DaemonProcess {
         let log = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
         let start = try log.seekToEnd()
         process.executableURL = URL(fileURLWithPath: Binary.tidings)
-        process.arguments = ["serve", "--data", data, "--tcp-port", "0", "--udp-port", "0"] + arguments
+        process.arguments =
+            ["serve", "--data", data, "--tcp-port", "0", "--udp-port", "0", "--http-port", "0"] + arguments
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
         process.standardError = log
         process.standardOutput = FileHandle.nullDevice
@@ -141,6 +143,7 @@ final class DaemonProcess {
             else { continue }
             tcpPort = Int(tcp.split(separator: ":").last ?? "") ?? 0
             udpPort = Int(udp.split(separator: ":").last ?? "") ?? 0
+            httpPort = Int(fields["http"]?.split(separator: ":").last ?? "") ?? 0
             return true
         }
         return false

@@ -210,7 +210,7 @@ import Testing
             let data = folder.path + "/data"
             let started = try await shell(
                 """
-                umask \(mask); '\(Binary.tidings)' serve --data '\(data)' --tcp-port 0 --udp-port 0 \
+                umask \(mask); '\(Binary.tidings)' serve --data '\(data)' --tcp-port 0 --udp-port 0 --http-port 0 \
                 2>'\(folder.path)/log' & pid=$!
                 for i in $(seq 100); do grep -q listening '\(folder.path)/log' && break; sleep 0.05; done
                 '\(Binary.tidings)' log backup '\(folder.path)/copy' --data '\(data)' >/dev/null

@@ -68,7 +68,8 @@ import Testing
 
     @Test func aSecondDaemonIsRefusedInOneLine() async throws {
         try await withDaemon { daemon in
-            let second = try await tidings("serve", "--data", daemon.data, "--tcp-port", "0", "--udp-port", "0")
+            let second = try await tidings(
+                "serve", "--data", daemon.data, "--tcp-port", "0", "--udp-port", "0", "--http-port", "0")
             #expect(second.status == 74)
             #expect(second.errors.split(separator: "\n").count == 1)
             #expect(second.errors.contains("in use"))
@@ -79,7 +80,8 @@ import Testing
         try await withDaemon { daemon in
             let folder = TemporaryFolder()
             let second = try await tidings(
-                "serve", "--data", folder.path, "--tcp-port", "\(daemon.tcpPort)", "--udp-port", "0")
+                "serve", "--data", folder.path, "--tcp-port", "\(daemon.tcpPort)", "--udp-port", "0", "--http-port", "0"
+            )
             #expect(second.status == 74)
             #expect(second.errors.contains("listen.tcp.port"), "\(second.errors)")
             folder.remove()

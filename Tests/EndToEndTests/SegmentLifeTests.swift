@@ -157,7 +157,8 @@ import Testing
         #expect(await third.stop() == 0)
         #expect(try await dump(restored) == live)
         try FileManager.default.removeItem(atPath: restored + "/summaries.sqlite")
-        let refused = try await tidings("serve", "--data", restored, "--tcp-port", "0", "--udp-port", "0")
+        let refused = try await tidings(
+            "serve", "--data", restored, "--tcp-port", "0", "--udp-port", "0", "--http-port", "0")
         #expect(refused.status == 65, "\(refused)")
         // The second daemon may have dropped more.
         let start = try await start(restored)

@@ -48,9 +48,9 @@ def data(folder):
 
 
 def environment(**extra):
-    """This process's environment without settings for the daemon."""
+    """This process's environment without settings for the daemon, but that it takes no port which others want."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
-    return dict(clean, **extra)
+    return {"TIDINGS_LISTEN_HTTP_PORT": "0", **clean, **extra}
 
 
 def tidings(folder, *arguments, timeout=DEADLINE, **options):

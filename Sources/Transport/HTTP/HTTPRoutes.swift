@@ -1,0 +1,58 @@
+// Which paths there are: one table, for answering and for whoever describes them.
+
+/// Every path of the HTTP port and what it does. Events are posted to the first; the others are read.
+package struct HTTPRoutes: Sendable {
+    package struct Route: Sendable {
+        package var path: String
+        /// One line for people.
+        package var summary: String
+        var service: Service
+
+        /// In the form of `Allow`.
+        package var allow: StaticString {
+            switch service {
+            case .events: "POST, OPTIONS"
+            case .reading: "GET, HEAD, OPTIONS"
+            }
+        }
+    }
+
+    enum Service: Sendable {
+        case events
+        case reading(@Sendable (HTTPQuestion) async -> HTTPReply)
+    }
+
+    package private(set) var all = [Route(path: "/v1/events", summary: "Takes events.", service: .events)]
+
+    package init() {}
+
+    /// Adds a path that is read with GET and HEAD. Nobody waits for the answer but who has asked: it is made aside of
+    /// the ingest event loop.
+    package mutating func addReading(
+        _ path: String, _ summary: String, _ answer: @escaping @Sendable (HTTPQuestion) async -> HTTPReply
+    ) {
+        all.append(Route(path: path, summary: summary, service: .reading(answer)))
+    }
+
+    /// The index of a path; nil when there is none.
+    func index(of path: Substring) -> Int? { all.firstIndex { $0.path == path } }
+}
+
+/// What is asked of a path that is read.
+package struct HTTPQuestion: Sendable {
+    /// What stands behind the `?`, as it came.
+    package var query: String
+
+    package init(query: String = "") { self.query = query }
+}
+
+/// The answer of a path that is read.
+package struct HTTPReply: Sendable, Equatable {
+    package var status: HTTPStatus
+    package var contentType: String
+    package var body: [UInt8]
+
+    package init(_ status: HTTPStatus = .ok, contentType: String = "application/json", body: [UInt8]) {
+        (self.status, self.contentType, self.body) = (status, contentType, body)
+    }
+}

@@ -1,0 +1,317 @@
+// One HTTP connection without its socket: heads, parts of bodies and ends of requests in, answers out.
+
+package import Admission
+import Bytes
+import Events
+import Wire
+
+/// The state machine of a connection that speaks HTTP/1.1.
+///
+/// The answer to a request that posts events waits until they are committed; answers leave in the order of their
+/// requests. Whoever drives it stops reading when a call does not return `.reads`, and makes no further call for what
+/// it has read but `resume`, until that or `committed`, `answered` leads back to `.reads`.
+package struct HTTPSession {
+    package enum Next: Hashable, Sendable {
+        case reads
+        /// The intake is full: `resume` when there is room.
+        case needsRoom
+        /// The sender is over its quota: `resume` when the context's clock is there.
+        case needsTime(Uptime)
+        /// As many requests as may wait for their answers.
+        case awaitsAnswers
+        /// Nothing more is read; once `isAnswered` the connection is to be closed.
+        case ends
+    }
+
+    /// What is being read.
+    enum Reading: Sendable {
+        case nothing
+        case events
+        /// A request whose answer is made elsewhere, by the route of this index.
+        case question(Int)
+        /// A body that is of no interest.
+        case discarded
+        case ended
+    }
+
+    private let routes: HTTPRoutes
+    var reading = Reading.nothing
+    var head: HTTPHead?
+    /// How much more of a body that nobody reads is passed over.
+    var discardable = 0
+    /// On whose behalf the request at hand speaks.
+    private var principal = Principal.anybody
+    var events: EventsRequest?
+    /// The end of the body has come, and what it holds must wait.
+    var isWhole = false
+    var blocked: Next?
+    /// The client waits to be told that its body is welcome.
+    var owesContinue = false
+    private var answers: [HTTPPendingAnswer] = []
+    private var answerBytes = 0
+    private var due: Uptime = 0
+    /// Everything up to this ticket is durable.
+    var committedTicket: UInt64 = 0
+    private var lastQuestion: UInt64 = 0
+    /// A request that somebody else is to answer: by `answered`, with this number.
+    private(set) var question: (number: UInt64, route: Int, question: HTTPQuestion)?
+
+    package init(_ routes: HTTPRoutes) { self.routes = routes }
+
+    package var transport: TransportKind { .http }
+
+    /// Whether nothing that was asked waits for its answer.
+    package var isAnswered: Bool { answers.isEmpty }
+
+    /// Whether a request was begun whose end has not come.
+    package var isInRequest: Bool {
+        switch reading {
+        case .nothing, .ended: false
+        case .events, .question, .discarded: true
+        }
+    }
+
+    /// What may be done next.
+    package var next: Next {
+        if case .ended = reading { return .ends }
+        if let blocked { return blocked }
+        return answers.count >= HTTPLimits.pipelined || answerBytes >= HTTPLimits.answerBytes ? .awaitsAnswers : .reads
+    }
+
+    // MARK: Requests
+
+    /// A request begins.
+    package mutating func begin(
+        _ head: HTTPHead, in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
+    ) -> Next {
+        if case .ended = reading { return .ends }
+        self.head = head
+        discardable = HTTPLimits.discardedBytes
+        if let fault = head.fault { return end(fault, in: ingest, output: &output) }
+        if head.method == .connect { return end(.connect, in: ingest, output: &output) }
+        if head.expectation == .other { return end(.unknownExpectation, in: ingest, output: &output) }
+        var fields = HTTPFields()
+        if head.path == "*" {
+            fields.allow = "GET, HEAD, POST, OPTIONS"
+            return answer(.noContent, fields, [], ingest, &output)
+        }
+        guard let index = routes.index(of: head.path) else {
+            return answer(.noPath, fields, ingest, &output)
+        }
+        let route = routes.all[index]
+        switch (route.service, head.method) {
+        case (_, .options):
+            fields.allow = route.allow
+            return allow(head, fields, ingest, &output)
+        case (.reading, .get), (.reading, .head): reading = .question(index)
+        case (.events, .post): return beginEvents(head, ingest, &output)
+        default:
+            fields.allow = route.allow
+            return answer(.methodNotAllowed, fields, methodText, ingest, &output)
+        }
+        return next
+    }
+
+    private var methodText: StaticString { "this method is not for this path; Allow names those that are" }
+
+    /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
+    private mutating func allow(
+        _ head: HTTPHead, _ fields: HTTPFields, _ ingest: IngestContext, _ output: inout [UInt8]
+    ) -> Next {
+        guard let origin = head.webHookOrigin else { return answer(.noContent, fields, [], ingest, &output) }
+        var fields = fields
+        let isPlain = origin.utf8.count <= HTTPLimits.originBytes && origin.utf8.allSatisfy(asciiVisible.contains)
+        fields.allowedOrigin = isPlain ? origin : "*"
+        fields.allowsAnyRate = head.asksForRate
+        return answer(.ok, fields, [], ingest, &output)
+    }
+
+    /// Decides on whose behalf a request speaks, by its credential; nil when it must have a better one. None is asked
+    /// for so far.
+    private func principal(of head: HTTPHead) -> Principal? { .anybody }
+
+    private mutating func beginEvents(
+        _ head: HTTPHead, _ ingest: IngestContext, _ output: inout [UInt8]
+    ) -> Next {
+        guard let principal = principal(of: head) else { return refuse(.unauthorized, ingest, &output) }
+        self.principal = principal
+        guard head.contentLength != nil || head.isChunked else {
+            return refuse(.malformedBody, ingest, &output, status: .lengthRequired, text: lengthText)
+        }
+        guard let form = Self.form(of: head), head.coding != .other else {
+            return refuse(.mediaType, ingest, &output)
+        }
+        let limit = form == .lines ? HTTPLimits.linesBytes : HTTPLimits.wholeBytes
+        if let length = head.contentLength, length > limit { return refuse(.tooBig, ingest, &output) }
+        var request = EventsRequest(form, head)
+        request.due = due
+        guard request.inflates(head.coding, in: ingest) else { return refuse(.busy, ingest, &output) }
+        events = request
+        reading = .events
+        owesContinue = head.expectation == .continue
+        tellContinue(&output)
+        return next
+    }
+
+    private var lengthText: StaticString { "the body has no length; send Content-Length, or chunks" }
+
+    private static func form(of head: HTTPHead) -> EventsRequest.Form? {
+        switch head.mediaType {
+        case .cloudEvent: .event
+        case .cloudEventBatch: .batch
+        case .json: head.isBinaryEvent ? .binary : .json
+        case .none: head.isBinaryEvent ? .binary : nil
+        case .lines: head.isBinaryEvent ? nil : .lines
+        case .protobuf: head.isBinaryEvent ? nil : .protobuf
+        case .other: nil
+        }
+    }
+
+    /// Tells the client to send its body, behind the answers to the requests before.
+    private mutating func tellContinue(_ output: inout [UInt8]) {
+        guard owesContinue, answers.isEmpty else { return }
+        owesContinue = false
+        output.append("HTTP/1.1 100 Continue\r\n\r\n")
+    }
+
+    /// A part of the body has come.
+    package mutating func receive(
+        _ part: Span<UInt8>, in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
+    ) -> Next {
+        switch reading {
+        case .events:
+            owesContinue = false
+            return take(part, ingest, peer, &output)
+        case .question, .discarded:
+            discardable -= part.count
+            if discardable < 0 { reading = .ended }
+        case .nothing, .ended: break
+        }
+        return next
+    }
+
+    /// The request is whole.
+    package mutating func finish(
+        in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
+    ) -> Next {
+        switch reading {
+        case .events:
+            isWhole = true
+            return take(Span(), ingest, peer, &output)
+        case .question(let index):
+            lastQuestion += 1
+            question = (lastQuestion, index, HTTPQuestion(query: String(head?.query ?? "")))
+            reading = .nothing
+            push(HTTPPendingAnswer(question: lastQuestion, head), &output, ingest)
+        case .discarded: reading = head?.isKeptAlive == true ? .nothing : .ended
+        case .nothing, .ended: break
+        }
+        forget()
+        return next
+    }
+
+    /// Between two requests nothing is kept of the last one.
+    private mutating func forget() {
+        if case .nothing = reading { head = nil }
+    }
+
+    /// There is room, or it is time again.
+    package mutating func resume(
+        in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
+    ) -> Next {
+        blocked = nil
+        guard case .events = reading else { return next }
+        return take(Span(), ingest, peer, &output)
+    }
+
+    private mutating func take(
+        _ part: Span<UInt8>, _ ingest: IngestContext, _ peer: any CommitListener, _ output: inout [UInt8]
+    ) -> Next {
+        ingest.grantNames()
+        if principal.isKnown { ingest.principal = principal }
+        defer {
+            ingest.chargeNames()
+            ingest.principal = .anybody
+        }
+        let outcome = events?.receive(part, isEnd: isWhole, in: ingest, as: peer) ?? .done
+        switch outcome {
+        case .done:
+            if isWhole { endEvents(ingest, &output) }
+        case .needsRoom: blocked = .needsRoom
+        case .needsTime(let until):
+            let wait = until > ingest.uptime() ? until - ingest.uptime() : 0
+            if wait > Uptime(HTTPLimits.patienceSeconds) * 1_000_000_000 {
+                events?.report.retryAfter = Int((wait + 999_999_999) / 1_000_000_000)
+                events?.refuseRest(.overQuota, ingest)
+                endEvents(ingest, &output)
+            } else {
+                blocked = .needsTime(until)
+            }
+        case .ends: endEvents(ingest, &output)
+        }
+        return next
+    }
+
+    /// The verdict on the events at hand is known, be their body at its end or not.
+    ///
+    /// - Parameter isLast: whether nothing more is read, whatever is still to come.
+    mutating func endEvents(_ ingest: IngestContext, _ output: inout [UInt8], isLast: Bool = false) {
+        guard let events else { return }
+        due = events.due
+        var answer = HTTPPendingAnswer(events.report, ticket: events.ticket, head)
+        if isWhole, !isLast {
+            reading = head?.isKeptAlive == true ? .nothing : .ended
+        } else if isRestDiscardable, !isLast {
+            reading = .discarded
+        } else {
+            answer.fields.closes = true
+            reading = .ended
+        }
+        self.events = nil
+        (isWhole, owesContinue, blocked) = (false, false, nil)
+        push(answer, &output, ingest)
+        forget()
+    }
+
+    // MARK: Answers
+
+    /// Everything up to `ticket` is durable.
+    package mutating func committed(through ticket: UInt64, in ingest: IngestContext, output: inout [UInt8]) {
+        committedTicket = max(committedTicket, ticket)
+        writeDue(ingest, &output)
+    }
+
+    /// Takes the request that is to be answered elsewhere, if there is a new one.
+    package mutating func takeQuestion() -> (number: UInt64, route: Int, question: HTTPQuestion)? {
+        defer { question = nil }
+        return question
+    }
+
+    /// The answer to a request that somebody else has answered.
+    package mutating func answered(
+        _ number: UInt64, _ reply: HTTPReply, in ingest: IngestContext, output: inout [UInt8]
+    ) {
+        guard let index = answers.firstIndex(where: { $0.question == number }) else { return }
+        answers[index].take(reply)
+        answerBytes += reply.body.count
+        writeDue(ingest, &output)
+    }
+
+    mutating func push(_ answer: HTTPPendingAnswer, _ output: inout [UInt8], _ ingest: IngestContext) {
+        answers.append(answer)
+        answerBytes += answer.size
+        writeDue(ingest, &output)
+    }
+
+    private mutating func writeDue(_ ingest: IngestContext, _ output: inout [UInt8]) {
+        var written = 0
+        while written < answers.count, answers[written].isDue(committedTicket) {
+            answers[written].write(ingest, into: &output)
+            answerBytes -= answers[written].size
+            written += 1
+        }
+        guard written > 0 else { return }
+        answers.removeFirst(written)
+        tellContinue(&output)
+    }
+}
