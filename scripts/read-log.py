@@ -32,6 +32,7 @@ STAGES = ["", "received", "shown", "answered", "dismissed", "failed", "sent", "a
 EVIDENCE = ["", "transport", "app"]
 PARTS = ["sealed", "extra", "raw", "payload"]
 USED, RECEIPT = 3, 10
+FORMATS = (2, 3)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MASK = (1 << 64) - 1
 
@@ -319,6 +320,51 @@ class Printer:
         return "{" + ",".join(out) + "}"
 
 
+class StoredBlock:
+    """A row of the table `block`."""
+
+    def __init__(self, form, row):
+        self.form = form
+        self.offset, self.count, *self.bounds, self.codec, self.raw_size, self.crc, self.chain, self.body = row[:11]
+        (self.text_size, self.text_crc, self.digest, self.relay_seq, self.writer, self.writer_number,
+         self.text) = row[11:] or [None] * 7
+
+    def link(self, chain, words):
+        """The chain behind this block."""
+        head = struct.pack("<QQqqqqQQ", self.offset, self.count, *self.bounds, self.raw_size, len(words))
+        if self.form > 2:
+            head += struct.pack("<QQQ", self.text_size or 0, self.relay_seq or 0, self.writer_number or 0)
+            head += (self.writer or bytes(16)) + (self.digest or bytes(32))
+        for kind, number, word in words:
+            head += struct.pack("<QQQ", kind, number, len(word)) + word
+        return hashlib.sha256(chain + head + self.body).digest()
+
+    def is_whole(self):
+        if self.digest is not None and self.text is not None:
+            if zlib.crc32(self.text) != self.text_crc or hashlib.sha256(self.text).digest() != self.digest:
+                return False
+        return self.codec == 1 and zlib.crc32(self.body) == self.crc
+
+    def events(self, schema, devices):
+        block = schema.Block.FromString(zlib.decompress(self.body))
+        assert block.count == self.count, "a block of the wrong size"
+        if self.form == 2:
+            return decode(block, block.text, devices)
+        assert self.digest is None or self.text is not None, "the texts are missing"
+        texts = zlib.decompress(self.text) if self.text else b""
+        assert len(texts) == (self.text_size or 0), "the texts are of the wrong size"
+        return decode(block, texts, devices)
+
+
+def stored_blocks(log, form):
+    """The blocks of a segment, in order."""
+    columns = "first_offset, count, time_min, time_max, arrival_min, arrival_max, codec, raw_size, crc32, chain, body"
+    if form > 2:
+        columns += ", text_size, text_crc32, text_sha256, relay_seq, writer, writer_number, text"
+    for row in log.execute(f"SELECT {columns} FROM block ORDER BY first_offset"):
+        yield StoredBlock(form, row)
+
+
 def read_segment(path, schema, printer, write):
     """Prints a segment's events; returns the damage found."""
     damage = []
@@ -330,39 +376,20 @@ def read_segment(path, schema, printer, write):
             printer.symbols[kind, number] = text.decode("utf-8", "replace")
             recorded.setdefault(offset, []).append((kind, number, text))
         form, first, chain = log.execute("SELECT format, first_offset, previous_chain FROM segment").fetchone()
-        if form not in (2, 3):
+        if form not in FORMATS:
             return [f"{path.name}: has format {form}, which this reader does not know"]
         devices, following = {}, first
-        columns = "first_offset, count, time_min, time_max, arrival_min, arrival_max, codec, raw_size, crc32, chain"
-        columns += ", body"
-        columns += ", text_size, text_crc32, text_sha256, relay_seq, writer, writer_number, text" if form > 2 else ""
-        for row in log.execute(f"SELECT {columns} FROM block ORDER BY first_offset"):
-            offset, count, *bounds, codec, raw_size, crc, stored_chain, body = row[:11]
-            text_size, text_crc, digest, relay_seq, writer, writer_number, text = row[11:] or [None] * 7
-            words = recorded.get(offset, [])
-            head = struct.pack("<QQqqqqQQ", offset, count, *bounds, raw_size, len(words))
-            if form > 2:
-                head += struct.pack("<QQQ", text_size or 0, relay_seq or 0, writer_number or 0)
-                head += (writer or bytes(16)) + (digest or bytes(32))
-            for kind, number, word in words:
-                head += struct.pack("<QQQ", kind, number, len(word)) + word
-            chain = hashlib.sha256(chain + head + body).digest()
-            sound = offset == following and codec == 1 and zlib.crc32(body) == crc and chain == stored_chain
-            if digest is not None and text is not None:
-                sound = sound and zlib.crc32(text) == text_crc and hashlib.sha256(text).digest() == digest
-            if not sound:
-                damage.append(f"{path.name}: events {min(offset, following)} to {offset + count - 1}")
-            chain, following = stored_chain, offset + count
+        for stored in stored_blocks(log, form):
+            offset, end = stored.offset, stored.offset + stored.count
+            chain = stored.link(chain, recorded.get(offset, []))
+            if offset != following or not stored.is_whole() or chain != stored.chain:
+                damage.append(f"{path.name}: events {min(offset, following)} to {end - 1}")
+            chain, following = stored.chain, end
             try:
-                block = schema.Block.FromString(zlib.decompress(body))
-                assert block.count == count, "a block of the wrong size"
-                assert digest is None or text is not None, "the texts are missing"
-                texts = block.text if form == 2 else zlib.decompress(text) if text else b""
-                assert form == 2 or len(texts) == (text_size or 0), "the texts are of the wrong size"
-                for index, event in enumerate(decode(block, texts, devices)):
+                for index, event in enumerate(stored.events(schema, devices)):
                     write(printer.line(offset + index, event) + "\n")
             except (zlib.error, AssertionError, IndexError, RuntimeError, ValueError) as error:
-                damage.append(f"{path.name}: events {offset} to {offset + count - 1}: {error}")
+                damage.append(f"{path.name}: events {offset} to {end - 1}: {error}")
     return damage
 
 

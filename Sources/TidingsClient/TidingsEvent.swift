@@ -103,8 +103,9 @@ public struct TidingsEvent: Hashable, Sendable {
     public var id: String?
     /// The id of the message that the event answers, as it came with the message: `m17` or `m17-9f31c2aa`.
     public var cause: String?
-    /// Of a consent: the version of the notice that the customer saw, and how it was given; up to 256 bytes each.
+    /// Of a consent: the version of the notice that the customer saw; up to 256 bytes.
     public var notice: String?
+    /// Of a consent: how it was given; up to 256 bytes.
     public var method: String?
     /// Of a consent: until when it holds, milliseconds since 1970-01-01T00:00:00Z.
     public var expiryMilliseconds: Int64?

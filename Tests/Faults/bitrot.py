@@ -198,10 +198,10 @@ def swap_blocks(folder, rng):
         rows = database.execute("SELECT * FROM block ORDER BY first_offset").fetchall()
         pairs = [(a, b) for a, b in zip(rows, rows[1:]) if a[1] == b[1]]
         one, other = rng.choice(pairs)
+        columns = [row[1] for row in database.execute("PRAGMA table_info(block)")]
+        changes = ", ".join(f"{column} = ?" for column in columns[2:])
         for place, source in ((one, other), (other, one)):
-            database.execute(
-                "UPDATE block SET time_min = ?, time_max = ?, arrival_min = ?, arrival_max = ?, codec = ?,"
-                " raw_size = ?, crc32 = ?, chain = ?, body = ? WHERE first_offset = ?", (*source[2:], place[0]))
+            database.execute(f"UPDATE block SET {changes} WHERE first_offset = ?", (*source[2:], place[0]))
         return f"the blocks at {one[0]} and {other[0]} swapped", {one[0], other[0]}
     return change_rows(folder, rng, act)
 

@@ -24,7 +24,6 @@ Example: scripts/powercut --states 10000 --seed 7
 import argparse
 import bisect
 import collections
-import hashlib
 import importlib.machinery
 import importlib.util
 import os
@@ -37,7 +36,6 @@ import struct
 import subprocess
 import sys
 import time
-import zlib
 
 from disk import MODELS, SYNCS, Disk
 from rig import (ROOT, Daemon, Device, Ledger, LinesTCP, LinesUDP, NativeTCP, NativeUDP, Parser, compiled, data,
@@ -219,7 +217,7 @@ class Checker:
         return found
 
     def read_segment(self, database):
-        first, chain = database.execute("SELECT first_offset, previous_chain FROM segment").fetchone()
+        form, first, chain = database.execute("SELECT format, first_offset, previous_chain FROM segment").fetchone()
         found = {"first": first, "previous": chain, "events": [], "damage": []}
         symbols, recorded = {}, {}
         words = "SELECT first_offset, kind, id, CAST(text AS BLOB) FROM symbol ORDER BY first_offset, kind, id"
@@ -227,19 +225,11 @@ class Checker:
             symbols[kind, number] = text.decode("utf-8", "replace")
             recorded.setdefault(offset, []).append((kind, number, text))
         devices, following = {}, first
-        rows = database.execute("SELECT first_offset, count, time_min, time_max, arrival_min, arrival_max, raw_size,"
-                                " crc32, chain, body FROM block ORDER BY first_offset")
-        for offset, count, *bounds, raw_size, crc, stored, body in rows:
-            words = recorded.get(offset, [])
-            head = struct.pack("<QQqqqqQQ", offset, count, *bounds, raw_size, len(words))
-            for kind, number, text in words:
-                head += struct.pack("<QQQ", kind, number, len(text)) + text
-            chain = hashlib.sha256(chain + head + body).digest()
-            if offset != following or zlib.crc32(body) != crc or chain != stored:
-                found["damage"].append(f"block {offset}: checksum, chain or place")
-            block = self.schema.Block.FromString(zlib.decompress(body))
-            assert block.count == count, "a block of the wrong size"
-            for event in self.reader.decode(block, devices):
+        for stored in self.reader.stored_blocks(database, form):
+            chain = stored.link(chain, recorded.get(stored.offset, []))
+            if stored.offset != following or not stored.is_whole() or chain != stored.chain:
+                found["damage"].append(f"block {stored.offset}: checksum, chain or place")
+            for event in stored.events(self.schema, devices):
                 shape = event.pop("shape")
                 text = tuple(symbols.get((kind, event[name]), event[name] and f"no word {kind} {event[name]}")
                              for kind, name in ((1, "product"), (2, "aspect")))
@@ -247,7 +237,7 @@ class Checker:
                 found["events"].append((event["device"], event["customer"], event["epoch"], event["seq"],
                                         event["product"], *text, value, event.get("text"), event["time"], shape.kind,
                                         event["count"]))
-            following = offset + count
+            following = stored.offset + stored.count
         found["chain"], found["end"] = chain, following
         return found
 

@@ -6,6 +6,8 @@ The layout: https://www.sqlite.org/fileformat2.html. Used to say what a damaged 
 import pathlib
 
 PAGE = 4096
+BLOCK_COLUMNS = (11, 18)    # of the table `block`, in format 2 and from format 3 on
+COMPRESSED = (10, 17)       # its columns `body` and `text`, of which a reader puts one changed byte right
 
 
 def varint(data, at):
@@ -32,7 +34,7 @@ class Pages:
         self.newer = {int.from_bytes(frame[:4], "big"): frame[24:] for frame in frames[:committed + 1]}
         self.count = max([len(self.file) // PAGE] + list(self.newer))
         self.touched = {}    # page: first offsets of the blocks that need it
-        self.bodies = []     # (first byte, byte behind, first offset) of parts of bodies, in the file
+        self.bodies = []     # (first byte, byte behind, first offset) of parts of bodies and texts, in the file
         for number in range(1, self.count + 1):
             self.look(number)
 
@@ -69,22 +71,27 @@ class Pages:
             kind, place = varint(record, place)
             types.append(kind)
         sizes = [(kind - 12) // 2 if kind > 11 else (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)[kind] for kind in types]
-        if len(types) == 11 and types[0] == 0:
+        if len(types) in BLOCK_COLUMNS and types[0] == 0:
             for n, _, _ in parts:
                 self.touched.setdefault(n, set()).add(key)
-            self.place_body(parts, size - sizes[10], key)
+            for column in COMPRESSED:
+                if column < len(types):
+                    begin = end + sum(sizes[:column])
+                    self.place_body(parts, begin, begin + sizes[column], key)
         elif len(types) == 4 and types[3] & 1:      # a word: the block that recorded it
             begin = end + sizes[0] + sizes[1]
             block = int.from_bytes(record[begin:begin + sizes[2]], "big") if types[2] != 9 else 1
             self.touched.setdefault(number, set()).add(block)
 
-    def place_body(self, parts, skip, key):
+    def place_body(self, parts, begin, end, key):
+        """Notes where the bytes of a record from `begin` to `end` stand in the file."""
+        done = 0
         for number, start, count in parts:
-            cut = min(skip, count)
-            skip -= cut
-            if count > cut and number not in self.newer:
-                begin = (number - 1) * PAGE + start + cut
-                self.bodies.append((begin, begin + count - cut, key))
+            first, last = max(begin, done), min(end, done + count)
+            if first < last and number not in self.newer:
+                place = (number - 1) * PAGE + start - done
+                self.bodies.append((place + first, place + last, key))
+            done += count
 
     def blocks_on(self, number):
         """The blocks that a page of the file concerns; none when a newer one stands in the write-ahead log."""
