@@ -25,7 +25,7 @@ func readColumns(_ input: [UInt8]) {
 
 extension EncodedBody {
     fileprivate init(_ body: [UInt8], size: Int) {
-        self.init(body: body, rawSize: size, crc32: crc32(body.span))
+        self.init(body: body, rawSize: size, crc32: Bytes.crc32(body.span))
     }
 }
 
