@@ -8,7 +8,7 @@ private struct Connection {
     var table = StringTable(maxEntries: 64, maxBytes: 1_024)
     var vocabulary = Vocabulary()
     var batch = EventBatch()
-    let context = BatchContext(source: .none, arrival: Timestamp(rawValue: 1_795_132_805_000))
+    let context = BatchContext(source: .none, arrival: Timestamp(rawValue: 1_795_132_805_000), keepsUnknown: true)
 
     mutating func read(_ body: Span<UInt8>) {
         let before = batch

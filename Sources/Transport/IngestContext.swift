@@ -45,6 +45,22 @@ package final class IngestContext {
         window.keepsUnknown = settings.keepsUnknown
     }
 
+    /// Takes what is to be written; nil when there is nothing.
+    func takeOutput(_ allocator: ByteBufferAllocator) -> ByteBuffer? {
+        guard !output.isEmpty else { return nil }
+        let answer = allocator.buffer(bytes: output)
+        dropOutput()
+        return answer
+    }
+
+    /// Forgets what was to be written.
+    func dropOutput() { output.removeAll(keepingCapacity: true) }
+
+    /// What the events of a native batch take from whoever sends it.
+    func batchContext(source: DeviceID = .none, epoch: UInt32 = 0) -> BatchContext {
+        BatchContext(source: source, arrival: intake.now, epoch: epoch, keepsUnknown: settings.keepsUnknown)
+    }
+
     /// How far the batch is filled, where that will be asked for: reading it copies the batch's three references.
     @inline(__always)
     package var markToAuthorize: EventBatch.Mark { principal.isKnown ? intake.filling.mark : EventBatch.Mark() }

@@ -13,7 +13,7 @@ package struct BatchContext: Sendable, BitwiseCopyable {
     /// Whether properties that no schema knows are kept with the events.
     package var keepsUnknown: Bool
 
-    package init(source: DeviceID, arrival: Timestamp, epoch: UInt32 = 0, keepsUnknown: Bool = false) {
+    package init(source: DeviceID, arrival: Timestamp, epoch: UInt32 = 0, keepsUnknown: Bool) {
         self.source = source
         self.arrival = arrival
         self.epoch = epoch

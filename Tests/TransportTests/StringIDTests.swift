@@ -49,7 +49,8 @@ import Wire
                 var table = StringTable()
                 let body = body()
                 let header = try readBatch(
-                    body.span, context: BatchContext(source: .none, arrival: arrival), table: &table,
+                    body.span, context: BatchContext(source: .none, arrival: arrival, keepsUnknown: false),
+                    table: &table,
                     vocabulary: &vocabulary, into: &batch)
                 #expect(header.hasIDs && header.firstSeq == 1 && header.lastSeq == UInt64(Self.ids.count))
             }
@@ -67,7 +68,8 @@ import Wire
         var (table, vocabulary, batch) = (StringTable(), Vocabulary(), EventBatch())
         #expect(throws: Refusal.badIdentity) {
             try readBatch(
-                body.span, context: BatchContext(source: .none, arrival: Timestamp(rawValue: 0)), table: &table,
+                body.span, context: BatchContext(source: .none, arrival: Timestamp(rawValue: 0), keepsUnknown: false),
+                table: &table,
                 vocabulary: &vocabulary, into: &batch)
         }
         #expect(batch.isEmpty)

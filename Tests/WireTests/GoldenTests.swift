@@ -29,7 +29,7 @@ struct GoldenTests {
 
     private func lines(_ body: [UInt8], epoch: UInt32 = 0) throws -> String {
         var reading = Reading()
-        let context = BatchContext(source: .none, arrival: arrival, epoch: epoch)
+        let context = BatchContext(source: .none, arrival: arrival, epoch: epoch, keepsUnknown: false)
         _ = try readBatch(
             body.span, context: context, table: &reading.table, vocabulary: &reading.vocabulary, into: &reading.batch)
         return reading.batch.events.indices.map { reading.line($0) + "\n" }.joined()

@@ -26,12 +26,7 @@ extension EventsRequest {
                 isOver = gather(bytes, at: &at, isEnd: isEnd, ingest)
                 decodeWindow(bytes, arrival: arrival, ingest)
             }
-            if count > before {
-                let decoded = ingest.requests.origins.count
-                due = max(due, ingest.charge(events: decoded, units: count - before))
-                admit(bytes, ingest)
-                if decoded > 0 { ticket = ingest.intake.notifyOnCommit(peer) }
-            }
+            if count > before { admit(bytes, units: count - before, ingest, peer) }
             if isOver { return (at, .done) }
         }
     }
@@ -82,7 +77,7 @@ extension EventsRequest {
         let intake = ingest.intake
         ingest.window.search(bytes, &intake.vocabulary)
         for index in 0..<ingest.window.count {
-            let mark = intake.filling.mark
+            let mark = ingest.markToAuthorize
             let origin = ingest.requests.windowOrigins[index]
             do throws(Refusal) {
                 _ = try ingest.window.append(
@@ -108,9 +103,12 @@ extension EventsRequest {
         report.refuse(reason, index: index, text: text)
     }
 
-    /// Has the decoded events judged, and notes the verdicts.
-    private mutating func admit(_ bytes: Span<UInt8>, _ ingest: IngestContext) {
+    /// Charges what was read, has the decoded events judged, and notes the verdicts.
+    private mutating func admit(
+        _ bytes: Span<UInt8>, units: Int, _ ingest: IngestContext, _ peer: any CommitListener
+    ) {
         let decoded = ingest.requests.origins.count
+        due = max(due, ingest.charge(events: decoded, units: units))
         guard decoded > 0 else { return }
         let result = ingest.intake.admit(.http)
         report.add(result, of: decoded)
@@ -120,6 +118,7 @@ extension EventsRequest {
             report.tell(one.verdict, index: origin.index, text: explanation(of: one.verdict, one.event, line: line))
         }
         ingest.requests.origins.removeAll(keepingCapacity: true)
+        ticket = ingest.intake.notifyOnCommit(peer)
     }
 }
 
@@ -192,10 +191,7 @@ extension EventsRequest {
         _ bytes: Span<UInt8>, _ ingest: IngestContext, _ peer: any CommitListener
     ) -> Outcome {
         decodeWindow(bytes, arrival: ingest.intake.now, ingest)
-        let decoded = ingest.requests.origins.count
-        due = max(due, ingest.charge(events: decoded, units: count))
-        admit(bytes, ingest)
-        if decoded > 0 { ticket = ingest.intake.notifyOnCommit(peer) }
+        admit(bytes, units: count, ingest, peer)
         return .done
     }
 
@@ -203,13 +199,13 @@ extension EventsRequest {
         _ bytes: Span<UInt8>, _ ingest: IngestContext, _ peer: any CommitListener
     ) -> Outcome {
         let intake = ingest.intake
-        let mark = intake.filling.mark
+        let mark = ingest.markToAuthorize
         ingest.requests.table.reset()
         let header: BatchHeader
         do throws(Refusal) {
             header = try readBatch(
-                bytes, context: BatchContext(source: .none, arrival: intake.now), table: &ingest.requests.table,
-                vocabulary: &intake.vocabulary, into: &intake.filling)
+                bytes, context: ingest.batchContext(), table: &ingest.requests.table, vocabulary: &intake.vocabulary,
+                into: &intake.filling)
             try ingest.authorize(since: mark)
         } catch {
             let reason = ingest.reason(error)

@@ -173,8 +173,7 @@ struct NativeSession: Sendable {
         let mark = intake.filling.mark
         let header: BatchHeader
         do throws(Refusal) {
-            let context = BatchContext(
-                source: source, arrival: intake.now, epoch: greetedEpoch, keepsUnknown: ingest.settings.keepsUnknown)
+            let context = ingest.batchContext(source: source, epoch: greetedEpoch)
             header = try readBatch(
                 body, context: context, table: &table, vocabulary: &intake.vocabulary, into: &intake.filling)
         } catch {

@@ -190,8 +190,7 @@ package struct UDPSession: DatagramSession, Sendable {
         let intake = ingest.intake
         table.reset()
         table.names = names
-        let context = BatchContext(
-            source: .none, arrival: intake.now, epoch: request.epoch, keepsUnknown: ingest.settings.keepsUnknown)
+        let context = ingest.batchContext(epoch: request.epoch)
         return try readBatch(
             body, context: context, table: &table, vocabulary: &intake.vocabulary, into: &intake.filling)
     }
