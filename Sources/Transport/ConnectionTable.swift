@@ -21,6 +21,15 @@ package struct ConnectionCounts: Sendable, Hashable {
     package var pauses: UInt64 = 0
 
     package init() {}
+
+    /// A connection is closed because it took too long.
+    mutating func note(_ expiry: ConnectionExpiry) {
+        switch expiry {
+        case .noFirstByte: closedSilent += 1
+        case .unfinished: closedSlow += 1
+        case .idle: closedIdle += 1
+        }
+    }
 }
 
 /// What the table knows of a connection, whatever it speaks.

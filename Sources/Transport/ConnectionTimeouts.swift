@@ -5,14 +5,6 @@ package import NIOCore
 /// What has been received from a peer, and when: tells whether it has taken too long for its first byte, for the rest
 /// of a unit (a frame or a line) that it has begun, or for anything at all.
 package struct ConnectionTimeouts: Sendable {
-    package enum Expiry: Sendable, Hashable {
-        /// Nothing has ever come.
-        case noFirstByte
-        /// A unit was begun and is not whole.
-        case unfinished
-        case idle
-    }
-
     /// Whether a byte has come.
     package private(set) var hasReceived = false
     private var lastReceived: NIODeadline
@@ -45,7 +37,7 @@ package struct ConnectionTimeouts: Sendable {
     }
 
     /// - Parameter awaitsAck: whether the peer may be silent because it waits for us.
-    package func expired(at now: NIODeadline, _ settings: TransportSettings, awaitsAck: Bool) -> Expiry? {
+    package func expired(at now: NIODeadline, _ settings: TransportSettings, awaitsAck: Bool) -> ConnectionExpiry? {
         if let unitBegan, now - unitBegan > .seconds(settings.frameTimeoutSeconds) { return .unfinished }
         if awaitsAck { return nil }
         if !hasReceived, now - lastReceived > .seconds(settings.firstByteTimeoutSeconds) { return .noFirstByte }

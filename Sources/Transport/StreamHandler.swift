@@ -13,15 +13,6 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
-        case open
-        /// Nothing more is read from the peer; what it has sent is still to be acknowledged.
-        case draining
-        /// All is said and our side is closed; the peer may still read it.
-        case halfClosed
-        case closed
-    }
-
     private let ingest: IngestContext
     private let table: ConnectionTable
     private var session: any StreamSession
@@ -30,15 +21,13 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     /// On whose behalf the peer speaks.
     private var principal = Principal.anybody
     private var context: ChannelHandlerContext?
-    private var phase = Phase.open
+    private var life = ConnectionLife()
     /// What has been read and not dealt with: at most one unfinished unit, unless the intake is full.
     private var tail: ByteBuffer?
-    private var isInputClosed = false
     private var awaitsRoom = false
     /// Goes off when the peer, which has sent more than its quota, is read again.
     private var pause: Scheduled<Void>?
     private var timeouts = ConnectionTimeouts(since: .now())
-    private var halfClosedSince = NIODeadline.now()
     /// The peer's address.
     private(set) var sender: SenderAddress?
     /// Whether the table counts this connection against its address.
@@ -63,7 +52,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
             }
             ingest.intake.refuse(.tooManyConnections, events: 0, transport: session.transport)
             session.writeCloseReason(.tooManyConnections, into: &ingest.output)
-            phase = .draining
+            life.drain()
             finishRead()
             return
         }
@@ -78,7 +67,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     func handlerRemoved(context: ChannelHandlerContext) { leave() }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         timeouts.received(at: .now())
         var read = unwrapInboundIn(data)
         if tail == nil {
@@ -98,13 +87,13 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
             context.fireUserInboundEventTriggered(event)
             return
         }
-        isInputClosed = true
-        if phase == .open { receive() } else { finishRead() }
+        life.inputCloses()
+        if life.isOpen { receive() } else { finishRead() }
         table.readEnds()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if !context.channel.isWritable, phase != .closed {
+        if !context.channel.isWritable, !life.isClosed {
             table.counts.closedUnread += 1
             close()
         }
@@ -117,13 +106,13 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     // MARK: From the intake
 
     func committed(through ticket: UInt64) {
-        guard phase != .closed else { return }
+        guard !life.isClosed else { return }
         session.committed(through: ticket, output: &ingest.output)
         finishRead()
     }
 
     func resume() {
-        guard awaitsRoom, phase != .closed else { return }
+        guard awaitsRoom, !life.isClosed else { return }
         awaitsRoom = false
         continueReading()
     }
@@ -131,7 +120,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     /// The peer is within its quota again.
     private func pauseEnds() {
         pause = nil
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         continueReading()
     }
 
@@ -147,59 +136,47 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     // MARK: From the table
 
     /// Whether nothing has ever come.
-    var isSilent: Bool { phase == .open && !timeouts.hasReceived }
+    var isSilent: Bool { life.isOpen && !timeouts.hasReceived }
 
     /// Called about once a second: closes what has been silent, or unfinished, for too long.
     func sweep(now: NIODeadline) {
-        switch phase {
-        case .open:
-            guard isReading else { return }
-            switch timeouts.expired(at: now, ingest.settings, awaitsAck: !session.isAcknowledged) {
-            case .noFirstByte:
-                table.counts.closedSilent += 1
-                close()
-            case .unfinished:
-                table.counts.closedSlow += 1
-                ingest.intake.refuse(.tooSlow, events: 1, transport: session.transport)
-                stopReading(.tooSlow)
-            case .idle:
-                table.counts.closedIdle += 1
-                close()
-            case nil: break
-            }
-        case .halfClosed:
-            if now - halfClosedSince > .seconds(TransportLimits.halfClosedSeconds) { close() }
-        case .draining, .closed: break
-        }
+        if life.isOver(at: now) { return close() }
+        guard life.isOpen, isReading,
+            let expiry = timeouts.expired(at: now, ingest.settings, awaitsAck: !session.isAcknowledged)
+        else { return }
+        table.counts.note(expiry)
+        guard expiry == .unfinished else { return close() }
+        ingest.intake.refuse(.tooSlow, events: 1, transport: session.transport)
+        stopReading(.tooSlow)
     }
 
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool {
-        guard phase == .open, session.push(message, into: &ingest.output) else { return false }
+        guard life.isOpen, session.push(message, into: &ingest.output) else { return false }
         finishRead()
         return true
     }
 
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
     func drain() {
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         awaitsRoom = false
         stopReading(.shuttingDown)
     }
 
     /// Reads no more, and says why.
     private func stopReading(_ reason: Refusal) {
-        phase = .draining
+        life.drain()
         tail = nil
         session.writeCloseReason(reason, into: &ingest.output)
         finishRead()
     }
 
     /// Whether it has not begun to close, or everything that was read before has been acknowledged.
-    var isDrained: Bool { phase != .draining || session.isAcknowledged }
+    var isDrained: Bool { life.phase != .draining || session.isAcknowledged }
 
     func close() {
-        guard phase != .closed else { return }
+        guard !life.isClosed else { return }
         let context = context
         leave()
         context?.close(promise: nil)
@@ -213,7 +190,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         if principal.isKnown { ingest.principal = principal }
         let buffer = tail ?? ByteBuffer()
         let progress = session.receive(
-            buffer.readableBytesUInt8Span, isEnd: isInputClosed, in: ingest, as: self, output: &ingest.output)
+            buffer.readableBytesUInt8Span, isEnd: life.isInputClosed, in: ingest, as: self, output: &ingest.output)
         if ingest.principal.isKnown {
             principal = ingest.principal
             ingest.principal = .anybody
@@ -237,7 +214,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
             let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
             pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
         case .ends:
-            phase = .draining
+            life.drain()
             tail = nil
         }
         finishRead()
@@ -261,24 +238,14 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
 
     /// Writes what the read has put into `output`, and closes when the last word is said.
     private func finishRead() {
-        guard let context else {
-            ingest.output.removeAll(keepingCapacity: true)
-            return
-        }
-        if !ingest.output.isEmpty {
-            let answer = context.channel.allocator.buffer(bytes: ingest.output)
-            ingest.output.removeAll(keepingCapacity: true)
+        guard let context else { return ingest.dropOutput() }
+        if let answer = ingest.takeOutput(context.channel.allocator) {
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
-        guard phase == .draining, session.isAcknowledged else {
-            if phase == .halfClosed, isInputClosed { close() }
-            return
-        }
-        if isInputClosed {
-            close()
-        } else {
-            phase = .halfClosed
-            halfClosedSince = .now()
+        switch life.written(isAnswered: session.isAcknowledged, at: .now()) {
+        case .stays: break
+        case .closes: close()
+        case .halfCloses:
             setReading(true)
             context.close(mode: .output, promise: nil)
             table.finishDraining()
@@ -290,8 +257,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     private func leave() {
-        guard phase != .closed else { return }
-        phase = .closed
+        guard !life.isClosed else { return }
+        life.close()
         context = nil
         tail = nil
         pause?.cancel()

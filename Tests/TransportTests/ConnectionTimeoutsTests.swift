@@ -16,7 +16,7 @@ import Transport
     private func at(_ seconds: Int64) -> NIODeadline { .uptimeNanoseconds(0) + .seconds(1_000 + seconds) }
 
     private func expired(_ timeouts: ConnectionTimeouts, _ seconds: Int64, awaitsAck: Bool = false)
-        -> ConnectionTimeouts.Expiry?
+        -> ConnectionExpiry?
     {
         timeouts.expired(at: at(seconds), settings, awaitsAck: awaitsAck)
     }

@@ -10,7 +10,7 @@ import Transport
     private func at(_ seconds: Int64) -> NIODeadline { .uptimeNanoseconds(0) + .seconds(1_000 + seconds) }
 
     private func expired(_ timeouts: HTTPTimeouts, _ seconds: Int64, awaitsAnswer: Bool = false)
-        -> HTTPTimeouts.Expiry?
+        -> ConnectionExpiry?
     {
         timeouts.expired(at: at(seconds), settings, awaitsAnswer: awaitsAnswer)
     }

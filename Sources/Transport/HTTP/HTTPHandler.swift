@@ -13,30 +13,19 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
-        case open
-        /// Nothing more is read; what was asked is still to be answered.
-        case draining
-        /// All is said and our side is closed; the peer may still read it.
-        case halfClosed
-        case closed
-    }
-
     private let ingest: IngestContext
     private let table: ConnectionTable
     private let framing: HTTPFraming
     private let routes: HTTPRoutes
     private var session: HTTPSession
     private var context: ChannelHandlerContext?
-    private var phase = Phase.open
+    private var life = ConnectionLife()
     private var parts = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 1)
     private var next = HTTPSession.Next.reads
     /// Since when the intake has had no room.
     private var fullSince: NIODeadline?
     private var pause: Scheduled<Void>?
     private var timeouts = HTTPTimeouts(since: .now())
-    private var halfClosedSince = NIODeadline.now()
-    private var isInputClosed = false
     /// What is wrong with what stands behind the parts that wait.
     private var fault: HTTPFault?
     private var hasReadPart = false
@@ -78,7 +67,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         hasReadPart = true
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         parts.append(unwrapInboundIn(data))
         takeParts()
         // Whoever has closed his side is read to the end, whether we want or not.
@@ -86,7 +75,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if phase == .open {
+        if life.isOpen {
             if !hasReadPart, !session.isInRequest { timeouts.receivedOfHead(at: .now()) }
             checkFraming()
         }
@@ -99,13 +88,13 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
             context.fireUserInboundEventTriggered(event)
             return
         }
-        isInputClosed = true
+        life.inputCloses()
         endInput()
         table.readEnds()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if !context.channel.isWritable, phase != .closed {
+        if !context.channel.isWritable, !life.isClosed {
             table.counts.closedUnread += 1
             close()
         }
@@ -115,7 +104,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         // What comes behind a fault is read and dropped: were it not, the peer's system would drop our answer.
         if error is ByteToMessageDecoderError { return }
         guard error is HTTPParserError else { return close() }
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         switch error as? HTTPParserError {
         case .headerOverflow: fault = .headTooBig
         case .invalidEOFState: fault = .brokenOff
@@ -127,19 +116,19 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     // MARK: From the intake
 
     func committed(through ticket: UInt64) {
-        guard phase != .closed else { return }
+        guard !life.isClosed else { return }
         session.committed(through: ticket, in: ingest, output: &ingest.output)
         goOn()
     }
 
     func resume() {
-        guard phase == .open, next == .needsRoom else { return }
+        guard life.isOpen, next == .needsRoom else { return }
         resumeSession()
     }
 
     private func pauseEnds() {
         pause = nil
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         resumeSession()
     }
 
@@ -155,7 +144,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     /// An answer has left, or there is room again: what waits here is taken.
     private func goOn() {
         finish()
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         if next == .awaitsAnswers {
             next = session.next
             settle()
@@ -168,13 +157,13 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     private func enter() { ingest.sender = sender }
 
     private func takeParts() {
-        while phase == .open, next == .reads, let part = parts.popFirst() {
+        while life.isOpen, next == .reads, let part = parts.popFirst() {
             enter()
             take(part)
             settle()
             finish()
         }
-        if phase == .open, next == .reads, isInputClosed || fault != nil { endInput() }
+        if life.isOpen, next == .reads, life.isInputClosed || fault != nil { endInput() }
     }
 
     private func take(_ part: HTTPServerRequestPart) {
@@ -201,7 +190,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     /// Does what the session wants next.
     private func settle() {
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         switch next {
         case .reads:
             guard !isReading else { return }
@@ -218,7 +207,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
             pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
         case .awaitsAnswers: rest()
         case .ends:
-            phase = .draining
+            life.drain()
             parts.removeAll()
         }
     }
@@ -252,51 +241,40 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     private func answered(_ number: UInt64, _ reply: HTTPReply) {
-        guard phase != .closed else { return }
+        guard !life.isClosed else { return }
         session.answered(number, reply, in: ingest, output: &ingest.output)
         goOn()
     }
 
     // MARK: From the table
 
-    var isSilent: Bool { phase == .open && !timeouts.hasReceived }
+    var isSilent: Bool { life.isOpen && !timeouts.hasReceived }
 
     func sweep(now: NIODeadline) {
-        switch phase {
-        case .open:
-            if let fullSince, now - fullSince > .seconds(HTTPLimits.patienceSeconds) { return stop(.busy) }
-            switch timeouts.expired(at: now, ingest.settings, awaitsAnswer: !session.isAnswered) {
-            case .noFirstByte:
-                table.counts.closedSilent += 1
-                close()
-            case .unfinished:
-                table.counts.closedSlow += 1
-                stop(.tooSlow)
-            case .idle:
-                table.counts.closedIdle += 1
-                close()
-            case nil: break
-            }
-        case .halfClosed:
-            if now - halfClosedSince > .seconds(TransportLimits.halfClosedSeconds) { close() }
-        case .draining, .closed: break
+        if life.isOver(at: now) { return close() }
+        guard life.isOpen else { return }
+        if let fullSince, now - fullSince > .seconds(HTTPLimits.patienceSeconds) { return stop(.busy) }
+        guard let expiry = timeouts.expired(at: now, ingest.settings, awaitsAnswer: !session.isAnswered) else {
+            return
         }
+        table.counts.note(expiry)
+        if expiry == .unfinished { stop(.tooSlow) } else { close() }
     }
 
     func push(_ message: Span<UInt8>) -> Bool { false }
 
     func drain() {
-        guard phase == .open else { return }
+        guard life.isOpen else { return }
         if session.isInRequest { return stop(.shuttingDown) }
-        phase = .draining
+        life.drain()
         parts.removeAll()
         finish()
     }
 
-    var isDrained: Bool { phase != .draining || session.isAnswered }
+    var isDrained: Bool { life.phase != .draining || session.isAnswered }
 
     func close() {
-        guard phase != .closed else { return }
+        guard !life.isClosed else { return }
         let context = context
         leave()
         context?.close(promise: nil)
@@ -306,21 +284,21 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     /// The peer sends nothing more, or nothing that could be read.
     private func endInput() {
-        guard phase == .open, parts.isEmpty else { return finish() }
+        guard life.isOpen, parts.isEmpty else { return finish() }
         if let fault { return stop(fault) }
         if session.isInRequest {
             guard next == .reads else { return }
             return stop(.brokenOff)
         }
-        phase = .draining
+        life.drain()
         finish()
     }
 
     /// The connection is gone: what was begun is counted, if nobody is told of it.
     private func breakOff() {
-        guard phase == .open, session.isInRequest else { return }
+        guard life.isOpen, session.isInRequest else { return }
         session.fail(.brokenOff, in: ingest, output: &ingest.output)
-        ingest.output.removeAll(keepingCapacity: true)
+        ingest.dropOutput()
         table.readEnds()
     }
 
@@ -328,7 +306,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     private func stop(_ fault: HTTPFault) {
         enter()
         session.fail(fault, in: ingest, output: &ingest.output)
-        phase = .draining
+        life.drain()
         parts.removeAll()
         fullSince = nil
         finish()
@@ -336,25 +314,15 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     /// Writes what is in `output`, and closes when the last word is said.
     private func finish() {
-        guard let context else {
-            ingest.output.removeAll(keepingCapacity: true)
-            return
-        }
-        if !ingest.output.isEmpty {
-            let answer = context.channel.allocator.buffer(bytes: ingest.output)
-            ingest.output.removeAll(keepingCapacity: true)
+        guard let context else { return ingest.dropOutput() }
+        if let answer = ingest.takeOutput(context.channel.allocator) {
             timeouts.answered(at: .now())
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
-        guard phase == .draining, session.isAnswered else {
-            if phase == .halfClosed, isInputClosed { close() }
-            return
-        }
-        if isInputClosed {
-            close()
-        } else {
-            phase = .halfClosed
-            halfClosedSince = .now()
+        switch life.written(isAnswered: session.isAnswered, at: .now()) {
+        case .stays: break
+        case .closes: close()
+        case .halfCloses:
             setReading(true)
             context.close(mode: .output, promise: nil)
             table.finishDraining()
@@ -362,8 +330,8 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     private func leave() {
-        guard phase != .closed else { return }
-        phase = .closed
+        guard !life.isClosed else { return }
+        life.close()
         context = nil
         parts.removeAll()
         pause?.cancel()

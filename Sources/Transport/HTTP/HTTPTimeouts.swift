@@ -4,14 +4,6 @@ package import NIOCore
 
 /// What a connection waits for, and since when.
 package struct HTTPTimeouts: Sendable {
-    package enum Expiry: Sendable, Hashable {
-        /// Nothing has ever come.
-        case noFirstByte
-        /// A head or a body was begun and is not whole.
-        case unfinished
-        case idle
-    }
-
     private enum Stage: Sendable {
         case idle, head
         /// So many bytes of it have come.
@@ -63,7 +55,7 @@ package struct HTTPTimeouts: Sendable {
     }
 
     /// - Parameter awaitsAnswer: whether the client may be silent because it waits for us.
-    package func expired(at now: NIODeadline, _ settings: TransportSettings, awaitsAnswer: Bool) -> Expiry? {
+    package func expired(at now: NIODeadline, _ settings: TransportSettings, awaitsAnswer: Bool) -> ConnectionExpiry? {
         guard pausedSince == nil else { return nil }
         let passed = now - since
         switch stage {
