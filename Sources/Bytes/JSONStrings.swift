@@ -59,5 +59,5 @@ private func isDirection(_ code: UInt16) -> Bool {
 
 private func appendEscape(_ code: UInt16, _ output: inout [UInt8]) {
     output += [UInt8(ascii: "\\"), UInt8(ascii: "u")]
-    for shift: UInt16 in [12, 8, 4, 0] { output.append(hexDigit(UInt8(truncatingIfNeeded: code >> shift) & 0xf)) }
+    appendHexadecimal(UInt64(code), digits: 4, to: &output)
 }

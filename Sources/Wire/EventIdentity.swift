@@ -44,7 +44,7 @@ private func readPart(_ id: Span<UInt8>, _ at: inout Int) -> UInt64? {
 /// The hash that stands for an id as `appendHash` writes it; nil when it is something else.
 private func readWrittenHash(_ id: Span<UInt8>) -> UInt64? {
     guard id.count == writtenHashBytes, id[0] == UInt8(ascii: "#") else { return nil }
-    return readHexadecimal(id, from: 1)
+    return id.hexadecimal(from: 1)
 }
 
 /// `#` and 16 digits.
@@ -53,26 +53,7 @@ private var writtenHashBytes: Int { 17 }
 /// Appends the hash of an id as an export has it: `#` and 16 hexadecimal digits.
 package func appendHash(_ hash: UInt64, to output: inout [UInt8]) {
     output.append(UInt8(ascii: "#"))
-    appendHexadecimal(hash, digits: 16, &output)
-}
-
-/// The number of lower-case hexadecimal digits up to the end; nil when there are others.
-private func readHexadecimal(_ text: Span<UInt8>, from start: Int) -> UInt64? {
-    var value: UInt64 = 0
-    for index in start..<text.count {
-        switch text[index] {
-        case asciiDigits: value = value << 4 | UInt64(text[index] - UInt8(ascii: "0"))
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt64(text[index] - UInt8(ascii: "a") + 10)
-        default: return nil
-        }
-    }
-    return value
-}
-
-private func appendHexadecimal(_ number: UInt64, digits: UInt64, _ output: inout [UInt8]) {
-    for digit in stride(from: digits, to: 0, by: -1) {
-        output.append(hexDigit(UInt8(truncatingIfNeeded: number >> ((digit - 1) * 4)) & 15))
-    }
+    appendHexadecimal(hash, digits: 16, to: &output)
 }
 
 extension EventDetails {
@@ -89,7 +70,7 @@ extension EventDetails {
             return true
         }
         guard id[at] == UInt8(ascii: "-"), id.count == at + 1 + tagBytes,
-            let tag = readHexadecimal(id, from: at + 1)
+            let tag = id.hexadecimal(from: at + 1)
         else { return false }
         (cause, causeTag, hasCauseTag) = (number, UInt32(truncatingIfNeeded: tag), true)
         return true
@@ -102,6 +83,6 @@ extension EventDetails {
         appendDecimal(UInt64(cause), to: &output)
         guard hasCauseTag else { return }
         output.append(UInt8(ascii: "-"))
-        appendHexadecimal(UInt64(causeTag), digits: 8, &output)
+        appendHexadecimal(UInt64(causeTag), digits: 8, to: &output)
     }
 }
