@@ -63,8 +63,9 @@ struct EventLineFields {
     /// A hash of the keys that are not ours; 0 for a line without any. Lines of one form have the same.
     private(set) var unknownKeys: UInt32 = 0
 
-    /// Where the values of the keys that few lines have begin; 0 for those that are not there.
-    private var rare = [10 of UInt32](repeating: 0)
+    /// Where the values of the keys that few lines have begin; 0 for those that are not there. Two bytes are enough for
+    /// a line (`Limits.jsonEventBytes`), and these fields are copied for every line.
+    private var rare = [10 of UInt16](repeating: 0)
     /// Payload keys that stood in `data`; they go before those at the top. A bit for each `EventKey`.
     private var inData: UInt64 = 0
 
@@ -135,7 +136,7 @@ struct EventLineFields {
         let bit: UInt64 = 1 &<< UInt64(key.rawValue)
         if isData { inData |= bit }
         guard isData || inData & bit == 0 else { return }
-        rare[Int(key.rawValue - EventKey.origin.rawValue)] = UInt32(truncatingIfNeeded: start)
+        rare[Int(key.rawValue - EventKey.origin.rawValue)] = UInt16(truncatingIfNeeded: start)
         hasRare = true
     }
 

@@ -33,8 +33,8 @@ func setPayload(
         try setScale(&event, fields, line)
     }
     try setText(&event, fields.text, line, &batch.text)
-    event.unit = try setTag(&event, fields.unit, .unit, line, &vocabulary)
-    event.language = try setTag(&event, fields.language, .language, line, &vocabulary)
+    event.unit = try setTag(&event, fields.unit, .unit, limit: Limits.unitBytes, line, &vocabulary)
+    event.language = try setTag(&event, fields.language, .language, limit: Limits.unitBytes, line, &vocabulary)
 }
 
 private func setAspect(
@@ -143,16 +143,17 @@ private func setText(
     }
 }
 
-/// A unit or language; empty is absent.
-private func setTag(
-    _ event: inout Event, _ scalar: Scalar, _ kind: SymbolKind, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary
+/// A word of at most `limit` bytes; empty is absent.
+func setTag(
+    _ event: inout Event, _ scalar: Scalar, _ kind: SymbolKind, limit: Int, _ line: Span<UInt8>,
+    _ vocabulary: inout Vocabulary
 ) throws(Refusal) -> SymbolID {
     switch scalar {
     case .absent: return .none
     case .text(let text):
         guard !text.range.isEmpty else { return .none }
         let id = try withPlain(line, text) { (plain) throws(Refusal) -> SymbolID? in
-            guard plain.count <= Limits.unitBytes else { return nil }
+            guard plain.count <= limit else { return nil }
             guard let id = vocabulary.symbol(kind, plain) else { throw .vocabularyFull }
             return id
         }

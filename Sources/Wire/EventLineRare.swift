@@ -29,10 +29,7 @@ private func setOrigin(
     switch try fields.rare(.origin, line) {
     case .absent: break
     case .text(let text):
-        let origin = try withPlain(line, text) { (plain) throws(Refusal) in
-            Origin.allCases.first { $0 != .none && isWord($0.name, plain) }
-        }
-        if let origin { event.origin = origin } else { event.blame(.outOfRange) }
+        if let origin = try find(text, origins, line) { event.origin = origin } else { event.blame(.outOfRange) }
     default: event.blame(.wrongValueType)
     }
 }
@@ -65,12 +62,12 @@ private func setConsent(
 ) throws(Refusal) {
     let purpose = try fields.rare(.purpose, line)
     if purpose != .absent {
-        let word = try wordOfVocabulary(&event, purpose, line, &vocabulary)
+        let word = try word(&event, purpose, line, &vocabulary)
         event.value = word == .none ? .none : .symbol(word)
         if case .text(let text) = purpose, text.range.isEmpty { event.blame(.missingValue) }
     }
-    details.notice = try wordOfVocabulary(&event, try fields.rare(.notice, line), line, &vocabulary)
-    details.method = try wordOfVocabulary(&event, try fields.rare(.method, line), line, &vocabulary)
+    details.notice = try word(&event, try fields.rare(.notice, line), line, &vocabulary)
+    details.method = try word(&event, try fields.rare(.method, line), line, &vocabulary)
     switch try fields.rare(.expiry, line) {
     case .absent: break
     case .number(let number):
@@ -87,58 +84,48 @@ private func setConsent(
 }
 
 /// A word of the vocabulary `value`; `.none` when it is absent, empty, or not one that fits.
-private func wordOfVocabulary(
+private func word(
     _ event: inout Event, _ scalar: Scalar, _ line: Span<UInt8>, _ vocabulary: inout Vocabulary
 ) throws(Refusal) -> SymbolID {
-    switch scalar {
-    case .absent: return .none
-    case .text(let text):
-        guard !text.range.isEmpty else { return .none }
-        let id = try withPlain(line, text) { (plain) throws(Refusal) -> SymbolID? in
-            guard plain.count <= Limits.valueBytes else { return nil }
-            guard let id = vocabulary.symbol(.value, plain) else { throw .vocabularyFull }
-            return id
-        }
-        if id == nil { event.blame(.textTooLong) }
-        return id ?? .none
-    default:
-        event.blame(.wrongValueType)
-        return .none
-    }
+    try setTag(&event, scalar, .value, limit: Limits.valueBytes, line, &vocabulary)
 }
 
-/// What became of a message, and how that is known: a word, or the number of one that is newer than this release.
+private let origins = WordTable<Origin>(Origin.allCases.dropFirst().map { ($0.name.description, $0) })
+private let stages = WordTable<UInt8>(ReceiptStage.allCases.dropFirst().map { ($0.name.description, $0.rawValue) })
+private let evidences = WordTable<UInt8>(
+    ReceiptEvidence.allCases.dropFirst().map { ($0.name.description, $0.rawValue) })
+
+private func find<Word>(
+    _ text: JSONToken, _ table: WordTable<Word>, _ line: Span<UInt8>
+) throws(Refusal) -> Word? {
+    try withPlain(line, text) { (plain) throws(Refusal) in table.find(plain, 0..<plain.count) }
+}
+
+/// What became of a message, and how that is known.
 private func setReceipt(
     _ event: inout Event, _ fields: borrowing EventLineFields, _ line: Span<UInt8>
 ) throws(Refusal) {
-    switch try fields.rare(.stage, line) {
-    case .absent: break
-    case .text(let text):
-        let stage = try withPlain(line, text) { (plain) throws(Refusal) in
-            ReceiptStage.allCases.first { $0 != .none && isWord($0.name, plain) }
-        }
-        if let stage { event.scale = stage.rawValue } else { event.blame(.outOfRange) }
-    case .number(let number):
-        if let stage = try byte(number, line) { event.scale = stage } else { event.blame(.outOfRange) }
-    case .flag, .other: event.blame(.wrongValueType)
-    }
-    switch try fields.rare(.evidence, line) {
-    case .absent: break
-    case .text(let text):
-        let evidence = try withPlain(line, text) { (plain) throws(Refusal) in
-            ReceiptEvidence.allCases.first { $0 != .none && isWord($0.name, plain) }
-        }
-        if let evidence { event.severity = evidence.rawValue } else { event.blame(.outOfRange) }
-    case .number(let number):
-        if let evidence = try byte(number, line) { event.severity = evidence } else { event.blame(.outOfRange) }
-    case .flag, .other: event.blame(.wrongValueType)
+    if let stage = try code(&event, try fields.rare(.stage, line), stages, line) { event.scale = stage }
+    if let evidence = try code(&event, try fields.rare(.evidence, line), evidences, line) {
+        event.severity = evidence
     }
 }
 
-/// Whether bytes are a word of ours.
-private func isWord(_ word: StaticString, _ bytes: Span<UInt8>) -> Bool {
-    let word = Array(word.description.utf8)
-    return word.count == bytes.count && word.indices.allSatisfy { word[$0] == bytes[$0] }
+/// The number of a word, or the number itself of one that is newer than this release; nil when there is none.
+private func code(
+    _ event: inout Event, _ scalar: Scalar, _ words: WordTable<UInt8>, _ line: Span<UInt8>
+) throws(Refusal) -> UInt8? {
+    var code: UInt8?
+    switch scalar {
+    case .absent: return nil
+    case .text(let text): code = try find(text, words, line)
+    case .number(let number): code = try byte(number, line)
+    case .flag, .other:
+        event.blame(.wrongValueType)
+        return nil
+    }
+    if code == nil { event.blame(.outOfRange) }
+    return code
 }
 
 /// A string that is a JSON number as that number; everything else as it is. For where a kind needs a number.
@@ -159,8 +146,12 @@ func isNumber(_ bytes: Span<UInt8>) -> Bool {
 /// `true` and `false` as words are flags; nil for any other word.
 @inline(never)
 func flag(_ word: Span<UInt8>) -> Bool? {
-    if isWord("true", word) { return true }
-    return isWord("false", word) ? false : nil
+    // The bytes as one number, the first one lowest.
+    switch word.count {
+    case 4: word.shortWord(at: 0, count: 4) == 0x6575_7274 ? true : nil
+    case 5: word.shortWord(at: 0, count: 5) == 0x65_736c_6166 ? false : nil
+    default: nil
+    }
 }
 
 extension Event {
