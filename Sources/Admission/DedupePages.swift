@@ -36,17 +36,18 @@ extension IdentityMemory {
     }
 
     private func append(_ device: UInt32, _ identity: DeviceIdentity, to bytes: inout [UInt8]) {
-        let windows = older.windows(of: identity.epochs)
+        var windows: UInt64 = 0
+        older.forEachWindow(of: identity.epochs) { _ in windows += 1 }
         let time = identity.newestTime == DeviceIdentity.noTime ? nil : identity.newestTime
         let (gone, day) = (older.gone(of: device), reused.day(of: device))
         let hashes = ids.ordered(of: device)
-        var parts = UInt64(windows.count) << Self.partBits
+        var parts = windows << Self.partBits
         if time != nil { parts |= Self.hasTime }
         if gone != nil { parts |= Self.hasGone }
         if !hashes.isEmpty { parts |= Self.hasIDs }
         if day != nil { parts |= Self.hasReused }
         appendVarint(parts, to: &bytes)
-        for window in windows {
+        older.forEachWindow(of: identity.epochs) { window in
             appendVarint(UInt64(window.epoch), to: &bytes)
             appendVarint(window.highest, to: &bytes)
             // 0 when nothing is missing.

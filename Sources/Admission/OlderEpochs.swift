@@ -199,16 +199,19 @@ package struct OlderEpochs: Sendable {
 extension OlderEpochs {
     func gone(of device: UInt32) -> Gone? { gone[device] }
 
-    /// The windows of a device, the latest first; none when it has numbered nothing.
-    func windows(of epochs: DeviceEpochs) -> [SequenceWindow] {
-        guard !epochs.latest.isEmpty else { return [] }
-        var windows = [epochs.latest]
+    /// Goes through the windows of a device, the latest first; there are none when it has numbered nothing.
+    func forEachWindow(of epochs: DeviceEpochs, _ body: (SequenceWindow) -> Void) {
+        guard !epochs.latest.isEmpty else { return }
+        body(epochs.latest)
+        forEachRow(of: epochs) { body($0.window) }
+    }
+
+    private func forEachRow(of epochs: DeviceEpochs, _ body: (Row) -> Void) {
         var next = epochs.older
         while next != Self.none {
-            windows.append(rows[Int(next)].window)
+            body(rows[Int(next)])
             next = rows[Int(next)].older
         }
-        return windows
     }
 
     /// Puts a device's epochs back. False when they contradict each other.
@@ -232,11 +235,7 @@ extension OlderEpochs {
 
     /// The ranks of a device's epochs behind the latest, in their order.
     package func forEachRank(of epochs: DeviceEpochs, _ body: (UInt32) -> Void) {
-        var next = epochs.older
-        while next != Self.none {
-            body(rows[Int(next)].rank)
-            next = rows[Int(next)].older
-        }
+        forEachRow(of: epochs) { body($0.rank) }
     }
 
     /// Gives the epochs behind the latest their ranks back.
