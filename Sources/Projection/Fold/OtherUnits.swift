@@ -160,14 +160,11 @@ extension SummaryState {
     private mutating func makeBin(_ row: Int, _ bin: Int32) -> Int? {
         let isFull = otherUnits[row].binCount >= UInt32(ProjectionLimits.binsPerAspect)
         let bin = isFull ? NumberBins.overflow : bin
-        guard binIndex.find(Self.binKey(row, bin)) == nil else { return nil }
-        var new = BinRow()
-        new.bin = bin
-        new.next = otherUnits[row].bins
+        let key = Self.binKey(row, bin)
+        guard binIndex.find(key) == nil else { return nil }
         otherUnits[row].binCount += 1
-        otherUnits[row].bins = UInt32(bins.count)
-        binIndex.insert(Self.binKey(row, bin), bins.count)
-        bins.appendRow(new)
-        return bins.count - 1
+        let new = addBin(bin, key, before: otherUnits[row].bins)
+        otherUnits[row].bins = UInt32(new)
+        return new
     }
 }

@@ -129,10 +129,15 @@ extension SummaryState {
 
     private mutating func makeBin(_ slot: Int, _ bin: Int32, _ key: UInt64) -> Int {
         aspects[slot].binCount += 1
+        let row = addBin(bin, key, before: aspects[slot].bins)
+        aspects[slot].bins = UInt32(row)
+        return row
+    }
+
+    /// Makes the first bin of a list, which begins at `next` so far.
+    mutating func addBin(_ bin: Int32, _ key: UInt64, before next: UInt32) -> Int {
         var row = BinRow()
-        row.bin = bin
-        row.next = aspects[slot].bins
-        aspects[slot].bins = UInt32(bins.count)
+        (row.bin, row.next) = (bin, next)
         binIndex.insert(key, bins.count)
         bins.appendRow(row)
         return bins.count - 1
