@@ -14,6 +14,7 @@ import Synchronization
 struct PageSalvage: Sendable {
     let queue: DatabaseQueue
     private let pages: SegmentPages
+    private let format: BlockFormat
     /// Where the cell with the row of a block begins, by its key.
     private let cells: [Int64: CellAddress]
 
@@ -52,7 +53,7 @@ struct PageSalvage: Sendable {
         } catch {
             throw .io("\(path): \(error)")
         }
-        (self.queue, self.pages, self.cells) = (queue, pages, cells)
+        (self.queue, self.pages, self.cells, format) = (queue, pages, cells, found ?? .newest)
     }
 
     /// The body of a block, and its texts; nil when its pages do not lead there any more.
@@ -72,7 +73,7 @@ struct PageSalvage: Sendable {
     /// Blocks in a range, with their bodies.
     fileprivate func rows(from offset: Offset, _ limit: Int, before end: Offset) -> [StoredBlock] {
         let rows = try? queue.read { db in
-            try StoredBlock.fetch(db, from: offset, limit: limit, before: end)
+            try StoredBlock.fetch(db, format, from: offset, limit: limit, before: end)
         }
         return (rows ?? []).map { row in
             var whole = row

@@ -18,6 +18,8 @@ struct SegmentReader {
     /// The devices that are believed.
     let devices: DeviceBound
     private var decoder: BlockDecoder
+    /// Of the segment's blocks, as SQLite reads them.
+    private var format = BlockFormat.newest
     /// The offset of the next block to be decoded.
     private(set) var next: Offset
     /// Set when only what the chain proves is to be served.
@@ -49,6 +51,7 @@ struct SegmentReader {
             return
         }
         do {
+            format = try translating(name) { [queue] in try queue?.read(StoredBlock.format) ?? .newest }
             try translating(name) { [queue] in _ = try queue?.read { db in try Segment.header(db, name) } }
         } catch .corrupt {
             // Blocks may be readable all the same; `header` says what is wrong.
@@ -305,7 +308,7 @@ struct SegmentReader {
     }
 
     private func stored(from offset: Offset, _ limit: Int, _ end: Offset) throws(LogError) -> [StoredBlock] {
-        try sqlite { db in try StoredBlock.fetch(db, from: offset, limit: limit, before: end) }
+        try sqlite { db in try StoredBlock.fetch(db, format, from: offset, limit: limit, before: end) }
     }
 
     /// The last block's row; nil when it cannot be read.

@@ -78,8 +78,9 @@ struct StoredBlock {
     }
 
     /// Rows from `offset` on, before `end`.
-    static func fetch(_ db: Database, from offset: Offset, limit: Int, before end: Offset) throws -> [StoredBlock] {
-        let format = try format(db)
+    static func fetch(
+        _ db: Database, _ format: BlockFormat, from offset: Offset, limit: Int, before end: Offset
+    ) throws -> [StoredBlock] {
         let rows = try Row.fetchCursor(
             db,
             sql: """

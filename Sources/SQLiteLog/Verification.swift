@@ -182,7 +182,7 @@ struct Verification {
         let symbols = walk.takeSymbols(of: row.first)
         let (fault, batch) = walk.decode(row)
         let recomputed = symbols.map { symbols in
-            // The texts' digest is believed as long as they are not read.
+            // Of the texts the chain covers the digest, which is held against them below.
             walk.chains.map { $0.adding(row.block, words: symbols, at: row.first) }
         }
         let stored = Chain(bytes: row.chain)
