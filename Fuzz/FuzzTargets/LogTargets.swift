@@ -92,9 +92,7 @@ private func decodeTwice(_ block: EncodedBlock) -> EventBatch? {
         for event in batch.events.suffix(block.count) {
             bytes += batch.text(of: event).count
             let details = batch.details(of: event)
-            for part in [details.sealedText, details.extra, details.raw, details.payload] {
-                bytes += batch.bytes(of: part).count
-            }
+            for part in EventDetails.parts { bytes += batch.bytes(of: details[keyPath: part]).count }
         }
         precondition(bytes <= batch.text.count)
     }

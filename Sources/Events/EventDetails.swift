@@ -93,6 +93,9 @@ package enum ReceiptEvidence: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 
     @inlinable package init() {}
 
+    /// All parts that an event may have, in the order in which they are written.
+    package static var parts: [WritableKeyPath<EventDetails, TextPart>] { [\.sealedText, \.extra, \.raw, \.payload] }
+
     /// The event in whose place this one stands.
     package var replays: Offset? {
         get { replaysOffsetPlusOne == 0 ? nil : Offset(rawValue: replaysOffsetPlusOne - 1) }

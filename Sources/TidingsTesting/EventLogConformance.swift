@@ -327,7 +327,7 @@ extension EventBatch {
         for var event in other.events {
             var said = other.details(of: event)
             if event.textLength > 0 { event.textStart += base }
-            for part in [\EventDetails.sealedText, \.extra, \.raw, \.payload] where !said[keyPath: part].isEmpty {
+            for part in EventDetails.parts where !said[keyPath: part].isEmpty {
                 said[keyPath: part].start += base
             }
             event.detail = 0

@@ -65,7 +65,7 @@ package struct SampleEvents: Sendable {
             details.expiry = Timestamp(rawValue: pick(2) == 0 ? 0 : clock + Int64(pick(1_000_000)))
         }
         if pick(4) == 0 { details.replays = Offset(rawValue: UInt64(pick(1_000_000))) }
-        for part in [\EventDetails.sealedText, \.extra, \.raw, \.payload] where pick(3) == 0 {
+        for part in EventDetails.parts where pick(3) == 0 {
             if part == \.sealedText, event.textLength > 0 { continue }
             let bytes = Array(#"{"a":\#(pick(9)),"b":"ö"}"#.utf8)
             details[keyPath: part] = batch.append(part: bytes.span, isCut: pick(4) == 0)
