@@ -8,6 +8,7 @@ import ServiceLifecycle
 
 /// Folds committed blocks and writes checkpoints, until the feed ends.
 package struct ProjectorService<Engine: EventLog>: NamedService {
+    package static var name: StaticString { "ProjectorService" }
     private let storage: Storage<Engine>
     private let events: InternalEvents
     /// How long it waits for a block before it looks whether a checkpoint is due.

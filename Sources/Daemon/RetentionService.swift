@@ -9,6 +9,7 @@ import ServiceLifecycle
 
 /// Looks now and then whether segments are due, and drops them.
 package struct RetentionService: NamedService {
+    package static var name: StaticString { "RetentionService" }
     /// What the configuration wants to be kept; nil stands for everything.
     package struct Keeps: Sendable {
         package var age: Duration?

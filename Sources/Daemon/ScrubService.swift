@@ -42,6 +42,7 @@ package final class ScrubNotes: Sendable {
 
 /// Checks one segment each time, on a thread that gives way to all others.
 struct ScrubService: NamedService {
+    static var name: StaticString { "ScrubService" }
     let scrub: any LogScrub
     let notes: ScrubNotes
     let events: InternalEvents
