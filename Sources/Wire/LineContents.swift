@@ -34,19 +34,10 @@ struct LineContents {
     }
 
     private mutating func read(_ line: Span<UInt8>, _ at: inout Int, isData: Bool) throws(Refusal) {
-        at += 1
-        if nextByte(line, &at) == UInt8(ascii: "}") {
-            at += 1
-            return
-        }
-        while true {
-            guard nextByte(line, &at) == UInt8(ascii: "\"") else { throw .malformedJSON }
-            let text = try readText(line, &at)
+        try forEachMember(line, &at) { (text, at) throws(Refusal) in
             let key = String(decoding: text.isEscaped ? try unescaped(line, text) : Array(line, text), as: UTF8.self)
-            try expect(UInt8(ascii: ":"), line, &at)
-            let isObject = nextByte(line, &at) == UInt8(ascii: "{")
             let start = at
-            if isObject, !isData, key == "data" {
+            if !isData, key == "data", nextByte(line, &at) == UInt8(ascii: "{") {
                 try read(line, &at, isData: true)
             } else {
                 try skipValue(line, &at, depth: isData ? 2 : 1)
@@ -54,10 +45,6 @@ struct LineContents {
             if entries.count < WireLimits.explainedKeys {
                 entries.append(Entry(key: key, value: start..<at, isInData: isData))
             }
-            let next = nextByte(line, &at)
-            guard next == UInt8(ascii: ",") || next == UInt8(ascii: "}") else { throw .malformedJSON }
-            at += 1
-            if next == UInt8(ascii: "}") { return }
         }
     }
 

@@ -89,30 +89,18 @@ private struct ExtraProperties {
 
     /// Collects from an object whose opening brace is at `at`; of the top also from its `data`.
     mutating func collect(_ line: Span<UInt8>, _ at: inout Int, isTop: Bool, isData: Bool = false) throws(Refusal) {
-        at += 1
-        if nextByte(line, &at) == UInt8(ascii: "}") {
-            at += 1
-            return
-        }
-        while true {
-            guard nextByte(line, &at) == UInt8(ascii: "\"") else { throw .malformedJSON }
-            let text = try readText(line, &at)
-            try expect(UInt8(ascii: ":"), line, &at)
+        try forEachMember(line, &at) { (text, at) throws(Refusal) in
             let plain = try unescaped(line, text)
             var key = EventKey.table.find(plain.span, 0..<plain.count)
             // In an object of such properties one may be called so itself.
             if key == .extra, !isTop, !isData { key = nil }
-            if nextByte(line, &at) == UInt8(ascii: "{"), isTop, key == .data {
+            if isTop, key == .data, nextByte(line, &at) == UInt8(ascii: "{") {
                 try collect(line, &at, isTop: false, isData: true)
             } else if key != nil || isNameKey(plain.span) || isOfExport(String(decoding: plain, as: UTF8.self)) {
                 try skipValue(line, &at, depth: isData ? 2 : 1)
             } else {
                 try add(plain, key: Array(copying: line.extracting(text.range)), line, &at)
             }
-            let next = nextByte(line, &at)
-            at += 1
-            if next == UInt8(ascii: "}") { return }
-            guard next == UInt8(ascii: ",") else { throw .malformedJSON }
         }
     }
 
