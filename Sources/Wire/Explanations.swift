@@ -33,7 +33,12 @@ extension Refusal {
         case .inflatesTooBig: "the body inflates to more than 1 MiB; split it"
         case .tableFull: "this connection's string table is full; open another connection for the rest"
         case .vocabularyFull: "the log has as many different words as it can hold; send fewer distinct ones"
-        case .mediaType: "the content type or its coding is not taken here; see docs/wire.md for those that are"
+        case .mediaType:
+            """
+            the content type or its coding is not taken here; send application/json, application/x-ndjson, \
+            application/cloudevents+json, application/cloudevents-batch+json or application/x-protobuf, plain, \
+            gzip or deflate
+            """
         case .unknownReference:
             "a table reference was never defined here; send everything from the first unacked event again"
         case .tooManyConnections:
@@ -81,7 +86,9 @@ private func otherProtocol(_ bytes: Span<UInt8>) -> String? {
     if bytes[0] == connect { return "MQTT is not spoken here; send JSON lines or native frames" }
     for method in ["GET ", "POST ", "PUT ", "HEAD ", "OPTIONS "] where bytes.count >= method.utf8.count {
         let isMethod = method.utf8.enumerated().allSatisfy { bytes[$0.offset] == $0.element }
-        if isMethod { return "HTTP is not spoken here; send JSON lines or native frames, see docs/wire.md" }
+        if isMethod {
+            return "HTTP is not spoken here; post to /v1/events on the HTTP port, 7480 if nothing else is set"
+        }
     }
     return nil
 }
