@@ -356,7 +356,6 @@ private func fillMore(
         if id == StringTable.invalid { event.blame(.textTooLong) } else { event.language.rawValue = id }
     }
     let name = message.extracting(Int(fields.nameStart)..<Int(fields.nameEnd))
-    guard isUTF8(name) else { throw .badUTF8 }
     if fields.aspect == 0, !name.isEmpty {
         if isAspect(name) {
             guard let id = vocabulary.symbol(.aspect, name) else { throw .vocabularyFull }
@@ -366,7 +365,6 @@ private func fillMore(
         }
     }
     let text = message.extracting(Int(fields.textStart)..<Int(fields.textEnd))
-    guard isUTF8(text) else { throw .badUTF8 }
     setText(text, of: &event, in: &arena)
 }
 

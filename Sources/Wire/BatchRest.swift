@@ -23,18 +23,12 @@ private struct RareEventFields {
             case EventTag.notice: notice = try readVarint32(message, &at, end)
             case EventTag.method: method = try readVarint32(message, &at, end)
             case EventTag.expiry: expiry = Int64(bitPattern: try readVarint(message, &at, end))
-            case EventTag.cause: cause = try Self.text(message, &at)
-            case EventTag.id: id = try Self.text(message, &at)
-            case EventTag.extra: extra = try Self.text(message, &at)
+            case EventTag.cause: cause = try readString(message, &at, end)
+            case EventTag.id: id = try readString(message, &at, end)
+            case EventTag.extra: extra = try readString(message, &at, end)
             default: try skipField(tag: tag, message, &at, end)
             }
         }
-    }
-
-    private static func text(_ message: Span<UInt8>, _ at: inout Int) throws(Refusal) -> Range<Int> {
-        let start = try readLength(message, &at, message.count)
-        guard isUTF8(message.extracting(start..<at)) else { throw .badUTF8 }
-        return start..<at
     }
 }
 
@@ -145,9 +139,7 @@ private func nameless(_ message: Span<UInt8>, _ event: Event, _ table: StringTab
         case EventTag.data:
             let start = try readLength(message, &at, end)
             line.add(data: message.extracting(start..<at))
-        case EventTag.text:
-            let start = try readLength(message, &at, end)
-            text = start..<at
+        case EventTag.text: text = try readString(message, &at, end)
         default: try skipField(tag: tag, message, &at, end)
         }
     }
@@ -157,8 +149,7 @@ private func nameless(_ message: Span<UInt8>, _ event: Event, _ table: StringTab
 }
 
 private func string(_ message: Span<UInt8>, _ at: inout Int) throws(Refusal) -> ArraySlice<UInt8> {
-    let start = try readLength(message, &at, message.count)
-    return Array(copying: message.extracting(start..<at))[...]
+    Array(copying: message.extracting(try readString(message, &at, message.count)))[...]
 }
 
 /// A JSON object that grows member by member.

@@ -84,8 +84,8 @@ struct EventFields {
         guard tag >= 0x80 || first < 0x80 else { throw .malformedBody }
         switch tag {
         case EventTag.text:
-            textStart = UInt32(try readLength(bytes, &at, end))
-            textEnd = UInt32(at)
+            let text = try readString(bytes, &at, end)
+            (textStart, textEnd) = (UInt32(text.lowerBound), UInt32(text.upperBound))
             hasMore = true
         case EventTag.severity: severity = try readVarint32(bytes, &at, end)
         case EventTag.scale: scale = try readVarint32(bytes, &at, end)
@@ -98,12 +98,12 @@ struct EventFields {
         case EventTag.real64:
             setReal(Double(bitPattern: try readFixed(bytes, &at, end, size: 8)), tag: tag)
         case EventTag.aspectName:
-            nameStart = UInt32(try readLength(bytes, &at, end))
-            nameEnd = UInt32(at)
+            let name = try readString(bytes, &at, end)
+            (nameStart, nameEnd) = (UInt32(name.lowerBound), UInt32(name.upperBound))
             hasMore = true
         case EventTag.type: type = try readVarint32(bytes, &at, end)
         case EventTag.cause, EventTag.id, EventTag.extra:
-            _ = try readLength(bytes, &at, end)
+            _ = try readString(bytes, &at, end)
             (hasMore, hasRare) = (true, true)
         case EventTag.origin, EventTag.notice, EventTag.method, EventTag.expiry:
             _ = try readVarint(bytes, &at, end)

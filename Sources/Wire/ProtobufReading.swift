@@ -22,6 +22,15 @@ func readLength(_ bytes: Span<UInt8>, _ at: inout Int, _ end: Int) throws(Refusa
     return start
 }
 
+/// Reads the length of a string field, and moves behind its bytes; returns where they stand.
+///
+/// - Throws: `.badUTF8`, also for a string that a later one of the same field takes the place of: Protobuf allows none.
+func readString(_ bytes: Span<UInt8>, _ at: inout Int, _ end: Int) throws(Refusal) -> Range<Int> {
+    let start = try readLength(bytes, &at, end)
+    guard isUTF8(bytes.extracting(start..<at)) else { throw .badUTF8 }
+    return start..<at
+}
+
 /// Reads four or eight little-endian bytes.
 func readFixed(_ bytes: Span<UInt8>, _ at: inout Int, _ end: Int, size: Int) throws(Refusal) -> UInt64 {
     guard end - at >= size else { throw .malformedBody }

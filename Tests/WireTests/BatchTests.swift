@@ -284,6 +284,10 @@ struct BatchTests {
             "22 02 c3 28": .badUTF8, "22 02 ed a0": .badUTF8, "22 04 6b 2f 6b 31 28 01 3a 04 42 02 c3 28": .badUTF8,
             "22 04 6b 2f 6b 31 28 01 3a 05 9a 01 02 c3 28": .badUTF8,
             "22 04 6b 2f 6b 31 28 01 3a 05 aa 01 02 c3 28": .badUTF8,
+            // A string that a later one of its field replaces: of a good event, and of one whose bytes are kept.
+            "22 04 6b 2f 6b 31 28 01 3a 09 9a 01 02 c3 28 9a 01 01 61": .badUTF8,
+            "22 04 6b 2f 6b 31 28 01 3a 0e 35 00 00 c0 7f 9a 01 02 c3 28 9a 01 01 61": .badUTF8,
+            "22 04 6b 2f 6b 31 28 01 3a 07 42 02 c3 28 42 01 61": .badUTF8,
         ]
         for (text, expected) in bodies {
             var reading = Reading()
