@@ -28,18 +28,6 @@ struct DamageTests {
         try await SQLiteEventLog(directory: folder.path, readOnly: true).verify(claim: claim)
     }
 
-    /// Everything that a passing reader gets, by offset, and how much it left out.
-    private func readAll(_ log: SQLiteEventLog) async throws -> (blocks: [Block], unreadable: UInt64) {
-        var follower = PassingFollower(
-            Follower(log, from: await log.start, wakeup: .poll(every: .seconds(1))), report: { _ in })
-        var blocks: [Block] = []
-        while true {
-            let more = try await follower.nextAvailable(limit: 7)
-            if more.isEmpty { return (blocks, follower.unreadable) }
-            blocks += more
-        }
-    }
-
     private static let block500 = Offset(rawValue: 500)..<Offset(rawValue: 550)
 
     /// What is done to block 500 of the first segment, and the cause that must be named.

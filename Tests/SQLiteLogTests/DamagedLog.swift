@@ -23,6 +23,18 @@ extension TemporaryFolder {
     }
 }
 
+/// Everything that a passing reader gets, by offset, and how much it left out.
+func readAll(_ log: SQLiteEventLog) async throws -> (blocks: [Block], unreadable: UInt64) {
+    var follower = PassingFollower(
+        Follower(log, from: await log.start, wakeup: .poll(every: .seconds(1))), report: { _ in })
+    var blocks: [Block] = []
+    while true {
+        let more = try await follower.nextAvailable(limit: 7)
+        if more.isEmpty { return (blocks, follower.unreadable) }
+        blocks += more
+    }
+}
+
 /// Changes a segment's rows as SQLite would, past its triggers: no page is damaged.
 func editSegment<Result>(_ path: String, _ body: (Database) throws -> Result) throws -> Result {
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)

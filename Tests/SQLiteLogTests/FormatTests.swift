@@ -14,18 +14,6 @@ struct FormatTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func readAll() async throws -> (blocks: [Block], unreadable: UInt64) {
-        let log = try SQLiteEventLog(directory: folder.path, readOnly: true)
-        var follower = PassingFollower(
-            Follower(log, from: await log.start, wakeup: .poll(every: .seconds(1))), report: { _ in })
-        var blocks: [Block] = []
-        while true {
-            let more = try await follower.nextAvailable(limit: 7)
-            if more.isEmpty { return (blocks, follower.unreadable) }
-            blocks += more
-        }
-    }
-
     /// Lost texts cost their own block, and not those behind it: all that is predicted stands in the body.
     @Test(arguments: ["NULL", "zeroblob(length(text))", "substr(text, 3)"])
     func lostTextsCostTheirBlockOnly(_ text: String) async throws {
@@ -34,7 +22,7 @@ struct FormatTests {
         try editSegment(path) { db in
             try db.execute(sql: "UPDATE block SET text = \(text) WHERE first_offset = 500")
         }
-        let (blocks, unreadable) = try await readAll()
+        let (blocks, unreadable) = try await readAll(try SQLiteEventLog(directory: folder.path, readOnly: true))
         #expect(unreadable == 50)
         #expect(blocks.count == 39 && blocks.allSatisfy(\.isIdentityCertain))
         for block in blocks { #expect(block.batch == written[Int(block.firstOffset.rawValue / 50)]) }
@@ -51,7 +39,7 @@ struct FormatTests {
                     sql: "UPDATE block SET text = ? WHERE first_offset = ?", arguments: [text, row[0] as Int64])
             }
         }
-        let (blocks, unreadable) = try await readAll()
+        let (blocks, unreadable) = try await readAll(try SQLiteEventLog(directory: folder.path, readOnly: true))
         #expect(unreadable == 0 && blocks.map(\.batch) == written)
     }
 
