@@ -7,33 +7,35 @@ package import Log
 package import Projection
 import ServiceLifecycle
 
-/// Looks now and then whether segments are due, and drops them.
-package struct RetentionService: NamedService {
-    /// What the configuration wants to be kept; nil stands for everything.
-    package struct Keeps: Sendable {
-        package var age: Duration?
-        package var bytes: Int?
+/// What the configuration wants to be kept; nil stands for everything.
+package struct RetentionKeeps: Sendable, Equatable {
+    package var age: Duration?
+    package var bytes: Int?
 
-        package init(age: Duration? = nil, bytes: Int? = nil) {
-            self.age = age
-            self.bytes = bytes
-        }
-
-        var isEverything: Bool { age == nil && bytes == nil }
+    package init(age: Duration? = nil, bytes: Int? = nil) {
+        self.age = age
+        self.bytes = bytes
     }
 
+    var isEverything: Bool { age == nil && bytes == nil }
+}
+
+/// Looks now and then whether segments are due, and drops them.
+package struct RetentionService: NamedService {
     private let log: any RetainingLog
     private let projector: Projector
-    private let keeps: Keeps
+    private let keeps: Replaceable<RetentionKeeps>
     private let dropped: RetentionCount
     private let events: InternalEvents
     private let interval: Duration
 
     /// - Parameters:
+    ///   - keeps: asked each time.
     ///   - dropped: counts what goes.
     ///   - interval: how often it looks.
     package init(
-        log: any RetainingLog, projector: Projector, keeps: Keeps, dropped: RetentionCount, events: InternalEvents,
+        log: any RetainingLog, projector: Projector, keeps: Replaceable<RetentionKeeps>, dropped: RetentionCount,
+        events: InternalEvents,
         interval: Duration = .seconds(5)
     ) {
         self.log = log
@@ -46,8 +48,9 @@ package struct RetentionService: NamedService {
 
     package func run() async throws {
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            let keeps = keeps.value
             if !keeps.isEverything {
-                do { try await dropDue() } catch { events.retentionFailed("\(error)") }
+                do { try await dropDue(keeps) } catch { events.retentionFailed("\(error)") }
             }
             do { try await Task.sleepUnlessShuttingDown(for: interval) } catch { break }
         }
@@ -55,7 +58,7 @@ package struct RetentionService: NamedService {
     }
 
     /// First the snapshot, durably; then the segments that it covers.
-    private func dropDue() async throws {
+    private func dropDue(_ keeps: RetentionKeeps) async throws {
         let before = keeps.age.map { Timestamp(rawValue: wallClock().rawValue - $0.components.seconds * 1_000) }
         let due = try await log.droppable(Retention(arrivedBefore: before, bytes: keeps.bytes))
         guard due > (await log.start) else { return }

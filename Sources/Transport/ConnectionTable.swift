@@ -50,10 +50,8 @@ final class ConnectionTable {
             counts.refused += 1
             return false
         }
-        if let address = connection.sender, limitsConnections(of: address) {
-            perAddress[address, default: 0] += 1
-            connection.isCountedForAddress = true
-        }
+        connection.isAccepted = true
+        count(connection)
         silent.append(connection)
         counts.accepted += 1
         counts.open = connections.count
@@ -95,6 +93,27 @@ final class ConnectionTable {
         }
         counts.open = connections.count
         finishDraining()
+    }
+
+    /// Goes on with other settings. Connections that are open stay open, also when they are more than would be let in
+    /// now; their timeouts are the new ones from the next sweep on.
+    func change(to new: TransportSettings) {
+        let old = ingest.settings.quotas
+        ingest.change(to: new)
+        guard new.quotas != old else { return }
+        perAddress = [:]
+        for connection in connections.values where connection.isAccepted {
+            connection.isCountedForAddress = false
+            count(connection)
+        }
+        for connection in Array(connections.values) { connection.quotasChanged() }
+        readEnds()
+    }
+
+    private func count(_ connection: StreamHandler) {
+        guard let address = connection.sender, limitsConnections(of: address) else { return }
+        perAddress[address, default: 0] += 1
+        connection.isCountedForAddress = true
     }
 
     // MARK: By device

@@ -41,6 +41,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener {
     private var halfClosedSince = NIODeadline.now()
     /// The peer's address.
     private(set) var sender: SenderAddress?
+    /// Whether there was room for it: it is no connection that is only told that there is none.
+    var isAccepted = false
     /// Whether the table counts this connection against its address.
     var isCountedForAddress = false
 
@@ -133,6 +135,14 @@ final class StreamHandler: ChannelInboundHandler, CommitListener {
         pause = nil
         guard phase == .open else { return }
         continueReading()
+    }
+
+    /// Looks again whether the peer has to wait.
+    func quotasChanged() {
+        session.quotasChanged()
+        guard let pause else { return }
+        pause.cancel()
+        pauseEnds()
     }
 
     private func continueReading() {
