@@ -47,6 +47,16 @@ package struct TokenBucket: Hashable, Sendable, BitwiseCopyable {
     /// From when on it is not overdrawn; in the past when it is not now.
     package func ready(of rate: Rate) -> Uptime { fullAt > rate.burstTime ? fullAt - rate.burstTime : 0 }
 
+    /// Goes on at another rate. What was taken stays taken, and nobody waits longer because of the change: used share
+    /// and debt are kept as units or as the time in which they are earned, whichever is the shorter at the new rate.
+    package mutating func change(from old: Rate, to new: Rate, at now: Uptime) {
+        guard fullAt > now else { return }
+        func shorter(_ time: UInt64) -> UInt64 { min(time, new.time(old.count(in: time))) }
+        let used = min(fullAt - now, old.burstTime)
+        let debt = fullAt - now - used
+        fullAt = now + min(shorter(used), new.burstTime) + shorter(debt)
+    }
+
     /// How much may be taken without a debt.
     package func available(at now: Uptime, of rate: Rate) -> Int {
         let missing = fullAt > now ? fullAt - now : 0
@@ -66,7 +76,7 @@ package struct BucketTable<Key: Hashable & Sendable>: Sendable {
     }
 
     private let limit: Int
-    private let rate: Rate
+    private var rate: Rate
     private var indices: [Key: Int32] = [:]
     private var entries: [Entry] = []
     private var newest: Int32 = -1
@@ -78,6 +88,12 @@ package struct BucketTable<Key: Hashable & Sendable>: Sendable {
     }
 
     package var count: Int { entries.count }
+
+    /// Goes on at another rate; every bucket keeps what was taken from it.
+    package mutating func change(to new: Rate, at now: Uptime) {
+        for index in entries.indices { entries[index].bucket.change(from: rate, to: new, at: now) }
+        rate = new
+    }
 
     /// Takes from the bucket of `key`, and returns from when on it is not overdrawn.
     package mutating func take(_ count: Int, of key: Key, at now: Uptime) -> Uptime {
@@ -150,28 +166,50 @@ package struct QuotaSettings: Hashable, Sendable {
     package var limitsEvents: Bool { deviceEventsPerSecond > 0 || addressEventsPerSecond > 0 }
     package var limitsNames: Bool { newNamesPerMinute > 0 }
 
+    fileprivate var deviceRate: Rate? { events(deviceEventsPerSecond) }
+    fileprivate var addressRate: Rate? { events(addressEventsPerSecond) }
+    fileprivate var nameRate: Rate? {
+        limitsNames ? Rate(newNamesPerMinute, perSeconds: 60, burst: newNamesPerMinute) : nil
+    }
+
+    private func events(_ perSecond: Int) -> Rate? {
+        guard perSecond > 0 else { return nil }
+        return Rate(perSecond, perSeconds: 1, burst: perSecond * max(burstSeconds, 1))
+    }
+
     /// Whether the quotas of an address hold for this one.
     package func apply(to address: SenderAddress) -> Bool { countsLoopback || !address.isLoopback }
 }
 
 /// The shares of all senders. Owned by the ingest event loop.
 package struct Quotas: Sendable {
-    private let settings: QuotaSettings
+    private var settings: QuotaSettings
+    private let limit: Int
     private var devices: BucketTable<DeviceID>?
     private var addresses: BucketTable<SenderAddress>?
     private var names: BucketTable<SenderAddress>?
 
     package init(_ settings: QuotaSettings, limit: Int = AdmissionLimits.quotaEntries) {
         self.settings = settings
-        func events(_ perSecond: Int) -> Rate? {
-            guard perSecond > 0 else { return nil }
-            return Rate(perSecond, perSeconds: 1, burst: perSecond * max(settings.burstSeconds, 1))
-        }
-        devices = events(settings.deviceEventsPerSecond).map { BucketTable(rate: $0, limit: limit) }
-        addresses = events(settings.addressEventsPerSecond).map { BucketTable(rate: $0, limit: limit) }
-        if settings.newNamesPerMinute > 0 {
-            let perMinute = settings.newNamesPerMinute
-            names = BucketTable(rate: Rate(perMinute, perSeconds: 60, burst: perMinute), limit: limit)
+        self.limit = limit
+        devices = settings.deviceRate.map { BucketTable(rate: $0, limit: limit) }
+        addresses = settings.addressRate.map { BucketTable(rate: $0, limit: limit) }
+        names = settings.nameRate.map { BucketTable(rate: $0, limit: limit) }
+    }
+
+    /// Goes on with other settings. Shares that were used stay used; where there was no quota, all are full.
+    package mutating func change(to new: QuotaSettings, at now: Uptime) {
+        Self.change(&devices, to: new.deviceRate, limit, now)
+        Self.change(&addresses, to: new.addressRate, limit, now)
+        Self.change(&names, to: new.nameRate, limit, now)
+        settings = new
+    }
+
+    private static func change<Key>(_ table: inout BucketTable<Key>?, to rate: Rate?, _ limit: Int, _ now: Uptime) {
+        if let rate, table != nil {
+            table?.change(to: rate, at: now)
+        } else {
+            table = rate.map { BucketTable(rate: $0, limit: limit) }
         }
     }
 

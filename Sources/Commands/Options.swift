@@ -21,12 +21,17 @@ struct DataOptions: ParsableArguments {
         return configuration.dataDirectory
     }
 
+    /// Where `load` reads from.
+    func source(_ flags: [String: String]) -> ConfigurationSource {
+        ConfigurationSource(file: file, flags: flags.merging(folder) { $1 })
+    }
+
+    private var file: String? { config ?? ProcessInfo.processInfo.environment["TIDINGS_CONFIG"] }
+    private var folder: [String: String] { data.map { ["data_dir": $0] } ?? [:] }
+
     func load(_ flags: [String: String] = [:]) async throws -> DaemonConfiguration {
-        var flags = flags
-        flags["data_dir"] = data
         do {
-            return try await DaemonConfiguration.load(
-                file: config ?? ProcessInfo.processInfo.environment["TIDINGS_CONFIG"], flags: flags)
+            return try await DaemonConfiguration.load(file: file, flags: flags.merging(folder) { $1 })
         } catch let error as ConfigurationError {
             throw Failure(error)
         }

@@ -16,7 +16,8 @@ package struct ServeCommand: AsyncParsableCommand {
                      tidings serve --config tidings.yaml --tcp-port 0
 
             Listens on loopback unless the configuration says otherwise. Stops on SIGTERM or SIGINT: what was read is \
-            stored, acknowledged and summarised first. The log goes to standard error.
+            stored, acknowledged and summarised first. SIGHUP or `tidings reload` has it read its configuration \
+            again. The log goes to standard error.
             """)
 
     @OptionGroup var data: DataOptions
@@ -55,12 +56,18 @@ package struct ServeCommand: AsyncParsableCommand {
         return flags
     }
 
-    package func run() async throws { try await serve(try await data.load(flags)) }
+    package func run() async throws {
+        // Before it is read: what is there now must be there when it is read again.
+        let source = data.source(flags)
+        try await serve(try await data.load(flags), readAgainFrom: source)
+    }
 }
 
 /// Runs a daemon and turns its failures into this program's.
+///
+/// - Parameter source: from where its configuration is read again; nil when it never is.
 func serve(
-    _ configuration: DaemonConfiguration,
+    _ configuration: DaemonConfiguration, readAgainFrom source: ConfigurationSource? = nil,
     whenListening: @escaping @Sendable (_ ports: [String: Int]) async -> Void = { _ in }
 ) async throws {
     let format: LineLogHandler.Format =
@@ -69,10 +76,13 @@ func serve(
         case "logfmt": .logfmt
         default: Terminal.showsProgress ? .logfmt : .json
         }
-    let handler = LineLogHandler(format: format, level: configuration.logLevel)
+    let level = Replaceable(configuration.logLevel)
+    let handler = LineLogHandler(format: format, following: level)
     do {
-        try await Daemon(configuration, logger: Logger(label: "tidings") { _ in handler })
-            .run(whenListening: whenListening)
+        try await Daemon(
+            configuration, logger: Logger(label: "tidings") { _ in handler },
+            reloading: source.map { Reloading(source: $0, logLevel: level) }
+        ).run(whenListening: whenListening)
     } catch let error as LogError {
         throw Failure(error)
     } catch let error as ListenError {

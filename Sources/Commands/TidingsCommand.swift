@@ -22,7 +22,7 @@ package struct TidingsCommand: AsyncParsableCommand {
         version: tidingsVersion,
         subcommands: [
             ServeCommand.self, SendCommand.self, SummaryCommand.self, LogCommand.self, RebuildCommand.self,
-            StatusCommand.self, CheckCommand.self, DemoCommand.self,
+            StatusCommand.self, ReloadCommand.self, CheckCommand.self, DemoCommand.self,
         ])
 
     @Flag(help: "With --version: also what the program was built of and tested with.")

@@ -4,7 +4,7 @@ package import Admission
 package import Logging
 package import Presentation
 
-/// All settings of the daemon, valid. Read once, at start: `DaemonConfiguration.load`.
+/// All settings of the daemon, valid: `DaemonConfiguration.load`. Read at start, and again by `Reloads`.
 ///
 /// The defaults are those of `ConfigurationKey`, where they stand in the form of the file; how the keys are set, and
 /// what the less obvious ones do, is in docs/configuration.md.

@@ -16,7 +16,9 @@ struct ConfigurationFile {
         self.path = path
         let root: Node?
         do {
-            root = try Yams.compose(yaml: try String(contentsOfFile: path, encoding: .utf8))
+            root = try Yams.compose(yaml: try Self.text(of: path))
+        } catch let error as ConfigurationError {
+            throw error
         } catch let error as YamlError {
             throw ConfigurationError(description: "configuration: \(path) is not YAML: \(oneLine(error))")
         } catch {
@@ -24,6 +26,24 @@ struct ConfigurationFile {
         }
         guard let root else { return }
         try collect(root, prefix: "")
+    }
+
+    private static func text(of path: String) throws -> String {
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        defer { try? file.close() }
+        let limit = DaemonLimits.configurationBytes
+        var bytes = Data()
+        while bytes.count <= limit, let more = try file.read(upToCount: limit + 1 - bytes.count), !more.isEmpty {
+            bytes.append(more)
+        }
+        guard bytes.count <= limit else {
+            throw ConfigurationError(
+                description: "configuration: \(path) has more than \(limit) bytes; is it the right file?")
+        }
+        guard let text = String(bytes: bytes, encoding: .utf8) else {
+            throw ConfigurationError(description: "configuration: \(path) is not UTF-8; save it as such")
+        }
+        return text
     }
 
     /// Where a value stands, for a message.
@@ -51,7 +71,9 @@ struct ConfigurationFile {
             } else if ConfigurationKey.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
                 try collect(value, prefix: name)
             } else {
-                let hint = ConfigurationKey.nearest(to: name).map { "; did you mean \($0)?" } ?? ""
+                let hint =
+                    ConfigurationKey.nearest(to: name).map { "; did you mean \($0)?" }
+                    ?? "; `tidings check config --template` prints all keys"
                 throw ConfigurationError(
                     description: "configuration: \(path) line \(line): unknown key \(name)\(hint)")
             }

@@ -21,12 +21,20 @@ package struct ConfigurationKey: Sendable {
         case choice([String])
     }
 
+    /// When a new value is in force.
+    package enum TakesEffect: Sendable, Equatable {
+        /// `DaemonConfiguration.applying` takes it over while the daemon runs.
+        case onReload
+        case onRestart
+    }
+
     /// Dotted path in tidings.yaml, as in `listen.tcp.port`.
     package var name: String
     package var kind: Kind
     /// As it would be written in the file.
     package var defaultValue: String
     package var meaning: String
+    package var takesEffect: TakesEffect
 
     /// The environment variable that overrides the file.
     package var environmentName: String {
@@ -44,106 +52,118 @@ package struct ConfigurationKey: Sendable {
         }
     }
 
-    private init(_ name: String, _ range: ClosedRange<Int>, _ defaultValue: some BinaryInteger, _ meaning: String) {
-        self.init(name, .number(range), "\(defaultValue)", meaning)
+    private init(
+        _ name: String, _ range: ClosedRange<Int>, _ defaultValue: some BinaryInteger, _ meaning: String,
+        _ takesEffect: TakesEffect
+    ) {
+        self.init(name, .number(range), "\(defaultValue)", meaning, takesEffect)
     }
 
-    private init(_ name: String, _ kind: Kind, _ defaultValue: String, _ meaning: String) {
-        self.name = name
-        self.kind = kind
-        self.defaultValue = defaultValue
-        self.meaning = meaning
+    private init(_ name: String, _ kind: Kind, _ defaultValue: String, _ meaning: String, _ takesEffect: TakesEffect) {
+        (self.name, self.kind, self.defaultValue) = (name, kind, defaultValue)
+        (self.meaning, self.takesEffect) = (meaning, takesEffect)
     }
 
     /// All of them, in the order in which they are shown.
     package static let all = data + listening + quotas + log + names + events + logging
 
     private static let data: [ConfigurationKey] = [
-        .init("data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries."),
-        .init("data_group", .group, "none", "The group that may read summaries.sqlite besides the daemon's user."),
+        .init(
+            "data_dir", .text, "tidings-data", "The folder of the log, the identities and the summaries.", .onRestart),
+        .init(
+            "data_group", .group, "none", "The group that may read summaries.sqlite besides the daemon's user.",
+            .onRestart),
     ]
 
     private static let listening: [ConfigurationKey] =
         ListenerKind.all.flatMap { kind -> [ConfigurationKey] in
             [
-                .init(kind.hostKey, .text, "127.0.0.1", "Address to listen on for \(kind.speaks)."),
-                .init(kind.portKey, .port, kind.defaultPort, "Port for \(kind.speaks); 0 = any, off = none."),
+                .init(kind.hostKey, .text, "127.0.0.1", "Address to listen on for \(kind.speaks).", .onRestart),
+                .init(
+                    kind.portKey, .port, kind.defaultPort, "Port for \(kind.speaks); 0 = any, off = none.", .onRestart),
             ]
         } + [
             .init(
                 "listen.max_connections", 1...100_000, transport.maxConnections,
-                "TCP connections at once; more are refused."),
+                "TCP connections at once; more are refused.", .onReload),
             .init(
                 "listen.idle_timeout_seconds", 1...86_400, transport.idleTimeoutSeconds,
-                "A silent connection is closed after this."),
+                "A silent connection is closed after this.", .onReload),
             .init(
                 "listen.first_byte_timeout_seconds", 1...86_400, transport.firstByteTimeoutSeconds,
-                "A connection that has never sent anything is closed after this."),
+                "A connection that has never sent anything is closed after this.", .onReload),
             .init(
                 "listen.frame_timeout_seconds", 1...86_400, transport.frameTimeoutSeconds,
-                "A frame or line must be whole after this."),
+                "A frame or line must be whole after this.", .onReload),
         ]
 
     private static let quotas: [ConfigurationKey] = [
         .init(
             "quota.device_events_per_second", 0...1_000_000_000, shares.deviceEventsPerSecond,
-            "Events of one device; 0 = no quota."),
+            "Events of one device; 0 = no quota.", .onReload),
         .init(
             "quota.address_events_per_second", 0...1_000_000_000, shares.addressEventsPerSecond,
-            "Events from one address; 0 = no quota."),
+            "Events from one address; 0 = no quota.", .onReload),
         .init(
             "quota.burst_seconds", 1...86_400, shares.burstSeconds,
-            "How many seconds' worth may come at once after a silence."),
+            "How many seconds' worth may come at once after a silence.", .onReload),
         .init(
             "quota.connections_per_address", 0...100_000, shares.connectionsPerAddress,
-            "TCP connections of one address; 0 = no quota."),
+            "TCP connections of one address; 0 = no quota.", .onReload),
         .init(
             "quota.new_names_per_minute_per_address", 0...1_000_000_000, shares.newNamesPerMinute,
-            "Names that the log does not have yet, from one address; 0 = no quota."),
+            "Names that the log does not have yet, from one address; 0 = no quota.", .onReload),
         .init(
             "quota.loopback", .choice(["exempt", "counted"]), shares.countsLoopback ? "counted" : "exempt",
-            "Whether the quotas of an address hold for this machine's own."),
+            "Whether the quotas of an address hold for this machine's own.", .onReload),
     ]
 
     private static let log: [ConfigurationKey] = [
         .init(
             "log.segment_max_bytes", 1_048_576...1_099_511_627_776, EngineDefaults.segmentMaxBytes,
-            "A segment is sealed here."),
+            "A segment is sealed here.", .onRestart),
         .init(
             "log.segment_max_age_hours", 1...8_760, EngineDefaults.segmentMaxAgeHours,
-            "A segment is sealed at this age."),
-        .init("log.retention_days", 0...36_500, 0, "Sealed segments older than this are dropped; 0 = never."),
+            "A segment is sealed at this age.", .onRestart),
+        .init(
+            "log.retention_days", 0...36_500, 0, "Sealed segments older than this are dropped; 0 = never.", .onReload),
         .init(
             "log.retention_bytes", 0...1_125_899_906_842_624, 0,
-            "The oldest sealed segments go while the log is larger; 0 = never."),
-        .init("log.block_max_events", 1...16_384, commit.blockMaxEvents, "Events in one block of the log."),
+            "The oldest sealed segments go while the log is larger; 0 = never.", .onReload),
+        .init("log.block_max_events", 1...16_384, commit.blockMaxEvents, "Events in one block of the log.", .onRestart),
         .init(
             "log.block_max_delay_ms", 0...1_000, commit.blockMaxDelay / 1_000_000,
-            "How long a busy log waits to fill a block."),
+            "How long a busy log waits to fill a block.", .onRestart),
         .init(
             "log.scrub_interval_minutes", 0...525_600, 60,
-            "How often one sealed segment is read and checked; 0 = never."),
+            "How often one sealed segment is read and checked; 0 = never.", .onRestart),
     ]
 
     private static let names: [ConfigurationKey] = [
         .init(
-            "limits.table_entries", 16...1_048_576, Limits.tableEntries, "Words in one connection's string table."),
-        .init("limits.table_bytes", 1_024...67_108_864, Limits.tableBytes, "Bytes of one connection's string table."),
+            "limits.table_entries", 16...1_048_576, Limits.tableEntries, "Words in one connection's string table.",
+            .onRestart),
+        .init(
+            "limits.table_bytes", 1_024...67_108_864, Limits.tableBytes, "Bytes of one connection's string table.",
+            .onRestart),
         .init(
             "identity.emails", .choice(["warn", "refuse", "accept"]), EmailPolicy.warn.rawValue,
-            "What is done about new names of devices and customers with an @ in them."),
+            "What is done about new names of devices and customers with an @ in them.", .onReload),
     ]
 
     private static let events: [ConfigurationKey] = [
         .init(
             "events.keep_unknown", .choice(["false", "true"]), "false",
-            "Whether properties that no schema knows are kept with their events.")
+            "Whether properties that no schema knows are kept with their events.", .onReload)
     ]
 
     private static let logging: [ConfigurationKey] = [
-        .init("logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged."),
         .init(
-            "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json."),
+            "logging.level", .choice(["debug", "info", "notice", "warning", "error"]), "info", "What is logged.",
+            .onReload),
+        .init(
+            "logging.format", .choice(["auto", "logfmt", "json"]), "auto", "auto = logfmt on a terminal, else json.",
+            .onRestart),
     ]
 
     private static let transport = TransportSettings()

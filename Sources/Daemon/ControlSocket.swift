@@ -11,6 +11,10 @@ package struct ControlRequest: Codable, Sendable {
         case status
         /// Write all summaries that are due; the answer comes when summaries.sqlite has everything stored before.
         case checkpoint
+        /// Read the configuration again; the answer is a `ReloadReport`.
+        case reload
+        /// The same; the answer comes when what is applied is in force.
+        case reloadAndWait = "reload_and_wait"
     }
 
     package var command: Command

@@ -18,9 +18,12 @@ import Wire
 package struct Daemon: Sendable {
     private let configuration: DaemonConfiguration
     private let events: InternalEvents
+    private let reloading: Reloading?
 
-    package init(_ configuration: DaemonConfiguration, logger: Logger) {
+    /// - Parameter reloading: how to read the configuration again; nil for a daemon that never does.
+    package init(_ configuration: DaemonConfiguration, logger: Logger, reloading: Reloading? = nil) {
         self.configuration = configuration
+        self.reloading = reloading
         self.events = InternalEvents(logger: logger)
     }
 
@@ -33,25 +36,30 @@ package struct Daemon: Sendable {
     ) async throws {
         let started = ContinuousClock.now
         signal(SIGPIPE, SIG_IGN)
-        // A terminal that closes is no reason to stop.
+        // A terminal that closes is no reason to stop, nor is a reload that comes too early.
         signal(SIGHUP, SIG_IGN)
         for warning in configuration.warnings { events.remark(warning) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let health = HealthReporter()
         let (storage, ingest) = try await open(on: group.next(), health.routes)
+        let keeps = Replaceable(
+            RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
+        let reloads = reloads(ingest, keeps)
         let reporter = StatusReporter(
-            ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory)
+            ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory,
+            reloads: reloads)
         health.begin { try await reporter.status() }
         let control = ControlSocket(
             dataDirectory: configuration.dataDirectory, group: .singleton,
             answer: { await reporter.answer($0) })
         // Stopped from the last to the first: no more requests, no more input, the log, the summaries.
-        var services = storage.services(configuration, events: events)
+        var services = storage.services(configuration, keeps: keeps, events: events)
         services += [
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             ControlService(socket: control, events: events),
         ]
+        if let reloads { services.append(ReloadService(reloads: reloads)) }
         var settings = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "lifecycle") { _ in
@@ -67,6 +75,24 @@ package struct Daemon: Sendable {
         try await storage.close()
         try await group.shutdownGracefully()
         events.logger.notice("stopped", metadata: ["events": "\(storage.head.rawValue)"])
+    }
+
+    private func reloads(_ ingest: IngestLoop<some EventLog>, _ keeps: Replaceable<RetentionKeeps>) -> Reloads? {
+        guard let reloading else { return nil }
+        return Reloads(reloading, inForce: configuration, events: events) { new, waits in
+            let settings = settings(of: new)
+            keeps.value = settings.keeps
+            try await ingest.change(to: settings, waits: waits)
+        }
+    }
+
+    /// What can change of a configuration; says so when the system allows fewer connections.
+    private func settings(of configuration: DaemonConfiguration) -> RunTimeSettings {
+        let settings = RunTimeSettings(configuration, descriptors: raiseDescriptorLimit())
+        if settings.transport.maxConnections < configuration.maxConnections {
+            events.fewDescriptors(settings.transport.maxConnections, of: configuration.maxConnections)
+        }
+        return settings
     }
 
     /// Says where devices can connect. Called when the signals are already handled, so that whoever waits for this
@@ -107,11 +133,11 @@ package struct Daemon: Sendable {
         pipelineSettings.emails = configuration.emails
         let appender = Appender(storage.log)
         let events = events
-        let settings = pipelineSettings
+        let groupSettings = pipelineSettings
         let (pool, feed) = (storage.pool, storage.feed)
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
-                vocabulary: start.vocabulary, dedupe: start.dedupe, settings: settings, eventLoop: eventLoop,
+                vocabulary: start.vocabulary, dedupe: start.dedupe, settings: groupSettings, eventLoop: eventLoop,
                 events: events, pool: pool, shouldWait: { feed.shouldWait() }, submit: { appender.submit($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
@@ -119,19 +145,7 @@ package struct Daemon: Sendable {
         let intake = try await eventLoop.submit {
             NIOLoopBound(pipeline.value as any Intake, eventLoop: eventLoop)
         }.get()
-        var transport = TransportSettings()
-        transport.maxConnections = configuration.maxConnections
-        transport.fit(descriptors: raiseDescriptorLimit())
-        if transport.maxConnections < configuration.maxConnections {
-            events.fewDescriptors(transport.maxConnections, of: configuration.maxConnections)
-        }
-        transport.idleTimeoutSeconds = configuration.idleTimeout.components.seconds
-        transport.firstByteTimeoutSeconds = configuration.firstByteTimeout.components.seconds
-        transport.frameTimeoutSeconds = configuration.frameTimeout.components.seconds
-        transport.quotas = configuration.quotas
-        transport.tableEntries = configuration.tableEntries
-        transport.tableBytes = configuration.tableBytes
-        transport.keepsUnknown = configuration.keepsUnknown
+        let transport = settings(of: configuration).transport
         let listeners = try await Listeners.open(
             configuration.specifications(routes), settings: transport, intake: intake, on: eventLoop)
         return IngestLoop(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)

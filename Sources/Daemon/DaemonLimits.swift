@@ -5,6 +5,8 @@ package enum DaemonLimits {
     static let drainTime: Duration = .seconds(10)
     /// The longest line of a request over the control socket.
     static let requestBytes = 4_096
+    /// The largest tidings.yaml; the template has 5,000 bytes.
+    static let configurationBytes = 1 << 20
     /// How long a command waits for the daemon's answer.
     package static let controlTimeout: Duration = .seconds(10)
     /// How long who asks for fresh summaries waits for the projector: less than a command waits for the daemon.

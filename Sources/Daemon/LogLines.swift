@@ -13,12 +13,23 @@ package struct LineLogHandler: LogHandler {
     package enum Format: Sendable { case logfmt, json }
 
     package var metadata: Logger.Metadata = [:]
-    package var logLevel: Logger.Level
+    /// What the daemon's configuration says, unless this handler was given a level of its own.
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? level.value }
+        set { ownLevel = newValue }
+    }
+    private var ownLevel: Logger.Level?
+    private let level: Replaceable<Logger.Level>
     private let format: Format
 
-    package init(format: Format, level: Logger.Level) {
+    /// - Parameter level: read for each record, so that it can be replaced.
+    package init(format: Format, following level: Replaceable<Logger.Level>) {
         self.format = format
-        self.logLevel = level
+        self.level = level
+    }
+
+    package init(format: Format, level: Logger.Level) {
+        self.init(format: format, following: Replaceable(level))
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -7,34 +7,36 @@ package import Log
 package import Projection
 import ServiceLifecycle
 
+/// What the configuration wants to be kept; nil stands for everything.
+package struct RetentionKeeps: Sendable, Equatable {
+    package var age: Duration?
+    package var bytes: Int?
+
+    package init(age: Duration? = nil, bytes: Int? = nil) {
+        self.age = age
+        self.bytes = bytes
+    }
+
+    var isEverything: Bool { age == nil && bytes == nil }
+}
+
 /// Looks now and then whether segments are due, and drops them.
 package struct RetentionService: NamedService {
     package static var name: StaticString { "RetentionService" }
-    /// What the configuration wants to be kept; nil stands for everything.
-    package struct Keeps: Sendable {
-        package var age: Duration?
-        package var bytes: Int?
-
-        package init(age: Duration? = nil, bytes: Int? = nil) {
-            self.age = age
-            self.bytes = bytes
-        }
-
-        var isEverything: Bool { age == nil && bytes == nil }
-    }
-
     private let log: any RetainingLog
     private let projector: Projector
-    private let keeps: Keeps
+    private let keeps: Replaceable<RetentionKeeps>
     private let dropped: RetentionCount
     private let events: InternalEvents
     private let interval: Duration
 
     /// - Parameters:
+    ///   - keeps: asked each time.
     ///   - dropped: counts what goes.
     ///   - interval: how often it looks.
     package init(
-        log: any RetainingLog, projector: Projector, keeps: Keeps, dropped: RetentionCount, events: InternalEvents,
+        log: any RetainingLog, projector: Projector, keeps: Replaceable<RetentionKeeps>, dropped: RetentionCount,
+        events: InternalEvents,
         interval: Duration = .seconds(5)
     ) {
         self.log = log
@@ -47,8 +49,9 @@ package struct RetentionService: NamedService {
 
     package func run() async throws {
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            let keeps = keeps.value
             if !keeps.isEverything {
-                do { try await dropDue() } catch { events.retentionFailed("\(error)") }
+                do { try await dropDue(keeps) } catch { events.retentionFailed("\(error)") }
             }
             do { try await Task.sleepUnlessShuttingDown(for: interval) } catch { break }
         }
@@ -56,7 +59,7 @@ package struct RetentionService: NamedService {
     }
 
     /// First the snapshot, durably; then the segments that it covers.
-    private func dropDue() async throws {
+    private func dropDue(_ keeps: RetentionKeeps) async throws {
         let before = keeps.age.map { Timestamp(rawValue: wallClock().rawValue - $0.components.seconds * 1_000) }
         let due = try await log.droppable(Retention(arrivedBefore: before, bytes: keeps.bytes))
         guard due > (await log.start) else { return }

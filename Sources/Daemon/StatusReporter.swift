@@ -20,6 +20,8 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     let storage: Storage<Engine>
     let started: ContinuousClock.Instant
     let dataDirectory: String
+    /// Nil for a daemon whose configuration stands in no file.
+    let reloads: Reloads?
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -30,10 +32,17 @@ struct StatusReporter<Engine: EventLog>: Sendable {
                 return Checkpointed(
                     projected: await storage.projected.rawValue, head: storage.head.rawValue,
                     projection: storage.projection.line)
+            case .reload: return await reload(waits: false)
+            case .reloadAndWait: return await reload(waits: true)
             }
         } catch {
             return RequestFailure(error: "\(error)")
         }
+    }
+
+    private func reload(waits: Bool) async -> any Encodable & Sendable {
+        guard let reloads else { return RequestFailure(error: "this daemon has no configuration to read again") }
+        return await reloads.reload(waits: waits)
     }
 
     func status() async throws -> DaemonStatus {
@@ -45,6 +54,11 @@ struct StatusReporter<Engine: EventLog>: Sendable {
         status.listening = Dictionary(uniqueKeysWithValues: listeners.all.map { ($0.name, describe($0.address)) })
         status.exposed = listeners.exposed
         status.count(await listeners.connectionCounts())
+        if let counts = await reloads?.counts {
+            status.configReloads = counts.reloads
+            status.isLastReloadGood = counts.isLastGood
+            status.configNeedsRestart = counts.needsRestart
+        }
         // The head last: what is projected is never beyond it.
         await reportSummaries(into: &status)
         await reportLog(into: &status)

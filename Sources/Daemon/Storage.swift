@@ -104,13 +104,14 @@ package struct Storage<Engine: EventLog>: Sendable {
 
 extension Storage {
     /// What runs behind the appender: the projector, and what the engine can do for its log. It is asked here, once.
-    func services(_ configuration: DaemonConfiguration, events: InternalEvents) -> [any Service] {
+    func services(
+        _ configuration: DaemonConfiguration, keeps: Replaceable<RetentionKeeps>, events: InternalEvents
+    ) -> [any Service] {
         var services: [any Service] = [ProjectorService(storage: self, events: events)]
-        let keeps = RetentionService.Keeps(age: configuration.retentionAge, bytes: configuration.retentionBytes)
         if let log = log as? any RetainingLog {
             services.append(
                 RetentionService(log: log, projector: projector, keeps: keeps, dropped: retention, events: events))
-        } else if !keeps.isEverything {
+        } else if !keeps.value.isEverything {
             events.remark("log.retention_days and log.retention_bytes: this log cannot drop anything and keeps it all")
         }
         if let log = log as? any ScrubbingLog {

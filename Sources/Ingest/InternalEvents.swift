@@ -124,6 +124,20 @@ package final class InternalEvents: Sendable {
     /// Something that stops nothing and should be looked at.
     package func remark(_ line: String) { logger.warning("configuration: \(line)") }
 
+    /// The configuration was read again and is in force, but for what only a start can change.
+    package func reloaded(applied: [String], needsRestart: [String]) {
+        var metadata: Logger.Metadata = [:]
+        if !applied.isEmpty { metadata["applied"] = "\(applied.joined(separator: " "))" }
+        if !needsRestart.isEmpty { metadata["needs_restart"] = "\(needsRestart.joined(separator: " "))" }
+        logger.notice(
+            metadata.isEmpty ? "configuration read again; nothing has changed" : "configuration read again",
+            metadata: metadata)
+    }
+
+    package func reloadFailed(_ cause: String) {
+        logger.error("configuration not changed: what was read again is wrong", metadata: ["cause": "\(cause)"])
+    }
+
     /// What the daemon found on its own when it read a segment.
     package func scrubbed(_ damage: Damage) {
         limited(

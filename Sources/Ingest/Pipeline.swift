@@ -24,7 +24,10 @@ package final class Pipeline: Intake {
     private var group: GroupCommit
     /// New names with an @ in them.
     package private(set) var emailNames: UInt64 = 0
-    private let settings: Settings
+    /// What is done about new names with an @ in them.
+    package var emails: EmailPolicy {
+        didSet { vocabulary.refusesEmails = emails == .refuse }
+    }
     private let eventLoop: any EventLoop
     private let events: InternalEvents
     private let submit: (PendingBlock) -> Void
@@ -53,7 +56,7 @@ package final class Pipeline: Intake {
         filling = pool.take(capacity: capacity)
         self.vocabulary = vocabulary
         self.vocabulary.refusesEmails = settings.emails == .refuse
-        self.settings = settings
+        emails = settings.emails
         self.eventLoop = eventLoop
         self.events = events
         self.submit = submit
@@ -213,7 +216,7 @@ package final class Pipeline: Intake {
     // MARK: What is told of it
 
     private func lookForEmails(in names: Definitions) {
-        guard settings.emails == .warn, names.haveNames(with: Vocabulary.at) else { return }
+        guard emails == .warn, names.haveNames(with: Vocabulary.at) else { return }
         let isFirst = emailNames == 0
         for device in names.devices where names.name(of: device).contains(Vocabulary.at) { emailNames += 1 }
         for customer in names.customers where names.name(of: customer).contains(Vocabulary.at) { emailNames += 1 }

@@ -38,6 +38,15 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var pid: Int32 = 0
     package var uptimeSeconds = 0.0
 
+    // MARK: Its configuration
+
+    /// How often it was read again, well or badly.
+    package var configReloads: UInt64 = 0
+    /// Whether it was right the last time; when it was not, what was in force before still is.
+    @NullIfUnknown package var isLastReloadGood: Bool?
+    /// Keys that have another value since than the one in force, which changes with a restart only.
+    package var configNeedsRestart: [String] = []
+
     // MARK: Its sockets
 
     /// Where each listener that is open can be reached, by its name: `HOST:PORT`.
@@ -111,6 +120,9 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
         case version, pid, listening, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
         case projection, devices, customers, transports
+        case configReloads = "config_reloads"
+        case isLastReloadGood = "config_last_reload_ok"
+        case configNeedsRestart = "config_needs_restart"
         case uptimeSeconds = "uptime_seconds"
         case chainHead = "chain_head"
         case lastEvent = "last_event"

@@ -26,6 +26,7 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
     if status.projection != "good" { lines += entry("", [status.projection], style) }
     lines += entry("storage", [status.storage], style)
     lines += entry("disk", disk(status), style)
+    if status.configReloads > 0 { lines += entry("settings", reloads(status), style) }
     if status.idsRemembered > 0 { lines += entry("ids", ids(status), style) }
     lines += entry("balanced", [status.isBalanced ? "yes" : "NO: please report this"], style)
     lines += staleDevices(status, style)
@@ -93,6 +94,13 @@ private func scrubbed(_ scrub: ScrubStatus) -> [String] {
     guard let last = scrub.last else { return ["no segment checked since the start"] }
     let found = scrub.damages == 0 ? "no damage" : "\(scrub.damages) damaged places; run `tidings log verify`"
     return ["\(scrub.segments) segments checked since the start", "the last at \(last)", found]
+}
+
+private func reloads(_ status: DaemonStatus) -> [String] {
+    let waiting = status.configNeedsRestart.joined(separator: ", ")
+    return ["read again \(grouped(status.configReloads)) times"]
+        + (status.isLastReloadGood == false ? ["the last time WRONG and not applied: `tidings reload` says why"] : [])
+        + (waiting.isEmpty ? [] : ["needs a restart: \(waiting)"])
 }
 
 private func ids(_ status: DaemonStatus) -> [String] {

@@ -38,6 +38,8 @@ protocol Connection: AnyObject {
     var sender: SenderAddress? { get }
     /// The device at the other end; `.none` while that is not known.
     var device: DeviceID { get }
+    /// Whether there was room for it: it is no connection that is only told that there is none.
+    var isAccepted: Bool { get set }
     /// Whether the table counts this connection against its address.
     var isCountedForAddress: Bool { get set }
     /// Whether nothing has ever come.
@@ -46,6 +48,8 @@ protocol Connection: AnyObject {
     var isDrained: Bool { get }
     /// Called about once a second: closes what has been silent, or unfinished, for too long.
     func sweep(now: NIODeadline)
+    /// The quotas are others now: looks again whether the peer has to wait.
+    func quotasChanged()
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
@@ -80,10 +84,8 @@ final class ConnectionTable {
             counts.refused += 1
             return false
         }
-        if let address = connection.sender, limitsConnections(of: address) {
-            perAddress[address, default: 0] += 1
-            connection.isCountedForAddress = true
-        }
+        connection.isAccepted = true
+        count(connection)
         silent.append(connection)
         counts.accepted += 1
         counts.open = connections.count
@@ -125,6 +127,27 @@ final class ConnectionTable {
         }
         counts.open = connections.count
         finishDraining()
+    }
+
+    /// Goes on with other settings. Connections that are open stay open, also when they are more than would be let in
+    /// now; their timeouts are the new ones from the next sweep on.
+    func change(to new: TransportSettings) {
+        let old = ingest.settings.quotas
+        ingest.change(to: new)
+        guard new.quotas != old else { return }
+        perAddress = [:]
+        for connection in connections.values where connection.isAccepted {
+            connection.isCountedForAddress = false
+            count(connection)
+        }
+        for connection in Array(connections.values) { connection.quotasChanged() }
+        readEnds()
+    }
+
+    private func count(_ connection: any Connection) {
+        guard let address = connection.sender, limitsConnections(of: address) else { return }
+        perAddress[address, default: 0] += 1
+        connection.isCountedForAddress = true
     }
 
     // MARK: By device

@@ -8,7 +8,9 @@ package import Wire
 /// The intake, the settings and the scratch memory of one ingest event loop. Confined to that loop.
 package final class IngestContext {
     package let intake: any Intake
-    package let settings: TransportSettings
+    package var settings: TransportSettings { settingsInForce }
+    /// Private, so that the compiler sees that nobody reads it while it is replaced, and need not check that each time.
+    private var settingsInForce: TransportSettings
     /// The body of the deflated frame that is being read.
     package var inflated: [UInt8] = []
     /// The answers of the read that is being dealt with.
@@ -28,8 +30,8 @@ package final class IngestContext {
     package var device = DeviceID.none
     /// Nil when there is none.
     package var quotas: Quotas?
-    let limitsEvents: Bool
-    let limitsNames: Bool
+    private(set) var limitsEvents: Bool
+    private(set) var limitsNames: Bool
     /// The new names that the sender at hand was granted; nil when it is not limited.
     var grantedNames: Int?
     /// The clock of the quotas; tests set their own.
@@ -37,7 +39,7 @@ package final class IngestContext {
 
     package init(intake: any Intake, settings: TransportSettings) {
         self.intake = intake
-        self.settings = settings
+        settingsInForce = settings
         requests = RequestScratch(settings: settings)
         limitsEvents = settings.quotas.limitsEvents
         limitsNames = settings.quotas.limitsNames
@@ -59,6 +61,19 @@ package final class IngestContext {
     /// What the events of a native batch take from whoever sends it.
     func batchContext(source: DeviceID = .none, epoch: UInt32 = 0) -> BatchContext {
         BatchContext(source: source, arrival: intake.now, epoch: epoch, keepsUnknown: settings.keepsUnknown)
+    }
+
+    /// Goes on with other settings; not to be called during a read. Shares that were used stay used.
+    package func change(to new: TransportSettings) {
+        settingsInForce = new
+        window.keepsUnknown = new.keepsUnknown
+        limitsEvents = new.quotas.limitsEvents
+        limitsNames = new.quotas.limitsNames
+        guard limitsEvents || limitsNames else {
+            quotas = nil
+            return
+        }
+        if quotas == nil { quotas = Quotas(new.quotas) } else { quotas?.change(to: new.quotas, at: uptime()) }
     }
 
     /// How far the batch is filled, where that will be asked for: reading it copies the batch's three references.

@@ -130,6 +130,12 @@ package final class Listeners: Sendable {
         return (try? await eventLoop.submit { inside.value.table.counts }.get()) ?? ConnectionCounts()
     }
 
+    /// Goes on with other settings; no listener and no connection is opened or closed by it. On the event loop only.
+    package func change(to settings: TransportSettings) { inside.value.table.change(to: settings) }
+
+    /// The settings in force. On the event loop only.
+    package var settings: TransportSettings { inside.value.table.ingest.settings }
+
     /// Sends a message to a device that is connected by a protocol that can carry it.
     ///
     /// - Returns: whether it is on its way; nothing is kept of it when it is not.

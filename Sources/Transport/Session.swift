@@ -34,10 +34,15 @@ package protocol StreamSession {
     ///
     /// - Returns: whether the protocol can carry it now. Default: never.
     mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool
+
+    /// The quotas are others now: a session that has noted until when its sender must wait forgets it, for what is owed
+    /// stands in the quotas too. Default: it has noted nothing.
+    mutating func quotasChanged()
 }
 
 extension StreamSession {
     package mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool { false }
+    package mutating func quotasChanged() {}
 }
 
 /// How far a session got with the bytes that it was given.

@@ -30,6 +30,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     private var timeouts = ConnectionTimeouts(since: .now())
     /// The peer's address.
     private(set) var sender: SenderAddress?
+    var isAccepted = false
     /// Whether the table counts this connection against its address.
     var isCountedForAddress = false
 
@@ -122,6 +123,13 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         pause = nil
         guard life.isOpen else { return }
         continueReading()
+    }
+
+    func quotasChanged() {
+        session.quotasChanged()
+        guard let pause else { return }
+        pause.cancel()
+        pauseEnds()
     }
 
     private func continueReading() {

@@ -47,7 +47,7 @@ func outcome(of arguments: [String]) -> Ending? {
         #expect(
             CommandPath.all.map(\.testDescription) == [
                 "serve", "send", "summary", "log tail", "log stat", "log verify", "log export", "log backup",
-                "log restore", "log salvage", "rebuild", "status", "check config", "demo",
+                "log restore", "log salvage", "rebuild", "status", "reload", "check config", "demo",
             ])
     }
 

@@ -84,7 +84,7 @@ import Transport
         let services: [any Service] = [
             ProjectorService(storage: storage, events: events),
             RetentionService(
-                log: log, projector: storage.projector, keeps: .init(bytes: 1), dropped: storage.retention,
+                log: log, projector: storage.projector, keeps: Replaceable(.init(bytes: 1)), dropped: storage.retention,
                 events: events, interval: .milliseconds(20)),
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events),

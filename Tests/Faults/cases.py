@@ -764,7 +764,7 @@ def signals(bench):
         seen.append((name, code))
     bad = [f"{name}: exit code {code}" for name, code in seen if code != 0]
     expect(not bad, f"nothing lost, but {', '.join(bad)}")
-    return "SIGTERM, SIGINT (twice): clean stop, exit code 0; SIGPIPE, SIGHUP: ignored; nothing lost"
+    return "SIGTERM, SIGINT (twice): clean stop, exit code 0; SIGPIPE: ignored, SIGHUP: reload; nothing lost"
 
 
 @case(67, "closed-outputs")

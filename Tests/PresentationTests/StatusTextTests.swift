@@ -36,6 +36,8 @@ import Testing
                     "refused": ["too_many_new_names": 2], "dropped": ["device": 1], "in_flight": 0,
                 ]
             ], "is_balanced": true,
+            "config_reloads": 3, "config_last_reload_ok": false,
+            "config_needs_restart": ["listen.tcp.port", "data_dir"],
         ]
         change(&fields)
         return try JSONDecoder().decode(DaemonStatus.self, from: JSONSerialization.data(withJSONObject: fields))

@@ -36,6 +36,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     let device = DeviceID.none
     private(set) var sender: SenderAddress?
+    var isAccepted = false
     var isCountedForAddress = false
 
     init(_ routes: HTTPRoutes, framing: HTTPFraming, ingest: IngestContext, table: ConnectionTable) {
@@ -130,6 +131,13 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         pause = nil
         guard life.isOpen else { return }
         resumeSession()
+    }
+
+    func quotasChanged() {
+        session.quotasChanged()
+        guard let pause else { return }
+        pause.cancel()
+        pauseEnds()
     }
 
     private func resumeSession() {

@@ -63,6 +63,12 @@ package struct HTTPSession {
     /// Whether nothing that was asked waits for its answer.
     package var isAnswered: Bool { answers.isEmpty }
 
+    /// The quotas are others now: until when the sender must wait is asked again, for that stands in them.
+    package mutating func quotasChanged() {
+        due = 0
+        events?.due = 0
+    }
+
     /// Whether a request was begun whose end has not come.
     package var isInRequest: Bool {
         switch reading {

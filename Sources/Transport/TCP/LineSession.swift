@@ -72,6 +72,9 @@ struct LineSession: Sendable {
         }
     }
 
+    /// What the sender owes stands in the quotas too.
+    mutating func quotasChanged() { due = 0 }
+
     mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
         var due = 0
         while due < pending.count, pending[due].ticket <= ticket { due += 1 }

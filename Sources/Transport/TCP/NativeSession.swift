@@ -69,6 +69,9 @@ struct NativeSession: Sendable {
         return Progress(consumed: bytes.count, next: .ends)
     }
 
+    /// What the sender owes stands in the quotas too.
+    mutating func quotasChanged() { due = 0 }
+
     mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
         if let held = welcome, held.ticket <= ticket {
             welcome = nil

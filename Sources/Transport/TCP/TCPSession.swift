@@ -78,6 +78,11 @@ package struct TCPSession: StreamSession, Sendable {
         return true
     }
 
+    package mutating func quotasChanged() {
+        native?.quotasChanged()
+        lines?.quotasChanged()
+    }
+
     /// Decides the language by the first bytes, if that can be done.
     ///
     /// - Returns: the bytes that are done with: a magic, a byte order mark, blank lines.
