@@ -90,6 +90,16 @@ import Transport
         #expect((bench.next == .ends) == (method == "CONNECT"))
         #expect((answer.fields["connection"] == "close") == (method == "CONNECT"))
         #expect(bench.intake.refusals.isEmpty)
+        // Nothing is not JSON.
+        #expect((answer.fields["content-type"] != nil) == (status >= 400))
+    }
+
+    @Test func whatIsEmptyHasNoType() throws {
+        let bench = HTTPBench()
+        bench.begin("OPTIONS", "/v1/events", ["WebHook-Request-Origin": "example.com"])
+        let answer = try bench.one()
+        #expect(answer.status == 200 && answer.fields["webhook-allowed-origin"] == "example.com")
+        #expect(answer.fields["content-length"] == "0" && answer.fields["content-type"] == nil)
     }
 
     @Test(

@@ -113,12 +113,10 @@ package struct HTTPSession {
         case (.events, .post): return beginEvents(head, ingest, &output)
         default:
             fields.allow = route.allow
-            return answer(.methodNotAllowed, fields, methodText, ingest, &output)
+            return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
         }
         return next
     }
-
-    private var methodText: StaticString { "this method is not for this path; Allow names those that are" }
 
     /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
     private mutating func allow(
