@@ -79,9 +79,13 @@ def is_negative(case):
 
 
 def fresh(event):
-    """An event with a good id gets another, for what came before is a duplicate, whatever is wrong with it."""
-    if isinstance(event, dict) and isinstance(event.get("id"), str) and 0 < len(event["id"]) <= 64:
-        return {**event, "id": f"9-{next(NUMBERS)}"}
+    """A good id and a good device become others: what came before is a duplicate, whatever else is wrong with it."""
+    if not isinstance(event, dict):
+        return event
+    number = next(NUMBERS)
+    for name, limit, other in (("id", 64, f"9-{number}"), ("device", 128, f"k-{number}")):
+        if isinstance(event.get(name), str) and 0 < len(event[name]) <= limit:
+            event = {**event, name: other}
     return event
 
 
@@ -109,8 +113,9 @@ def is_taken_though_bad(event):
     said, identity, data = event.get, event.get("id"), event.get("data")
     texts = {name: said(name) for name in ("product", "dataschema", "datacontenttype") if isinstance(said(name), str)}
     return (
-        # With a source it can only be a CloudEvent, and the source names the product.
+        # With a source it can only be a CloudEvent, the source names the product, and its id may be a number.
         "source" in event and ("specversion" not in event or not 0 < len(texts.get("product", "p")) <= 128)
+        or "source" in event and isinstance(identity, int)
         # As if it were not there.
         or None in event.values()
         # Nobody reads them.
