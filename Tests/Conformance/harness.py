@@ -77,12 +77,18 @@ class Answer:
         return f"{self.status} {self.body[:200]!r}"
 
 
-def exchange(port, sent, timeout=5.0, half_close=False):
-    """Sends on a new connection and reads to its end: what came, and whether the peer closed it."""
+def exchange(port, sent, timeout=5.0, half_close=False, piece=None):
+    """Sends on a new connection and reads to its end: what came, and whether the peer closed it.
+
+    piece: how many bytes are sent at once; what is longer than a few KiB goes in one piece nevertheless.
+    """
+    step = piece if piece and len(sent) < 4_096 else max(len(sent), 1)
     came = b""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as link:
         try:
-            link.sendall(sent)
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for at in range(0, len(sent), step):
+                link.sendall(sent[at:at + step])
             if half_close:
                 link.shutdown(socket.SHUT_WR)
         except OSError:

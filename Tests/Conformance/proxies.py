@@ -1,4 +1,4 @@
-"""nginx and haproxy in front of a daemon: processes on ports of loopback, with their settings in a folder of the run."""
+"""nginx and haproxy in front of a daemon: processes on loopback ports, with their settings in a folder of the run."""
 
 import os
 import pathlib
