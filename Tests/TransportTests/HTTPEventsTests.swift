@@ -73,6 +73,19 @@ private func nativeBatch(_ count: Int) -> [UInt8] {
                 == "quo\"ted Euro € 😀")
     }
 
+    /// HTTP binding for CloudEvents, 3.1.1: the type of the data is that of the body.
+    @Test func theContentTypeIsAnAttribute() throws {
+        let attributes = [(name: "id"[...], value: "1%2D7"), (name: "DataContentType"[...], value: "text/xml")]
+        for (type, expected) in [
+            (" application/json; a=\"%41\"", #"{"datacontenttype":"application/json; a=\"%41\"","id":"1-7","data":7}"#),
+            (nil, #"{"id":"1-7","datacontenttype":"text/xml","data":7}"#),
+        ] {
+            var line: [UInt8] = []
+            try writeBinaryEvent(attributes, contentType: type, data: [UInt8(ascii: "7")].span, into: &line)
+            #expect(String(decoding: line, as: UTF8.self) == expected)
+        }
+    }
+
     @Test(
         arguments: [
             ("ce-source", "kettle/%ff", 4006), ("ce-source", "kettle/\u{fffd}", 4006), ("ce-id", "", 4013),
@@ -93,6 +106,16 @@ private func nativeBatch(_ count: Int) -> [UInt8] {
         let answer = try bench.one()
         #expect(answer.codes("refused") == (code.map { [$0] } ?? []), "\(answer.body)")
         #expect(answer.status == (code == nil ? 200 : 400))
+    }
+
+    /// Only what is blank is no data.
+    @Test(arguments: [("", 200), (" \r\n\t", 200), ("\u{1}", 400), (" \u{1f}\n", 400), ("null", 200)])
+    func blankData(_ data: String, _ status: Int) throws {
+        let bench = HTTPBench()
+        let answer = try bench.exchange(
+            json, data, by: nil,
+            ["ce-specversion": "1.0", "ce-id": "1-7", "ce-source": "kettle/k-1", "ce-type": "feature.used"])
+        #expect(answer.status == status, "\(answer.body)")
     }
 
     /// The data of a binary event is one value: nothing behind it becomes a part of the event.

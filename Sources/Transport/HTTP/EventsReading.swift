@@ -138,7 +138,7 @@ extension EventsRequest {
         case .binary:
             var line: [UInt8] = []
             do throws(Refusal) {
-                try writeBinaryEvent(attributes, data: bytes, into: &line)
+                try writeBinaryEvent(attributes, contentType: contentType, data: bytes, into: &line)
             } catch {
                 let text = error == .badUTF8 ? "an attribute in the head is not UTF-8; percent-encode it" : nil
                 return refuseRest(error, ingest, text: text ?? explanation(of: error, line: bytes))

@@ -34,6 +34,7 @@ struct EventsRequest {
     let form: Form
     /// The attributes of an event of the binary form.
     var attributes: [(name: Substring, value: String)] = []
+    var contentType: String?
     var report = EventsReport()
     /// The block that the last of the events stand in; 0 when nothing has to be waited for.
     var ticket: UInt64 = 0
@@ -63,7 +64,7 @@ struct EventsRequest {
     init(_ form: Form, _ head: HTTPHead) {
         self.form = form
         contentLength = head.coding == .none ? head.contentLength : nil
-        if form == .binary { attributes = head.attributes }
+        if form == .binary { (attributes, contentType) = (head.attributes, head.contentType) }
     }
 
     /// Makes ready to inflate; false when there is no memory for it.
