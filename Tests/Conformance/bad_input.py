@@ -7,13 +7,14 @@ log must then hold as many of its events as were answered.
 import collections
 import gzip
 import pathlib
+import threading
 import time
 import zlib
 
 from harness import Daemon, answers, exchange
 
 JSON, LINES, BATCH = b"application/json", b"application/x-ndjson", b"application/cloudevents-batch+json"
-SECONDS = 2
+SECONDS, OTHERS_SECONDS = 2, 1
 
 
 def event(device, number):
@@ -49,6 +50,7 @@ def damaged(packed):
 
 BOMB = gzip.compress(bytes(256 << 20), compresslevel=9)
 SPACES = gzip.compress(b" " * (80 << 20), compresslevel=9)
+NEWLINES = gzip.compress(b"\n" * (80 << 20), compresslevel=9)
 
 # Name, media type, coding, body of a device, status, events stored.
 CASES = [
@@ -86,6 +88,10 @@ CASES = [
     ("gzip bomb", JSON, b"gzip", lambda d: BOMB, 413, 0),
     ("gzip bomb of a line", LINES, b"gzip", lambda d: BOMB, 413, 0),
     ("gzip bomb of spaces", LINES, b"gzip", lambda d: SPACES, 413, 0),
+    ("gzip bomb of line ends", LINES, b"gzip", lambda d: NEWLINES, 413, 0),
+    ("gzip bomb of lines that are no good", LINES, b"gzip",
+     lambda d: gzip.compress(event(d, 1) + b"\nx" * (1 << 24)), 413, 1),
+    ("gzip bomb of empty objects", LINES, b"gzip", lambda d: gzip.compress(b"{}\n" * (1 << 23)), 413, 0),
     ("gzip bomb of CloudEvents", BATCH, b"gzip", lambda d: SPACES, 413, 0),
     ("gzip in gzip", JSON, b"gzip", lambda d: gzip.compress(gzip.compress(event(d, 1))), 400, 0),
     ("gzip in gzip, as the head says", JSON, b"gzip, gzip",
@@ -110,16 +116,15 @@ def run(tally, scratch, corpora):
     port, problems, sent = daemon.http_port, {}, {}
     for number, (_, media, coding, body, status, _) in enumerate(CASES):
         sent[number] = body(b"d%03d" % number)
-        head = b"POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: " + media + b"\r\n"
-        head += b"Content-Encoding: " + coding + b"\r\n" if coding else b""
         begun = time.monotonic()
-        came, has_ended = exchange(port, head + b"Content-Length: %d\r\n\r\n" % len(sent[number]) + sent[number], 20)
+        came, has_ended = post(port, media, coding, sent[number])
         seconds = time.monotonic() - begun
         problems[number] = judge(answers(came), status)
         if not has_ended:
             problems[number].append("the connection stays open")
         if seconds > SECONDS:
             problems[number].append(f"it took {seconds:.1f} s")
+    slow = others_are_served(port)
     wrong, events = daemon.stop()
     stored = collections.Counter(found["device"] for found in events)
     for number, (name, _, _, _, _, expected) in enumerate(CASES):
@@ -127,7 +132,31 @@ def run(tally, scratch, corpora):
         if found != expected:
             problems[number].append(f"{found} events in the log, not {expected}")
         tally.check(name, "bad input", sent[number], "; ".join(problems[number]))
+    tally.check("others are served while bombs are read", "bad input", b"", slow)
+    del stored["honest"]
     tally.check("the daemon lives on", "bad input", b"", "; ".join(wrong + [f"not sent: {name}" for name in stored]))
+
+
+def post(port, media, coding, body):
+    head = b"POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: " + media + b"\r\n"
+    head += b"Content-Encoding: " + coding + b"\r\n" if coding else b""
+    return exchange(port, head + b"Content-Length: %d\r\n\r\n" % len(body) + body, 20)
+
+
+def others_are_served(port):
+    """An honest client beside four that send bombs: what is wrong."""
+    bombs = [threading.Thread(target=post, args=(port, LINES, b"gzip", body)) for body in (SPACES, NEWLINES) * 2]
+    for bomb in bombs:
+        bomb.start()
+    longest, number = 0, 0
+    while number < 20 or any(bomb.is_alive() for bomb in bombs):
+        number += 1
+        begun = time.monotonic()
+        came, _ = post(port, JSON, b"", event(b"honest", number))
+        if [answer.json.get("stored") for answer in answers(came)] != [1]:
+            return f"{came!r}"
+        longest = max(longest, time.monotonic() - begun)
+    return f"an answer took {longest:.1f} s" if longest > OTHERS_SECONDS else ""
 
 
 def judge(found, status):

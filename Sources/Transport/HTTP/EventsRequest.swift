@@ -26,6 +26,7 @@ struct EventsRequest {
         /// What was given is dealt with.
         case done
         case needsRoom
+        /// Until then the sender is over its quota, or, when it has come already, others have their turn.
         case needsTime(Uptime)
         /// The request is refused from here on: what follows of its body is of no interest.
         case ends
@@ -114,6 +115,7 @@ struct EventsRequest {
     private mutating func inflate(_ ingest: IngestContext, _ peer: any CommitListener) -> Outcome {
         guard let inflater else { return .done }
         let given = packed
+        let begun = ingest.uptime()
         while true {
             let position: StreamInflater.Position
             do throws(ZlibError) {
@@ -135,6 +137,8 @@ struct EventsRequest {
                 packedAt = 0
             }
             guard outcome == .done, position == .hasMore else { return outcome }
+            let now = ingest.uptime()
+            if now > begun + HTTPLimits.turnNanoseconds { return .needsTime(now) }
         }
     }
 
