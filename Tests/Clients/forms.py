@@ -1,7 +1,7 @@
 """The forms in which web clients say the same events (docs/wire.md, HTTP).
 
-A form makes of some events, as `senders.Device` makes them, the requests that say them: each a dictionary of its events'
-`count` and of what a client of `clients.py` posts.
+A form makes of some events, as `senders.Device` makes them, the requests that say them: each a dictionary with the
+`count` of its events and what a client of `clients.py` posts.
 """
 
 import base64
@@ -56,7 +56,8 @@ def with_number(event):
 
 
 def request(count, content_type, body, **headers):
-    return {"count": count, "body": base64.b64encode(body).decode(), "headers": {"Content-Type": content_type} | headers}
+    headers = {"Content-Type": content_type} | headers
+    return {"count": count, "body": base64.b64encode(body).decode(), "headers": headers}
 
 
 def each(made):

@@ -1,8 +1,8 @@
 """Posts what standard input says with `requests`, and CloudEvents with their own library; nothing of Tidings is here.
 
 A line is a request: {"json": ...}, {"body": BASE64}, or {"events": "structured" or "binary", "attributes": ...,
-"data": ...}, each with "headers" if need be. For each a line {"status": ..., "answer": ...} goes out. A request is tried
-again by the library's own rules until it is answered, also when there is nobody to answer.
+"data": ...}, each with "headers" if need be. For each a line {"status": ..., "answer": ...} goes out. A request is
+tried again by the library's own rules until it is answered, also when there is nobody to answer.
 
 Usage: post.py URL
 """

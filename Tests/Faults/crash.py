@@ -1,10 +1,10 @@
 """Kills the daemon at bad moments, again and again, and checks what it promised.
 
 Real daemons, real senders over four protocols that remember every ack; with --web, web clients as they are (curl,
-PyPI's requests and cloudevents, Node's fetch), each with retries of its own. Each cycle starts the daemon, lets the senders
-send what has no ack (and some of what has, to be recognised), and ends with SIGKILL: after a random time, within the
-first milliseconds, while a segment is sealed, while the summaries are written, during a clean stop, during a rebuild
-and its swap, or exactly before some file is made, renamed, removed or cut (a library counts; needs gcc).
+PyPI's requests and cloudevents, Node's fetch), each with retries of its own. Each cycle starts the daemon, lets the
+senders send what has no ack (and some of what has, to be recognised), and ends with SIGKILL: after a random time,
+within the first milliseconds, while a segment is sealed, while the summaries are written, during a clean stop, during a
+rebuild and its swap, or exactly before some file is made, renamed, removed or cut (a library counts; needs gcc).
 
 After each cycle: every acked event is in the log, once, as it was sent, in its device's order. Now and then, and at the
 end, as well: the chain verifies, and the summaries equal an independent fold and their rebuild.
