@@ -12,13 +12,17 @@ import Testing
     private static let second = Array(repeating: UInt8(2), count: 32)
     private let now = Timestamp(rawValue: 1_000)
 
-    private func list(_ keys: [KeyEntry], masters: [UInt8] = first, tokens: [TokenEntry] = []) -> AccessList {
+    private func made(_ keys: [KeyEntry], masters: [UInt8] = first, tokens: [TokenEntry] = []) -> AccessList {
         AccessList(masters: MasterKeys(masters), keys: keys, tokens: tokens)
     }
 
     private func bearer(_ id: UInt32, generation: UInt32 = 0, master: [UInt8] = first) throws -> [UInt8] {
         let key = try #require(MasterKeys(master)?.keys(id: id, generation: generation).first)
         return Self.bytes("\(id).\(base64URL(key.token))")
+    }
+
+    private func credential(_ list: AccessList, _ bearer: [UInt8], at time: Timestamp? = nil) -> Credential? {
+        list.credential(bearer: bearer.span, now: time ?? now)
     }
 
     @Test func masterKeysHaveOneLength() {
@@ -54,9 +58,9 @@ import Testing
 
     @Test func aDeviceIsKnownByItsToken() throws {
         let scope = Scope.device(product: Self.bytes("kettle"), name: Self.bytes("k-1"))
-        let list = list([KeyEntry(id: 7, scope: scope)])
+        let list = made([KeyEntry(id: 7, scope: scope)])
         let right = try bearer(7)
-        #expect(list.credential(bearer: right.span, now: now) == Credential(.key(7, generation: 0), scope, .send))
+        #expect(credential(list, right) == Credential(.key(7, generation: 0), scope, .send))
         var wrong = right
         wrong[wrong.count - 2] ^= 1
         let forms: [[UInt8]] = [
@@ -64,29 +68,29 @@ import Testing
             try bearer(7, generation: 1), try bearer(7, master: Self.second),
             Self.bytes("4294967296.") + right.dropFirst(2),
         ]
-        for form in forms { #expect(list.credential(bearer: form.span, now: now) == nil) }
+        for form in forms { #expect(credential(list, form) == nil) }
     }
 
     @Test func aNewMasterKeyLeavesTheOldTokensGood() throws {
         let keys = [KeyEntry(id: 7, scope: .everything)]
-        let both = list(keys, masters: Self.second + Self.first)
+        let both = made(keys, masters: Self.second + Self.first)
         for master in [Self.first, Self.second] {
-            #expect(both.credential(bearer: try bearer(7, master: master).span, now: now) != nil)
+            #expect(credential(both, try bearer(7, master: master)) != nil)
         }
-        #expect(list(keys, masters: Self.second).credential(bearer: try bearer(7).span, now: now) == nil)
+        #expect(credential(made(keys, masters: Self.second), try bearer(7)) == nil)
     }
 
     @Test func revokedAndReplacedKeysAreOver() throws {
-        let good = list([KeyEntry(id: 7, scope: .everything)])
-        let credential = try #require(good.credential(bearer: try bearer(7).span, now: now))
-        #expect(good.isInForce(credential, now: now))
+        let good = made([KeyEntry(id: 7, scope: .everything)])
+        let known = try #require(credential(good, try bearer(7)))
+        #expect(good.isInForce(known, now: now))
         for entry in [
             KeyEntry(id: 7, scope: .everything, isRevoked: true), KeyEntry(id: 7, scope: .everything, generation: 1),
             KeyEntry(id: 8, scope: .everything),
         ] {
-            let later = list([entry])
-            #expect(!later.isInForce(credential, now: now))
-            #expect(later.credential(bearer: try bearer(7).span, now: now) == nil)
+            let later = made([entry])
+            #expect(!later.isInForce(known, now: now))
+            #expect(credential(later, try bearer(7)) == nil)
         }
     }
 
@@ -95,14 +99,14 @@ import Testing
         let entry = TokenEntry(
             id: 3, digest: Array(SHA256.hash(data: text)), scope: .products([Self.bytes("oven")]), roles: [.read],
             expires: Timestamp(rawValue: 2_000))
-        let list = list([], tokens: [entry])
-        let credential = try #require(list.credential(bearer: text.span, now: now))
-        #expect(credential.roles == .read)
-        #expect(list.isInForce(credential, now: now))
-        #expect(!list.isInForce(credential, now: Timestamp(rawValue: 2_000)))
-        #expect(list.credential(bearer: text.span, now: Timestamp(rawValue: 2_000)) == nil)
-        #expect(list.credential(bearer: Self.bytes("tdg_abd").span, now: now) == nil)
-        #expect(!self.list([]).isInForce(credential, now: now))
+        let list = made([], tokens: [entry])
+        let known = try #require(credential(list, text))
+        #expect(known.roles == .read)
+        #expect(list.isInForce(known, now: now))
+        #expect(!list.isInForce(known, now: Timestamp(rawValue: 2_000)))
+        #expect(credential(list, text, at: Timestamp(rawValue: 2_000)) == nil)
+        #expect(credential(list, Self.bytes("tdg_abd")) == nil)
+        #expect(!made([]).isInForce(known, now: now))
     }
 
     @Test(arguments: [
