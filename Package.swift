@@ -264,7 +264,7 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
             ],
             swiftSettings: strict),
         .testTarget(

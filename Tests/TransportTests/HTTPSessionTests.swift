@@ -187,6 +187,17 @@ import Transport
         #expect(try bench.one().fields["connection"] == told)
     }
 
+    /// The parser reads nothing behind such a request, so that nobody may wait for an answer to it.
+    @Test func aRequestForAnotherProtocolIsTheLast() throws {
+        let bench = HTTPBench()
+        bench.begin("GET", "/x", ["Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMA"])
+        bench.finish()
+        #expect(bench.next == .ends)
+        let answer = try bench.one()
+        #expect(answer.status == 404)
+        #expect(answer.fields["connection"] == "close")
+    }
+
     @Test func theDateIsThatOfTheClock() throws {
         let bench = HTTPBench()
         bench.intake.now = Timestamp(rawValue: 784_111_777_000)

@@ -30,6 +30,8 @@ package struct HTTPHead: Sendable {
     package private(set) var path: Substring = ""
     package private(set) var query: Substring = ""
     package private(set) var mediaType = MediaType.none
+    /// The media type as it stands there.
+    package private(set) var contentType: String?
     package private(set) var coding = Coding.none
     package private(set) var expectation = Expectation.none
     /// Nil when the head does not say.
@@ -52,6 +54,7 @@ package struct HTTPHead: Sendable {
     private var hosts = 0
     private var codings = 0
     private var contentTypes = 0
+    private var asksForUpgrade = false
 
     package init(
         method: String, target: String, minorVersion: Int,
@@ -130,6 +133,7 @@ package struct HTTPHead: Sendable {
         switch utf8.count {
         case 4 where same(utf8, "host"): takeHost(value)
         case 6 where same(utf8, "expect"): takeExpectation(value)
+        case 7 where same(utf8, "upgrade"): asksForUpgrade = true
         case 10 where same(utf8, "connection"): takeConnection(value)
         case 12 where same(utf8, "content-type"): takeContentType(value)
         case 13 where same(utf8, "authorization"): authorization = value
@@ -181,6 +185,7 @@ package struct HTTPHead: Sendable {
 
     private mutating func takeContentType(_ value: String) {
         contentTypes += 1
+        contentType = value
         let whole = value.utf8
         let end = whole.firstIndex(of: UInt8(ascii: ";")) ?? whole.endIndex
         let name = trimmed(whole[..<end])
@@ -237,6 +242,8 @@ package struct HTTPHead: Sendable {
         if isChunked, isOldVersion { blame(.chunkedInOldVersion) }
         if isChunked, contentLength != nil { blame(.badLength) }
         if isOldVersion, expectation == .continue { expectation = .none }
+        // The parser takes whatever follows such a request for another protocol, and reads no more.
+        if asksForUpgrade { isKeptAlive = false }
     }
 }
 

@@ -15,7 +15,8 @@ package struct HTTPSession {
         case reads
         /// The intake is full: `resume` when there is room.
         case needsRoom
-        /// The sender is over its quota: `resume` when the context's clock is there.
+        /// The sender is over its quota, or others have their turn: `resume` when the context's clock is there, at once
+        /// if it is there already, but not before others were read.
         case needsTime(Uptime)
         /// As many requests as may wait for their answers.
         case awaitsAnswers
