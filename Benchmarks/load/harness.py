@@ -201,6 +201,8 @@ class Server:
         end = time.time() + limit
         while True:
             try:
+                if self.http_port:
+                    socket.create_connection(("127.0.0.1", self.http_port), 5).close()
                 return socket.create_connection(("127.0.0.1", self.port), 5)
             except OSError:
                 if self.process.poll() is not None or time.time() > end:

@@ -43,7 +43,9 @@ func writeBinaryEvent(
 /// The value of an attribute: without quotes around it and their escapes, and percent-decoded once (HTTP binding for
 /// CloudEvents 1.0.2, 3.1.3.2). A percent sign that begins no escape stands for itself.
 private func unquoted(_ value: String) -> [UInt8] {
-    var bytes = Array(trimmed(value.utf8))
+    let text = value.utf8Span.span
+    var bytes: [UInt8] = []
+    bytes.append(copying: text.extracting(trimmed(text, 0..<text.count)))
     if bytes.count >= 2, bytes[0] == UInt8(ascii: "\""), bytes[bytes.count - 1] == UInt8(ascii: "\"") {
         var plain: [UInt8] = []
         var isEscaped = false

@@ -92,7 +92,7 @@ struct EventsReport: Sendable {
 
     /// `{"received":N,...}` and a newline.
     func write(into output: inout [UInt8]) {
-        let counts: [(StaticString, Int)] = [
+        let counts: [(String, Int)] = [
             ("{\"received\":", received), (",\"stored\":", stored), (",\"duplicate\":", duplicate),
         ]
         for (key, count) in counts {

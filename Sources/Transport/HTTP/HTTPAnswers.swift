@@ -82,6 +82,8 @@ func writeFaultBody(_ status: HTTPStatus, _ text: StaticString, into output: ino
 
 extension [UInt8] {
     /// Appends a text as it is.
+    mutating func append(_ text: String) { append(contentsOf: text.utf8) }
+
     mutating func append(_ text: StaticString) { append(contentsOf: text.description.utf8) }
 }
 

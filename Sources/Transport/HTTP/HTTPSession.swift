@@ -203,6 +203,10 @@ package struct HTTPSession {
         switch reading {
         case .events:
             isWhole = true
+            guard events?.isTaken != true else {
+                endEvents(ingest, &output)
+                return next
+            }
             return take(Span(), ingest, peer, &output)
         case .question(let index):
             lastQuestion += 1
