@@ -49,7 +49,8 @@ package struct RequestRecorder: Recorder {
 
     private mutating func flush(_ connection: Int) {
         if body == .cloudEvents { waiting[connection].append(UInt8(ascii: "]")) }
-        var request = Array("POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:7480\r\nUser-Agent: tidings-benchmarks\r\n".utf8)
+        var request = Array(
+            "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:7480\r\nUser-Agent: tidings-benchmarks\r\n".utf8)
         request += "Accept: */*\r\nContent-Type: \(mediaType)\r\nContent-Length: ".utf8
         appendDecimal(Int64(waiting[connection].count), to: &request)
         request += "\r\n\r\n".utf8
