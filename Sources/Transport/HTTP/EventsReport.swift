@@ -99,6 +99,9 @@ struct EventsReport: Sendable {
             output.append(key)
             appendDecimal(UInt64(count), to: &output)
         }
+        if stale.isEmpty, quarantined.isEmpty, refused.isEmpty, told == named {
+            return output.append(",\"stale\":[],\"quarantined\":[],\"refused\":[]}\n")
+        }
         output.append(",\"stale\":[")
         output += stale
         output.append("],\"quarantined\":[")
