@@ -67,7 +67,10 @@ let package = Package(
             name: "Wire",
             dependencies: ["Bytes", "Events", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: strict),
-        .target(name: "Admission", dependencies: ["Bytes", "Events"], swiftSettings: daemon),
+        .target(
+            name: "Admission",
+            dependencies: ["Bytes", "Events", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: daemon),
         .target(
             name: "Transport",
             dependencies: [
@@ -174,7 +177,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "AdmissionTests", dependencies: ["Events", "Admission", "TidingsTesting"], swiftSettings: strict),
+            name: "AdmissionTests",
+            dependencies: [
+                "Bytes", "Events", "Admission", "TidingsTesting", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "LogTests",
             dependencies: [
@@ -257,7 +264,7 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
             ],
             swiftSettings: strict),
         .testTarget(

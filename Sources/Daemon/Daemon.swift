@@ -41,7 +41,7 @@ package struct Daemon: Sendable {
         for warning in configuration.warnings { events.remark(warning) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let health = HealthReporter()
-        let (storage, ingest) = try await open(on: group.next(), health.routes)
+        let (storage, ingest) = try await open(on: group.next(), HTTPRoutes(health))
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
         let reloads = reloads(ingest, keeps)

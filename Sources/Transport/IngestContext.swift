@@ -105,6 +105,6 @@ package final class IngestContext {
     }
 
     private func maySend(_ device: DeviceID) -> Bool {
-        principal.maySend(device, of: intake.vocabulary.product(of: device))
+        principal.maySend(device, in: intake.vocabulary)
     }
 }

@@ -189,7 +189,7 @@ def read_log(folder, since=0):
     done = tidings(folder, "log", "export", "--format", "ndjson", "--from", str(since))
     if done.returncode != 0:
         raise RuntimeError(f"log export: exit code {done.returncode}: {done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]   # texts may hold other ends of lines
 
 
 class Ledger:

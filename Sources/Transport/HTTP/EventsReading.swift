@@ -27,6 +27,15 @@ extension EventsRequest {
                 decodeWindow(bytes, arrival: arrival, ingest)
             }
             if count > before { admit(bytes, units: count - before, ingest, peer) }
+            if report.refusals > HTTPLimits.refusedLines {
+                return (
+                    bytes.count,
+                    refuseRest(
+                        .tooManyEvents, ingest,
+                        text: "more than \(HTTPLimits.refusedLines) lines are refused; the rest is not read: mend them, and "
+                            + "send again what follows")
+                )
+            }
             if isOver { return (at, .done) }
         }
     }
@@ -38,6 +47,10 @@ extension EventsRequest {
         _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, _ ingest: IngestContext
     ) -> Bool {
         while ingest.window.count < EventLineWindow.capacity {
+            // Between lines, nothing need be searched for.
+            if searched == 0, !passesOver {
+                while at < bytes.count, isBlank(bytes[at]) { at &+= 1 }
+            }
             let end = bytes.first(UInt8(ascii: "\n"), from: at + searched)
             let isLast = end == bytes.count
             if end - at > Limits.jsonEventBytes, !passesOver {
@@ -143,7 +156,7 @@ extension EventsRequest {
         case .binary:
             var line: [UInt8] = []
             do throws(Refusal) {
-                try writeBinaryEvent(attributes, data: bytes, into: &line)
+                try writeBinaryEvent(attributes, contentType: contentType, data: bytes, into: &line)
             } catch {
                 let text = error == .badUTF8 ? "an attribute in the head is not UTF-8; percent-encode it" : nil
                 return refuseRest(error, ingest, text: text ?? explanation(of: error, line: bytes))

@@ -42,10 +42,13 @@ func writeAnswer(
         output.append("\r\n")
     }
     output += date
-    if status != .noContent {
+    if body.count > 0 {
         output.append("Content-Type: ")
         output += fields.contentType.utf8
-        output.append("\r\nContent-Length: ")
+        output.append("\r\n")
+    }
+    if status != .noContent {
+        output.append("Content-Length: ")
         appendDecimal(UInt64(body.count), to: &output)
         output.append("\r\n")
     }

@@ -221,7 +221,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
             rest()
             ingest.intake.awaitRoom(self)
         case .needsTime(let until):
-            table.counts.pauses += 1
+            if until > ingest.uptime() { table.counts.pauses += 1 }
             rest()
             let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
             pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }

@@ -30,6 +30,8 @@ package struct HTTPHead: Sendable {
     package private(set) var path: Substring = ""
     package private(set) var query: Substring = ""
     package private(set) var mediaType = MediaType.none
+    /// The media type as it stands there.
+    package private(set) var contentType: String?
     package private(set) var coding = Coding.none
     package private(set) var expectation = Expectation.none
     /// Nil when the head does not say.
@@ -52,6 +54,7 @@ package struct HTTPHead: Sendable {
     private var hosts = 0
     private var codings = 0
     private var contentTypes = 0
+    private var asksForUpgrade = false
 
     package init(
         method: String, target: String, minorVersion: Int,
@@ -138,8 +141,9 @@ package struct HTTPHead: Sendable {
         switch key.count {
         case 4 where same(key, "host"): takeHost(text)
         case 6 where same(key, "expect"): takeExpectation(text)
+        case 7 where same(key, "upgrade"): asksForUpgrade = true
         case 10 where same(key, "connection"): takeConnection(text)
-        case 12 where same(key, "content-type"): takeContentType(text)
+        case 12 where same(key, "content-type"): takeContentType(value)
         case 13 where same(key, "authorization"): authorization = value
         case 14 where same(key, "content-length"): takeContentLength(text)
         case 16 where same(key, "content-encoding"): takeCoding(text)
@@ -190,8 +194,10 @@ package struct HTTPHead: Sendable {
         isChunked = true
     }
 
-    private mutating func takeContentType(_ value: Span<UInt8>) {
+    private mutating func takeContentType(_ text: String) {
         contentTypes += 1
+        contentType = text
+        let value = text.utf8Span.span
         let end = value.first(UInt8(ascii: ";"), from: 0)
         let name = trimmed(value, 0..<end)
         mediaType =
@@ -250,6 +256,8 @@ package struct HTTPHead: Sendable {
         if isChunked, isOldVersion { blame(.chunkedInOldVersion) }
         if isChunked, contentLength != nil { blame(.badLength) }
         if isOldVersion, expectation == .continue { expectation = .none }
+        // The parser takes whatever follows such a request for another protocol, and reads no more.
+        if asksForUpgrade { isKeptAlive = false }
     }
 }
 
@@ -283,11 +291,19 @@ func startsWith(_ text: Span<UInt8>, _ word: String) -> Bool {
 }
 
 /// A part of the text without the blanks around it.
-func trimmed(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
+private func trimmed(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
     var (start, end) = (range.lowerBound, range.upperBound)
     while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
     while end > start, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
     return start..<end
+}
+
+/// The text without the blanks around it.
+func trimmed(_ text: String) -> [UInt8] {
+    let all = text.utf8Span.span
+    var bytes: [UInt8] = []
+    bytes.append(copying: all.extracting(trimmed(all, 0..<all.count)))
+    return bytes
 }
 
 /// Takes what stands before the next separator, without the blanks around it, off the front of `rest`; nil at the end.

@@ -15,7 +15,8 @@ package struct HTTPSession {
         case reads
         /// The intake is full: `resume` when there is room.
         case needsRoom
-        /// The sender is over its quota: `resume` when the context's clock is there.
+        /// The sender is over its quota, or others have their turn: `resume` when the context's clock is there, at once
+        /// if it is there already, but not before others were read.
         case needsTime(Uptime)
         /// As many requests as may wait for their answers.
         case awaitsAnswers
@@ -113,12 +114,10 @@ package struct HTTPSession {
         case (.events, .post): return beginEvents(head, ingest, &output)
         default:
             fields.allow = route.allow
-            return answer(.methodNotAllowed, fields, methodText, ingest, &output)
+            return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
         }
         return next
     }
-
-    private var methodText: StaticString { "this method is not for this path; Allow names those that are" }
 
     /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
     private mutating func allow(
