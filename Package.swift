@@ -270,7 +270,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Bytes", "Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Transport", "Log", "SQLiteLog", "Projection", "TidingsClient",
+                "TidingsTesting",
             ],
             swiftSettings: strict),
         .testTarget(

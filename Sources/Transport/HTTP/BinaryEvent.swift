@@ -19,11 +19,11 @@ package func writeBinaryEvent(
     line.append("{")
     if let contentType {
         line.append("\"datacontenttype\":")
-        try appendText(Array(trimmed(contentType.utf8)), of: contentType, to: &line)
+        try appendText(trimmed(contentType), of: contentType, to: &line)
     }
     for (name, value) in attributes {
         guard name.utf8.allSatisfy(isOfAttribute), !name.isEmpty else { continue }
-        if contentType != nil, same(name.utf8, "datacontenttype") { continue }
+        if contentType != nil, same(name.utf8Span.span, "datacontenttype") { continue }
         if line.count > 1 { line.append(",") }
         line.append("\"")
         for byte in name.utf8 { line.append(asciiUppercase.contains(byte) ? byte | 0x20 : byte) }
@@ -55,7 +55,7 @@ private func appendText(_ plain: [UInt8], of field: String, to line: inout [UInt
 /// The value of an attribute: without quotes around it and their escapes, and percent-decoded once (HTTP binding for
 /// CloudEvents 1.0.2, 3.1.3.2). A percent sign that begins no escape stands for itself.
 private func unquoted(_ value: String) -> [UInt8] {
-    var bytes = Array(trimmed(value.utf8))
+    var bytes = trimmed(value)
     if bytes.count >= 2, bytes[0] == UInt8(ascii: "\""), bytes[bytes.count - 1] == UInt8(ascii: "\"") {
         var plain: [UInt8] = []
         var isEscaped = false

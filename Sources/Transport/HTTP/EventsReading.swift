@@ -89,20 +89,25 @@ extension EventsRequest {
     private mutating func decodeWindow(_ bytes: Span<UInt8>, arrival: Timestamp, _ ingest: IngestContext) {
         let intake = ingest.intake
         ingest.window.search(bytes, &intake.vocabulary)
-        for index in 0..<ingest.window.count {
+        let requests = ingest.requests
+        let entries = ingest.window.count
+        var noted = 0
+        for index in 0..<entries {
             let mark = ingest.markToAuthorize
-            let origin = ingest.requests.windowOrigins[index]
             do throws(Refusal) {
                 _ = try ingest.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
                 try ingest.authorize(since: mark)
-                ingest.requests.origins.append(origin)
             } catch {
+                requests.noteOrigins(of: noted..<index)
+                noted = index + 1
+                let origin = requests.windowOrigins[index]
                 refuse(error, index: origin.index, bytes.extracting(origin.range), ingest)
             }
         }
+        requests.noteOrigins(of: noted..<entries)
         ingest.window.removeAll()
-        ingest.requests.windowOrigins.removeAll(keepingCapacity: true)
+        requests.windowOrigins.removeAll(keepingCapacity: true)
     }
 
     @inline(never)

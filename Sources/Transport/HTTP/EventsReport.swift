@@ -94,12 +94,15 @@ struct EventsReport: Sendable {
 
     /// `{"received":N,...}` and a newline.
     func write(into output: inout [UInt8]) {
-        let counts: [(StaticString, Int)] = [
+        let counts: [(String, Int)] = [
             ("{\"received\":", received), (",\"stored\":", stored), (",\"duplicate\":", duplicate),
         ]
         for (key, count) in counts {
             output.append(key)
             appendDecimal(UInt64(count), to: &output)
+        }
+        if stale.isEmpty, quarantined.isEmpty, refused.isEmpty, told == named {
+            return output.append(",\"stale\":[],\"quarantined\":[],\"refused\":[]}\n")
         }
         output.append(",\"stale\":[")
         output += stale

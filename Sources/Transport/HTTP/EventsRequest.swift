@@ -58,7 +58,8 @@ struct EventsRequest {
     var passesOver = false
     /// The tail holds whole lines that must wait.
     private var isBlocked = false
-    private var isTaken = false
+    /// The whole body has come, and been dealt with.
+    private(set) var isTaken = false
     /// Bytes of the body, inflated.
     private var bytes = 0
 

@@ -22,7 +22,7 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
     case serviceUnavailable = 503
 
     /// The registered reason phrase (RFC 9110, 15; RFC 6585, 5).
-    package var phrase: StaticString {
+    package var phrase: String {
         switch self {
         case .ok: "OK"
         case .noContent: "No Content"

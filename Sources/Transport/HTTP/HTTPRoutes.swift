@@ -43,7 +43,9 @@ package struct HTTPRoutes: Sendable {
     }
 
     /// The index of a path; nil when there is none.
-    func index(of path: Substring) -> Int? { all.firstIndex { $0.path == path } }
+    func index(of path: Substring) -> Int? {
+        all.indices.first { all[$0].path.utf8.elementsEqual(path.utf8) }
+    }
 }
 
 /// What is asked of a path that is read.

@@ -151,7 +151,7 @@ package struct HTTPSession {
         var request = EventsRequest(form, head)
         request.due = due
         guard request.inflates(head.coding, in: ingest) else { return refuse(.busy, ingest, &output) }
-        events = request
+        events = consume request
         reading = .events
         owesContinue = head.expectation == .continue
         tellContinue(&output)
@@ -202,6 +202,10 @@ package struct HTTPSession {
         switch reading {
         case .events:
             isWhole = true
+            guard events?.isTaken != true else {
+                endEvents(ingest, &output)
+                return next
+            }
             return take(Span(), ingest, peer, &output)
         case .question(let index):
             lastQuestion += 1
@@ -261,7 +265,7 @@ package struct HTTPSession {
     ///
     /// - Parameter isLast: whether nothing more is read, whatever is still to come.
     mutating func endEvents(_ ingest: IngestContext, _ output: inout [UInt8], isLast: Bool = false) {
-        guard let events else { return }
+        guard let events = self.events.take() else { return }
         due = events.due
         var answer = HTTPPendingAnswer(events.report, ticket: events.ticket, head)
         if isWhole, !isLast {
@@ -272,9 +276,8 @@ package struct HTTPSession {
             answer.fields.closes = true
             reading = .ended
         }
-        self.events = nil
         (isWhole, owesContinue, blocked) = (false, false, nil)
-        push(answer, &output, ingest)
+        push(consume answer, &output, ingest)
         forget()
     }
 
@@ -302,9 +305,9 @@ package struct HTTPSession {
         writeDue(ingest, &output)
     }
 
-    mutating func push(_ answer: HTTPPendingAnswer, _ output: inout [UInt8], _ ingest: IngestContext) {
-        answers.append(answer)
+    mutating func push(_ answer: consuming HTTPPendingAnswer, _ output: inout [UInt8], _ ingest: IngestContext) {
         answerBytes += answer.size
+        answers.append(answer)
         writeDue(ingest, &output)
     }
 
