@@ -33,7 +33,7 @@ private struct HTTPAnswer {
     var refusesNothing: Bool { body.contains("\"refused\":[]") }
 }
 
-/// Keeps its events until a request with them is answered 200; what a request that broke off was told to hold counts too.
+/// Keeps its events until a request with them is answered: 200, or a request of lines that broke off and was counted.
 final class HTTPDevice: StreamDevice {
     private enum Form: Int {
         case lines, array, one, cloudEvents, cloudEvent, binary, protobuf

@@ -33,7 +33,7 @@ private final class NextSeed: Sendable {
             "\(failed) seeds broke a promise")
         // A simulation in which nothing goes wrong proves nothing.
         if Self.count >= 100 { #expect(sum(\.crashes) > 50 && sum(\.retries) > 50 && sum(\.gaps) > 5) }
-        if Self.count >= 100 { #expect(sum(\.cutOff) > 10 && sum(\.putOff) > 0) }
+        if Self.count >= 100 { #expect(sum(\.cutOff) > 10) }
     }
 
     @Test func sameSeedGivesTheSameRun() async throws {
