@@ -49,12 +49,14 @@ let package = Package(
     // the ones that were tested together, in Sources/Commands/Components.swift.
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
+        .package(url: "https://github.com/apple/swift-asn1", .upToNextMinor(from: "1.7.4")),
         .package(
             url: "https://github.com/apple/swift-configuration", .upToNextMinor(from: "1.4.0"),
             traits: [.defaults, "YAML"]),
         .package(url: "https://github.com/apple/swift-crypto", .upToNextMinor(from: "4.5.2")),
         .package(url: "https://github.com/apple/swift-log", .upToNextMinor(from: "1.16.2")),
         .package(url: "https://github.com/apple/swift-nio", .upToNextMinor(from: "2.101.2")),
+        .package(url: "https://github.com/apple/swift-nio-ssl", .upToNextMinor(from: "2.37.6")),
         .package(url: "https://github.com/apple/swift-protobuf", .upToNextMinor(from: "1.39.0")),
         .package(url: "https://github.com/groue/GRDB.swift", .upToNextMinor(from: "7.10.0")),
         .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
@@ -72,12 +74,24 @@ let package = Package(
             dependencies: ["Bytes", "Events", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: daemon),
         .target(
+            name: "TLS",
+            dependencies: [
+                "Bytes", "Events", "Wire",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Transport",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "CZlib",
+                "Bytes", "Events", "Wire", "Admission", "TLS", "CZlib",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
             ],
             swiftSettings: daemon),
         .target(
@@ -125,6 +139,8 @@ let package = Package(
                 "Bytes", "Events", "Wire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .target(
@@ -133,7 +149,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
-                "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
+                "TLS", "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -215,9 +231,13 @@ let package = Package(
             name: "PresentationTests", dependencies: ["Events", "Log", "Projection", "Presentation"],
             swiftSettings: strict),
         .testTarget(
+            name: "TLSTests",
+            dependencies: ["TLS", "TidingsTesting", .product(name: "NIOSSL", package: "swift-nio-ssl")],
+            swiftSettings: strict),
+        .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "Transport", "Ingest",
+                "Bytes", "Events", "Wire", "Admission", "Log", "TLS", "Transport", "Ingest", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -291,8 +311,8 @@ if Context.environment["TIDINGS_FUZZ"] != nil {
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "TidingsClient",
-                "Daemon", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "TLS", "Transport",
+                "TidingsClient", "Daemon", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ], path: "Fuzz/FuzzTargets", swiftSettings: strict))

@@ -17,6 +17,7 @@ extension DaemonConfiguration {
     /// daemon, and who may read its files, is never among them.
     package func applying(_ new: DaemonConfiguration) -> DaemonConfiguration {
         var result = self
+        result.tls = new.tls
         result.maxConnections = new.maxConnections
         result.idleTimeout = new.idleTimeout
         result.firstByteTimeout = new.firstByteTimeout
@@ -45,7 +46,7 @@ extension ConfigurationKey {
         case .number, .port:
             if let one = Int(one), let other = Int(other) { return one == other }
             return one == other
-        case .text, .group, .choice: return one == other
+        case .text, .file, .group, .choice: return one == other
         }
     }
 }

@@ -8,8 +8,10 @@ package import Log
 package import Logging
 package import NIOCore
 import NIOPosix
+import Presentation
 import Projection
 import ServiceLifecycle
+package import TLS
 package import Transport
 import UnixSignals
 import Wire
@@ -39,15 +41,16 @@ package struct Daemon: Sendable {
         // A terminal that closes is no reason to stop, nor is a reload that comes too early.
         signal(SIGHUP, SIG_IGN)
         for warning in configuration.warnings { events.remark(warning) }
+        let tls = Replaceable(try configuration.readTLSFiles())
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let health = HealthReporter()
-        let (storage, ingest) = try await open(on: group.next(), HTTPRoutes(health))
+        let (storage, ingest) = try await open(on: group.next(), HTTPRoutes(health), tls.value)
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
-        let reloads = reloads(ingest, keeps)
+        let reloads = reloads(ingest, keeps, tls)
         let reporter = StatusReporter(
             ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory,
-            reloads: reloads)
+            reloads: reloads, tls: tls)
         health.begin { try await reporter.status() }
         let control = ControlSocket(
             dataDirectory: configuration.dataDirectory, group: .singleton,
@@ -60,6 +63,7 @@ package struct Daemon: Sendable {
             ControlService(socket: control, events: events),
         ]
         if let reloads { services.append(ReloadService(reloads: reloads)) }
+        if tls.value != nil { services.append(CertificateService(tls: tls, events: events)) }
         var settings = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "lifecycle") { _ in
@@ -77,13 +81,24 @@ package struct Daemon: Sendable {
         events.logger.notice("stopped", metadata: ["events": "\(storage.head.rawValue)"])
     }
 
-    private func reloads(_ ingest: IngestLoop<some EventLog>, _ keeps: Replaceable<RetentionKeeps>) -> Reloads? {
+    private func reloads(
+        _ ingest: IngestLoop<some EventLog>, _ keeps: Replaceable<RetentionKeeps>, _ tls: Replaceable<TLSFiles?>
+    ) -> Reloads? {
         guard let reloading else { return nil }
-        return Reloads(reloading, inForce: configuration, events: events) { new, waits in
-            let settings = settings(of: new)
-            keeps.value = settings.keeps
-            try await ingest.change(to: settings, waits: waits)
-        }
+        return Reloads(
+            reloading, inForce: configuration, events: events,
+            readFiles: { new in
+                guard let files = try new.readTLSFiles() else { return [] }
+                try await ingest.change(toTLS: new.contexts(files))
+                defer { tls.value = files }
+                events.certificate(files)
+                return files.changes(since: tls.value)
+            },
+            apply: { new, waits in
+                let settings = settings(of: new)
+                keeps.value = settings.keeps
+                try await ingest.change(to: settings, waits: waits)
+            })
     }
 
     /// What can change of a configuration; says so when the system allows fewer connections.
@@ -114,18 +129,20 @@ package struct Daemon: Sendable {
     }
 
     private func open(
-        on eventLoop: any EventLoop, _ routes: HTTPRoutes
+        on eventLoop: any EventLoop, _ routes: HTTPRoutes, _ tls: TLSFiles?
     ) async throws -> (Storage<DaemonEngine>, IngestLoop<DaemonEngine>) {
         let (storage, start) = try await Storage.open(configuration, events: events)
-        return (storage, try await openIngest(storage, start, on: eventLoop, routes))
+        return (storage, try await openIngest(storage, start, on: eventLoop, routes, tls))
     }
 
     /// Makes the ingest loop of a storage, and opens its sockets. Nothing is stored before `AppenderService` runs.
     ///
-    /// - Parameter routes: the paths of the HTTP port.
+    /// - Parameters:
+    ///   - routes: the paths of the HTTP port.
+    ///   - tls: as `readTLSFiles` has read them.
     package func openIngest<Engine: EventLog>(
         _ storage: Storage<Engine>, _ start: StartState, on eventLoop: any EventLoop,
-        _ routes: HTTPRoutes = HTTPRoutes()
+        _ routes: HTTPRoutes = HTTPRoutes(), _ tls: TLSFiles? = nil
     ) async throws -> IngestLoop<Engine> {
         var pipelineSettings = Pipeline.Settings()
         pipelineSettings.groupCommit.blockMaxEvents = configuration.blockMaxEvents
@@ -147,7 +164,8 @@ package struct Daemon: Sendable {
         }.get()
         let transport = settings(of: configuration).transport
         let listeners = try await Listeners.open(
-            configuration.specifications(routes), settings: transport, intake: intake, on: eventLoop)
+            configuration.specifications(routes, try configuration.contexts(tls)), settings: transport, intake: intake,
+            on: eventLoop)
         return IngestLoop(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
     }
 }

@@ -9,6 +9,7 @@ import Logging
 import NIOCore
 import Presentation
 import Projection
+import TLS
 import Transport
 
 /// The answer when something could not be done.
@@ -22,6 +23,8 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     let dataDirectory: String
     /// Nil for a daemon whose configuration stands in no file.
     let reloads: Reloads?
+    /// The certificate in force; nil when no listener speaks TLS.
+    let tls: Replaceable<TLSFiles?>
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -53,7 +56,9 @@ struct StatusReporter<Engine: EventLog>: Sendable {
         let listeners = ingest.listeners
         status.listening = Dictionary(uniqueKeysWithValues: listeners.all.map { ($0.name, describe($0.address)) })
         status.exposed = listeners.exposed
-        status.count(await listeners.connectionCounts())
+        let connections = await listeners.connectionCounts()
+        status.count(connections)
+        status.tls = tls.value.map { TLSStatus($0.standing, connections.tls) }
         if let counts = await reloads?.counts {
             status.configReloads = counts.reloads
             status.isLastReloadGood = counts.isLastGood

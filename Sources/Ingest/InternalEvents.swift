@@ -139,6 +139,32 @@ package final class InternalEvents: Sendable {
     }
 
     /// What the daemon found on its own when it read a segment.
+    /// How long the certificate in force is good for.
+    ///
+    /// - Parameter daysLeft: negative when it has ended.
+    package func certificate(
+        subject: String, until end: String, daysLeft: Int64, isGood: Bool, endsSoon: Bool, _ warnings: [String]
+    ) {
+        let fields: Logger.Metadata = ["subject": "\(subject)", "until": "\(end)", "days_left": "\(daysLeft)"]
+        if !isGood {
+            logger.error(
+                "the certificate is out of date, and no client that checks it connects; renew it and `tidings reload`",
+                metadata: fields)
+        } else if endsSoon {
+            logger.warning("the certificate ends soon; renew it and `tidings reload`", metadata: fields)
+        } else {
+            logger.info("TLS is spoken with this certificate", metadata: fields)
+        }
+        for warning in warnings { logger.warning("\(warning)") }
+    }
+
+    /// So many handshakes came to nothing within the last minute, by reason.
+    package func handshakesFailed(_ failures: [String: UInt64]) {
+        logger.warning(
+            "TLS handshakes came to nothing; docs/tls.md says for each reason what helps",
+            metadata: failures.mapValues { "\($0)" })
+    }
+
     package func scrubbed(_ damage: Damage) {
         limited(
             .error, "scrub", "a check of the log found damage; run `tidings log verify` and restore it from a copy",

@@ -59,6 +59,8 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var connectionsAccepted: UInt64 = 0
     /// What became of connections since the daemon started, by reason, with only those that occurred.
     package var connectionsEnded: [String: UInt64] = [:]
+    /// Nil when no listener speaks TLS.
+    @NullIfUnknown package var tls: TLSStatus?
     /// How often a sender was not read for a while because it was over its quota.
     package var pauses: UInt64 = 0
 
@@ -119,7 +121,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
 
     enum CodingKeys: String, CodingKey {
         case version, pid, listening, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
-        case projection, devices, customers, transports
+        case projection, devices, customers, transports, tls
         case configReloads = "config_reloads"
         case isLastReloadGood = "config_last_reload_ok"
         case configNeedsRestart = "config_needs_restart"

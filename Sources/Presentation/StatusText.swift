@@ -9,6 +9,10 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
     let connections = ["\(status.connections) connections", "\(status.connectionsAccepted) accepted since the start"]
     lines += entry("listening", listening + connections, style)
     if !status.exposed.isEmpty { lines += entry("exposed", exposed(status), style) }
+    if let tls = status.tls {
+        lines += entry("certificate", certificate(tls), style)
+        lines += entry("handshakes", handshakes(tls), style)
+    }
     lines += entry("closed", ended(status) + ["\(status.pauses) pauses of senders over their quota"], style)
     lines += entry(
         "log",

@@ -33,5 +33,8 @@ final class StreamAnswerHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) { window.down(generation) }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let told = tlsFailure(error), !told.isEmpty { window.closing(told, isAskedToWait: false, generation) }
+        context.close(promise: nil)
+    }
 }

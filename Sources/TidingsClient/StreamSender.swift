@@ -27,6 +27,8 @@ package struct StreamOptions: Sendable {
     /// The reset counter under which events without a number of their own are numbered.
     package var epoch = UInt32.random(in: 1...UInt32.max)
     package var isNative = true
+    /// Nil for plain text.
+    package var tls: TidingsTLS?
 
     package init() {}
 }
@@ -244,12 +246,16 @@ package final class StreamSender {
     private func connect(_ vocabulary: Vocabulary) async {
         hasConnected = true
         let generation = window.connecting()
-        let (window, isNative) = (window, options.isNative)
+        let (window, isNative, tls, host) = (window, options.isNative, options.tls, host)
+        let agreed = tls.map { _ in MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self) }
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls, let agreed {
+                        try tls.addHandlers(to: channel.pipeline.syncOperations, host: host, done: agreed)
+                    }
                     try channel.pipeline.syncOperations.addHandler(
                         StreamAnswerHandler(window: window, generation: generation, isNative: isNative))
                 }
@@ -257,11 +263,13 @@ package final class StreamSender {
         do {
             let channel = try await bootstrap.connect(host: host, port: port).get()
             self.channel = channel
+            try await agreed?.futureResult.get()
             if isNative {
                 channel.writeAndFlush(channel.allocator.buffer(bytes: greeting()), promise: nil)
                 while window.health == .connecting { await window.wait { _, health in health != .connecting } }
             }
         } catch {
+            agreed?.fail(error)
             lastMessage = connectFailure(error)
             window.down(generation)
             return
@@ -300,6 +308,8 @@ func connectFailure(_ error: any Error) -> String {
 }
 
 private func cause(_ error: any Error) -> String {
+    if let told = tlsFailure(error) { return told }
+    if let error = error as? ChannelError, case .eof = error { return "the daemon closed before TLS was agreed on" }
     if let error = error as? ChannelError, case .connectTimeout = error { return "no answer within 5 seconds" }
     if let error = error as? IOError, error.errnoCode == ECONNREFUSED { return "" }
     return "\(error)"

@@ -55,11 +55,16 @@ public actor TidingsConnection {
     ///   - window: how many events may wait for their ack; `send` suspends when there are more.
     ///   - attempts: how many connections in a row may fail to come up, or end without an ack, before `send` and
     ///     `flush` throw. Between them there are pauses that grow from 50 ms to 5 s.
-    public init(host: String, port: Int, format: Format = .native, window: Int = 16_384, attempts: Int = 10) {
+    ///   - tls: how TLS is spoken, where `listen.tcp.tls` is on; nil for plain text.
+    public init(
+        host: String, port: Int, format: Format = .native, window: Int = 16_384, attempts: Int = 10,
+        tls: TidingsTLS? = nil
+    ) {
         var options = StreamOptions()
         options.window = window
         options.maxAttempts = attempts
         options.isNative = format == .native
+        options.tls = tls
         sender = StreamSender(host: host, port: port, options: options, verdicts: verdicts)
     }
 

@@ -19,6 +19,7 @@ package struct ConnectionCounts: Sendable, Hashable {
     package var closedSlow: UInt64 = 0
     /// How often a connection was not read for a while because its sender was over its quota.
     package var pauses: UInt64 = 0
+    package var tls = TLSCounts()
 
     package init() {}
 
@@ -62,6 +63,7 @@ final class ConnectionTable {
     var counts = ConnectionCounts()
     let ingest: IngestContext
     let eventLoop: any EventLoop
+    let handshakes: HandshakeQueue
     private var connections: [ObjectIdentifier: any Connection] = [:]
     /// The connection on which a device has last said who it is; an older one of the same device is not sent to.
     private var byDevice: [DeviceID: any Connection] = [:]
@@ -75,6 +77,7 @@ final class ConnectionTable {
     init(ingest: IngestContext, eventLoop: any EventLoop) {
         self.ingest = ingest
         self.eventLoop = eventLoop
+        handshakes = HandshakeQueue(ingest: ingest, eventLoop: eventLoop)
     }
 
     /// - Returns: whether there was room for the connection.
@@ -90,6 +93,15 @@ final class ConnectionTable {
         counts.accepted += 1
         counts.open = connections.count
         return true
+    }
+
+    /// A connection has done its handshake, and another handler has it from now on; it was let in, and stays counted.
+    func take(over handshake: TLSHandshake, as connection: any Connection) {
+        connections[ObjectIdentifier(handshake)] = nil
+        connections[ObjectIdentifier(connection)] = connection
+        (connection.isAccepted, connection.isCountedForAddress) = (true, handshake.isCountedForAddress)
+        handshake.isCountedForAddress = false
+        silent.append(connection)
     }
 
     /// Whether even those who are told that there is no room are too many.

@@ -34,13 +34,25 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     /// Whether the table counts this connection against its address.
     var isCountedForAddress = false
 
-    init(_ session: any StreamSession, ingest: IngestContext, table: ConnectionTable) {
+    /// Whose connection it is until this handler is added; nil for a new one.
+    private var handshake: TLSHandshake?
+
+    init(_ session: any StreamSession, table: ConnectionTable, after handshake: TLSHandshake? = nil) {
         self.session = session
-        self.ingest = ingest
         self.table = table
+        self.handshake = handshake
+        ingest = table.ingest
     }
 
     // MARK: From the socket
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        guard let handshake else { return }
+        self.handshake = nil
+        self.context = context
+        (sender, principal) = (handshake.sender, handshake.principal)
+        table.take(over: handshake, as: self)
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
@@ -101,7 +113,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        close()
+        if !isUncleanEnd(error) { close() }
     }
 
     // MARK: From the intake

@@ -2,6 +2,7 @@
 
 package import Admission
 import Events
+import TLS
 
 /// What the Daemon's configuration sets; the defaults are those of `tidings.yaml`.
 package struct TransportSettings: Sendable, Hashable {
@@ -22,6 +23,9 @@ package struct TransportSettings: Sendable, Hashable {
 
     /// Connections over the limit that may be told so at one time.
     package var refusedAtOnce = TransportLimits.refusedAtOnce
+    /// Handshakes of TLS at one time, and how long each may take; seconds.
+    package var handshakesAtOnce = TLSLimits.handshakes
+    package var handshakeTimeoutSeconds = TLSLimits.handshakeSeconds
 
     package init() {}
 

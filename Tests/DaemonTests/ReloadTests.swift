@@ -22,7 +22,7 @@ extension ConfigurationKey {
             let value = Int(defaultValue) ?? 0
             return "\(value < range.upperBound ? value + 1 : value - 1)"
         case .port: return "1"
-        case .text: return "other"
+        case .text, .file: return "other"
         case .group: return "root"
         case .choice(let choices): return choices.first { $0 != defaultValue } ?? ""
         }
@@ -55,7 +55,7 @@ private func load(_ flags: [String: String] = [:]) async throws -> DaemonConfigu
     }
 
     @Test func whoCanReachOrReadIsNeverChangedAtRunTime() {
-        for key in ConfigurationKey.all where key.name.contains(#/\.(host|port)$|^data_/#) {
+        for key in ConfigurationKey.all where key.name.contains(#/\.(host|port|tls)$|^data_/#) {
             #expect(key.takesEffect == .onRestart, "\(key.name)")
         }
     }

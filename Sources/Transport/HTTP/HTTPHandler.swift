@@ -39,12 +39,24 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     var isAccepted = false
     var isCountedForAddress = false
 
-    init(_ routes: HTTPRoutes, framing: HTTPFraming, ingest: IngestContext, table: ConnectionTable) {
-        session = HTTPSession(routes)
-        (self.routes, self.framing, self.ingest, self.table) = (routes, framing, ingest, table)
+    /// Whose connection it is until this handler is added; nil for a new one.
+    private var handshake: TLSHandshake?
+
+    init(_ routes: HTTPRoutes, framing: HTTPFraming, table: ConnectionTable, after handshake: TLSHandshake?) {
+        session = HTTPSession(routes, client: handshake?.principal ?? .anybody)
+        (self.routes, self.framing, self.table, self.handshake) = (routes, framing, table, handshake)
+        ingest = table.ingest
     }
 
     // MARK: From the socket
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        guard let handshake else { return }
+        self.handshake = nil
+        self.context = context
+        sender = handshake.sender
+        table.take(over: handshake, as: self)
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
@@ -110,6 +122,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // What comes behind a fault is read and dropped: were it not, the peer's system would drop our answer.
         if error is ByteToMessageDecoderError { return }
+        if isUncleanEnd(error) { return }
         guard error is HTTPParserError else { return close() }
         guard life.isOpen else { return }
         switch error as? HTTPParserError {

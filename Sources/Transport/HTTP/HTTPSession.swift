@@ -36,6 +36,8 @@ package struct HTTPSession {
     }
 
     private let routes: HTTPRoutes
+    /// On whose behalf the client speaks by what it has shown before its first request: its certificate.
+    private let client: Principal
     var reading = Reading.nothing
     var head: HTTPHead?
     /// How much more of a body that nobody reads is passed over.
@@ -57,7 +59,9 @@ package struct HTTPSession {
     /// A request that somebody else is to answer: by `answered`, with this number.
     private(set) var question: (number: UInt64, route: Int, question: HTTPQuestion)?
 
-    package init(_ routes: HTTPRoutes) { self.routes = routes }
+    package init(_ routes: HTTPRoutes, client: Principal = .anybody) {
+        (self.routes, self.client) = (routes, client)
+    }
 
     package var transport: TransportKind { .http }
 
@@ -132,8 +136,8 @@ package struct HTTPSession {
     }
 
     /// Decides on whose behalf a request speaks, by its credential; nil when it must have a better one. None is asked
-    /// for so far.
-    private func principal(of head: HTTPHead) -> Principal? { .anybody }
+    /// for so far, and the certificate holds for all requests.
+    private func principal(of head: HTTPHead) -> Principal? { client }
 
     private mutating func beginEvents(
         _ head: HTTPHead, _ ingest: IngestContext, _ output: inout [UInt8]
