@@ -69,7 +69,10 @@ let package = Package(
             name: "Wire",
             dependencies: ["Bytes", "Events", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: strict),
-        .target(name: "Admission", dependencies: ["Bytes", "Events"], swiftSettings: daemon),
+        .target(
+            name: "Admission",
+            dependencies: ["Bytes", "Events", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: daemon),
         .target(
             name: "TLS",
             dependencies: [
@@ -190,7 +193,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "AdmissionTests", dependencies: ["Events", "Admission", "TidingsTesting"], swiftSettings: strict),
+            name: "AdmissionTests",
+            dependencies: [
+                "Bytes", "Events", "Admission", "TidingsTesting", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "LogTests",
             dependencies: [
@@ -277,13 +284,14 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Bytes", "Events", "Wire", "Log", "SQLiteLog", "Projection", "TidingsClient", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Transport", "Log", "SQLiteLog", "Projection", "TidingsClient",
+                "TidingsTesting",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -175,14 +175,15 @@ def raise_file_limit():
 class Server:
     """A daemon on its own core, with a data folder of its own unless one is given."""
 
-    def __init__(self, binary, folder, fresh=True, **settings):
+    def __init__(self, binary, folder, fresh=True, http=False, **settings):
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         self.folder, self.port = folder, free_port()
+        self.http_port = free_port() if http else None
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
         environment |= {"TIDINGS_DATA_DIR": folder, "TIDINGS_LISTEN_TCP_PORT": str(self.port),
-                        "TIDINGS_LISTEN_UDP_PORT": str(self.port), "TIDINGS_LISTEN_HTTP_PORT": "off",
+                        "TIDINGS_LISTEN_UDP_PORT": str(self.port), "TIDINGS_LISTEN_HTTP_PORT": str(self.http_port or "off"),
                         "TIDINGS_LOGGING_FORMAT": "json"}
         environment |= {"TIDINGS_" + key.upper(): str(value) for key, value in settings.items()}
         self.log_path = folder + ".stderr"
@@ -193,10 +194,15 @@ class Server:
         self.pid = self.process.pid
         self.log = []
 
+    def port_for(self, load):
+        return self.http_port if load.startswith("http-") else self.port
+
     def wait_until_listening(self, limit=60, step=0.02):
         end = time.time() + limit
         while True:
             try:
+                if self.http_port:
+                    socket.create_connection(("127.0.0.1", self.http_port), 5).close()
                 return socket.create_connection(("127.0.0.1", self.port), 5)
             except OSError:
                 if self.process.poll() is not None or time.time() > end:
@@ -339,12 +345,12 @@ def ingest(binary, data, load, mode, window, folder, *more, **settings):
     """One run on a fresh folder, from first byte to clean stop, checked; returns its figures. `more` goes to the
     sender."""
     path = data.file(load)
-    server = Server(binary, folder, **settings)
+    server = Server(binary, folder, http=load.startswith("http-"), **settings)
     try:
         server.wait_until_listening().close()
         before = settle(server.pid, quiet=0.3)
         faults = page_faults(server.pid)
-        sent = send(mode, server.port, path, window, *more)
+        sent = send(mode, server.port_for(load), path, window, *more)
         at_last_ack = cpu_seconds(server.pid)
         used = settle(server.pid) - before
         minor, major = (now - then for now, then in zip(page_faults(server.pid), faults))

@@ -2,7 +2,7 @@
 //
 //   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency] [--turns]
 //   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND]
-//   loadsend idle HOST PORT FILE --connections N     (greets, says "ready", holds on until stdin ends)
+//   loadsend idle HOST PORT FILE --connections N     (greets, or asks once; says "ready", holds on until stdin ends)
 //
 // Records leave in the order of the file, each in a write of its own; with --turns each connection in its turn, so that
 // with a window of 1 all connections wait for an answer at once. --window bounds what a connection (UDP: the
@@ -29,7 +29,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { FRAMES = 1, LINES = 2, DATAGRAMS = 3, REDIS = 4, MQTT = 5 };
+enum { FRAMES = 1, LINES = 2, DATAGRAMS = 3, REDIS = 4, MQTT = 5, REQUESTS = 6 };
 enum { WELCOME = 2, ACK = 4, ERROR = 5, PUSH = 6, PING = 8, PONG = 9, BYE = 10 };
 enum { RX = 1 << 16, STALL_SECONDS = 30, RESEND_MS = 250, TRIES = 12, BURST = 64 };
 
@@ -302,6 +302,29 @@ static size_t read_packets(peer *p) {
     return at;
 }
 
+// HTTP: each answer is that to the oldest request, and says how many of its events are stored, now or before.
+static size_t read_responses(peer *p) {
+    size_t at = 0;
+    for (;;) {
+        const char *head = (const char *)p->rx + at, *end = memmem(head, p->held - at, "\r\n\r\n", 4);
+        if (!end) return at;
+        end += 4;
+        const char *length = memmem(head, end - head, "Content-Length: ", 16);
+        size_t size = length ? strtoul(length + 16, 0, 10) : 0;
+        if (end - (const char *)p->rx + size > p->held) return at;
+        const char *counts = memmem(end, size, "\"stored\":", 9);
+        unsigned long long stored = 0, duplicate = 0;
+        if (counts) sscanf(counts, "\"stored\":%llu,\"duplicate\":%llu", &stored, &duplicate);
+        if (!p->count) fail("an answer to nothing");
+        uint64_t durable = p->ends[p->head % window];
+        if (memcmp(head, "HTTP/1.1 200", 12) || p->acked + stored + duplicate != durable)
+            complain("answer", (const uint8_t *)head, end - head + size);
+        count_answers(1, end - head + size);
+        acknowledge(p, durable);
+        at = end - (const char *)p->rx + size;
+    }
+}
+
 static void receive(peer *p, uint32_t kind) {
     ssize_t n = read(p->fd, p->rx + p->held, RX - p->held);
     if (n == 0) fail("the daemon closed a connection (%llu of %llu events acknowledged on it)",
@@ -312,7 +335,7 @@ static void receive(peer *p, uint32_t kind) {
     }
     p->held += n;
     size_t used = kind == FRAMES ? read_frames(p) : kind == LINES ? read_lines(p)
-                : kind == MQTT ? read_packets(p) : read_replies(p);
+                : kind == MQTT ? read_packets(p) : kind == REQUESTS ? read_responses(p) : read_replies(p);
     memmove(p->rx, p->rx + used, p->held - used);
     p->held -= used;
     if (p->held == RX) fail("an answer is longer than %d bytes", RX);
@@ -374,6 +397,16 @@ static peer *connect_all(struct sockaddr_in to, const load *l, long count, int p
     return peers;
 }
 
+static void offer(peer *p, const record *r, int poller, uint32_t kind) {
+    p->sent += r->events;
+    p->ends[(p->head + p->count) % window] = p->sent;
+    p->times[(p->head + p->count) % window] = latency ? now() : 0;
+    p->count++;
+    total.events += r->events;
+    total.records++;
+    put(p, r->bytes, r->size, poller, kind);
+}
+
 static double play_tcp(struct sockaddr_in to, load *l) {
     int poller = epoll_create1(0);
     peer *peers = connect_all(to, l, l->connections, poller);
@@ -386,13 +419,7 @@ static double play_tcp(struct sockaddr_in to, load *l) {
             serve(poller, l->kind, 100);
             if (now() > limit) fail("no acknowledgement for %d s", STALL_SECONDS);
         }
-        p->sent += r.events;
-        p->ends[(p->head + p->count) % window] = p->sent;
-        p->times[(p->head + p->count) % window] = latency ? now() : 0;
-        p->count++;
-        total.events += r.events;
-        total.records++;
-        put(p, r.bytes, r.size, poller, l->kind);
+        offer(p, &r, poller, l->kind);
         if (total.records % BURST == 0) serve(poller, l->kind, 0);
     }
     double limit = now() + STALL_SECONDS;
@@ -562,7 +589,15 @@ static void report(double seconds) {
 static void hold_idle(struct sockaddr_in to, load *l) {
     if (connections < 1) fail("idle needs --connections N");
     int poller = epoll_create1(0);
-    connect_all(to, l, connections, poller);
+    peer *peers = connect_all(to, l, connections, poller);
+    record r;
+    if (l->kind == REQUESTS && next_in_file(l, &r)) {                // who has never asked anything is not kept
+        for (long i = 0; i < connections; i++) {
+            offer(peers + i, &r, poller, l->kind);
+            while (peers[i].count) serve(poller, l->kind, 100);
+        }
+        if (total.errors) fail("not every connection was answered");
+    }
     printf("ready\n");
     fflush(stdout);
     for (struct pollfd f = {.fd = 0, .events = POLLIN}; poll(&f, 1, 0) == 0;) serve(poller, l->kind, 200);

@@ -2,30 +2,30 @@
 
 package import Events
 
-/// On whose behalf a sender acts. Found once for each connection or datagram, asked for each event where it is not
-/// `anybody`.
+/// On whose behalf a sender acts. Found once for each connection, request or datagram, asked for each event where it is
+/// not `anybody`.
 package enum Principal: Hashable, Sendable {
     /// No credential was asked for: any event of any device.
     case anybody
-    /// One device, for itself.
-    case device(DeviceID)
-    /// A gateway or a vendor's back end, for all devices of some products.
-    case products(Set<SymbolID>)
+    /// Whoever has shown this credential.
+    case holder(Credential)
 
-    /// Whether a credential was asked for; cheaper than to compare two principals.
+    /// Whether a credential was shown; cheaper than to compare two principals.
     package var isKnown: Bool {
         switch self {
         case .anybody: false
-        case .device, .products: true
+        case .holder: true
         }
     }
 
     /// Whether events of a device may come from this principal.
-    package func maySend(_ device: DeviceID, of product: SymbolID) -> Bool {
+    package func maySend(_ device: DeviceID, in vocabulary: Vocabulary) -> Bool {
         switch self {
-        case .anybody: true
-        case .device(let own): device == own
-        case .products(let own): own.contains(product)
+        case .anybody: return true
+        case .holder(let credential):
+            let product = vocabulary.text(.product, vocabulary.product(of: device))
+            return credential.roles.allow(.send)
+                && credential.scope.contains(product: product, name: vocabulary.name(of: device))
         }
     }
 }

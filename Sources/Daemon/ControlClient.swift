@@ -3,6 +3,7 @@
 package import Foundation
 import NIOCore
 import NIOPosix
+import Presentation
 import SQLite
 
 /// Why the daemon of a data folder gave no answer; one line with the remedy.
@@ -89,7 +90,10 @@ package enum ControlClient {
             guard let answer else { throw late }
             // A daemon that stops, or dies, closes without a word.
             guard answer.last == UInt8(ascii: "\n") else { throw ControlError.noDaemon(dataDirectory) }
-            if let failure = try? JSONDecoder().decode(RequestFailure.self, from: answer) {
+            // The report of a reload may have an error, too, and is no refusal to answer.
+            if (try? JSONDecoder().decode(ReloadReport.self, from: answer)) == nil,
+                let failure = try? JSONDecoder().decode(RequestFailure.self, from: answer)
+            {
                 throw ControlError.refused(failure.error)
             }
             return answer

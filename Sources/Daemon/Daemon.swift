@@ -44,7 +44,7 @@ package struct Daemon: Sendable {
         let tls = Replaceable(try configuration.readTLSFiles())
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let health = HealthReporter()
-        let (storage, ingest) = try await open(on: group.next(), health.routes, tls.value)
+        let (storage, ingest) = try await open(on: group.next(), HTTPRoutes(health), tls.value)
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
         let reloads = reloads(ingest, keeps, tls)

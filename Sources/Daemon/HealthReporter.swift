@@ -6,8 +6,10 @@ import Synchronization
 import Transport
 
 /// Answers `/health/live` and `/health/ready`. There before the daemon is: until `begin`, it is not ready.
-final class HealthReporter: Sendable {
+package final class HealthReporter: Sendable {
     private let status = Mutex<(@Sendable () async throws -> DaemonStatus)?>(nil)
+
+    package init() {}
 
     /// From now on there is a status.
     func begin(_ status: @escaping @Sendable () async throws -> DaemonStatus) {

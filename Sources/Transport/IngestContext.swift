@@ -47,10 +47,11 @@ package final class IngestContext {
         window.keepsUnknown = settings.keepsUnknown
     }
 
-    /// Takes what is to be written; nil when there is nothing.
-    func takeOutput(_ allocator: ByteBufferAllocator) -> ByteBuffer? {
+    /// Takes what is to be written; nil when there is nothing. Often there is nothing, and then nobody asks for the
+    /// allocator, which lies behind some references.
+    func takeOutput(_ allocator: @autoclosure () -> ByteBufferAllocator) -> ByteBuffer? {
         guard !output.isEmpty else { return nil }
-        let answer = allocator.buffer(bytes: output)
+        let answer = allocator().buffer(bytes: output)
         dropOutput()
         return answer
     }
@@ -104,6 +105,6 @@ package final class IngestContext {
     }
 
     private func maySend(_ device: DeviceID) -> Bool {
-        principal.maySend(device, of: intake.vocabulary.product(of: device))
+        principal.maySend(device, in: intake.vocabulary)
     }
 }

@@ -14,8 +14,9 @@ struct DeviceSource: Equatable {
     ///
     /// - `urn:dev:ops:<PEN>-<product>-<serial>`: the product stands in it; the name is the whole URN.
     /// - `<product>/<serial>`: the name is the serial. In the product `%`, `/` and `:` may be escaped.
-    /// - any other absolute URI, and a word without `/`: no product; the name is the whole string.
-    /// - Throws: `.noDevice` for an empty name, `.noProduct` for an empty product, `.tooLong` for either.
+    /// - any other absolute URI, a path that begins with `/`, and a word without `/`: no product; the name is the whole
+    ///   string.
+    /// - Throws: `.noDevice` for an empty name, `.noProduct` for a URN without a product, `.tooLong` for either.
     init(_ bytes: Span<UInt8>) throws(Refusal) {
         name = 0..<bytes.count
         product = 0..<0
@@ -25,8 +26,7 @@ struct DeviceSource: Equatable {
             guard pen > 12, end < bytes.count - 1 else { throw .noDevice }
             product = (pen + 1)..<end
             guard !product.isEmpty else { throw .noProduct }
-        } else if let slash = productEnd(bytes) {
-            guard slash > 0 else { throw .noProduct }
+        } else if let slash = productEnd(bytes), slash > 0 {
             product = 0..<slash
             name = (slash + 1)..<bytes.count
             isEscaped = hasEscapes(bytes.extracting(product))

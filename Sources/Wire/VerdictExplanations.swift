@@ -86,6 +86,7 @@ private func unknownType(_ line: Span<UInt8>, _ contents: LineContents?) -> Stri
     }
     guard let type = contents[.type], type.isString(in: line) else { return "the event has no type; add one of \(all)" }
     let word = String(decoding: type.plain(in: line), as: UTF8.self)
+    if word.isEmpty { return "type is empty; send one of \(all)" }
     if let kind = nearestWord(to: word, among: kindNameList) {
         return "\(shortened(word)) is no kind of event; did you mean \(kind)?"
     }

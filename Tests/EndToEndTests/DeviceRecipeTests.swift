@@ -41,7 +41,7 @@ import Testing
             let events = #"{"product":"kettle","device":"k-1","id":1,"type":"feature.used","aspect":"boil"}"# + "\n"
             try events.write(toFile: daemon.data + "/events.ndjson", atomically: true, encoding: .utf8)
             let recipes = try recipes(daemon)
-            #expect(recipes.count == 8)
+            #expect(recipes.count == 10)
             for (index, recipe) in recipes.enumerated() {
                 let file = daemon.data + "/recipe-\(index)"
                 try recipe.code.write(toFile: file, atomically: true, encoding: .utf8)

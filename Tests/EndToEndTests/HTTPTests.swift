@@ -118,6 +118,7 @@ import Wire
             for (options, path, expected) in [
                 ("", "/v1/events", "405"), ("", "/nothing", "404"), ("-X OPTIONS", "/v1/events", "204"),
                 ("-I", "/health/live", "200"), ("", "/health/ready", "200"), ("-H Host:", "/health/live", "400"),
+                ("", "/openapi.json", "200"), ("-I", "/openapi.json", "200"), ("-X POST", "/openapi.json", "405"),
             ] {
                 let done = try await shell("curl -s -o /dev/null -w '%{http_code}' \(options) \(url)\(path)")
                 #expect(done.output == expected, "\(options) \(path)")

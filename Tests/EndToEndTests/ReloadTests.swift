@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import Transport
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ReloadTests {
     /// A daemon whose file can be rewritten.
@@ -52,6 +53,22 @@ import Testing
         #"{"product":"oven","device":"\#(device)","id":\#(id),"type":"feature.used","aspect":"grill"}"# + "\n"
     }
 
+    private func post(_ device: String, _ id: Int) -> String {
+        let body = line(device, id)
+        return "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n" + body
+    }
+
+    /// Whether the one event of the last request is stored.
+    private func isStored(_ socket: LoopbackSocket) -> Bool {
+        var answer = ""
+        for _ in 0..<200 where !answer.hasSuffix("}\n") {
+            guard let text = socket.receive(wait: .milliseconds(50)) else { return false }
+            answer += text
+        }
+        return answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.contains(#""stored":1,"#)
+    }
+
     private func isAcknowledged(_ count: Int, _ socket: LoopbackSocket, seconds: Int = 10) -> Bool {
         var answers = ""
         for _ in 0..<(seconds * 20) where !answers.contains("{\"ack\":\(count)}") {
@@ -61,15 +78,23 @@ import Testing
         return answers.contains("{\"ack\":\(count)}")
     }
 
-    @Test func aHundredConnectionsSurviveWrongNarrowerAndWiderSettings() async throws {
+    @Test func aThousandConnectionsSurviveWrongNarrowerAndWiderSettings() async throws {
         try await serve("quota: {device_events_per_second: 10, burst_seconds: 1}\n") { running in
-            let sockets = try (0..<100).map { _ in try #require(LoopbackSocket(port: running.daemon.tcpPort)) }
+            try #require(raiseDescriptorLimit() > 1_200, "too few open files are allowed for this test")
+            let sockets = try (0..<500).map { _ in try #require(LoopbackSocket(port: running.daemon.tcpPort)) }
+            let web = try (0..<500).map { _ in try #require(LoopbackSocket(port: running.daemon.httpPort)) }
             let greedy = try #require(LoopbackSocket(port: running.daemon.tcpPort))
-            defer { for socket in sockets + [greedy] { socket.close() } }
+            defer { for socket in sockets + web + [greedy] { socket.close() } }
             func everyoneIsServed(_ round: Int) {
                 for (index, socket) in sockets.enumerated() {
                     #expect(socket.send(line("d-\(index)", round)))
+                }
+                for (index, socket) in web.enumerated() { #expect(socket.send(post("w-\(index)", round))) }
+                for (index, socket) in sockets.enumerated() {
                     #expect(isAcknowledged(round, socket), "connection \(index) in round \(round)")
+                }
+                for (index, socket) in web.enumerated() {
+                    #expect(isStored(socket), "web connection \(index) in round \(round)")
                 }
             }
             everyoneIsServed(1)
@@ -99,7 +124,7 @@ import Testing
             #expect(narrower == [key: "applied", "quota.connections_per_address": "applied"])
             everyoneIsServed(4)
             let status = try await running.status()
-            #expect(status["connections"] as? Int == 101)
+            #expect(status["connections"] as? Int == 1_001)
             #expect((status["connections_ended"] as? [String: Int])?.isEmpty == true)
             #expect(status["config_reloads"] as? Int == 5 && status["config_last_reload_ok"] as? Bool == true)
         }

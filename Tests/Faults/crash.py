@@ -1,14 +1,16 @@
 """Kills the daemon at bad moments, again and again, and checks what it promised.
 
-Real daemons, real senders over four protocols that remember every ack. Each cycle starts the daemon, lets the senders
-send what has no ack (and some of what has, to be recognised), and ends with SIGKILL: after a random time, within the
-first milliseconds, while a segment is sealed, while the summaries are written, during a clean stop, during a rebuild
-and its swap, or exactly before some file is made, renamed, removed or cut (a library counts; needs gcc).
+Real daemons, real senders over four protocols that remember every ack; with --web, web clients as they are (curl,
+PyPI's requests and cloudevents, Node's fetch), each with retries of its own. Each cycle starts the daemon, lets the
+senders send what has no ack (and some of what has, to be recognised), and ends with SIGKILL: after a random time,
+within the first milliseconds, while a segment is sealed, while the summaries are written, during a clean stop, during a
+rebuild and its swap, or exactly before some file is made, renamed, removed or cut (a library counts; needs gcc).
 
 After each cycle: every acked event is in the log, once, as it was sent, in its device's order. Now and then, and at the
 end, as well: the chain verifies, and the summaries equal an independent fold and their rebuild.
 
 Example: scripts/crash --cycles 500 --seed 7        a CI run: scripts/crash --cycles 40
+         scripts/crash --web --cycles 50
 """
 
 import argparse
@@ -17,6 +19,7 @@ import os
 import pathlib
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -30,23 +33,38 @@ WEIGHTS = {"random": 7, "change": 5, "sealing": 3, "checkpoint": 3, "stop": 3, "
 
 
 class Crash:
-    def __init__(self, folder, seed, kinds, settings):
+    def __init__(self, folder, seed, kinds, settings, web=False):
         self.folder, self.rng, self.settings = folder, random.Random(seed), SETTINGS | settings
         self.weights = {kind: WEIGHTS[kind] for kind in kinds}
         self.library = compiled("powercut", folder)
         if not self.library:
             self.weights.pop("change", None)
             print("crash: there is no gcc: no kills at exact changes of files")
-        self.devices, self.links = [], []
-        # Two devices each: texts fill the segments of the TCP senders; datagrams stay small.
-        for kind, big in ((NativeTCP, 0.4), (LinesTCP, 0.4), (LinesUDP, 0), (NativeUDP, 0)):
-            for index in range(2):
-                device = Device("kettle" if index else "oven", f"{kind.__name__}-{index}", seed=seed, big=big)
-                self.devices.append(device)
-                self.links.append(kind(device, pause=0.04))
+        # Web clients find the daemon at the same port again.
+        self.http_port = free_port() if web else 0
+        self.links = self.web_clients(seed) if web else self.protocols(seed)
+        self.devices = [link.device for link in self.links]
         self.ledger = Ledger(self.devices)
         self.kinds, self.missed, self.repeated, self.unreadable = collections.Counter(), 0, 0, 0
         self.problems = []
+
+    def protocols(self, seed):
+        """Two devices each: texts fill the segments of the TCP senders; datagrams stay small."""
+        return [kind(Device("kettle" if index else "oven", f"{kind.__name__}-{index}", seed=seed, big=big), pause=0.04)
+                for kind, big in ((NativeTCP, 0.4), (LinesTCP, 0.4), (LinesUDP, 0), (NativeUDP, 0))
+                for index in range(2)]
+
+    def web_clients(self, seed):
+        """Two devices for each client that is installed."""
+        from webdevices import web_clients
+        links, missing = web_clients(f"http://127.0.0.1:{self.http_port}/v1/events", self.folder, seed)
+        for one in missing:
+            print(f"crash: left out: {one}")
+        return links
+
+    def daemon(self, wait=True, extra=None):
+        extra = {"TIDINGS_LISTEN_HTTP_PORT": str(self.http_port)} | (extra or {})
+        return Daemon(self.folder, self.settings, wait=wait, extra=extra)
 
     # The ways to die. Each is called with a daemon that listens and senders at work, and returns when it is dead.
 
@@ -137,7 +155,7 @@ class Crash:
 
     def startup(self):
         """Kills within the first milliseconds of a start; the daemon may have got as far as listening."""
-        daemon = Daemon(self.folder, self.settings, wait=False)
+        daemon = self.daemon(wait=False)
         self.soon(0.09)
         daemon.kill9()
 
@@ -185,13 +203,13 @@ class Crash:
             return read_log(self.folder, self.ledger.offset)
         except RuntimeError:
             self.unreadable += 1
-            Daemon(self.folder, self.settings).term()
+            self.daemon().term()
             return read_log(self.folder, self.ledger.offset)
 
     def started(self, kind):
         if kind != "change":
-            return Daemon(self.folder, self.settings)
-        daemon = Daemon(self.folder, self.settings, wait=False, extra=self.killing(40))
+            return self.daemon()
+        daemon = self.daemon(wait=False, extra=self.killing(40))
         try:
             return daemon.wait_until_listening()
         except RuntimeError:
@@ -212,6 +230,12 @@ class Crash:
             self.problems.append(f"the log ends at {event['offset'] + 1}, it had {self.ledger.offset} events")
 
 
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 def size(path):
     try:
         return path.stat().st_size
@@ -227,6 +251,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--every", type=int, default=100, help="cycles between two checks of everything")
     parser.add_argument("--kinds", default=",".join(WEIGHTS), help="of kills; default: %(default)s")
+    parser.add_argument("--web", action="store_true", help="web clients send, each with retries of its own")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the daemon")
     parser.add_argument("--keep", metavar="FOLDER", help="work there, and leave it; it is emptied first")
     parser.add_argument("--drop", type=int, default=0, metavar="N",
@@ -237,7 +262,7 @@ def main():
         parser.error(f"no such kind: {', '.join(set(kinds) - set(WEIGHTS))}")
     folder = scratch_folder(options.keep)
     settings = dict(pair.split("=", 1) for pair in options.set)
-    crash, began = Crash(folder, options.seed, kinds, settings), time.monotonic()
+    crash, began = Crash(folder, options.seed, kinds, settings, options.web), time.monotonic()
     print(f"crash: seed {options.seed}, in {folder}", flush=True)
     cycles, unread = 0, False
     while cycles < options.cycles and time.monotonic() - began < options.minutes * 60:
@@ -256,11 +281,18 @@ def main():
             break
     if not crash.problems or options.drop:
         crash.check_whole()
+    for link in crash.links:
+        link.close()
     counts = crash.ledger.counts()
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(crash.kinds.items()))
     print(f"crash: {cycles} cycles in {time.monotonic() - began:.0f} s: {kinds}; {crash.missed} missed their moment")
     if unread:
         print("crash: the log could not be read after the last life: what was acked in it counts as lost")
+    acks = ", ".join(f"{len(device.acked)} {device.name}" for device in crash.devices)
+    print(f"crash: events acked: {acks}")
+    if options.web:
+        outlived = sum(link.outlived for link in crash.links)
+        print(f"crash: {outlived} times a request was without its answer when the next daemon came")
     for name in ("lost", "doubled", "invented", "out_of_order"):
         print(f"crash: {counts['acked']} events acked, {counts[name]} {name.replace('_', ' ')}")
     print(f"crash: {counts['stored']} events stored, {crash.repeated} sent again after their ack")

@@ -47,16 +47,17 @@ GREEDY_TCP, GREEDY_UDP = 8, 4
 class Honest:
     """One device that sends one event, waits for its ack, and counts how long that took."""
 
-    def __init__(self, daemon, seed, name="honest", pause=0.01):
+    def __init__(self, daemon, seed, name="honest", pause=0.01, way=rig.LinesTCP):
         self.device = rig.Device("kettle", name, seed=seed)
         self.daemon, self.pause, self.latencies, self.failures = daemon, pause, [], 0
+        self.way = way
         self.started = time.monotonic()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
-        link = rig.LinesTCP(self.device)
+        link = self.way(self.device)
         while not self.stopping.is_set():
             try:
                 with link.open(self.daemon) as link.socket:
@@ -216,13 +217,13 @@ def datagram(body, counter, kind=3, flags=0, key=0, epoch=0, magic=0xC1):
 
 
 class Report:
-    def __init__(self):
-        self.broken = []
+    def __init__(self, name="overload"):
+        self.name, self.broken = name, []
 
     def line(self, phase, text, problems):
-        print(f"overload: {'BROKEN' if problems else 'ok'}: {phase}: {text}", flush=True)
+        print(f"{self.name}: {'BROKEN' if problems else 'ok'}: {phase}: {text}", flush=True)
         for problem in problems:
-            print(f"overload:   {phase}: {problem}", flush=True)
+            print(f"{self.name}:   {phase}: {problem}", flush=True)
         self.broken += [phase] * bool(problems)
 
 

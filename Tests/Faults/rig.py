@@ -84,7 +84,7 @@ class Daemon:
                 preexec_fn=limits)
         self.pid = self.process.pid
         Daemon.running = [daemon for daemon in Daemon.running if daemon.alive] + [self]
-        self.tcp_port = self.udp_port = 0
+        self.tcp_port = self.udp_port = self.http_port = 0
         if wait:
             self.wait_until_listening()
 
@@ -95,6 +95,7 @@ class Daemon:
                 if line.get("message") == "listening":
                     self.tcp_port = int(line["tcp"].rsplit(":", 1)[1])
                     self.udp_port = int(line["udp"].rsplit(":", 1)[1])
+                    self.http_port = int(line.get("http", ":0").rsplit(":", 1)[1])
                     return self
             if self.process.poll() is not None:
                 raise RuntimeError(f"the daemon ended at its start, exit code {self.process.returncode}: {self.log()}")
@@ -188,7 +189,7 @@ def read_log(folder, since=0):
     done = tidings(folder, "log", "export", "--format", "ndjson", "--from", str(since))
     if done.returncode != 0:
         raise RuntimeError(f"log export: exit code {done.returncode}: {done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]   # texts may hold other ends of lines
 
 
 class Ledger:

@@ -107,6 +107,9 @@ class Link:
             self.failure = f"{type(self).__name__}: {error!r}"
             raise
 
+    def close(self):
+        """The link is used no more."""
+
     def got(self, numbers):
         before = len(self.device.acked)
         self.device.ack(numbers)

@@ -15,6 +15,8 @@ final class SimulatedDaemon: Intake {
     /// Ways to break the daemon on purpose, so that the simulation can be seen to notice.
     enum Mutation: String, CaseIterable {
         case acksBeforeAppend, commitsOneTooMany, skipsDedupe, forgetsDedupe, storesTwice, foldsTwice, skipsFold
+        /// An answer over HTTP leaves when its request is read.
+        case answersAtOnce
     }
 
     private var group: GroupCommit
@@ -31,7 +33,7 @@ final class SimulatedDaemon: Intake {
     /// Closed blocks that are not stored; the first is being written.
     private var unstored: [PendingBlock] = []
     private var isWriting = false
-    private var connections: [SimulatedConnection] = []
+    private var connections: [any SimulatedServer] = []
 
     private static let settings: GroupCommit.Settings = {
         var settings = GroupCommit.Settings()
@@ -61,9 +63,13 @@ final class SimulatedDaemon: Intake {
     // MARK: The world outside
 
     /// Takes a connection; nil when the daemon is dead.
-    func accept(_ link: SimulatedLink) -> SimulatedConnection? {
+    func accept(_ link: SimulatedLink) -> (any SimulatedServer)? {
         guard isAlive else { return nil }
-        let connection = SimulatedConnection(link: link, ingest: ingest(), daemon: self)
+        let connection: any SimulatedServer =
+            link.transport == .http
+            ? SimulatedHTTPConnection(
+                link: link, ingest: ingest(), daemon: self, world: world, answersAtOnce: mutation == .answersAtOnce)
+            : SimulatedConnection(link: link, ingest: ingest(), daemon: self)
         connections.append(connection)
         return connection
     }

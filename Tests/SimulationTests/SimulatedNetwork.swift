@@ -1,19 +1,34 @@
 // The network: streams that are cut anywhere and break, and the server's ends of streams and datagrams.
 
+import Admission
 import Events
 import Transport
 
-/// One TCP connection, as the network sees it. Bytes keep their order; where they are cut and when they come is chance.
+/// The daemon's end of a connection, as the network sees it.
+protocol SimulatedServer: AnyObject {
+    func take(_ bytes: [UInt8])
+    /// The device has closed its side.
+    func takeEnd()
+    /// The connection is gone, without a word.
+    func die()
+}
+
+/// One connection, as the network sees it. Bytes keep their order; where they are cut and when they come is chance.
 final class SimulatedLink {
     private let world: World
-    private var connection: SimulatedConnection?
+    /// `.tcp` or `.http`: which of the daemon's ports it leads to.
+    let transport: TransportKind
+    private var connection: (any SimulatedServer)?
     private var receive: (([UInt8]) -> Void)?
     private var lost: (() -> Void)?
     private var isServerGone = false
     private var upAt: Int64 = 0
     private var downAt: Int64 = 0
 
-    init(world: World) { self.world = world }
+    init(world: World, transport: TransportKind) {
+        self.world = world
+        self.transport = transport
+    }
 
     /// - Parameters: what the device does with what comes, and when the connection is gone.
     func open(to daemon: SimulatedDaemon?, receive: @escaping ([UInt8]) -> Void, lost: @escaping () -> Void) {
@@ -36,8 +51,10 @@ final class SimulatedLink {
     }
 
     /// The device closes its side; everything it has sent still arrives.
-    func finish() {
-        (receive, lost) = (nil, nil)
+    ///
+    /// - Parameter isHearing: whether it still waits for answers.
+    func finish(isHearing: Bool = false) {
+        if !isHearing { (receive, lost) = (nil, nil) }
         world.after(Int(max(upAt - world.now, 0))) { self.connection?.takeEnd() }
     }
 
@@ -69,7 +86,7 @@ final class SimulatedLink {
 }
 
 /// The daemon's end of a connection: what the handler does around the real session.
-final class SimulatedConnection: CommitListener {
+final class SimulatedConnection: CommitListener, SimulatedServer {
     private var session = TCPSession()
     private let link: SimulatedLink
     private let ingest: IngestContext
@@ -112,7 +129,6 @@ final class SimulatedConnection: CommitListener {
         receive()
     }
 
-    /// The connection is gone, without a word.
     func die() {
         guard !isClosed else { return }
         isClosed = true

@@ -13,6 +13,9 @@ struct RunResult {
     var crashes = 0
     var retries = 0
     var gaps = 0
+    /// Requests over HTTP that were told to be cut off, and to be sent again.
+    var cutOff = 0
+    var putOff = 0
 }
 
 /// A whole simulated world, from its first event until nobody holds one any more.
@@ -49,6 +52,10 @@ final class Simulation {
         }
         finish()
         result.made = devices.reduce(0) { $0 + $1.made.count }
+        for case let device as HTTPDevice in devices {
+            result.cutOff += device.cutOff
+            result.putOff += device.putOff
+        }
         result.failures = world.failures
         return result
     }
@@ -56,11 +63,12 @@ final class Simulation {
     private func addDevice(_ number: Int) {
         let current = { [unowned self] in daemon }
         let device: SimulatedDevice =
-            switch world.below(4) {
+            switch world.below(5) {
             case 0: NativeStreamDevice(world: world, number: number, numbersOnly: true, daemon: current)
             case 1: LineStreamDevice(world: world, number: number, numbersOnly: false, daemon: current)
             case 2: NativeDatagramDevice(world: world, number: number, numbersOnly: true, daemon: current)
-            default: LineDatagramDevice(world: world, number: number, numbersOnly: false, daemon: current)
+            case 3: LineDatagramDevice(world: world, number: number, numbersOnly: false, daemon: current)
+            default: HTTPDevice(world: world, number: number, numbersOnly: world.chance(2), daemon: current)
             }
         device.wasAcked = { [unowned self] device, index in
             let event = device.made[index]

@@ -28,10 +28,12 @@ private final class NextSeed: Sendable {
         let sum = { (count: (RunResult) -> Int) in results.reduce(0) { $0 + count($1) } }
         print(
             "simulation: \(results.count) seeds from \(Self.first): \(sum(\.made)) events, \(sum(\.stored)) stored,",
-            "\(sum(\.crashes)) crashes, \(sum(\.retries)) failed appends, \(sum(\.gaps)) numbers given up;",
+            "\(sum(\.crashes)) crashes, \(sum(\.retries)) failed appends, \(sum(\.gaps)) numbers given up,",
+            "\(sum(\.cutOff)) requests cut off, \(sum(\.putOff)) put off;",
             "\(failed) seeds broke a promise")
         // A simulation in which nothing goes wrong proves nothing.
         if Self.count >= 100 { #expect(sum(\.crashes) > 50 && sum(\.retries) > 50 && sum(\.gaps) > 5) }
+        if Self.count >= 100 { #expect(sum(\.cutOff) > 10) }
     }
 
     @Test func sameSeedGivesTheSameRun() async throws {

@@ -1,5 +1,6 @@
-// Devices on TCP: native frames, and JSON lines.
+// Devices with connections; of these the ones on TCP: native frames, and JSON lines.
 
+import Admission
 import Events
 import Wire
 
@@ -11,6 +12,8 @@ class StreamDevice: SimulatedDevice {
     /// Counts the connections: what is heard of an earlier one is of no interest.
     private var generation = 0
 
+    /// Which of the daemon's ports it connects to.
+    var transport: TransportKind { .tcp }
     override var keepsOrder: Bool { true }
 
     override func newEvents() {
@@ -18,7 +21,7 @@ class StreamDevice: SimulatedDevice {
     }
 
     func connect() {
-        let link = SimulatedLink(world: world)
+        let link = SimulatedLink(world: world, transport: transport)
         self.link = link
         received = []
         generation += 1

@@ -51,6 +51,8 @@ final class HTTPBench {
     var session: HTTPSession
     var output: [UInt8] = []
     var next = HTTPSession.Next.reads
+    /// How often others had their turn.
+    private(set) var turns = 0
 
     init(settings: TransportSettings = TransportSettings(), routes: HTTPRoutes = HTTPRoutes()) {
         ingest = IngestContext(intake: intake, settings: settings)
@@ -72,9 +74,21 @@ final class HTTPBench {
     func part(_ bytes: some Sequence<UInt8>) {
         let bytes = Array(bytes)
         next = session.receive(bytes.span, in: ingest, as: peer, output: &output)
+        takeTurns()
     }
 
-    func finish() { next = session.finish(in: ingest, as: peer, output: &output) }
+    /// Nobody else is here: a request that lets others have their turn goes on.
+    private func takeTurns() {
+        while case .needsTime(let until) = next, until <= ingest.uptime() {
+            turns += 1
+            next = session.resume(in: ingest, as: peer, output: &output)
+        }
+    }
+
+    func finish() {
+        next = session.finish(in: ingest, as: peer, output: &output)
+        takeTurns()
+    }
 
     /// A whole request, in chunks of `size` or as one part with its length.
     func post(

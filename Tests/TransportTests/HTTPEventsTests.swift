@@ -54,58 +54,6 @@ private func nativeBatch(_ count: Int) -> [UInt8] {
         #expect(all.allSatisfy { $0 == all[0] })
     }
 
-    @Test func theAttributesOfABinaryEventStandInTheHead() throws {
-        let bench = HTTPBench()
-        bench.post(
-            "application/json; charset=UTF-8", #"{"aspect":"temperature","value":92}"#, by: nil,
-            [
-                "CE-SpecVersion": "1.0", "ce-id": "1-7", "ce-source": "kettle/k%2D1", "ce-type": "preference.set",
-                "ce-subject": #""quo\"ted%20Euro%20€%20%F0%9F%98%80""#, "ce-some_thing": "x",
-            ])
-        bench.commit()
-        let answer = try bench.one()
-        #expect(answer.count("stored") == 1, "\(answer.body)")
-        let event = try #require(bench.intake.committed.first)
-        #expect(event.seq == 7)
-        #expect(String(decoding: bench.intake.vocabulary.name(of: event.device), as: UTF8.self) == "k-1")
-        #expect(
-            String(decoding: bench.intake.vocabulary.name(of: event.customer), as: UTF8.self)
-                == "quo\"ted Euro € 😀")
-    }
-
-    @Test(
-        arguments: [
-            ("ce-source", "kettle/%ff", 4006), ("ce-source", "kettle/\u{fffd}", 4006), ("ce-id", "", 4013),
-            ("ce-id", "2", nil), ("ce-quarantined", "x", 4018),
-        ] as [(String, String, Int?)])
-    func attributesThatAreNoGood(_ name: String, _ value: String, _ code: Int?) throws {
-        let bench = HTTPBench()
-        var fields = ["ce-specversion": "1.0", "ce-id": "1-1", "ce-source": "kettle/k-1", "ce-type": "feature.used"]
-        fields[name] = value
-        let head = HTTPHead(
-            method: "POST", target: "/v1/events", minorVersion: 1,
-            fields: (fields.map { ($0.key, $0.value) } + [("Host", "x"), ("Content-Length", "0")]).map {
-                (name: $0.0, value: $0.1)
-            })
-        _ = bench.session.begin(head, in: bench.ingest, as: bench.peer, output: &bench.output)
-        bench.finish()
-        bench.commit()
-        let answer = try bench.one()
-        #expect(answer.codes("refused") == (code.map { [$0] } ?? []), "\(answer.body)")
-        #expect(answer.status == (code == nil ? 200 : 400))
-    }
-
-    /// The data of a binary event is one value: nothing behind it becomes a part of the event.
-    @Test func theDataCannotBreakOutOfTheEvent() throws {
-        let bench = HTTPBench()
-        let answer = try bench.exchange(
-            json, #"1,"subject":"somebody else""#, by: nil,
-            ["ce-specversion": "1.0", "ce-id": "1-7", "ce-source": "kettle/k-1", "ce-type": "feature.used"])
-        #expect(answer.status == 400)
-        #expect(answer.codes("refused") == [4005])
-        #expect(bench.intake.events.isEmpty)
-    }
-
     @Test func aNativeBatchIsTakenAsAWhole() throws {
         let bench = HTTPBench()
         for (received, stored, duplicate) in [(3, 3, 0), (3, 0, 3)] {

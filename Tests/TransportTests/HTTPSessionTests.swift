@@ -90,6 +90,16 @@ import Transport
         #expect((bench.next == .ends) == (method == "CONNECT"))
         #expect((answer.fields["connection"] == "close") == (method == "CONNECT"))
         #expect(bench.intake.refusals.isEmpty)
+        // Nothing is not JSON.
+        #expect((answer.fields["content-type"] != nil) == (status >= 400))
+    }
+
+    @Test func whatIsEmptyHasNoType() throws {
+        let bench = HTTPBench()
+        bench.begin("OPTIONS", "/v1/events", ["WebHook-Request-Origin": "example.com"])
+        let answer = try bench.one()
+        #expect(answer.status == 200 && answer.fields["webhook-allowed-origin"] == "example.com")
+        #expect(answer.fields["content-length"] == "0" && answer.fields["content-type"] == nil)
     }
 
     @Test(
@@ -175,6 +185,17 @@ import Transport
         bench.finish()
         #expect((bench.next == .ends) == ends)
         #expect(try bench.one().fields["connection"] == told)
+    }
+
+    /// The parser reads nothing behind such a request, so that nobody may wait for an answer to it.
+    @Test func aRequestForAnotherProtocolIsTheLast() throws {
+        let bench = HTTPBench()
+        bench.begin("GET", "/x", ["Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMA"])
+        bench.finish()
+        #expect(bench.next == .ends)
+        let answer = try bench.one()
+        #expect(answer.status == 404)
+        #expect(answer.fields["connection"] == "close")
     }
 
     @Test func theDateIsThatOfTheClock() throws {

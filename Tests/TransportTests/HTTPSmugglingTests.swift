@@ -126,8 +126,8 @@ private let allowed: [(String, String, String, [Int])] = [
     ),
     (
         "upgrade to h2c", "9110-7.8",
-        "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
-        [404]
+        "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+            + hidden, [404]
     ),
     ("body of a GET", "9110-9.3.1", "GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}" + hidden, [404, 404]),
     (

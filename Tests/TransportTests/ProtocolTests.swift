@@ -117,18 +117,16 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
 }
 
 @Suite struct PrincipalTests {
-    private func bench(_ principal: (inout Vocabulary) throws -> Principal) throws -> Bench {
+    private func bench(_ scope: Scope) -> Bench {
         let bench = Bench()
-        bench.ingest.principal = try principal(&bench.intake.vocabulary)
+        bench.ingest.principal = .holder(Credential(.key(1, generation: 0), scope, .send))
         return bench
     }
 
-    private func device(_ source: String) -> (inout Vocabulary) throws -> Principal {
-        { .device(try readDevice(Array(source.utf8).span, vocabulary: &$0)) }
-    }
+    private let firstKettle = Scope.device(product: Array("kettle".utf8), name: Array("k-1".utf8))
 
     @Test func aDeviceSpeaksForItself() throws {
-        let bench = try bench(device("kettle/k-1"))
+        let bench = bench(firstKettle)
         bench.feed(Array((line(1) + line(2, device: "k-2", text: "!") + line(3)).utf8))
         #expect(bench.last == .ends)
         #expect(bench.takeText().contains(#""line":2,"code":4030,"reason":"forbidden""#))
@@ -142,7 +140,7 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
 
     @Test func aDeviceGreetsAsItself() throws {
         for (source, refusals) in [("kettle/k-1", []), ("kettle/k-2", [Refusal.forbidden])] {
-            let bench = try bench(device("kettle/k-1"))
+            let bench = bench(firstKettle)
             bench.feed(hello(source))
             #expect(bench.intake.refusals == refusals)
             #expect(bench.ingest.device == (refusals.isEmpty ? DeviceID(rawValue: 1) : .none))
@@ -152,10 +150,7 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
 
     @Test func aGatewaySpeaksForItsProducts() throws {
         for (source, isTaken) in [("kettle/k-1", true), ("kettle/k-2", true), ("oven/o-1", false)] {
-            let bench = try bench {
-                guard let kettle = $0.symbol(.product, Array("kettle".utf8).span) else { throw Refusal.vocabularyFull }
-                return .products([kettle])
-            }
+            let bench = bench(.products([Array("kettle".utf8)]))
             var bytes = streamMagic
             writeFrame(.batch, body: batch(source).span, into: &bytes)
             bench.feed(bytes)
@@ -168,7 +163,7 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
     }
 
     @Test func datagramsToo() throws {
-        let bench = try bench(device("kettle/k-1"))
+        let bench = bench(firstKettle)
         var session = UDPSession(settings: TransportSettings())
         for (source, isTaken) in [("kettle/k-1", true), ("kettle/k-2", false)] {
             var bytes: [UInt8] = []

@@ -38,7 +38,11 @@ struct TallySession: StreamSession {
         let intake = ingest.intake
         if line.count > 5, line[0] == UInt8(ascii: "I"), line[1] == UInt8(ascii: " ") {
             device = try readDevice(line.extracting(5..<line.count), vocabulary: &intake.vocabulary)
-            (ingest.device, ingest.principal) = (device, .device(device))
+            ingest.device = device
+            let scope = Scope.device(
+                product: Array(intake.vocabulary.text(.product, intake.vocabulary.product(of: device))),
+                name: Array(intake.vocabulary.name(of: device)))
+            ingest.principal = .holder(Credential(.certificate, scope, .send))
         } else {
             guard let aspect = intake.vocabulary.symbol(.aspect, line) else { throw .vocabularyFull }
             var event = Event()

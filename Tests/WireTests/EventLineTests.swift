@@ -87,6 +87,10 @@ struct EventLineTests {
                 == ##"{"product":"p","device":"https://a.b/7","id":"#af63dc4c8601ec8c","type":"fault.seen","##
                 + ##""raw":"{\"specversion\":\"1.0\",\"id\":null,\"source\":null,\"product\":\"p\","##
                 + ##"\"type\":\"fault.seen\",\"data\":7}","quarantined":"wrong_value_type"}"##)
+        // A path is no `product/serial` (CloudEvents 1.0.2: any URI reference).
+        let path = #"{"specversion":"1.0","id":"7-1","source":"/a/b","product":"p","type":"feature.used","aspect":"c"}"#
+        #expect(outcome(path).hasPrefix(#"{"product":"p","device":"/a/b","id":"7-1","#))
+        #expect(outcome(path.replacing(#""product":"p","#, with: "")) == "no_product")
         // What stands in `data` goes before what stands beside it, whichever comes first.
         let twice = #"{"product":"p","device":"d","type":"preference.set","value":1,"data":{"value":2},"aspect":"a"}"#
         #expect(outcome(twice) == #"{"type":"preference.set","aspect":"a","value":2}"#)

@@ -152,6 +152,7 @@ struct VerdictExplanationTests {
         (#""type":"preferenc.set","aspect":"a","value":1"#, "did you mean preference.set?"),
         (#""type":"com.acme.x""#, "com.acme.x is no kind of event"),
         (#""aspect":"a""#, "the event has no type; add one of"),
+        (#""type":"","aspect":"a""#, "type is empty; send one of"),
         (#""type":"preference.set","aspect":"a","value":[1]"#, "the value is an array ([1]); send a string"),
         (#""type":"preference.set","aspect":"a","value":9007199254740993"#, "9007199254740993 cannot be held exactly"),
     ])

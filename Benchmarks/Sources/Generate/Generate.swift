@@ -8,6 +8,7 @@ enum Generate {
     static let usage = """
         usage: generate --out FOLDER [--events N] [--seed S] [--gateways K] [--part P] [--devices D] FILE...
         files: ndjson csv answers tcp-256 tcp-256-one tcp-1 tcp-latency json udp-1 udp-1200
+               http-lines http-cloudevents http-single
         --part 20: a twentieth of the standard fleet, for short runs. --devices: so many instead of 100,000.
         Same events and options: the same bytes.
         """
@@ -84,6 +85,12 @@ enum Generate {
             FrameRecorder(
                 fleet: fleet, fileName: "tcp-latency.load", gateways: options.gateways, batch: 1, onlyFirst: 5_000)
         case "json": LineRecorder(fleet: fleet, fileName: "json.load", connections: 16)
+        case "http-lines":
+            RequestRecorder(fleet: fleet, fileName: "http-lines.load", body: .lines, connections: 16)
+        case "http-cloudevents":
+            RequestRecorder(fleet: fleet, fileName: "http-cloudevents.load", body: .cloudEvents, connections: 16)
+        case "http-single":
+            RequestRecorder(fleet: fleet, fileName: "http-single.load", body: .event, connections: 100, batch: 1)
         case "udp-1": DatagramRecorder(fleet: fleet, fileName: "udp-1.load", limit: 0)
         case "udp-1200": DatagramRecorder(fleet: fleet, fileName: "udp-1200.load", limit: 1_200)
         default: nil

@@ -23,6 +23,8 @@ package enum LoadFile {
         case lines = 2
         /// Native datagrams; record n carries counter n.
         case datagrams = 3
+        /// Requests over HTTP, each answered for itself. (4 and 5 are written by `peers`.)
+        case requests = 6
     }
 
     package static func head(_ kind: Kind, connections: Int, prelude: [UInt8] = [], epilogue: [UInt8] = []) -> [UInt8] {

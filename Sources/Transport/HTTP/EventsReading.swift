@@ -27,6 +27,15 @@ extension EventsRequest {
                 decodeWindow(bytes, arrival: arrival, ingest)
             }
             if count > before { admit(bytes, units: count - before, ingest, peer) }
+            if report.refusals > HTTPLimits.refusedLines {
+                return (
+                    bytes.count,
+                    refuseRest(
+                        .tooManyEvents, ingest,
+                        text: "more than \(HTTPLimits.refusedLines) lines are refused; the rest is not read: mend them, and "
+                            + "send again what follows")
+                )
+            }
             if isOver { return (at, .done) }
         }
     }
@@ -38,6 +47,10 @@ extension EventsRequest {
         _ bytes: Span<UInt8>, at: inout Int, isEnd: Bool, _ ingest: IngestContext
     ) -> Bool {
         while ingest.window.count < EventLineWindow.capacity {
+            // Between lines, nothing need be searched for.
+            if searched == 0, !passesOver {
+                while at < bytes.count, isBlank(bytes[at]) { at &+= 1 }
+            }
             let end = bytes.first(UInt8(ascii: "\n"), from: at + searched)
             let isLast = end == bytes.count
             if end - at > Limits.jsonEventBytes, !passesOver {
@@ -76,20 +89,25 @@ extension EventsRequest {
     private mutating func decodeWindow(_ bytes: Span<UInt8>, arrival: Timestamp, _ ingest: IngestContext) {
         let intake = ingest.intake
         ingest.window.search(bytes, &intake.vocabulary)
-        for index in 0..<ingest.window.count {
+        let requests = ingest.requests
+        let entries = ingest.window.count
+        var noted = 0
+        for index in 0..<entries {
             let mark = ingest.markToAuthorize
-            let origin = ingest.requests.windowOrigins[index]
             do throws(Refusal) {
                 _ = try ingest.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
                 try ingest.authorize(since: mark)
-                ingest.requests.origins.append(origin)
             } catch {
+                requests.noteOrigins(of: noted..<index)
+                noted = index + 1
+                let origin = requests.windowOrigins[index]
                 refuse(error, index: origin.index, bytes.extracting(origin.range), ingest)
             }
         }
+        requests.noteOrigins(of: noted..<entries)
         ingest.window.removeAll()
-        ingest.requests.windowOrigins.removeAll(keepingCapacity: true)
+        requests.windowOrigins.removeAll(keepingCapacity: true)
     }
 
     @inline(never)
@@ -138,7 +156,7 @@ extension EventsRequest {
         case .binary:
             var line: [UInt8] = []
             do throws(Refusal) {
-                try writeBinaryEvent(attributes, data: bytes, into: &line)
+                try writeBinaryEvent(attributes, contentType: contentType, data: bytes, into: &line)
             } catch {
                 let text = error == .badUTF8 ? "an attribute in the head is not UTF-8; percent-encode it" : nil
                 return refuseRest(error, ingest, text: text ?? explanation(of: error, line: bytes))

@@ -16,7 +16,7 @@ struct EventsReport: Sendable {
     /// Events that are not simply stored: all, and those that are named.
     private var told = 0
     private var named = 0
-    private var refusals = 0
+    private(set) var refusals = 0
     private var firstRefusal: Refusal?
     /// The refusal of the request as a whole.
     private var wholeRefusal: Refusal?
@@ -39,16 +39,18 @@ struct EventsReport: Sendable {
     var explainsMore: Bool { named < HTTPLimits.explainedEvents }
 
     /// - Parameter index: which event of the request it is, from 0.
-    mutating func refuse(_ refusal: Refusal, index: Int, text: @autoclosure () -> String) {
+    mutating func refuse(
+        _ refusal: Refusal, index: Int, text: @autoclosure () -> String, isAlwaysNamed: Bool = false
+    ) {
         received += 1
         refusals += 1
         if firstRefusal == nil { firstRefusal = refusal }
-        name(.refused(refusal), index, text(), in: \.refused)
+        name(.refused(refusal), index, text(), in: \.refused, isAlwaysNamed: isAlwaysNamed)
     }
 
     /// The request ends here: what has not been read of it is refused.
     mutating func refuseRest(_ refusal: Refusal, index: Int?, text: @autoclosure () -> String) {
-        if let index { refuse(refusal, index: index, text: text()) }
+        if let index { refuse(refusal, index: index, text: text(), isAlwaysNamed: true) }
         if wholeRefusal == nil { wholeRefusal = refusal }
     }
 
@@ -72,10 +74,10 @@ struct EventsReport: Sendable {
     @inline(never)
     private mutating func name(
         _ verdict: LineVerdict, _ index: Int, _ text: @autoclosure () -> String,
-        in list: WritableKeyPath<EventsReport, [UInt8]>
+        in list: WritableKeyPath<EventsReport, [UInt8]>, isAlwaysNamed: Bool = false
     ) {
         told += 1
-        guard named < HTTPLimits.namedEvents else { return }
+        guard isAlwaysNamed || named < HTTPLimits.namedEvents else { return }
         named += 1
         var entry: [UInt8] = self[keyPath: list].isEmpty ? [] : [UInt8(ascii: ",")]
         entry.append("{\"index\":")
@@ -92,12 +94,15 @@ struct EventsReport: Sendable {
 
     /// `{"received":N,...}` and a newline.
     func write(into output: inout [UInt8]) {
-        let counts: [(StaticString, Int)] = [
+        let counts: [(String, Int)] = [
             ("{\"received\":", received), (",\"stored\":", stored), (",\"duplicate\":", duplicate),
         ]
         for (key, count) in counts {
             output.append(key)
             appendDecimal(UInt64(count), to: &output)
+        }
+        if stale.isEmpty, quarantined.isEmpty, refused.isEmpty, told == named {
+            return output.append(",\"stale\":[],\"quarantined\":[],\"refused\":[]}\n")
         }
         output.append(",\"stale\":[")
         output += stale

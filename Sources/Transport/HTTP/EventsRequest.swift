@@ -26,6 +26,7 @@ struct EventsRequest {
         /// What was given is dealt with.
         case done
         case needsRoom
+        /// Until then the sender is over its quota, or, when it has come already, others have their turn.
         case needsTime(Uptime)
         /// The request is refused from here on: what follows of its body is of no interest.
         case ends
@@ -34,6 +35,7 @@ struct EventsRequest {
     let form: Form
     /// The attributes of an event of the binary form.
     var attributes: [(name: Substring, value: String)] = []
+    var contentType: String?
     var report = EventsReport()
     /// The block that the last of the events stand in; 0 when nothing has to be waited for.
     var ticket: UInt64 = 0
@@ -56,14 +58,15 @@ struct EventsRequest {
     var passesOver = false
     /// The tail holds whole lines that must wait.
     private var isBlocked = false
-    private var isTaken = false
+    /// The whole body has come, and been dealt with.
+    private(set) var isTaken = false
     /// Bytes of the body, inflated.
     private var bytes = 0
 
     init(_ form: Form, _ head: HTTPHead) {
         self.form = form
         contentLength = head.coding == .none ? head.contentLength : nil
-        if form == .binary { attributes = head.attributes }
+        if form == .binary { (attributes, contentType) = (head.attributes, head.contentType) }
     }
 
     /// Makes ready to inflate; false when there is no memory for it.
@@ -113,6 +116,7 @@ struct EventsRequest {
     private mutating func inflate(_ ingest: IngestContext, _ peer: any CommitListener) -> Outcome {
         guard let inflater else { return .done }
         let given = packed
+        let begun = ingest.uptime()
         while true {
             let position: StreamInflater.Position
             do throws(ZlibError) {
@@ -134,6 +138,8 @@ struct EventsRequest {
                 packedAt = 0
             }
             guard outcome == .done, position == .hasMore else { return outcome }
+            let now = ingest.uptime()
+            if now > begun + HTTPLimits.turnNanoseconds { return .needsTime(now) }
         }
     }
 

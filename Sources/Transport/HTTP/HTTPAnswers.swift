@@ -32,16 +32,23 @@ func writeAnswer(
     _ status: HTTPStatus, _ fields: HTTPFields, _ body: Span<UInt8>, date: [UInt8], isHeadOnly: Bool = false,
     into output: inout [UInt8]
 ) {
-    output.append("HTTP/1.1 ")
-    appendDecimal(UInt64(status.rawValue), to: &output)
-    output.append(" ")
-    output.append(status.phrase)
-    output.append("\r\n")
+    if status == .ok {
+        output.append("HTTP/1.1 200 OK\r\n")
+    } else {
+        output.append("HTTP/1.1 ")
+        appendDecimal(UInt64(status.rawValue), to: &output)
+        output.append(" ")
+        output.append(status.phrase)
+        output.append("\r\n")
+    }
     output += date
-    if status != .noContent {
+    if body.count > 0 {
         output.append("Content-Type: ")
         output += fields.contentType.utf8
-        output.append("\r\nContent-Length: ")
+        output.append("\r\n")
+    }
+    if status != .noContent {
+        output.append("Content-Length: ")
         appendDecimal(UInt64(body.count), to: &output)
         output.append("\r\n")
     }
@@ -82,6 +89,8 @@ func writeFaultBody(_ status: HTTPStatus, _ text: StaticString, into output: ino
 
 extension [UInt8] {
     /// Appends a text as it is.
+    mutating func append(_ text: String) { append(contentsOf: text.utf8) }
+
     mutating func append(_ text: StaticString) { append(contentsOf: text.description.utf8) }
 }
 

@@ -22,7 +22,7 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
     case serviceUnavailable = 503
 
     /// The registered reason phrase (RFC 9110, 15; RFC 6585, 5).
-    var phrase: StaticString {
+    package var phrase: String {
         switch self {
         case .ok: "OK"
         case .noContent: "No Content"
@@ -107,7 +107,7 @@ package enum HTTPFault: Hashable, Sendable {
         case .isPlain: "this port speaks TLS; use https"
         case .isHTTP2: "HTTP/2 is not spoken here; use HTTP/1.1"
         case .isNative: "native frames and JSON lines are spoken on the TCP port; this is HTTP"
-        case .noPath: "no such path here; events are posted to /v1/events"
+        case .noPath: "no such path here; events are posted to /v1/events, and GET /openapi.json describes them all"
         case .connect: "this is no proxy; send a path"
         case .busy: "the daemon is full; send the same request again in a second: what is stored is not stored twice"
         case .shuttingDown: "the daemon is stopping; send the same request again later"

@@ -81,8 +81,14 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         hasReadPart = true
         guard life.isOpen else { return }
-        parts.append(unwrapInboundIn(data))
-        takeParts()
+        let part = unwrapInboundIn(data)
+        if parts.isEmpty, next == .reads {
+            takeOne(part)
+            endIfOver()
+        } else {
+            parts.append(part)
+            takeParts()
+        }
         // Whoever has closed his side is read to the end, whether we want or not.
         if parts.count > HTTPLimits.waitingParts { stop(.busy) }
     }
@@ -178,12 +184,18 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     private func enter() { ingest.sender = sender }
 
     private func takeParts() {
-        while life.isOpen, next == .reads, let part = parts.popFirst() {
-            enter()
-            take(part)
-            settle()
-            finish()
-        }
+        while life.isOpen, next == .reads, let part = parts.popFirst() { takeOne(part) }
+        endIfOver()
+    }
+
+    private func takeOne(_ part: HTTPServerRequestPart) {
+        enter()
+        take(part)
+        settle()
+        finish()
+    }
+
+    private func endIfOver() {
         if life.isOpen, next == .reads, life.isInputClosed || fault != nil { endInput() }
     }
 
@@ -222,7 +234,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
             rest()
             ingest.intake.awaitRoom(self)
         case .needsTime(let until):
-            table.counts.pauses += 1
+            if until > ingest.uptime() { table.counts.pauses += 1 }
             rest()
             let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
             pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }

@@ -30,6 +30,8 @@ package struct HTTPHead: Sendable {
     package private(set) var path: Substring = ""
     package private(set) var query: Substring = ""
     package private(set) var mediaType = MediaType.none
+    /// The media type as it stands there.
+    package private(set) var contentType: String?
     package private(set) var coding = Coding.none
     package private(set) var expectation = Expectation.none
     /// Nil when the head does not say.
@@ -52,6 +54,7 @@ package struct HTTPHead: Sendable {
     private var hosts = 0
     private var codings = 0
     private var contentTypes = 0
+    private var asksForUpgrade = false
 
     package init(
         method: String, target: String, minorVersion: Int,
@@ -76,7 +79,7 @@ package struct HTTPHead: Sendable {
     /// Whether the event's attributes stand in the head.
     package var isBinaryEvent: Bool {
         guard mediaType != .cloudEvent, mediaType != .cloudEventBatch else { return false }
-        return attributes.contains { same($0.name.utf8, "specversion") }
+        return attributes.contains { same($0.name.utf8Span.span, "specversion") }
     }
 
     private mutating func blame(_ fault: HTTPFault) {
@@ -87,13 +90,17 @@ package struct HTTPHead: Sendable {
 
     /// RFC 9112, 3.2: the path of the origin form, of the absolute form, or `*`.
     private mutating func splitTarget(_ target: String) {
-        guard target.utf8.count <= HTTPLimits.targetBytes else { return blame(.targetTooLong) }
-        guard target.utf8.allSatisfy({ asciiVisible.contains($0) && $0 != UInt8(ascii: "#") }) else {
-            return blame(.badTarget)
+        let bytes = target.utf8Span.span
+        guard bytes.count <= HTTPLimits.targetBytes else { return blame(.targetTooLong) }
+        var hasQuery = false
+        for index in bytes.indices {
+            let byte = bytes[index]
+            guard asciiVisible.contains(byte), byte != UInt8(ascii: "#") else { return blame(.badTarget) }
+            if byte == UInt8(ascii: "?") { hasQuery = true }
         }
         var rest = target[...]
         if method == .connect { return }
-        if !rest.utf8.starts(with: "/".utf8) {
+        if bytes.isEmpty || bytes[0] != UInt8(ascii: "/") {
             if rest == "*" {
                 path = rest
                 if method != .options { blame(.badTarget) }
@@ -107,15 +114,18 @@ package struct HTTPHead: Sendable {
                 return
             }
         }
-        let end = rest.utf8.firstIndex(of: UInt8(ascii: "?")) ?? rest.endIndex
+        guard hasQuery, let end = rest.utf8.firstIndex(of: UInt8(ascii: "?")) else {
+            path = rest
+            return
+        }
         path = rest[..<end]
-        query = end < rest.endIndex ? rest[rest.utf8.index(after: end)...] : ""
+        query = rest[rest.utf8.index(after: end)...]
     }
 
     /// Where the host of an absolute target begins; nil when it is none of `http` or `https`, or has none.
     private func authorityStart(_ target: Substring) -> Substring.Index? {
-        for scheme in ["http://", "https://"] as [StaticString] where startsWith(target.utf8, scheme) {
-            let start = target.utf8.index(target.startIndex, offsetBy: scheme.utf8CodeUnitCount)
+        for scheme in ["http://", "https://"] where startsWith(target.utf8Span.span, scheme) {
+            let start = target.utf8.index(target.startIndex, offsetBy: scheme.utf8.count)
             let host = target.utf8[start...].prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }
             return host.isEmpty || host.contains(UInt8(ascii: "@")) ? nil : start
         }
@@ -126,107 +136,116 @@ package struct HTTPHead: Sendable {
 
     /// Names are told apart by their lengths first: most are of no interest here.
     private mutating func take(_ name: String, _ value: String) {
-        let utf8 = name.utf8
-        switch utf8.count {
-        case 4 where same(utf8, "host"): takeHost(value)
-        case 6 where same(utf8, "expect"): takeExpectation(value)
-        case 10 where same(utf8, "connection"): takeConnection(value)
-        case 12 where same(utf8, "content-type"): takeContentType(value)
-        case 13 where same(utf8, "authorization"): authorization = value
-        case 14 where same(utf8, "content-length"): takeContentLength(value)
-        case 16 where same(utf8, "content-encoding"): takeCoding(value)
-        case 17 where same(utf8, "transfer-encoding"): takeTransferEncoding(value)
-        case 20 where same(utf8, "webhook-request-rate"): asksForRate = true
-        case 22 where same(utf8, "webhook-request-origin"): webHookOrigin = value
+        let key = name.utf8Span.span
+        let text = value.utf8Span.span
+        switch key.count {
+        case 4 where same(key, "host"): takeHost(text)
+        case 6 where same(key, "expect"): takeExpectation(text)
+        case 7 where same(key, "upgrade"): asksForUpgrade = true
+        case 10 where same(key, "connection"): takeConnection(text)
+        case 12 where same(key, "content-type"): takeContentType(value)
+        case 13 where same(key, "authorization"): authorization = value
+        case 14 where same(key, "content-length"): takeContentLength(text)
+        case 16 where same(key, "content-encoding"): takeCoding(text)
+        case 17 where same(key, "transfer-encoding"): takeTransferEncoding(text)
+        case 20 where same(key, "webhook-request-rate"): asksForRate = true
+        case 22 where same(key, "webhook-request-origin"): webHookOrigin = value
         default: break
         }
-        if startsWith(utf8, "ce-") {
-            attributes.append((name[utf8.index(name.startIndex, offsetBy: 3)...], value))
+        if startsWith(key, "ce-") {
+            attributes.append((name[name.utf8.index(name.startIndex, offsetBy: 3)...], value))
         }
     }
 
-    private mutating func takeHost(_ value: String) {
+    private mutating func takeHost(_ value: Span<UInt8>) {
         hosts += 1
-        let isBad = trimmed(value.utf8).contains { byte in
-            !asciiVisible.contains(byte) || hostStops.contains(byte)
-        }
-        if hosts > 1 || isBad { blame(hosts > 1 ? .twoHosts : .badHost) }
+        if hosts > 1 { return blame(.twoHosts) }
+        for index in trimmed(value, 0..<value.count) where !isOfHost(value[index]) { return blame(.badHost) }
     }
 
-    private mutating func takeExpectation(_ value: String) {
-        let isContinue = same(trimmed(value.utf8), "100-continue")
+    private mutating func takeExpectation(_ value: Span<UInt8>) {
+        let isContinue = same(value, trimmed(value, 0..<value.count), "100-continue")
         expectation = isContinue && expectation != .other ? .continue : .other
     }
 
-    private mutating func takeConnection(_ value: String) {
-        for token in value.utf8.split(separator: UInt8(ascii: ",")) {
-            let token = trimmed(token)
-            if same(token, "close") { isKeptAlive = false }
-            if isOldVersion, same(token, "keep-alive") { isKeptAlive = true }
+    private mutating func takeConnection(_ value: Span<UInt8>) {
+        var rest = 0..<value.count
+        while let token = nextToken(value, &rest, UInt8(ascii: ",")) {
+            if same(value, token, "close") { isKeptAlive = false }
+            if isOldVersion, same(value, token, "keep-alive") { isKeptAlive = true }
         }
     }
 
-    private mutating func takeContentLength(_ value: String) {
-        let digits = trimmed(value.utf8)
-        guard contentLength == nil, !digits.isEmpty, digits.count <= 18,
-            digits.allSatisfy(asciiDigits.contains)
-        else { return blame(.badLength) }
-        contentLength = digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+    private mutating func takeContentLength(_ value: Span<UInt8>) {
+        let digits = trimmed(value, 0..<value.count)
+        guard contentLength == nil, !digits.isEmpty, digits.count <= 18 else { return blame(.badLength) }
+        var length = 0
+        for index in digits {
+            guard asciiDigits.contains(value[index]) else { return blame(.badLength) }
+            length = length * 10 + Int(value[index] - UInt8(ascii: "0"))
+        }
+        contentLength = length
     }
 
-    private mutating func takeTransferEncoding(_ value: String) {
-        guard !isChunked, same(trimmed(value.utf8), "chunked") else { return blame(.badTransferEncoding) }
+    private mutating func takeTransferEncoding(_ value: Span<UInt8>) {
+        guard !isChunked, same(value, trimmed(value, 0..<value.count), "chunked") else {
+            return blame(.badTransferEncoding)
+        }
         isChunked = true
     }
 
-    private mutating func takeContentType(_ value: String) {
+    private mutating func takeContentType(_ text: String) {
         contentTypes += 1
-        let whole = value.utf8
-        let end = whole.firstIndex(of: UInt8(ascii: ";")) ?? whole.endIndex
-        let name = trimmed(whole[..<end])
+        contentType = text
+        let value = text.utf8Span.span
+        let end = value.first(UInt8(ascii: ";"), from: 0)
+        let name = trimmed(value, 0..<end)
         mediaType =
             if contentTypes > 1 {
                 .other
-            } else if same(name, "application/x-ndjson") || same(name, "application/ndjson")
-                || same(name, "application/jsonl")
+            } else if same(value, name, "application/x-ndjson") || same(value, name, "application/ndjson")
+                || same(value, name, "application/jsonl")
             {
                 .lines
-            } else if same(name, "application/json") {
+            } else if same(value, name, "application/json") {
                 .json
-            } else if same(name, "application/cloudevents+json") {
+            } else if same(value, name, "application/cloudevents+json") {
                 .cloudEvent
-            } else if same(name, "application/cloudevents-batch+json") {
+            } else if same(value, name, "application/cloudevents-batch+json") {
                 .cloudEventBatch
-            } else if same(name, "application/x-protobuf") || same(name, "application/protobuf") {
+            } else if same(value, name, "application/x-protobuf") || same(value, name, "application/protobuf") {
                 .protobuf
             } else {
                 .other
             }
-        if end < whole.endIndex, !isUTF8(parameters: whole[end...]) { mediaType = .other }
+        if end < value.count, !isUTF8(value, parameters: end..<value.count) { mediaType = .other }
     }
 
     /// Whether a character set, if one is named, is UTF-8 or a part of it.
-    private func isUTF8(parameters: Substring.UTF8View) -> Bool {
-        for parameter in parameters.split(separator: UInt8(ascii: ";")) {
-            let parameter = trimmed(parameter)
-            guard startsWith(parameter, "charset=") else { continue }
-            let name = parameter.dropFirst(8).filter { $0 != UInt8(ascii: "\"") }
-            guard same(name, "utf-8") || same(name, "utf8") || same(name, "us-ascii") else { return false }
+    private func isUTF8(_ value: Span<UInt8>, parameters: Range<Int>) -> Bool {
+        var rest = parameters
+        while let parameter = nextToken(value, &rest, UInt8(ascii: ";")) {
+            guard startsWith(value.extracting(parameter), "charset=") else { continue }
+            var name: [UInt8] = []
+            for index in parameter.dropFirst(8) where value[index] != UInt8(ascii: "\"") { name.append(value[index]) }
+            guard same(name.span, "utf-8") || same(name.span, "utf8") || same(name.span, "us-ascii") else {
+                return false
+            }
         }
         return true
     }
 
-    private mutating func takeCoding(_ value: String) {
-        for token in value.utf8.split(separator: UInt8(ascii: ",")) {
-            let token = trimmed(token)
-            if token.isEmpty || same(token, "identity") { continue }
+    private mutating func takeCoding(_ value: Span<UInt8>) {
+        var rest = 0..<value.count
+        while let token = nextToken(value, &rest, UInt8(ascii: ",")) {
+            if token.isEmpty || same(value, token, "identity") { continue }
             codings += 1
             if codings > 1 {
                 coding = .other
-            } else if same(token, "gzip") || same(token, "x-gzip") {
+            } else if same(value, token, "gzip") || same(value, token, "x-gzip") {
                 coding = .gzip
             } else {
-                coding = same(token, "deflate") ? .deflate : .other
+                coding = same(value, token, "deflate") ? .deflate : .other
             }
         }
     }
@@ -237,32 +256,60 @@ package struct HTTPHead: Sendable {
         if isChunked, isOldVersion { blame(.chunkedInOldVersion) }
         if isChunked, contentLength != nil { blame(.badLength) }
         if isOldVersion, expectation == .continue { expectation = .none }
+        // The parser takes whatever follows such a request for another protocol, and reads no more.
+        if asksForUpgrade { isKeptAlive = false }
     }
 }
 
-/// What ends a host, and so cannot be in one.
-private let hostStops: Set<UInt8> = Set("/?#@\\,<>\"".utf8)
-
-/// Whether text is this word; letters of either case are one. The word is written in small letters.
-func same(_ text: some Collection<UInt8>, _ word: StaticString) -> Bool {
-    text.count == word.utf8CodeUnitCount && startsWith(text, word)
+/// Whether a byte may stand in a host and its port; those that end a host may not.
+private func isOfHost(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "\\"),
+        UInt8(ascii: ","), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\""):
+        false
+    default: asciiVisible.contains(byte)
+    }
 }
 
-func startsWith(_ text: some Collection<UInt8>, _ word: StaticString) -> Bool {
-    var at = text.startIndex
-    for byte in word.description.utf8 {
-        guard at < text.endIndex else { return false }
-        let own = text[at]
+/// Whether text is this word; letters of either case are one. The word is written in small letters.
+func same(_ text: Span<UInt8>, _ word: String) -> Bool {
+    text.count == word.utf8.count && startsWith(text, word)
+}
+
+private func same(_ text: Span<UInt8>, _ range: Range<Int>, _ word: String) -> Bool {
+    same(text.extracting(range), word)
+}
+
+func startsWith(_ text: Span<UInt8>, _ word: String) -> Bool {
+    let word = word.utf8Span.span
+    guard text.count >= word.count else { return false }
+    for index in word.indices {
+        let (byte, own) = (word[index], text[index])
         guard own == byte || asciiUppercase.contains(own) && own | 0x20 == byte else { return false }
-        text.formIndex(after: &at)
     }
     return true
 }
 
-/// Without the blanks around it.
-func trimmed<Text: BidirectionalCollection<UInt8>>(_ text: Text) -> Text.SubSequence {
-    var rest = text[...]
-    while let first = rest.first, first == 0x20 || first == 0x09 { rest = rest.dropFirst() }
-    while let last = rest.last, last == 0x20 || last == 0x09 { rest = rest.dropLast() }
-    return rest
+/// A part of the text without the blanks around it.
+private func trimmed(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
+    var (start, end) = (range.lowerBound, range.upperBound)
+    while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
+    while end > start, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
+    return start..<end
+}
+
+/// The text without the blanks around it.
+func trimmed(_ text: String) -> [UInt8] {
+    let all = text.utf8Span.span
+    var bytes: [UInt8] = []
+    bytes.append(copying: all.extracting(trimmed(all, 0..<all.count)))
+    return bytes
+}
+
+/// Takes what stands before the next separator, without the blanks around it, off the front of `rest`; nil at the end.
+private func nextToken(_ text: Span<UInt8>, _ rest: inout Range<Int>, _ separator: UInt8) -> Range<Int>? {
+    guard !rest.isEmpty else { return nil }
+    let end = min(text.first(separator, from: rest.lowerBound), rest.upperBound)
+    defer { rest = min(end + 1, rest.upperBound)..<rest.upperBound }
+    return trimmed(text, rest.lowerBound..<end)
 }

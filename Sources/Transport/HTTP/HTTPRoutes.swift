@@ -15,6 +15,14 @@ package struct HTTPRoutes: Sendable {
             case .reading: "GET, HEAD, OPTIONS"
             }
         }
+
+        /// What is said of a method that the path has not: cause and remedy in one line.
+        package var methodText: StaticString {
+            switch service {
+            case .events: "events are sent here with POST, and not read; GET /openapi.json says how"
+            case .reading: "this path is read, with GET or HEAD; events are posted to /v1/events"
+            }
+        }
     }
 
     enum Service: Sendable {
@@ -35,7 +43,9 @@ package struct HTTPRoutes: Sendable {
     }
 
     /// The index of a path; nil when there is none.
-    func index(of path: Substring) -> Int? { all.firstIndex { $0.path == path } }
+    func index(of path: Substring) -> Int? {
+        all.indices.first { all[$0].path.utf8.elementsEqual(path.utf8) }
+    }
 }
 
 /// What is asked of a path that is read.

@@ -15,7 +15,8 @@ package struct HTTPSession {
         case reads
         /// The intake is full: `resume` when there is room.
         case needsRoom
-        /// The sender is over its quota: `resume` when the context's clock is there.
+        /// The sender is over its quota, or others have their turn: `resume` when the context's clock is there, at once
+        /// if it is there already, but not before others were read.
         case needsTime(Uptime)
         /// As many requests as may wait for their answers.
         case awaitsAnswers
@@ -117,12 +118,10 @@ package struct HTTPSession {
         case (.events, .post): return beginEvents(head, ingest, &output)
         default:
             fields.allow = route.allow
-            return answer(.methodNotAllowed, fields, methodText, ingest, &output)
+            return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
         }
         return next
     }
-
-    private var methodText: StaticString { "this method is not for this path; Allow names those that are" }
 
     /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
     private mutating func allow(
@@ -156,7 +155,7 @@ package struct HTTPSession {
         var request = EventsRequest(form, head)
         request.due = due
         guard request.inflates(head.coding, in: ingest) else { return refuse(.busy, ingest, &output) }
-        events = request
+        events = consume request
         reading = .events
         owesContinue = head.expectation == .continue
         tellContinue(&output)
@@ -207,6 +206,10 @@ package struct HTTPSession {
         switch reading {
         case .events:
             isWhole = true
+            guard events?.isTaken != true else {
+                endEvents(ingest, &output)
+                return next
+            }
             return take(Span(), ingest, peer, &output)
         case .question(let index):
             lastQuestion += 1
@@ -266,7 +269,7 @@ package struct HTTPSession {
     ///
     /// - Parameter isLast: whether nothing more is read, whatever is still to come.
     mutating func endEvents(_ ingest: IngestContext, _ output: inout [UInt8], isLast: Bool = false) {
-        guard let events else { return }
+        guard let events = self.events.take() else { return }
         due = events.due
         var answer = HTTPPendingAnswer(events.report, ticket: events.ticket, head)
         if isWhole, !isLast {
@@ -277,9 +280,8 @@ package struct HTTPSession {
             answer.fields.closes = true
             reading = .ended
         }
-        self.events = nil
         (isWhole, owesContinue, blocked) = (false, false, nil)
-        push(answer, &output, ingest)
+        push(consume answer, &output, ingest)
         forget()
     }
 
@@ -307,9 +309,9 @@ package struct HTTPSession {
         writeDue(ingest, &output)
     }
 
-    mutating func push(_ answer: HTTPPendingAnswer, _ output: inout [UInt8], _ ingest: IngestContext) {
-        answers.append(answer)
+    mutating func push(_ answer: consuming HTTPPendingAnswer, _ output: inout [UInt8], _ ingest: IngestContext) {
         answerBytes += answer.size
+        answers.append(answer)
         writeDue(ingest, &output)
     }
 

@@ -34,6 +34,11 @@ final class RequestScratch {
     init(settings: TransportSettings) {
         table = StringTable(maxEntries: settings.tableEntries, maxBytes: settings.tableBytes)
     }
+
+    /// These entries of the window have been decoded: mostly all of them.
+    func noteOrigins(of entries: Range<Int>) {
+        if entries.count == windowOrigins.count { origins += windowOrigins } else { origins += windowOrigins[entries] }
+    }
 }
 
 /// What one body holds in memory; given back when nobody refers to it any more.

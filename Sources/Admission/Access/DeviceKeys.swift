@@ -1,0 +1,72 @@
+// The secrets of devices: each derived from a master key, so that none of them has to be kept.
+
+import Bytes
+package import Crypto
+
+/// The keys that all devices' keys are derived from: the one that new keys are made from and, while a fleet is moved to
+/// another, the one before.
+package struct MasterKeys: Sendable {
+    /// HKDF-Extract of each, the newest first.
+    private let keys: [[UInt8]]
+
+    /// Length of one key, bytes.
+    package static let keyBytes = 32
+
+    /// - Parameter bytes: one key or two, the newest first, with nothing between or behind them; nil for another length.
+    package init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.keyBytes || bytes.count == 2 * Self.keyBytes else { return nil }
+        keys = stride(from: 0, to: bytes.count, by: Self.keyBytes).map { start in
+            let master = SymmetricKey(data: bytes[start..<(start + Self.keyBytes)])
+            return Array(HKDF<SHA256>.extract(inputKeyMaterial: master, salt: [UInt8]()))
+        }
+    }
+
+    /// How many there are.
+    package var count: Int { keys.count }
+
+    /// The key of a device under each master key, the newest first.
+    ///
+    /// - Parameter generation: counts how often the key was replaced; each has another key.
+    package func keys(id: UInt32, generation: UInt32) -> [DeviceKey] {
+        keys.map { key in
+            var label = Array("tidings device key ".utf8)
+            appendBigEndian(id, to: &label)
+            appendBigEndian(generation, to: &label)
+            return DeviceKey(unchecked: expanded(key, label))
+        }
+    }
+}
+
+/// One device's secret, and what is made of it for each way in: HKDF-Expand with SHA-256 (RFC 5869, 2.3) to 32 bytes,
+/// which is one HMAC over the label and the byte 1, so that a small device needs nothing else.
+package struct DeviceKey: Sendable {
+    /// The secret itself, 32 bytes; shown once, to whoever puts it into the device.
+    package let bytes: [UInt8]
+
+    fileprivate init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+
+    /// - Parameter bytes: 32; nil for another length.
+    package init?(_ bytes: [UInt8]) {
+        guard bytes.count == MasterKeys.keyBytes else { return nil }
+        self.bytes = bytes
+    }
+
+    /// What is sent where the connection is private, 32 bytes.
+    package var token: [UInt8] { expanded(bytes, Array("tidings token".utf8)) }
+    /// What datagrams are signed with.
+    package var datagramKey: SymmetricKey { SymmetricKey(data: expanded(bytes, Array("tidings udp mac".utf8))) }
+    /// What a HELLO is proved with where the connection is not private.
+    package var proofKey: SymmetricKey { SymmetricKey(data: expanded(bytes, Array("tidings tcp proof".utf8))) }
+}
+
+private func expanded(_ key: [UInt8], _ label: [UInt8]) -> [UInt8] {
+    Array(HMAC<SHA256>.authenticationCode(for: label + [1], using: SymmetricKey(data: key)))
+}
+
+/// Whether two secrets are equal, in a time that depends on their lengths alone.
+package func isSameSecret(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+    guard one.count == other.count else { return false }
+    var difference: UInt8 = 0
+    for index in one.indices { difference |= one[index] ^ other[index] }
+    return difference == 0
+}
