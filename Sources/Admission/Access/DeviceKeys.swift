@@ -12,7 +12,7 @@ package struct MasterKeys: Sendable {
     /// Length of one key, bytes.
     package static let keyBytes = 32
 
-    /// - Parameter bytes: one key or two, the newest first, with nothing between or behind them; nil for another length.
+    /// - Parameter bytes: one key or two, the newest first, nothing between or behind them; nil for another length.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.keyBytes || bytes.count == 2 * Self.keyBytes else { return nil }
         keys = stride(from: 0, to: bytes.count, by: Self.keyBytes).map { start in
