@@ -21,6 +21,8 @@ package final class IngestContext {
     let requests: RequestScratch
     /// From where the bytes come that are being read; nil when nobody knows, and then no quota of an address holds.
     package var sender: SenderAddress?
+    /// Who has which key or token.
+    package private(set) var access = AccessList.empty
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
     /// its connection, or for its datagram. `anybody` between two reads.
     package var principal = Principal.anybody
@@ -74,6 +76,15 @@ package final class IngestContext {
             return
         }
         if quotas == nil { quotas = Quotas(new.quotas) } else { quotas?.change(to: new.quotas, at: uptime()) }
+    }
+
+    /// Goes on with other keys and tokens; not to be called during a read.
+    package func change(access new: AccessList) { access = new }
+
+    /// Whether a principal may still speak: what it has shown is neither revoked nor expired.
+    package func isInForce(_ principal: Principal) -> Bool {
+        guard case .holder(let credential) = principal else { return true }
+        return access.isInForce(credential, now: intake.now)
     }
 
     /// How far the batch is filled, where that will be asked for: reading it copies the batch's three references.

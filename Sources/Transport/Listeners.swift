@@ -133,6 +133,10 @@ package final class Listeners: Sendable {
     /// Goes on with other settings; no listener and no connection is opened or closed by it. On the event loop only.
     package func change(to settings: TransportSettings) { inside.value.table.change(to: settings) }
 
+    /// Goes on with other keys and tokens: who speaks by one that is no more in force is told so, and closed. On the
+    /// event loop only.
+    package func change(access: AccessList) { inside.value.table.change(access: access) }
+
     /// The settings in force. On the event loop only.
     package var settings: TransportSettings { inside.value.table.ingest.settings }
 

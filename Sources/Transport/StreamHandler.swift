@@ -158,6 +158,15 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         stopReading(.tooSlow)
     }
 
+    func checkAccess() {
+        guard life.isOpen, principal.isKnown, !ingest.isInForce(principal) else { return }
+        awaitsRoom = false
+        pause?.cancel()
+        pause = nil
+        ingest.intake.refuse(.unauthorized, events: 0, transport: session.transport)
+        stopReading(.unauthorized)
+    }
+
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool {
         guard life.isOpen, session.push(message, into: &ingest.output) else { return false }

@@ -19,6 +19,10 @@ package struct TransportSettings: Sendable, Hashable {
     package var tableBytes = Limits.tableBytes
     /// Whether properties that no schema knows are kept with their events.
     package var keepsUnknown = false
+    /// Who may send without a credential.
+    package var authMode = AuthMode.off
+    /// Peers whose word counts for from where a request over HTTP comes: `192.0.2.0/24`, `2001:db8::/32`, or an address.
+    package var trustedProxies: [AddressRange] = []
 
     /// Connections over the limit that may be told so at one time.
     package var refusedAtOnce = TransportLimits.refusedAtOnce

@@ -269,6 +269,17 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         if expiry == .unfinished { stop(.tooSlow) } else { close() }
     }
 
+    /// A request that was begun is answered so; between two requests nobody waits to be told.
+    func checkAccess() {
+        guard life.isOpen, !ingest.isInForce(session.principal) else { return }
+        pause?.cancel()
+        pause = nil
+        if session.isInRequest { return stop(.notInForce) }
+        life.drain()
+        parts.removeAll()
+        finish()
+    }
+
     func push(_ message: Span<UInt8>) -> Bool { false }
 
     func drain() {

@@ -39,8 +39,8 @@ package struct HTTPSession {
     var head: HTTPHead?
     /// How much more of a body that nobody reads is passed over.
     var discardable = 0
-    /// On whose behalf the request at hand speaks.
-    private var principal = Principal.anybody
+    /// On whose behalf the request at hand speaks, or the one before when there is none.
+    private(set) var principal = Principal.anybody
     var events: EventsRequest?
     /// The end of the body has come, and what it holds must wait.
     var isWhole = false
