@@ -130,6 +130,13 @@ package final class Listeners: Sendable {
         return (try? await eventLoop.submit { inside.value.table.counts }.get()) ?? ConnectionCounts()
     }
 
+    /// Who was refused for a credential since the start, or would be if credentials were required; and how often that
+    /// was somebody for whom there was no room in the list.
+    package func credentialFaults() async -> (named: [CredentialFaultLine], others: UInt64) {
+        let inside = inside
+        return (try? await eventLoop.submit { inside.value.table.ingest.credentialFaults }.get()) ?? ([], 0)
+    }
+
     /// Goes on with other settings; no listener and no connection is opened or closed by it. On the event loop only.
     package func change(to settings: TransportSettings) { inside.value.table.change(to: settings) }
 

@@ -20,6 +20,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     private(set) var device = DeviceID.none
     /// On whose behalf the peer speaks.
     private var principal = Principal.anybody
+    /// Whether what the peer sends is encrypted.
+    private let isEncrypted: Bool
     private var context: ChannelHandlerContext?
     private var life = ConnectionLife()
     /// What has been read and not dealt with: at most one unfinished unit, unless the intake is full.
@@ -34,7 +36,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     /// Whether the table counts this connection against its address.
     var isCountedForAddress = false
 
-    init(_ session: any StreamSession, ingest: IngestContext, table: ConnectionTable) {
+    init(_ session: any StreamSession, ingest: IngestContext, table: ConnectionTable, isEncrypted: Bool = false) {
+        self.isEncrypted = isEncrypted
         self.session = session
         self.ingest = ingest
         self.table = table
@@ -204,6 +207,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     private func receive() {
         guard isReading else { return }
         ingest.sender = sender
+        ingest.isPrivate = isEncrypted || sender?.isLoopback == true
         if principal.isKnown { ingest.principal = principal }
         let buffer = tail ?? ByteBuffer()
         let progress = session.receive(

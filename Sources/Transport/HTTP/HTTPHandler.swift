@@ -48,7 +48,8 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        sender = SenderAddress(context.remoteAddress)
+        session.peer = InternetAddress(context.remoteAddress)
+        sender = session.peer.map { SenderAddress($0) }
         guard table.enter(self) else {
             if table.isCrowded { return close() }
             ingest.intake.refuse(.tooManyConnections, events: 0, transport: .http)
@@ -162,7 +163,10 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     // MARK: Parts
 
-    private func enter() { ingest.sender = sender }
+    private func enter() {
+        ingest.sender = session.forwardedSender ?? sender
+        ingest.isPrivate = false
+    }
 
     private func takeParts() {
         while life.isOpen, next == .reads, let part = parts.popFirst() {

@@ -1,5 +1,6 @@
 // The head of a request, as far as it says something here: taken out of the fields once, without copying the others.
 
+import Admission
 import Bytes
 
 /// What a request asks for, and how its body is to be read.
@@ -44,12 +45,20 @@ package struct HTTPHead: Sendable {
     /// Who asks whether it may send events here, and how many a minute.
     package private(set) var webHookOrigin: String?
     package private(set) var asksForRate = false
-    /// The credential, as it came.
+    /// The credential, as it came, and how many there are.
     package private(set) var authorization: String?
+    package private(set) var authorizations = 0
+    /// Where proxies say the request came from, in their order: `X-Forwarded-For`, as it came.
+    package private(set) var forwardedFor: [String] = []
+    /// Whether any proxy says that it has passed the request on.
+    package private(set) var isForwarded = false
     /// The first thing that is wrong with the head; what follows on the connection cannot be trusted then.
     package private(set) var fault: HTTPFault?
 
     private var hosts = 0
+    private var host = ""
+    /// Whether the target names a host, which goes before the field.
+    private var isAbsolute = false
     private var codings = 0
     private var contentTypes = 0
 
@@ -72,6 +81,9 @@ package struct HTTPHead: Sendable {
         for (name, value) in fields { take(name, value) }
         check()
     }
+
+    /// Whether the client has asked this machine by a name that nobody else can give it.
+    package var isHostLoopback: Bool { hosts == 1 && !isAbsolute && isLoopback(host: trimmed(host.utf8)) }
 
     /// Whether the event's attributes stand in the head.
     package var isBinaryEvent: Bool {
@@ -99,6 +111,7 @@ package struct HTTPHead: Sendable {
                 if method != .options { blame(.badTarget) }
                 return
             }
+            isAbsolute = true
             guard let authority = authorityStart(rest) else { return blame(.badTarget) }
             let end = rest.utf8[authority...].firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }
             rest = end.map { rest[$0...] } ?? "/"
@@ -132,13 +145,21 @@ package struct HTTPHead: Sendable {
         case 6 where same(utf8, "expect"): takeExpectation(value)
         case 10 where same(utf8, "connection"): takeConnection(value)
         case 12 where same(utf8, "content-type"): takeContentType(value)
-        case 13 where same(utf8, "authorization"): authorization = value
+        case 3 where same(utf8, "via"), 9 where same(utf8, "forwarded"), 9 where same(utf8, "x-real-ip"):
+            isForwarded = true
+        case 13 where same(utf8, "authorization"):
+            authorization = value
+            authorizations += 1
         case 14 where same(utf8, "content-length"): takeContentLength(value)
         case 16 where same(utf8, "content-encoding"): takeCoding(value)
         case 17 where same(utf8, "transfer-encoding"): takeTransferEncoding(value)
         case 20 where same(utf8, "webhook-request-rate"): asksForRate = true
         case 22 where same(utf8, "webhook-request-origin"): webHookOrigin = value
         default: break
+        }
+        if utf8.count > 12, utf8.first.map({ $0 | 0x20 }) == UInt8(ascii: "x"), startsWith(utf8, "x-forwarded-") {
+            isForwarded = true
+            if same(utf8, "x-forwarded-for") { forwardedFor.append(value) }
         }
         if startsWith(utf8, "ce-") {
             attributes.append((name[utf8.index(name.startIndex, offsetBy: 3)...], value))
@@ -150,6 +171,7 @@ package struct HTTPHead: Sendable {
         let isBad = trimmed(value.utf8).contains { byte in
             !asciiVisible.contains(byte) || hostStops.contains(byte)
         }
+        host = value
         if hosts > 1 || isBad { blame(hosts > 1 ? .twoHosts : .badHost) }
     }
 
@@ -238,6 +260,22 @@ package struct HTTPHead: Sendable {
         if isChunked, contentLength != nil { blame(.badLength) }
         if isOldVersion, expectation == .continue { expectation = .none }
     }
+}
+
+/// Whether a host, with or without its port, is this machine by a name that needs no name server: `localhost`,
+/// `127.0.0.0/8`, `[::1]`.
+private func isLoopback(host: Substring.UTF8View) -> Bool {
+    var name = Substring(host)
+    if let colon = name.lastIndex(of: ":"), !name[colon...].contains("]") {
+        guard name[colon...].dropFirst().utf8.allSatisfy(asciiDigits.contains) else { return false }
+        name = name[..<colon]
+    }
+    if same(name.utf8, "localhost") { return true }
+    if name.first == "[", name.last == "]" {
+        return InternetAddress(String(name.dropFirst().dropLast())).map { SenderAddress($0).isLoopback } ?? false
+    }
+    guard !name.contains(":"), let address = InternetAddress(String(name)) else { return false }
+    return SenderAddress(address).isLoopback
 }
 
 /// What ends a host, and so cannot be in one.
