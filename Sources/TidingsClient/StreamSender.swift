@@ -27,6 +27,9 @@ package struct StreamOptions: Sendable {
     /// The reset counter under which events without a number of their own are numbered.
     package var epoch = UInt32.random(in: 1...UInt32.max)
     package var isNative = true
+    package var credential: SenderCredential?
+    /// Whether nobody can read along on the connection.
+    package var isEncrypted = false
 
     package init() {}
 }
@@ -244,21 +247,24 @@ package final class StreamSender {
     private func connect(_ vocabulary: Vocabulary) async {
         hasConnected = true
         let generation = window.connecting()
-        let (window, isNative) = (window, options.isNative)
+        let (window, isNative, greeting) = (window, options.isNative, greeting())
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        StreamAnswerHandler(window: window, generation: generation, isNative: isNative))
+                        StreamAnswerHandler(
+                            window: window, generation: generation, isNative: isNative, greeting: greeting))
                 }
             }
         do {
             let channel = try await bootstrap.connect(host: host, port: port).get()
             self.channel = channel
+            if !greeting.bytes.isEmpty {
+                channel.writeAndFlush(channel.allocator.buffer(bytes: greeting.bytes), promise: nil)
+            }
             if isNative {
-                channel.writeAndFlush(channel.allocator.buffer(bytes: greeting()), promise: nil)
                 while window.health == .connecting { await window.wait { _, health in health != .connecting } }
             }
         } catch {
@@ -280,14 +286,13 @@ package final class StreamSender {
         unwritten = batches.first { !write($0, vocabulary) }?.firstSeq
     }
 
-    private func greeting() -> [UInt8] {
+    private func greeting() -> Greeting {
+        guard options.isNative else { return Greeting(lines: options.credential) }
         var hello = Hello()
         hello.epoch = options.epoch
         hello.next = nextSeq
         hello.agent = "TidingsClient"
-        var bytes = streamMagic
-        writeFrame(.hello, body: hello.encode().span, into: &bytes)
-        return bytes
+        return Greeting(hello, options.credential, isEncrypted: options.isEncrypted)
     }
 }
 
