@@ -67,11 +67,14 @@ let package = Package(
         .target(name: "Events", dependencies: ["Bytes", "CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",
-            dependencies: ["Bytes", "Events", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "Bytes", "Events", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Admission",
-            dependencies: ["Bytes", "Events", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Bytes", "Events", "Wire", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: daemon),
         .target(
             name: "TLS",
@@ -237,7 +240,8 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "TLS", "Transport", "Ingest", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "TLS", "Transport", "Ingest", "TidingsClient",
+                "TidingsTesting", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -4,6 +4,7 @@
 import Bytes
 import Crypto
 package import Events
+package import Wire
 
 /// Who may send without a credential.
 package enum AuthMode: String, Sendable, CaseIterable {
@@ -74,8 +75,9 @@ package final class AccessList: Sendable {
         var isRight = false
         // What nobody has is worked out all the same, so that the time does not tell which numbers are given out.
         let entry = keys[id]
-        for key in masters?.keys(id: id, generation: entry?.generation ?? 0) ?? [] {
-            if isSameSecret(key.token, token) { isRight = true }
+        for key in masters?.keys(id: id, generation: entry?.generation ?? 0) ?? [] where isSameSecret(key.token, token)
+        {
+            isRight = true
         }
         guard isRight, let entry, !entry.isRevoked else { return nil }
         return Credential(.key(id, generation: entry.generation), entry.scope, .send)
