@@ -12,7 +12,7 @@ import Testing
     private static let second = Array(repeating: UInt8(2), count: 32)
     private let now = Timestamp(rawValue: 1_000)
 
-    private func list(_ keys: [KeyEntry], masters: [UInt8] = first, tokens: [TokenEntry] = []) -> AccessList {
+    private func made(_ keys: [KeyEntry], masters: [UInt8] = first, tokens: [TokenEntry] = []) -> AccessList {
         AccessList(masters: MasterKeys(masters), keys: keys, tokens: tokens)
     }
 
@@ -54,7 +54,7 @@ import Testing
 
     @Test func aDeviceIsKnownByItsToken() throws {
         let scope = Scope.device(product: Self.bytes("kettle"), name: Self.bytes("k-1"))
-        let list = list([KeyEntry(id: 7, scope: scope)])
+        let list = made([KeyEntry(id: 7, scope: scope)])
         let right = try bearer(7)
         #expect(list.credential(bearer: right.span, now: now) == Credential(.key(7, generation: 0), scope, .send))
         var wrong = right
@@ -69,22 +69,22 @@ import Testing
 
     @Test func aNewMasterKeyLeavesTheOldTokensGood() throws {
         let keys = [KeyEntry(id: 7, scope: .everything)]
-        let both = list(keys, masters: Self.second + Self.first)
+        let both = made(keys, masters: Self.second + Self.first)
         for master in [Self.first, Self.second] {
             #expect(both.credential(bearer: try bearer(7, master: master).span, now: now) != nil)
         }
-        #expect(list(keys, masters: Self.second).credential(bearer: try bearer(7).span, now: now) == nil)
+        #expect(made(keys, masters: Self.second).credential(bearer: try bearer(7).span, now: now) == nil)
     }
 
     @Test func revokedAndReplacedKeysAreOver() throws {
-        let good = list([KeyEntry(id: 7, scope: .everything)])
+        let good = made([KeyEntry(id: 7, scope: .everything)])
         let credential = try #require(good.credential(bearer: try bearer(7).span, now: now))
         #expect(good.isInForce(credential, now: now))
         for entry in [
             KeyEntry(id: 7, scope: .everything, isRevoked: true), KeyEntry(id: 7, scope: .everything, generation: 1),
             KeyEntry(id: 8, scope: .everything),
         ] {
-            let later = list([entry])
+            let later = made([entry])
             #expect(!later.isInForce(credential, now: now))
             #expect(later.credential(bearer: try bearer(7).span, now: now) == nil)
         }
@@ -95,14 +95,15 @@ import Testing
         let entry = TokenEntry(
             id: 3, digest: Array(SHA256.hash(data: text)), scope: .products([Self.bytes("oven")]), roles: [.read],
             expires: Timestamp(rawValue: 2_000))
-        let list = list([], tokens: [entry])
-        let credential = try #require(list.credential(bearer: text.span, now: now))
+        let list = made([], tokens: [entry])
+        let found = list.credential(bearer: text.span, now: now)
+        let credential = try #require(found)
         #expect(credential.roles == .read)
         #expect(list.isInForce(credential, now: now))
         #expect(!list.isInForce(credential, now: Timestamp(rawValue: 2_000)))
         #expect(list.credential(bearer: text.span, now: Timestamp(rawValue: 2_000)) == nil)
         #expect(list.credential(bearer: Self.bytes("tdg_abd").span, now: now) == nil)
-        #expect(!self.list([]).isInForce(credential, now: now))
+        #expect(!made([]).isInForce(credential, now: now))
     }
 
     @Test(arguments: [
