@@ -5,14 +5,14 @@ package import Crypto
 
 /// The keys that all devices' keys are derived from: the one that new keys are made from and, while a fleet is moved to
 /// another, the one before.
-package struct MasterKeys: Sendable {
+package struct MasterKeys: Sendable, Equatable {
     /// HKDF-Extract of each, the newest first.
     private let keys: [[UInt8]]
 
     /// Length of one key, bytes.
     package static let keyBytes = 32
 
-    /// - Parameter bytes: one key or two, the newest first, with nothing between or behind them; nil for another length.
+    /// - Parameter bytes: one key or two, the newest first, nothing between or behind them; nil for another length.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.keyBytes || bytes.count == 2 * Self.keyBytes else { return nil }
         keys = stride(from: 0, to: bytes.count, by: Self.keyBytes).map { start in
