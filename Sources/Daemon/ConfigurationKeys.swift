@@ -18,6 +18,8 @@ package struct ConfigurationKey: Sendable {
         case text
         /// The name of a group of the system, or `none`.
         case group
+        /// Addresses and ranges of them, or `none`.
+        case addresses
         case choice([String])
     }
 
@@ -25,6 +27,8 @@ package struct ConfigurationKey: Sendable {
     package enum TakesEffect: Sendable, Equatable {
         /// `DaemonConfiguration.applying` takes it over while the daemon runs.
         case onReload
+        /// The same, unless it lets in more than the one in force: then a restart is needed.
+        case onReloadIfStricter
         case onRestart
     }
 
@@ -48,6 +52,7 @@ package struct ConfigurationKey: Sendable {
         case .port: "0 to 65535, or off"
         case .text: "text"
         case .group: "a group of this system, or none"
+        case .addresses: "addresses and ranges, as in 192.0.2.7, 2001:db8::/32, or none"
         case .choice(let choices): choices.joined(separator: ", ")
         }
     }
@@ -65,7 +70,7 @@ package struct ConfigurationKey: Sendable {
     }
 
     /// All of them, in the order in which they are shown.
-    package static let all = data + listening + quotas + log + names + events + logging
+    package static let all = data + listening + access + quotas + log + names + events + logging
 
     private static let data: [ConfigurationKey] = [
         .init(
@@ -84,6 +89,9 @@ package struct ConfigurationKey: Sendable {
             ]
         } + [
             .init(
+                "listen.http.trusted_proxies", .addresses, "none",
+                "Peers that are believed from where a request over HTTP comes.", .onRestart),
+            .init(
                 "listen.max_connections", 1...100_000, transport.maxConnections,
                 "TCP connections at once; more are refused.", .onReload),
             .init(
@@ -96,6 +104,15 @@ package struct ConfigurationKey: Sendable {
                 "listen.frame_timeout_seconds", 1...86_400, transport.frameTimeoutSeconds,
                 "A frame or line must be whole after this.", .onReload),
         ]
+
+    private static let access: [ConfigurationKey] = [
+        .init(
+            "auth.mode", .choice(["auto", "off", "warn", "require"]), "auto",
+            "Who may send without a key or token; auto = off when only this machine can connect, else require.",
+            .onReloadIfStricter),
+        .init(
+            "auth.master_key_file", .text, "master.key", "The key that the keys of devices are made of.", .onReload),
+    ]
 
     private static let quotas: [ConfigurationKey] = [
         .init(

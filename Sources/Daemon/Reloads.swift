@@ -33,6 +33,7 @@ package actor Reloads {
     private let source: ConfigurationSource
     private let logLevel: Replaceable<Logger.Level>
     private let events: InternalEvents
+    private let readKeys: @Sendable (DaemonConfiguration) async throws -> Void
     private let apply: @Sendable (DaemonConfiguration, _ waits: Bool) async throws -> Void
     private var inForce: DaemonConfiguration
     private var isReloading = false
@@ -42,13 +43,15 @@ package actor Reloads {
 
     /// - Parameters:
     ///   - inForce: what the daemon was started with.
+    ///   - readKeys: reads again what keys are made of, or throws and leaves it as it was.
     ///   - apply: puts everything but the level of the log in force; returns when it is, if it is to wait.
     package init(
         _ reloading: Reloading, inForce: DaemonConfiguration, events: InternalEvents,
+        readKeys: @escaping @Sendable (DaemonConfiguration) async throws -> Void = { _ in },
         apply: @escaping @Sendable (DaemonConfiguration, _ waits: Bool) async throws -> Void
     ) {
         (source, logLevel, self.events) = (reloading.source, reloading.logLevel, events)
-        (self.inForce, self.apply) = (inForce, apply)
+        (self.inForce, self.readKeys, self.apply) = (inForce, readKeys, apply)
     }
 
     /// Reads, checks, compares and applies.
@@ -60,6 +63,7 @@ package actor Reloads {
         counts.reloads += 1
         do {
             let new = try await source.load()
+            try await readKeys(inForce.applying(new))
             var report = ReloadReport(changes: inForce.changes(to: new))
             if !report.keys(.applied).isEmpty {
                 let next = inForce.applying(new)
