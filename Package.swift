@@ -122,9 +122,16 @@ let package = Package(
             dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: daemon),
         .target(
+            name: "Access",
+            dependencies: [
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite",
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: daemon),
+        .target(
             name: "SQLiteLog",
             dependencies: [
-                "Bytes", "Events", "Log", "SQLite", "Identity", .product(name: "GRDB", package: "GRDB.swift"),
+                "Bytes", "Events", "Log", "SQLite", "Identity", "Access", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
         .target(
@@ -134,7 +141,8 @@ let package = Package(
             ],
             swiftSettings: daemon),
         .target(
-            name: "Presentation", dependencies: ["Bytes", "Events", "Wire", "Log", "Projection"],
+            name: "Presentation",
+            dependencies: ["Bytes", "Events", "Wire", "Admission", "Log", "Access", "Projection"],
             swiftSettings: daemon),
         .target(
             name: "TidingsClient",
@@ -151,8 +159,9 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
-                "TLS", "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Access", "SQLiteLog", "Projection",
+                "Presentation", "TLS", "Transport", "Ingest",
+                .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -172,8 +181,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "CDeflate", "CZlib", "Bytes", "Events", "Transport", "Log", "Ingest", "SQLite", "SQLiteLog",
-                "Projection",
+                "CDeflate", "CZlib", "Bytes", "Events", "Admission", "Transport", "Log", "Ingest", "SQLite", "Access",
+                "SQLiteLog", "Projection",
                 "Presentation", "TidingsClient", "Fleet", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -215,6 +224,13 @@ let package = Package(
         .testTarget(
             name: "IdentityTests",
             dependencies: ["Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AccessTests",
+            dependencies: [
+                "Bytes", "Events", "Admission", "Access", "SQLite", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteLogTests",
@@ -269,7 +285,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "Ingest",
+                "Bytes", "Events", "Admission", "Log", "Access", "SQLiteLog", "Projection", "Presentation", "Transport",
+                "Ingest",
                 "TidingsClient", "Daemon", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -100,13 +100,13 @@ package final class InternalEvents: Sendable {
     }
 
     /// Said once, at start.
-    package func exposed(_ listeners: [String]) {
+    package func exposed(_ listeners: [String], mode: AuthMode) {
         logger.warning(
             """
-            open to the network: whoever reaches these listeners can write events, there are no keys yet; listen \
-            on an address that only trusted senders reach (listen.NAME.host)
+            open to the network: whoever reaches these listeners can write events, also without a key; give the \
+            devices keys and set auth.mode: require (docs/keys.md), or listen where only trusted senders are
             """,
-            metadata: ["listeners": "\(listeners.joined(separator: ", "))"])
+            metadata: ["listeners": "\(listeners.joined(separator: ", "))", "auth.mode": "\(mode.rawValue)"])
     }
 
     /// Said once in a run, and without the name.

@@ -25,6 +25,7 @@ extension IngestContext {
     /// - Throws: `Refusal.unauthorized`.
     func principal(bearer: Span<UInt8>) throws(Refusal) -> Principal {
         guard let credential = access.credential(bearer: bearer, now: intake.now) else { throw refusal(.wrong) }
+        noteUse(of: credential)
         return .holder(credential)
     }
 

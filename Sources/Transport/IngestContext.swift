@@ -36,6 +36,7 @@ package final class IngestContext {
     var signed: [UInt8] = []
     /// Whether nobody can read along on the connection that is being read: it is encrypted, or of this machine.
     package var isPrivate = false
+    private var tokenUses: [UInt32: Timestamp] = [:]
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
     /// its connection, or for its datagram. `anybody` between two reads.
     package var principal = Principal.anybody
@@ -94,6 +95,18 @@ package final class IngestContext {
             return
         }
         if quotas == nil { quotas = Quotas(new.quotas) } else { quotas?.change(to: new.quotas, at: uptime()) }
+    }
+
+    /// Notes that a token was shown, and was right; a device's key leaves no trace.
+    package func noteUse(of credential: Credential) {
+        guard case .token(let id) = credential.holder else { return }
+        tokenUses[id] = intake.now
+    }
+
+    /// The tokens that were used since this was asked last, and when.
+    package func takeTokenUses() -> [UInt32: Timestamp] {
+        defer { tokenUses.removeAll(keepingCapacity: true) }
+        return tokenUses
     }
 
     /// Goes on with other keys and tokens; not to be called during a read.

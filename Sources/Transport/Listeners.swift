@@ -59,11 +59,12 @@ package final class Listeners: Sendable {
     /// - Parameter intake: made on `eventLoop`, which all sockets and the intake share.
     /// - Throws: `ListenError`; nothing is open then.
     package static func open(
-        _ specifications: [ListenerSpecification], settings: TransportSettings, intake: NIOLoopBound<any Intake>,
-        on eventLoop: any EventLoop
+        _ specifications: [ListenerSpecification], settings: TransportSettings, access: AccessList = .empty,
+        intake: NIOLoopBound<any Intake>, on eventLoop: any EventLoop
     ) async throws -> Listeners {
         let inside = try await eventLoop.submit {
             let ingest = IngestContext(intake: intake.value, settings: settings)
+            ingest.change(access: access)
             return NIOLoopBound(
                 Inside(table: ConnectionTable(ingest: ingest, eventLoop: eventLoop)), eventLoop: eventLoop)
         }.get()
@@ -154,6 +155,9 @@ package final class Listeners: Sendable {
     /// Goes on with other keys and tokens: who speaks by one that is no more in force is told so, and closed. On the
     /// event loop only.
     package func change(access: AccessList) { inside.value.table.change(access: access) }
+
+    /// The tokens that were used since this was asked last, and when. On the event loop only.
+    package func takeTokenUses() -> [UInt32: Timestamp] { inside.value.table.ingest.takeTokenUses() }
 
     /// The settings in force. On the event loop only.
     package var settings: TransportSettings { inside.value.table.ingest.settings }

@@ -6,7 +6,7 @@ package import Wire
 
 /// The keys that all devices' keys are derived from: the one that new keys are made from and, while a fleet is moved to
 /// another, the one before.
-package struct MasterKeys: Sendable {
+package struct MasterKeys: Sendable, Equatable {
     /// HKDF-Extract of each, the newest first.
     private let keys: [[UInt8]]
 

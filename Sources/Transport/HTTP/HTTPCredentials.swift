@@ -21,6 +21,7 @@ extension HTTPSession {
         if let remembered, remembered.access === ingest.access, remembered.field == field, head.authorizations == 1,
             ingest.isInForce(remembered.principal)
         {
+            if case .holder(let credential) = remembered.principal { ingest.noteUse(of: credential) }
             return remembered.principal
         }
         guard head.authorizations == 1, startsWith(field.utf8Span.span, "bearer ") else { throw .scheme }
@@ -28,6 +29,7 @@ extension HTTPSession {
         guard let credential = ingest.access.credential(bearer: bearer.span, now: ingest.intake.now) else {
             throw .wrong
         }
+        ingest.noteUse(of: credential)
         remembered = RememberedBearer(field: field, principal: .holder(credential), access: ingest.access)
         return .holder(credential)
     }
