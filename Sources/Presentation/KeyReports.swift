@@ -1,9 +1,10 @@
 // What `tidings device` and `tidings token` print. A secret is in what was just made, and in nothing else.
 
 package import Access
-package import Admission
+import Admission
 import Bytes
 import Events
+package import Wire
 
 /// A key that was just made, and its secret.
 package struct IssuedKey: Sendable {

@@ -137,7 +137,7 @@ private final class Port {
 
     @Test func whoIsBusyAnswersOnlyThoseWithAKey() {
         let port = Port()
-        var session = UDPSession(settings: TransportSettings())
+        let session = UDPSession(settings: TransportSettings())
         for (bytes, isAnswered) in [(datagram(), true), (datagram(signedBy: 8), false), (datagram(key: 0), false)] {
             var output: [UInt8] = []
             let outcome = session.refuse(.busy, bytes.span, in: port.ingest, output: &output)

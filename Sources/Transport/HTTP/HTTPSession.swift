@@ -128,7 +128,6 @@ package struct HTTPSession {
             fields.allow = route.allow
             return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
         }
-        return next
     }
 
     /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
