@@ -4,6 +4,7 @@
 import Admission
 import Events
 import NIOCore
+import NIOPosix
 import Testing
 import Transport
 import Wire

@@ -127,7 +127,6 @@ package struct HTTPSession {
             fields.allow = route.allow
             return answer(.methodNotAllowed, fields, methodText, ingest, &output)
         }
-        return next
     }
 
     private var methodText: StaticString { "this method is not for this path; Allow names those that are" }
