@@ -74,10 +74,15 @@ struct CredentialOptions: ParsableArguments {
     }
 
     private struct Printed: Decodable {
-        var key_id: UInt32?
+        var keyID: UInt32?
         var key: String?
         var token: String?
         var keys: [Printed]?
+
+        enum CodingKeys: String, CodingKey {
+            case keyID = "key_id"
+            case key, token, keys
+        }
     }
 
     private func readCredentials(_ path: String) throws -> SenderCredential {
@@ -87,7 +92,7 @@ struct CredentialOptions: ParsableArguments {
             throw Failure("\(path) holds \(keys.count) keys; a sender has one: keep each in a file of its own", .data)
         }
         let one = printed?.keys?.first ?? printed
-        if let id = one?.key_id, let key = one?.key, let credential = SenderCredential(keyID: id, key: key) {
+        if let id = one?.keyID, let key = one?.key, let credential = SenderCredential(keyID: id, key: key) {
             return credential
         }
         if one?.key == nil, let token = one?.token, let credential = SenderCredential(token: token) {

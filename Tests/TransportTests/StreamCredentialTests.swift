@@ -182,7 +182,8 @@ private func makeBench(
     @Test func anotherProductIsRefusedAlike() throws {
         let answers = try ["oven/k-1", "never/heard-of"].map { source in
             let bench = makeBench(isPrivate: true)
-            let known = try readDevice(Array("oven/k-1".utf8).span, vocabulary: &bench.intake.vocabulary)
+            let other = Array("oven/k-1".utf8)
+            let known = try readDevice(other.span, vocabulary: &bench.intake.vocabulary)
             #expect(known != .none)
             bench.feed(streamMagic + frame(.hello, hello(source, token: "tdg_kettle")))
             return bench.takeOutput()

@@ -240,7 +240,7 @@ struct LineSession: Sendable {
         ingest.intake.refuse(reason, events: 1, transport: .tcpLines)
         refused += 1
         guard refused <= TransportLimits.answersPerRead else { return }
-        let isLateHello = reason == .noProduct && LineHello.isHello(line)
+        let isLateHello = (reason == .noProduct || reason == .noDevice) && LineHello.isHello(line)
         let text = isLateHello ? "a hello is for the first line of a connection" : explanation(of: reason, line: line)
         writeLineVerdict(.refused(reason), line: number, text: text, into: &output)
     }
