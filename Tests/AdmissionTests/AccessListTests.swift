@@ -21,6 +21,10 @@ import Testing
         return Self.bytes("\(id).\(base64URL(key.token))")
     }
 
+    private func credential(_ list: AccessList, _ bearer: [UInt8], at time: Timestamp? = nil) -> Credential? {
+        list.credential(bearer: bearer.span, now: time ?? now)
+    }
+
     @Test func masterKeysHaveOneLength() {
         for count in [0, 31, 33, 63, 65, 96] { #expect(MasterKeys(Array(repeating: 7, count: count)) == nil) }
         #expect(MasterKeys(Self.first)?.count == 1)
@@ -56,7 +60,7 @@ import Testing
         let scope = Scope.device(product: Self.bytes("kettle"), name: Self.bytes("k-1"))
         let list = made([KeyEntry(id: 7, scope: scope)])
         let right = try bearer(7)
-        #expect(list.credential(bearer: right.span, now: now) == Credential(.key(7, generation: 0), scope, .send))
+        #expect(credential(list, right) == Credential(.key(7, generation: 0), scope, .send))
         var wrong = right
         wrong[wrong.count - 2] ^= 1
         let forms: [[UInt8]] = [
@@ -64,29 +68,29 @@ import Testing
             try bearer(7, generation: 1), try bearer(7, master: Self.second),
             Self.bytes("4294967296.") + right.dropFirst(2),
         ]
-        for form in forms { #expect(list.credential(bearer: form.span, now: now) == nil) }
+        for form in forms { #expect(credential(list, form) == nil) }
     }
 
     @Test func aNewMasterKeyLeavesTheOldTokensGood() throws {
         let keys = [KeyEntry(id: 7, scope: .everything)]
         let both = made(keys, masters: Self.second + Self.first)
         for master in [Self.first, Self.second] {
-            #expect(both.credential(bearer: try bearer(7, master: master).span, now: now) != nil)
+            #expect(credential(both, try bearer(7, master: master)) != nil)
         }
-        #expect(made(keys, masters: Self.second).credential(bearer: try bearer(7).span, now: now) == nil)
+        #expect(credential(made(keys, masters: Self.second), try bearer(7)) == nil)
     }
 
     @Test func revokedAndReplacedKeysAreOver() throws {
         let good = made([KeyEntry(id: 7, scope: .everything)])
-        let credential = try #require(good.credential(bearer: try bearer(7).span, now: now))
-        #expect(good.isInForce(credential, now: now))
+        let known = try #require(credential(good, try bearer(7)))
+        #expect(good.isInForce(known, now: now))
         for entry in [
             KeyEntry(id: 7, scope: .everything, isRevoked: true), KeyEntry(id: 7, scope: .everything, generation: 1),
             KeyEntry(id: 8, scope: .everything),
         ] {
             let later = made([entry])
-            #expect(!later.isInForce(credential, now: now))
-            #expect(later.credential(bearer: try bearer(7).span, now: now) == nil)
+            #expect(!later.isInForce(known, now: now))
+            #expect(credential(later, try bearer(7)) == nil)
         }
     }
 
@@ -96,14 +100,13 @@ import Testing
             id: 3, digest: Array(SHA256.hash(data: text)), scope: .products([Self.bytes("oven")]), roles: [.read],
             expires: Timestamp(rawValue: 2_000))
         let list = made([], tokens: [entry])
-        let found = list.credential(bearer: text.span, now: now)
-        let credential = try #require(found)
-        #expect(credential.roles == .read)
-        #expect(list.isInForce(credential, now: now))
-        #expect(!list.isInForce(credential, now: Timestamp(rawValue: 2_000)))
-        #expect(list.credential(bearer: text.span, now: Timestamp(rawValue: 2_000)) == nil)
-        #expect(list.credential(bearer: Self.bytes("tdg_abd").span, now: now) == nil)
-        #expect(!made([]).isInForce(credential, now: now))
+        let known = try #require(credential(list, text))
+        #expect(known.roles == .read)
+        #expect(list.isInForce(known, now: now))
+        #expect(!list.isInForce(known, now: Timestamp(rawValue: 2_000)))
+        #expect(credential(list, text, at: Timestamp(rawValue: 2_000)) == nil)
+        #expect(credential(list, Self.bytes("tdg_abd")) == nil)
+        #expect(!made([]).isInForce(known, now: now))
     }
 
     @Test(arguments: [
