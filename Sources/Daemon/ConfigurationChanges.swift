@@ -7,7 +7,9 @@ extension DaemonConfiguration {
     package func changes(to new: DaemonConfiguration) -> [SettingChange] {
         let (olds, news) = (values, new.values)
         return ConfigurationKey.all.compactMap { key in
-            guard let before = olds[key.name], let after = news[key.name], !key.isSame(before, after) else { return nil }
+            guard let before = olds[key.name], let after = news[key.name], !key.isSame(before, after) else {
+                return nil
+            }
             let outcome: SettingChange.Outcome = applies(key, of: new) ? .applied : .needsRestart
             return SettingChange(key: key.name, old: before, new: after, outcome: outcome)
         }
