@@ -154,6 +154,15 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         resumeSession()
     }
 
+    /// Others have been read since this request had its last turn.
+    ///
+    /// - Returns: whether it makes use of this one.
+    func turnComes() -> Bool {
+        guard life.isOpen, next == .needsTurn else { return false }
+        resumeSession()
+        return true
+    }
+
     func quotasChanged() {
         session.quotasChanged()
         guard let pause else { return }
@@ -239,10 +248,13 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
             rest()
             ingest.intake.awaitRoom(self)
         case .needsTime(let until):
-            if until > ingest.uptime() { table.counts.pauses += 1 }
+            table.counts.pauses += 1
             rest()
             let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
             pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
+        case .needsTurn:
+            rest()
+            ingest.requests.turns.await(self, on: table.eventLoop)
         case .awaitsAnswers: rest()
         case .ends:
             life.drain()

@@ -35,6 +35,8 @@ package enum HTTPLimits {
     /// For how long one request is inflated and read before others have their turn, nanoseconds: a packed body may
     /// hold a thousand times its bytes.
     package static let turnNanoseconds: UInt64 = 5_000_000
+    /// How far ahead the next turn of such a request is, so that sockets are looked at before it, nanoseconds.
+    static let turnGapNanoseconds: Int64 = 200_000
     /// Lines of one request that may be refused; the rest of it is then refused as a whole.
     package static let refusedLines = 65_536
     /// Members of one gzip body.

@@ -15,9 +15,10 @@ package struct HTTPSession {
         case reads
         /// The intake is full: `resume` when there is room.
         case needsRoom
-        /// The sender is over its quota, or others have their turn: `resume` when the context's clock is there, at once
-        /// if it is there already, but not before others were read.
+        /// The sender is over its quota: `resume` when the context's clock is there.
         case needsTime(Uptime)
+        /// The request has kept others waiting for long enough: `resume` when they have been read.
+        case needsTurn
         /// As many requests as may wait for their answers.
         case awaitsAnswers
         /// Nothing more is read; once `isAnswered` the connection is to be closed.
@@ -289,6 +290,7 @@ package struct HTTPSession {
             } else {
                 blocked = .needsTime(until)
             }
+        case .needsTurn: blocked = .needsTurn
         case .ends: endEvents(ingest, &output)
         }
         return next
