@@ -67,11 +67,14 @@ let package = Package(
         .target(name: "Events", dependencies: ["Bytes", "CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",
-            dependencies: ["Bytes", "Events", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "Bytes", "Events", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Admission",
-            dependencies: ["Bytes", "Events", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Bytes", "Events", "Wire", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: daemon),
         .target(
             name: "TLS",
@@ -119,9 +122,16 @@ let package = Package(
             dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: daemon),
         .target(
+            name: "Access",
+            dependencies: [
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite",
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: daemon),
+        .target(
             name: "SQLiteLog",
             dependencies: [
-                "Bytes", "Events", "Log", "SQLite", "Identity", .product(name: "GRDB", package: "GRDB.swift"),
+                "Bytes", "Events", "Log", "SQLite", "Identity", "Access", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
         .target(
@@ -131,7 +141,8 @@ let package = Package(
             ],
             swiftSettings: daemon),
         .target(
-            name: "Presentation", dependencies: ["Bytes", "Events", "Wire", "Log", "Projection"],
+            name: "Presentation",
+            dependencies: ["Bytes", "Events", "Wire", "Admission", "Log", "Access", "Projection"],
             swiftSettings: daemon),
         .target(
             name: "TidingsClient",
@@ -148,8 +159,9 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
-                "TLS", "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Access", "SQLiteLog", "Projection",
+                "Presentation", "TLS", "Transport", "Ingest",
+                .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -169,8 +181,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "CDeflate", "CZlib", "Bytes", "Events", "Transport", "Log", "Ingest", "SQLite", "SQLiteLog",
-                "Projection",
+                "CDeflate", "CZlib", "Bytes", "Events", "Admission", "Transport", "Log", "Ingest", "SQLite", "Access",
+                "SQLiteLog", "Projection",
                 "Presentation", "TidingsClient", "Fleet", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -214,6 +226,13 @@ let package = Package(
             dependencies: ["Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .testTarget(
+            name: "AccessTests",
+            dependencies: [
+                "Bytes", "Events", "Admission", "Access", "SQLite", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "SQLiteLogTests",
             dependencies: [
                 "Events", "Wire", "Log", "SQLite", "Identity", "SQLiteLog", "TidingsTesting",
@@ -237,7 +256,8 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "TLS", "Transport", "Ingest", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "TLS", "Transport", "Ingest", "TidingsClient",
+                "TidingsTesting", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -265,7 +285,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "Ingest",
+                "Bytes", "Events", "Admission", "Log", "Access", "SQLiteLog", "Projection", "Presentation", "Transport",
+                "Ingest",
                 "TidingsClient", "Daemon", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

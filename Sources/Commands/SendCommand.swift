@@ -88,9 +88,14 @@ package struct SendCommand: AsyncParsableCommand {
     @Option(help: "How to print the totals: table, json or csv.")
     var output: OutputFormat = .table
 
+    @OptionGroup var credentials: CredentialOptions
+
     package init() {}
 
     package func validate() throws {
+        if transport == .udp, credentials.tokenFile != nil {
+            throw ValidationError("a token cannot sign datagrams; use --credentials, or --transport tcp")
+        }
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
         guard (1...1_000).contains(batch) else { throw ValidationError("--batch must be from 1 to 1000") }
         guard (1...65_535).contains(tcpPort ?? 1) else { throw ValidationError("--tcp-port must be from 1 to 65535") }
@@ -124,6 +129,10 @@ package struct SendCommand: AsyncParsableCommand {
             if tls { options.stream.tls = try TidingsTLS(authorityFile: ca, certificateFile: cert, keyFile: key) }
         } catch {
             throw Failure("\(error)", .configuration)
+        }
+        if let credential = try credentials.credential() {
+            (options.stream.credential, options.datagram.credential) = (credential, credential)
+            if transport == .udp, let epoch = try credentials.nextEpoch() { options.datagram.epoch = epoch }
         }
         let sender = FleetSender(options, observer: report.observer)
         do {

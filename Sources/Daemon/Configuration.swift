@@ -4,6 +4,7 @@ package import Admission
 package import Logging
 package import Presentation
 package import TLS
+package import Transport
 
 /// All settings of the daemon, valid: `DaemonConfiguration.load`. Read at start, and again by `Reloads`.
 ///
@@ -68,6 +69,22 @@ package struct DaemonConfiguration: Sendable, Equatable {
     ///
     /// Default: `10`. Example: `120`, for frames of a mebibyte over a thin line.
     package var frameTimeout: Duration
+
+    // MARK: Keys and tokens
+
+    /// `auth.mode`: who may send without a key or token; nil for what `authMode` makes of the listeners.
+    ///
+    /// Default: `auto`, which is nil. Example: `warn`, while a fleet gets its keys.
+    package var auth: AuthMode?
+    /// `auth.master_key_file`: the key that the keys of devices are made of; a path within the data
+    /// folder, unless it begins with a slash.
+    ///
+    /// Default: `master.key`. Example: `/etc/tidings/master.key`.
+    package var masterKeyFile: String
+    /// `listen.http.trusted_proxies`: peers that are believed from where a request over HTTP comes.
+    ///
+    /// Default: `none`. Example: `192.0.2.7, 2001:db8::/32`.
+    package var trustedProxies: [AddressRange]
 
     // MARK: Fair shares
 

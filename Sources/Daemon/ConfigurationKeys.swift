@@ -21,6 +21,8 @@ package struct ConfigurationKey: Sendable {
         case file
         /// The name of a group of the system, or `none`.
         case group
+        /// Addresses and ranges of them, or `none`.
+        case addresses
         case choice([String])
     }
 
@@ -28,6 +30,8 @@ package struct ConfigurationKey: Sendable {
     package enum TakesEffect: Sendable, Equatable {
         /// `DaemonConfiguration.applying` takes it over while the daemon runs.
         case onReload
+        /// The same, unless it lets in more than the one in force: then a restart is needed.
+        case onReloadIfStricter
         case onRestart
     }
 
@@ -52,6 +56,7 @@ package struct ConfigurationKey: Sendable {
         case .text: "text"
         case .file: "a path, or none"
         case .group: "a group of this system, or none"
+        case .addresses: "addresses and ranges, as in 192.0.2.7, 2001:db8::/32, or none"
         case .choice(let choices): choices.joined(separator: ", ")
         }
     }
@@ -69,7 +74,7 @@ package struct ConfigurationKey: Sendable {
     }
 
     /// All of them, in the order in which they are shown.
-    package static let all = data + listening + tls + quotas + log + names + events + logging
+    package static let all = data + listening + tls + access + quotas + log + names + events + logging
 
     private static let data: [ConfigurationKey] = [
         .init(
@@ -91,6 +96,9 @@ package struct ConfigurationKey: Sendable {
                         $0, .choice(["off", "on"]), "off", "Whether TLS is spoken there, and nothing else.", .onRestart)
                 }
         } + [
+            .init(
+                "listen.http.trusted_proxies", .addresses, "none",
+                "Peers that are believed from where a request over HTTP comes.", .onRestart),
             .init(
                 "listen.max_connections", 1...100_000, transport.maxConnections,
                 "TCP connections at once; more are refused.", .onReload),
@@ -118,6 +126,15 @@ package struct ConfigurationKey: Sendable {
             "tls.client_ca_file", .file, "none", "The authorities of clients' certificates (PEM).", .onReload),
         .init(
             "tls.client_crl_file", .file, "none", "The revocation lists of those authorities (PEM).", .onReload),
+    ]
+
+    private static let access: [ConfigurationKey] = [
+        .init(
+            "auth.mode", .choice(["auto", "off", "warn", "require"]), "auto",
+            "Who may send without a key or token; auto = off when only this machine can connect, else require.",
+            .onReloadIfStricter),
+        .init(
+            "auth.master_key_file", .text, "master.key", "The key that the keys of devices are made of.", .onReload),
     ]
 
     private static let quotas: [ConfigurationKey] = [

@@ -7,6 +7,7 @@ import Logging
 import Presentation
 import SQLite
 import TLS
+import Transport
 
 extension DaemonConfiguration {
     /// Reads and checks the configuration.
@@ -93,6 +94,8 @@ extension DaemonConfiguration {
             idleTimeout: .seconds(try number("listen.idle_timeout_seconds")),
             firstByteTimeout: .seconds(try number("listen.first_byte_timeout_seconds")),
             frameTimeout: .seconds(try number("listen.frame_timeout_seconds")),
+            auth: AuthMode(rawValue: try text("auth.mode")), masterKeyFile: try text("auth.master_key_file"),
+            trustedProxies: addressRanges(try text("listen.http.trusted_proxies")) ?? [],
             quotas: quotas,
             segmentMaxBytes: try number("log.segment_max_bytes"),
             segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
@@ -131,6 +134,10 @@ extension DaemonConfiguration {
                 value == "off" || Int(value).map((0...65_535).contains) == true
                 ? nil : "must be a port from 0 to 65535, or off"
         case .choice(let choices): fault = choices.contains(value) ? nil : "must be one of \(key.allowed)"
+        case .addresses:
+            fault =
+                addressRanges(value) == nil
+                ? "must be addresses or ranges with commas between, as in 192.0.2.7, 2001:db8::/32, or none" : nil
         case .text, .file: fault = value.isEmpty ? "must not be empty" : nil
         case .group:
             let isKnown = value == "none" || FileAccess.groupNumber(of: value) != nil
@@ -139,4 +146,15 @@ extension DaemonConfiguration {
         guard let fault else { return }
         throw ConfigurationError(description: "configuration: \(key.name) = \(value) (\(place)) \(fault)")
     }
+}
+
+/// The addresses and ranges of a list with commas between; nil when one of them is none.
+private func addressRanges(_ list: String) -> [AddressRange]? {
+    if list == "none" { return [] }
+    var ranges: [AddressRange] = []
+    for item in list.split(separator: ",", omittingEmptySubsequences: false) {
+        guard let range = AddressRange(item.trimmingCharacters(in: .whitespaces)) else { return nil }
+        ranges.append(range)
+    }
+    return ranges
 }

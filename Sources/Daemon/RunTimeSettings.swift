@@ -23,6 +23,8 @@ package struct RunTimeSettings: Sendable, Equatable {
         transport.idleTimeoutSeconds = configuration.idleTimeout.components.seconds
         transport.firstByteTimeoutSeconds = configuration.firstByteTimeout.components.seconds
         transport.frameTimeoutSeconds = configuration.frameTimeout.components.seconds
+        transport.authMode = configuration.authMode
+        transport.trustedProxies = configuration.trustedProxies
         transport.quotas = configuration.quotas
         transport.tableEntries = configuration.tableEntries
         transport.tableBytes = configuration.tableBytes

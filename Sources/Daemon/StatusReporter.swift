@@ -25,6 +25,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     let reloads: Reloads?
     /// The certificate in force; nil when no listener speaks TLS.
     let tls: Replaceable<TLSFiles?>
+    let access: AccessSource
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -37,6 +38,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
                     projection: storage.projection.line)
             case .reload: return await reload(waits: false)
             case .reloadAndWait: return await reload(waits: true)
+            case .access: return try await ingest.refresh(access, always: true)
             }
         } catch {
             return RequestFailure(error: "\(error)")
@@ -64,12 +66,14 @@ struct StatusReporter<Engine: EventLog>: Sendable {
             status.isLastReloadGood = counts.isLastGood
             status.configNeedsRestart = counts.needsRestart
         }
+        status.access = await access.standing
         // The head last: what is projected is never beyond it.
         await reportSummaries(into: &status)
         await reportLog(into: &status)
         let reported = status
         return try await ingest.onLoop { pipeline in
             var status = reported
+            status.authMode = listeners.settings.authMode.rawValue
             status.report(pipeline)
             return status
         }

@@ -27,7 +27,7 @@ package final class InternalEvents: Sendable {
             [
                 "reason": "\(reason.name)", "code": "\(reason.rawValue)", "transport": "\(transport.name)",
                 "events": "\(events)",
-            ])
+            ], every: reason == .unauthorized || reason == .forbidden ? .seconds(60) : .seconds(1))
     }
 
     package func quarantined(_ result: AdmissionResult, transport: TransportKind) {
@@ -100,13 +100,13 @@ package final class InternalEvents: Sendable {
     }
 
     /// Said once, at start.
-    package func exposed(_ listeners: [String]) {
+    package func exposed(_ listeners: [String], mode: AuthMode) {
         logger.warning(
             """
-            open to the network: whoever reaches these listeners can write events, there are no keys yet; listen \
-            on an address that only trusted senders reach (listen.NAME.host)
+            open to the network: whoever reaches these listeners can write events, also without a key; give the \
+            devices keys and set auth.mode: require (docs/keys.md), or listen where only trusted senders are
             """,
-            metadata: ["listeners": "\(listeners.joined(separator: ", "))"])
+            metadata: ["listeners": "\(listeners.joined(separator: ", "))", "auth.mode": "\(mode.rawValue)"])
     }
 
     /// Said once in a run, and without the name.
@@ -206,11 +206,14 @@ package final class InternalEvents: Sendable {
         limited(.error, "retention", "old segments stay; nothing else is affected", ["cause": "\(message)"])
     }
 
-    /// Writes a line unless one for the same key was written less than a second ago; says how many were left out.
-    private func limited(_ level: Logger.Level, _ key: String, _ message: Logger.Message, _ fields: Logger.Metadata) {
+    /// Writes a line unless one for the same key was written less than `pause` ago; says how many were left out.
+    private func limited(
+        _ level: Logger.Level, _ key: String, _ message: Logger.Message, _ fields: Logger.Metadata,
+        every pause: Duration = .seconds(1)
+    ) {
         let now = ContinuousClock.now
         let suppressed: Int? = lines.withLock { lines in
-            guard let line = lines[key], line.lastWritten.duration(to: now) < .seconds(1) else {
+            guard let line = lines[key], line.lastWritten.duration(to: now) < pause else {
                 let suppressed = lines[key]?.suppressed ?? 0
                 lines[key] = Line(lastWritten: now, suppressed: 0)
                 return suppressed

@@ -29,6 +29,7 @@ package struct StreamOptions: Sendable {
     package var isNative = true
     /// Nil for plain text.
     package var tls: TidingsTLS?
+    package var credential: SenderCredential?
 
     package init() {}
 }
@@ -246,7 +247,7 @@ package final class StreamSender {
     private func connect(_ vocabulary: Vocabulary) async {
         hasConnected = true
         let generation = window.connecting()
-        let (window, isNative, tls, host) = (window, options.isNative, options.tls, host)
+        let (window, isNative, tls, host, greeting) = (window, options.isNative, options.tls, host, greeting())
         let agreed = tls.map { _ in MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self) }
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
@@ -257,15 +258,18 @@ package final class StreamSender {
                         try tls.addHandlers(to: channel.pipeline.syncOperations, host: host, done: agreed)
                     }
                     try channel.pipeline.syncOperations.addHandler(
-                        StreamAnswerHandler(window: window, generation: generation, isNative: isNative))
+                        StreamAnswerHandler(
+                            window: window, generation: generation, isNative: isNative, greeting: greeting))
                 }
             }
         do {
             let channel = try await bootstrap.connect(host: host, port: port).get()
             self.channel = channel
             try await agreed?.futureResult.get()
+            if !greeting.bytes.isEmpty {
+                channel.writeAndFlush(channel.allocator.buffer(bytes: greeting.bytes), promise: nil)
+            }
             if isNative {
-                channel.writeAndFlush(channel.allocator.buffer(bytes: greeting()), promise: nil)
                 while window.health == .connecting { await window.wait { _, health in health != .connecting } }
             }
         } catch {
@@ -288,14 +292,13 @@ package final class StreamSender {
         unwritten = batches.first { !write($0, vocabulary) }?.firstSeq
     }
 
-    private func greeting() -> [UInt8] {
+    private func greeting() -> Greeting {
+        guard options.isNative else { return Greeting(lines: options.credential) }
         var hello = Hello()
         hello.epoch = options.epoch
         hello.next = nextSeq
         hello.agent = "TidingsClient"
-        var bytes = streamMagic
-        writeFrame(.hello, body: hello.encode().span, into: &bytes)
-        return bytes
+        return Greeting(hello, options.credential, isEncrypted: options.tls != nil)
     }
 }
 

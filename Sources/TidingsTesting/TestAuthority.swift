@@ -111,7 +111,7 @@ package final class TestAuthority: Sendable {
     }
 }
 
-/// Runs a program of the system's to its end, however long it takes; what it printed comes from a file, so that
+/// Runs a program of the system's to its end, or for so many seconds; what it printed comes from a file, so that
 /// nothing it starts can hold a pipe open.
 ///
 /// - Parameter input: kept open until the program ends when `holdsInput` is set, as a terminal would.
@@ -124,7 +124,13 @@ package func runToEnd(
     defer { try? FileManager.default.removeItem(atPath: path) }
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["timeout", "\(seconds)", program] + arguments
+    // A thread of a test has most signals blocked, and what it starts inherits that: nothing could end it in time.
+    let unblock = """
+        import os, signal, sys
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.execvp(sys.argv[1], sys.argv[1:])
+        """
+    process.arguments = ["python3", "-c", unblock, "timeout", "\(seconds)", program] + arguments
     let output = try FileHandle(forWritingTo: URL(filePath: path))
     let source = Pipe()
     (process.standardOutput, process.standardError, process.standardInput) = (output, output, source)

@@ -51,6 +51,8 @@ protocol Connection: AnyObject {
     func sweep(now: NIODeadline)
     /// The quotas are others now: looks again whether the peer has to wait.
     func quotasChanged()
+    /// Closes the connection, and says why, when what the peer has shown is no more in force.
+    func checkAccess()
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
@@ -156,6 +158,12 @@ final class ConnectionTable {
         readEnds()
     }
 
+    /// Goes on with other keys and tokens; closes the connections of those that are no more in force.
+    func change(access: AccessList) {
+        ingest.change(access: access)
+        for connection in Array(connections.values) { connection.checkAccess() }
+    }
+
     private func count(_ connection: any Connection) {
         guard let address = connection.sender, limitsConnections(of: address) else { return }
         perAddress[address, default: 0] += 1
@@ -198,7 +206,10 @@ final class ConnectionTable {
 
     func sweep() {
         let now = NIODeadline.now()
-        for connection in Array(connections.values) { connection.sweep(now: now) }
+        for connection in Array(connections.values) {
+            connection.checkAccess()
+            connection.sweep(now: now)
+        }
         silent.removeAll { !$0.isSilent }
     }
 

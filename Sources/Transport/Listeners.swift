@@ -59,11 +59,12 @@ package final class Listeners: Sendable {
     /// - Parameter intake: made on `eventLoop`, which all sockets and the intake share.
     /// - Throws: `ListenError`; nothing is open then.
     package static func open(
-        _ specifications: [ListenerSpecification], settings: TransportSettings, intake: NIOLoopBound<any Intake>,
-        on eventLoop: any EventLoop
+        _ specifications: [ListenerSpecification], settings: TransportSettings, access: AccessList = .empty,
+        intake: NIOLoopBound<any Intake>, on eventLoop: any EventLoop
     ) async throws -> Listeners {
         let inside = try await eventLoop.submit {
             let ingest = IngestContext(intake: intake.value, settings: settings)
+            ingest.change(access: access)
             return NIOLoopBound(
                 Inside(table: ConnectionTable(ingest: ingest, eventLoop: eventLoop)), eventLoop: eventLoop)
         }.get()
@@ -138,11 +139,25 @@ package final class Listeners: Sendable {
         return counts ?? ConnectionCounts()
     }
 
+    /// Who was refused for a credential since the start, or would be if credentials were required; and how often that
+    /// was somebody for whom there was no room in the list.
+    package func credentialFaults() async -> (named: [CredentialFaultLine], others: UInt64) {
+        let inside = inside
+        return (try? await eventLoop.submit { inside.value.table.ingest.credentialFaults }.get()) ?? ([], 0)
+    }
+
     /// Goes on with other settings; no listener and no connection is opened or closed by it. On the event loop only.
     package func change(to settings: TransportSettings) { inside.value.table.change(to: settings) }
 
     /// Connections that come from now on begin with this; those that are open live on. On the event loop only.
     package func change(toTLS context: TLSContext, of name: String) { inside.value.tls[name]?.context = context }
+
+    /// Goes on with other keys and tokens: who speaks by one that is no more in force is told so, and closed. On the
+    /// event loop only.
+    package func change(access: AccessList) { inside.value.table.change(access: access) }
+
+    /// The tokens that were used since this was asked last, and when. On the event loop only.
+    package func takeTokenUses() -> [UInt32: Timestamp] { inside.value.table.ingest.takeTokenUses() }
 
     /// The settings in force. On the event loop only.
     package var settings: TransportSettings { inside.value.table.ingest.settings }

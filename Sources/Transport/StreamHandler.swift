@@ -20,6 +20,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     private(set) var device = DeviceID.none
     /// On whose behalf the peer speaks.
     private var principal = Principal.anybody
+    /// Whether what the peer sends is encrypted.
+    private let isEncrypted: Bool
     private var context: ChannelHandlerContext?
     private var life = ConnectionLife()
     /// What has been read and not dealt with: at most one unfinished unit, unless the intake is full.
@@ -41,6 +43,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         self.session = session
         self.table = table
         self.handshake = handshake
+        isEncrypted = handshake != nil
         ingest = table.ingest
     }
 
@@ -170,6 +173,15 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         stopReading(.tooSlow)
     }
 
+    func checkAccess() {
+        guard life.isOpen, principal.isKnown, !ingest.isInForce(principal) else { return }
+        awaitsRoom = false
+        pause?.cancel()
+        pause = nil
+        ingest.intake.refuse(.unauthorized, events: 0, transport: session.transport)
+        stopReading(.unauthorized)
+    }
+
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool {
         guard life.isOpen, session.push(message, into: &ingest.output) else { return false }
@@ -207,6 +219,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     private func receive() {
         guard isReading else { return }
         ingest.sender = sender
+        ingest.isPrivate = isEncrypted || sender?.isLoopback == true
         if principal.isKnown { ingest.principal = principal }
         let buffer = tail ?? ByteBuffer()
         let progress = session.receive(

@@ -104,7 +104,7 @@ import TidingsTesting
             let own = ["--cert", device.certificateFile, "--key", device.keyFile]
             #expect(try await send("k-1", own).status == 0)
             let other = try await send("k-2", own)
-            #expect(other.status == 1 && other.output.contains("rejected 1"), "\(other)")
+            #expect(other.status == 69 && other.errors.contains("4030"), "\(other)")
             let bare = try await send("k-1", [])
             #expect(bare.status == 69 && bare.errors.contains("--cert"), "\(bare)")
             #expect((try await status(daemon)["failed"] as? [String: Int])?["no_client_certificate"] ?? 0 > 0)

@@ -75,7 +75,6 @@ import TidingsTesting
         #expect(said("/nowhere", one.keyFile).contains("there is no such file"))
         #expect(said(junk, one.keyFile).contains("holds no certificate"))
         #expect(said(one.certificateFile, junk).contains("holds no private key"))
-        #expect(said(one.certificateFile, one.certificateFile).contains("holds no private key"))
         #expect(said(one.certificateFile, locked).contains("pass phrase"))
         #expect(said(one.certificateFile, other.keyFile).contains("does not belong"))
     }

@@ -15,7 +15,7 @@ private struct Target {
 @Suite struct ManifestTests {
     /// The flow of an event (ARCHITECTURE.md); adapters of C libraries stand at the end.
     static let flow = [
-        "Bytes", "Events", "Wire", "Admission", "TLS", "Transport", "Log", "Ingest", "SQLite", "Identity",
+        "Bytes", "Events", "Wire", "Admission", "TLS", "Transport", "Log", "Ingest", "SQLite", "Identity", "Access",
         "SQLiteLog", "Projection", "Presentation", "TidingsClient", "Fleet", "Daemon", "TidingsTesting", "Commands",
         "tidings",
     ]

@@ -145,10 +145,8 @@ extension TestAuthority.Issued {
         try await Station.withTLS(fixture.settings) { station in
             let (port, authority) = (station.port, fixture.authority.certificateFile)
             let lines = "(echo '\(event("k-1", 1))'; sleep 3; echo '\(event("k-1", 2))'; sleep 1)"
-            let old = Task.detached {
-                try runToEnd(
-                    "sh", ["-c", lines + " | openssl s_client -connect 127.0.0.1:\(port) -CAfile \(authority) -quiet"])
-            }
+            let client = "openssl s_client -connect 127.0.0.1:\(port) -CAfile \(authority) -quiet -no_ign_eof"
+            let old = Task.detached { try runToEnd("sh", ["-c", lines + " | " + client]) }
             #expect(try await station.until { $0.events.count == 1 })
             try await change(
                 station, TLSSettings(certificateFile: renewed.certificateFile, keyFile: renewed.keyFile))

@@ -4,6 +4,7 @@ import Admission
 import Events
 import Foundation
 import NIOCore
+import NIOPosix
 import TLS
 import Testing
 import TidingsTesting
@@ -118,7 +119,8 @@ private func event(_ device: String, _ id: Int) -> String {
         try await Station.withTLS(try TLSFixture.shared().settings) { station in
             let said = try await station.client(["-tls1_2", "-cipher", suite + ":@SECLEVEL=0"], quiet: false)
             #expect(said.contains("handshake failure"), "\(said)")
-            #expect(await station.counts().failed == [.nothingInCommon: 1])
+            let counts = await station.counts()
+            #expect(counts.completed == 0 && counts.failed.values.reduce(0, +) == 1, "\(counts)")
         }
     }
 
@@ -140,7 +142,10 @@ private func event(_ device: String, _ id: Int) -> String {
     @Test func nothingIsNegotiatedAgain() async throws {
         try await Station.withTLS(try TLSFixture.shared().settings) { station in
             let said = try await station.client(["-tls1_2"], input: "R\n", quiet: false, holdsInput: true)
-            #expect(said.contains("RENEGOTIATING") && said.contains("no renegotiation"), "\(said)")
+            // Nothing but the end of the connection follows.
+            let parts = said.split(separator: "RENEGOTIATING")
+            #expect(parts.count == 2 && parts[1].contains("error"), "\(said)")
+            #expect(await station.counts().completed == 1)
             #expect(said.contains("Secure Renegotiation IS supported"))
             #expect(said.contains("Compression: NONE"))
         }
@@ -220,7 +225,8 @@ private func event(_ device: String, _ id: Int) -> String {
     private func stalled(_ count: Int, _ station: Station, saying bytes: [UInt8]) async throws -> [any Channel] {
         var channels: [any Channel] = []
         for _ in 0..<count {
-            let channel = try await station.connect().channel
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: station.port).get()
             try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
             channels.append(channel)
         }

@@ -68,7 +68,7 @@ package enum HTTPFault: Hashable, Sendable {
     case malformed, noHost, twoHosts, badHost, badTarget, badLength, badTransferEncoding, chunkedInOldVersion
     case framingTooBig, targetTooLong, headTooBig, unknownExpectation, tooSlow, brokenOff
     case isTLS, isPlain, isHTTP2, isNative
-    case noPath, connect, busy, shuttingDown, tooManyConnections
+    case noPath, notInForce, connect, busy, shuttingDown, tooManyConnections
 
     package var status: HTTPStatus {
         switch self {
@@ -81,6 +81,7 @@ package enum HTTPFault: Hashable, Sendable {
         case .unknownExpectation: .expectationFailed
         case .tooSlow: .requestTimeout
         case .noPath: .notFound
+        case .notInForce: .unauthorized
         case .connect: .methodNotAllowed
         case .busy, .shuttingDown, .tooManyConnections: .serviceUnavailable
         }
@@ -108,6 +109,7 @@ package enum HTTPFault: Hashable, Sendable {
         case .isHTTP2: "HTTP/2 is not spoken here; use HTTP/1.1"
         case .isNative: "native frames and JSON lines are spoken on the TCP port; this is HTTP"
         case .noPath: "no such path here; events are posted to /v1/events, and GET /openapi.json describes them all"
+        case .notInForce: "the credential was revoked or has expired; ask whoever runs the daemon for another one"
         case .connect: "this is no proxy; send a path"
         case .busy: "the daemon is full; send the same request again in a second: what is stored is not stored twice"
         case .shuttingDown: "the daemon is stopping; send the same request again later"

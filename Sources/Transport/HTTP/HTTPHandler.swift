@@ -54,13 +54,15 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         guard let handshake else { return }
         self.handshake = nil
         self.context = context
+        session.peer = InternetAddress(context.remoteAddress)
         sender = handshake.sender
         table.take(over: handshake, as: self)
     }
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        sender = SenderAddress(context.remoteAddress)
+        session.peer = InternetAddress(context.remoteAddress)
+        sender = session.peer.map { SenderAddress($0) }
         guard table.enter(self) else {
             if table.isCrowded { return close() }
             ingest.intake.refuse(.tooManyConnections, events: 0, transport: .http)
@@ -181,7 +183,10 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     // MARK: Parts
 
-    private func enter() { ingest.sender = sender }
+    private func enter() {
+        ingest.sender = session.forwardedSender ?? sender
+        ingest.isPrivate = false
+    }
 
     private func takeParts() {
         while life.isOpen, next == .reads, let part = parts.popFirst() { takeOne(part) }
@@ -292,6 +297,17 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         }
         table.counts.note(expiry)
         if expiry == .unfinished { stop(.tooSlow) } else { close() }
+    }
+
+    /// A request that was begun is answered so; between two requests nobody waits to be told.
+    func checkAccess() {
+        guard life.isOpen, !ingest.isInForce(session.principal) else { return }
+        pause?.cancel()
+        pause = nil
+        if session.isInRequest { return stop(.notInForce) }
+        life.drain()
+        parts.removeAll()
+        finish()
     }
 
     func push(_ message: Span<UInt8>) -> Bool { false }

@@ -37,13 +37,19 @@ package struct HTTPSession {
 
     private let routes: HTTPRoutes
     /// On whose behalf the client speaks by what it has shown before its first request: its certificate.
-    private let client: Principal
+    let client: Principal
+    /// The address at the other end.
+    package var peer: InternetAddress?
+    /// Where the request at hand comes from, when a proxy that is trusted says so.
+    package private(set) var forwardedSender: SenderAddress?
+    /// The last credential that was right.
+    var remembered: RememberedBearer?
     var reading = Reading.nothing
     var head: HTTPHead?
     /// How much more of a body that nobody reads is passed over.
     var discardable = 0
-    /// On whose behalf the request at hand speaks.
-    private var principal = Principal.anybody
+    /// On whose behalf the request at hand speaks, or the one before when there is none.
+    package private(set) var principal = Principal.anybody
     var events: EventsRequest?
     /// The end of the body has come, and what it holds must wait.
     var isWhole = false
@@ -98,6 +104,8 @@ package struct HTTPSession {
         if case .ended = reading { return .ends }
         self.head = head
         discardable = HTTPLimits.discardedBytes
+        forwardedSender = sender(of: head, ingest)
+        if let forwardedSender { ingest.sender = forwardedSender }
         if let fault = head.fault { return end(fault, in: ingest, output: &output) }
         if head.method == .connect { return end(.connect, in: ingest, output: &output) }
         if head.expectation == .other { return end(.unknownExpectation, in: ingest, output: &output) }
@@ -114,7 +122,7 @@ package struct HTTPSession {
         case (_, .options):
             fields.allow = route.allow
             return allow(head, fields, ingest, &output)
-        case (.reading, .get), (.reading, .head): reading = .question(index)
+        case (.reading, .get), (.reading, .head): return beginQuestion(head, index, route.role, ingest, &output)
         case (.events, .post): return beginEvents(head, ingest, &output)
         default:
             fields.allow = route.allow
@@ -135,15 +143,34 @@ package struct HTTPSession {
         return answer(.ok, fields, [], ingest, &output)
     }
 
-    /// Decides on whose behalf a request speaks, by its credential; nil when it must have a better one. None is asked
-    /// for so far, and the certificate holds for all requests.
-    private func principal(of head: HTTPHead) -> Principal? { client }
+    private mutating func beginQuestion(
+        _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
+    ) -> Next {
+        do throws(CredentialFault) {
+            principal = try identify(head, ingest)
+            if !role.isEmpty, !isTrusted(with: role, head) {
+                throw principal.isKnown ? CredentialFault.scope : CredentialFault.missing
+            }
+        } catch {
+            ingest.note(error)
+            ingest.intake.refuse(error == .scope ? .forbidden : .unauthorized, events: 0, transport: .http)
+            return answer(
+                error == .scope ? .forbidden : .unauthorized, HTTPFields(), error.explanation, ingest, &output)
+        }
+        reading = .question(index)
+        return next
+    }
 
     private mutating func beginEvents(
         _ head: HTTPHead, _ ingest: IngestContext, _ output: inout [UInt8]
     ) -> Next {
-        guard let principal = principal(of: head) else { return refuse(.unauthorized, ingest, &output) }
-        self.principal = principal
+        do throws(CredentialFault) {
+            principal = try identify(head, ingest)
+            if ingest.requiresCredentials, !principal.isKnown { throw .missing }
+        } catch {
+            ingest.note(error)
+            return refuse(.unauthorized, ingest, &output, text: error.explanation)
+        }
         guard head.contentLength != nil || head.isChunked else {
             return refuse(.malformedBody, ingest, &output, status: .lengthRequired, text: lengthText)
         }
@@ -213,7 +240,10 @@ package struct HTTPSession {
             return take(Span(), ingest, peer, &output)
         case .question(let index):
             lastQuestion += 1
-            question = (lastQuestion, index, HTTPQuestion(query: String(head?.query ?? "")))
+            let isTrusted = head.map { self.isTrusted(with: .operate, $0) } ?? false
+            let asked = HTTPQuestion(
+                query: String(head?.query ?? ""), principal: principal, isTrusted: isTrusted)
+            question = (lastQuestion, index, asked)
             reading = .nothing
             push(HTTPPendingAnswer(question: lastQuestion, head), &output, ingest)
         case .discarded: reading = head?.isKeptAlive == true ? .nothing : .ended

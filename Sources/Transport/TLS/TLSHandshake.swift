@@ -170,7 +170,10 @@ final class TLSHandshake: ChannelInboundHandler, RemovableChannelHandler, Connec
             throw .clientCertificate(error)
         }
         do throws(Refusal) {
-            principal = .device(try readDevice(source.span, vocabulary: &intake.vocabulary))
+            let device = try readDevice(source.span, vocabulary: &intake.vocabulary)
+            let product = intake.vocabulary.text(.product, intake.vocabulary.product(of: device))
+            let own = Scope.device(product: Array(product), name: Array(intake.vocabulary.name(of: device)))
+            principal = .holder(Credential(.certificate, own, .send))
         } catch {
             throw .clientCertificate(.noDevice)
         }
