@@ -207,7 +207,8 @@ let package = Package(
         .testTarget(
             name: "AdmissionTests",
             dependencies: [
-                "Bytes", "Events", "Admission", "TidingsTesting", .product(name: "Crypto", package: "swift-crypto"),
+                "Bytes", "Events", "Wire", "Admission", "TidingsTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -228,7 +229,8 @@ let package = Package(
         .testTarget(
             name: "AccessTests",
             dependencies: [
-                "Bytes", "Events", "Admission", "Access", "SQLite", .product(name: "Crypto", package: "swift-crypto"),
+                "Bytes", "Events", "Wire", "Admission", "Access", "SQLite",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

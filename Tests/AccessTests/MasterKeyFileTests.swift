@@ -4,6 +4,7 @@ import Access
 import Admission
 import Foundation
 import Testing
+import Wire
 
 @Suite struct MasterKeyFileTests {
     private let folder: KeyFolder

@@ -4,6 +4,7 @@ import Admission
 import Events
 import Testing
 import TidingsTesting
+import Wire
 
 @Suite struct KeyTableTests {
     private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }

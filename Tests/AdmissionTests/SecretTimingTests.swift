@@ -7,6 +7,7 @@ import Crypto
 import Events
 import Testing
 import TidingsTesting
+import Wire
 
 @Suite(.serialized) struct SecretTimingTests {
     #if DEBUG

@@ -4,6 +4,7 @@
 import Admission
 import Events
 import Testing
+import Wire
 
 @Suite struct SignedEpochTests {
     private let device = DeviceID(rawValue: 3)
@@ -22,7 +23,8 @@ import Testing
         var restored = DedupeTable()
         for page in 0..<table.pageCount {
             let bytes = table.page(page)
-            try #require(restored.restore(bytes.span))
+            let isRestored = restored.restore(bytes.span)
+            try #require(isRestored)
         }
         return restored
     }
