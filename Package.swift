@@ -287,9 +287,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Bytes", "Events", "Admission", "Log", "Access", "SQLiteLog", "Projection", "Presentation", "Transport",
-                "Ingest",
-                "TidingsClient", "Daemon", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Access", "SQLiteLog", "Projection", "Presentation",
+                "Transport", "Ingest", "TidingsClient", "Daemon", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -11,6 +11,7 @@ import Logging
 import Presentation
 import Testing
 import Transport
+import Wire
 
 private func load(_ flags: [String: String] = [:]) async throws -> DaemonConfiguration {
     try await DaemonConfiguration.load(file: "/dev/null", flags: flags, environment: [:])

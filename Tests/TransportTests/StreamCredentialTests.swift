@@ -51,7 +51,8 @@ private func makeBench(
         bench.feed(streamMagic + frame(.hello, body))
         let answers = try bench.takeFrames()
         try #require(answers.map(\.0) == [.welcome])
-        let welcome = try Welcome(decoding: answers[0].1.span)
+        let answer = answers[0].1
+        let welcome = try Welcome(decoding: answer.span)
         #expect(welcome.nonce.count == 32 && welcome.durable == 0 && welcome.maxFrameBytes == 0)
         bench.feed(frame(.proof, secret.proof(nonce: welcome.nonce, ownNonce: nonce, hello: body)))
     }
@@ -59,7 +60,9 @@ private func makeBench(
     @Test func aProvedKeyMaySend() throws {
         let bench = makeBench()
         try greet(bench, key: 7, with: TestKeys.key(7))
-        #expect(try Welcome(decoding: bench.takeFrames()[0].1.span).maxFrameBytes > 0)
+        let greeting = try bench.takeFrames()[0].1
+        let last = try Welcome(decoding: greeting.span)
+        #expect(last.maxFrameBytes > 0)
         bench.feed(batch())
         bench.commit()
         #expect(try bench.takeAcks().map(\.durable) == [1])
@@ -90,7 +93,8 @@ private func makeBench(
         let first = makeBench()
         let body = hello(key: 7, nonce: nonce)
         first.feed(streamMagic + frame(.hello, body))
-        let given = try Welcome(decoding: first.takeFrames()[0].1.span).nonce
+        let answer = try first.takeFrames()[0].1
+        let given = try Welcome(decoding: answer.span).nonce
         let proof = frame(.proof, TestKeys.key(7).proof(nonce: given, ownNonce: nonce, hello: body))
         first.feed(proof + batch())
         first.commit()
@@ -169,7 +173,8 @@ private func makeBench(
         let bench = makeBench(.off)
         bench.feed(streamMagic + frame(.hello, hello(token: TestKeys.bearer(7))))
         let error = try bench.takeFrames()[0].1
-        #expect(try Reject(decoding: error.span).text == CredentialFault.readable.explanation.description)
+        let told = try Reject(decoding: error.span).text
+        #expect(told == CredentialFault.readable.explanation.description)
     }
 
     @Test(arguments: ["tdg_none", "tdg_old", "7.AAAA", "8", ""]) func wrongOnes(_ token: String) throws {
@@ -218,7 +223,8 @@ private func makeBench(
             required.feed(streamMagic + bytes)
             #expect(required.last == .ends)
             let error = try #require(try required.takeFrames().first { $0.0 == .error }).1
-            #expect(try Reject(decoding: error.span).text.contains("tidings device add"))
+            let told = try Reject(decoding: error.span).text
+            #expect(told.contains("tidings device add"))
             #expect(required.intake.events.isEmpty)
         }
     }
