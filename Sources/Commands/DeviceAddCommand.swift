@@ -17,8 +17,8 @@ struct DeviceAddCommand: AsyncParsableCommand {
 
             A device sends for itself alone, a gateway for every device whose source begins with its prefix. What is \
             printed is all that the device needs: the number of the key, the key (32 bytes in base64url), and the \
-            token that is made of it for HTTP and other private connections. Nothing of it can be shown again. Works with \
-            and without a running daemon. The first key makes the master key too (auth.master_key_file). \
+            token that is made of it for HTTP and other private connections. Nothing of it can be shown again. Works \
+            with and without a running daemon. The first key makes the master key too (auth.master_key_file). \
             Exits 65 when a device has a key already, 78 when the master key is missing or wrong.
             """)
 

@@ -60,6 +60,8 @@ package actor AccessSource {
             masterKey = configuration.masterKey
             (isSettled, isHandedOut) = (false, false)
         } catch {
+            // Of another file than the one in force nothing is to be told later.
+            if configuration.masterKey == masterKey { note(error) }
             throw ConfigurationError(description: "configuration: \(error); the one before stays in force")
         }
     }
@@ -159,6 +161,13 @@ extension IngestLoop {
 }
 
 extension AccessSource {
+    /// A line of the log, at most one a minute.
+    fileprivate func wouldRefuse(_ count: UInt64, senders: Int) {
+        events.logger.warning(
+            "auth.mode: require would refuse some; `tidings status` lists them",
+            metadata: ["new": "\(count)", "senders": "\(senders)"])
+    }
+
     /// A line of the log: what is in force now.
     fileprivate func say() {
         let standing = standing
@@ -175,24 +184,44 @@ struct AccessService<Engine: EventLog>: NamedService {
     let ingest: IngestLoop<Engine>
     /// How often it looks; a change counts within a second.
     private static var interval: Duration { .milliseconds(500) }
-    /// How often uses are written down, in looks.
-    private static var usesEvery: Int { 120 }
+    /// So often uses are written down, and it is said whether some would be refused.
+    private static var looksPerMinute: Int { 120 }
 
     func run() async throws {
-        var looks = 0
+        var (looks, told) = (0, UInt64(0))
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             _ = try? await ingest.refresh(source)
             looks += 1
-            if looks % Self.usesEvery == 0 { await noteUses() }
+            if looks % Self.looksPerMinute == 0 {
+                await noteUses()
+                await tellOfFaults(&told)
+            }
             do { try await Task.sleepUnlessShuttingDown(for: Self.interval) } catch { break }
         }
         await noteUses()
         try await gracefulShutdown()
     }
 
+    /// A line when there are more of those who would be refused.
+    private func tellOfFaults(_ told: inout UInt64) async {
+        guard let settings = try? await ingest.settingsInForce(), settings.transport.authMode == .warn else { return }
+        let faults = await ingest.listeners.credentialFaults()
+        let count = faults.named.reduce(faults.others) { $0 + $1.count }
+        if count > told { await source.wouldRefuse(count - told, senders: faults.named.count) }
+        told = count
+    }
+
     private func noteUses() async {
         let listeners = ingest.listeners
         let uses = try? await ingest.eventLoop.submit { listeners.takeTokenUses() }.get()
         await source.note(uses: uses ?? [:])
+    }
+}
+
+extension CredentialFaultStatus {
+    init(_ line: CredentialFaultLine) {
+        self.init(
+            product: line.product, device: line.device, address: line.address, fault: "\(line.fault.name)",
+            count: line.count, last: rfc3339(line.last))
     }
 }

@@ -67,6 +67,9 @@ struct StatusReporter<Engine: EventLog>: Sendable {
             status.configNeedsRestart = counts.needsRestart
         }
         status.access = await access.standing
+        let faults = await listeners.credentialFaults()
+        status.credentialFaults = faults.named.map { CredentialFaultStatus($0) }
+        status.credentialFaultsOfOthers = faults.others
         // The head last: what is projected is never beyond it.
         await reportSummaries(into: &status)
         await reportLog(into: &status)

@@ -52,6 +52,10 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     /// `off`, `warn` or `require`.
     package var authMode = "off"
     package var access = AccessStanding()
+    /// The senders that most often had no good credential since the daemon started.
+    package var credentialFaults: [CredentialFaultStatus] = []
+    /// What came from senders for whom there was no room in that list.
+    package var credentialFaultsOfOthers: UInt64 = 0
 
     // MARK: Its sockets
 
@@ -131,6 +135,8 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
         case version, pid, listening, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
         case projection, devices, customers, transports, tls, access
         case authMode = "auth_mode"
+        case credentialFaults = "credential_faults"
+        case credentialFaultsOfOthers = "credential_faults_others"
         case configReloads = "config_reloads"
         case isLastReloadGood = "config_last_reload_ok"
         case configNeedsRestart = "config_needs_restart"

@@ -14,6 +14,9 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
         lines += entry("handshakes", handshakes(tls), style)
     }
     lines += entry("keys", keys(status), style)
+    if let faults = credentialFaults(status, style) {
+        lines += entry("no key", [faults.summary], style) + faults.lines
+    }
     lines += entry("closed", ended(status) + ["\(status.pauses) pauses of senders over their quota"], style)
     lines += entry(
         "log",

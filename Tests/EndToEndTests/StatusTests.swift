@@ -22,11 +22,17 @@ import Testing
     @Test func everyKeyIsDocumentedAndEveryDocumentedKeyIsThere() async throws {
         try await withDaemon { daemon in
             _ = try await post(daemon, event("1-1000"), event("1-1"))
+            // Somebody with a wrong token, who is listed.
+            let hello = #"{"hello":"kettle/k-1","token":"1.AAAA"}"#
+            _ = try await shell("printf '\(hello)\n' | nc -q1 127.0.0.1 \(daemon.tcpPort)")
             var keys: Set<String> = []
             for (key, value) in try await status(daemon) {
                 switch (key, value) {
                 case ("transports", let transports as [String: [String: Any]]):
                     for (name, counts) in transports { keys.formUnion(counts.keys.map { "transports.\(name).\($0)" }) }
+                case ("access", let access as [String: Any]): keys.formUnion(access.keys.map { "access.\($0)" })
+                case ("credential_faults", let faults as [[String: Any]]):
+                    for fault in faults { keys.formUnion(fault.keys.map { "credential_faults[].\($0)" }) }
                 case ("scrub", let scrub as [String: Any]): keys.formUnion(scrub.keys.map { "scrub.\($0)" })
                 case ("stale_devices", let devices as [[String: Any]]):
                     for device in devices { keys.formUnion(device.keys.map { "stale_devices[].\($0)" }) }

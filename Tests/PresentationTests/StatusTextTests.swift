@@ -36,6 +36,14 @@ import Testing
                     "refused": ["too_many_new_names": 2], "dropped": ["device": 1], "in_flight": 0,
                 ]
             ], "is_balanced": true,
+            "auth_mode": "warn",
+            "access": ["device_keys": 12_345, "tokens": 7, "master_keys": 2, "problem": "good"],
+            "credential_faults": Self.names.enumerated().map {
+                [
+                    "product": $0.element.product, "device": $0.element.device, "address": "", "fault": "missing",
+                    "count": 1_000_000 - $0.offset, "last": "2026-11-29T12:00:00.000Z",
+                ]
+            }, "credential_faults_others": 3,
             "config_reloads": 3, "config_last_reload_ok": false,
             "config_needs_restart": ["listen.tcp.port", "data_dir"],
         ]
@@ -55,6 +63,8 @@ import Testing
         let words = text.split { " \n".contains($0) }.joined(separator: " ")
         #expect(words.contains("no room for the summaries: database or disk is full (13); free some space,"))
         #expect(words.contains("789 behind"))
+        #expect(words.contains("12,345 of devices, 7 tokens, two master keys, a rotation is under way"))
+        #expect(words.contains("4,999,993 events or requests without a good credential would be refused"))
         #expect(words.contains("8,388,608 remembered, 9,000,000 gave way to later ones of their device, 12 to those"))
         #expect(text.replacing(/\n */, with: "").contains(String(repeating: "a5", count: 32)))
     }
@@ -91,6 +101,12 @@ import Testing
         #expect(try !status().isHealthy, "the summaries cannot be written")
         let good = try status { $0["projection"] = "good" }
         #expect(good.isHealthy)
+        #expect(
+            try !status { fields in
+                fields["projection"] = "good"
+                fields["access"] =
+                    ["device_keys": 1, "tokens": 0, "master_keys": 0, "problem": "gone"] as [String: Any]
+            }.isHealthy)
         #expect(try !status { ($0["projection"], $0["storage"]) = ("good", "no room") }.isHealthy)
         #expect(
             try !status { fields in
