@@ -49,12 +49,14 @@ let package = Package(
     // the ones that were tested together, in Sources/Commands/Components.swift.
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
+        .package(url: "https://github.com/apple/swift-asn1", .upToNextMinor(from: "1.7.4")),
         .package(
             url: "https://github.com/apple/swift-configuration", .upToNextMinor(from: "1.4.0"),
             traits: [.defaults, "YAML"]),
         .package(url: "https://github.com/apple/swift-crypto", .upToNextMinor(from: "4.5.2")),
         .package(url: "https://github.com/apple/swift-log", .upToNextMinor(from: "1.16.2")),
         .package(url: "https://github.com/apple/swift-nio", .upToNextMinor(from: "2.101.2")),
+        .package(url: "https://github.com/apple/swift-nio-ssl", .upToNextMinor(from: "2.37.6")),
         .package(url: "https://github.com/apple/swift-protobuf", .upToNextMinor(from: "1.39.0")),
         .package(url: "https://github.com/groue/GRDB.swift", .upToNextMinor(from: "7.10.0")),
         .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
@@ -65,19 +67,34 @@ let package = Package(
         .target(name: "Events", dependencies: ["Bytes", "CPrefetch"], swiftSettings: strict),
         .target(
             name: "Wire",
-            dependencies: ["Bytes", "Events", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "Bytes", "Events", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Admission",
-            dependencies: ["Bytes", "Events", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Bytes", "Events", "Wire", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: daemon),
+        .target(
+            name: "TLS",
+            dependencies: [
+                "Bytes", "Events", "Wire",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "Transport",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "CZlib",
+                "Bytes", "Events", "Wire", "Admission", "TLS", "CZlib",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
             ],
             swiftSettings: daemon),
         .target(
@@ -105,9 +122,16 @@ let package = Package(
             dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: daemon),
         .target(
+            name: "Access",
+            dependencies: [
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite",
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: daemon),
+        .target(
             name: "SQLiteLog",
             dependencies: [
-                "Bytes", "Events", "Log", "SQLite", "Identity", .product(name: "GRDB", package: "GRDB.swift"),
+                "Bytes", "Events", "Log", "SQLite", "Identity", "Access", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),
         .target(
@@ -117,7 +141,8 @@ let package = Package(
             ],
             swiftSettings: daemon),
         .target(
-            name: "Presentation", dependencies: ["Bytes", "Events", "Wire", "Log", "Projection"],
+            name: "Presentation",
+            dependencies: ["Bytes", "Events", "Wire", "Admission", "Log", "Access", "Projection"],
             swiftSettings: daemon),
         .target(
             name: "TidingsClient",
@@ -125,6 +150,8 @@ let package = Package(
                 "Bytes", "Events", "Wire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .target(
@@ -132,8 +159,9 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "SQLiteLog", "Projection", "Presentation",
-                "Transport", "Ingest", .product(name: "Configuration", package: "swift-configuration"),
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Access", "SQLiteLog", "Projection",
+                "Presentation", "TLS", "Transport", "Ingest",
+                .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -153,8 +181,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "CDeflate", "CZlib", "Bytes", "Events", "Transport", "Log", "Ingest", "SQLite", "SQLiteLog",
-                "Projection",
+                "CDeflate", "CZlib", "Bytes", "Events", "Admission", "Transport", "Log", "Ingest", "SQLite", "Access",
+                "SQLiteLog", "Projection",
                 "Presentation", "TidingsClient", "Fleet", "Daemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -179,7 +207,8 @@ let package = Package(
         .testTarget(
             name: "AdmissionTests",
             dependencies: [
-                "Bytes", "Events", "Admission", "TidingsTesting", .product(name: "Crypto", package: "swift-crypto"),
+                "Bytes", "Events", "Wire", "Admission", "TidingsTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -196,6 +225,14 @@ let package = Package(
         .testTarget(
             name: "IdentityTests",
             dependencies: ["Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AccessTests",
+            dependencies: [
+                "Bytes", "Events", "Wire", "Admission", "Access", "SQLite",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SQLiteLogTests",
@@ -215,9 +252,14 @@ let package = Package(
             name: "PresentationTests", dependencies: ["Events", "Log", "Projection", "Presentation"],
             swiftSettings: strict),
         .testTarget(
+            name: "TLSTests",
+            dependencies: ["TLS", "TidingsTesting", .product(name: "NIOSSL", package: "swift-nio-ssl")],
+            swiftSettings: strict),
+        .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "Transport", "Ingest",
+                "Bytes", "Events", "Wire", "Admission", "Log", "TLS", "Transport", "Ingest", "TidingsClient",
+                "TidingsTesting", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -245,8 +287,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Events", "Admission", "Log", "SQLiteLog", "Projection", "Presentation", "Transport", "Ingest",
-                "TidingsClient", "Daemon", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Access", "SQLiteLog", "Projection", "Presentation",
+                "Transport", "Ingest", "TidingsClient", "Daemon", "TidingsTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -291,8 +333,8 @@ if Context.environment["TIDINGS_FUZZ"] != nil {
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "Transport", "TidingsClient",
-                "Daemon", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLiteLog", "Projection", "TLS", "Transport",
+                "TidingsClient", "Daemon", "TidingsTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ], path: "Fuzz/FuzzTargets", swiftSettings: strict))

@@ -5,7 +5,7 @@ import Foundation
 /// A reader to be fuzzed. The names are those of the folders in Fuzz/Corpus.
 enum FuzzTarget: String, CaseIterable {
     case frames, datagrams, bodies, control, lines, inflate, connections, http, answers, requests
-    case blocks, columns, keyframes, deflate, segments, snapshots, configuration
+    case blocks, columns, keyframes, deflate, segments, snapshots, configuration, certificates
 
     /// What one input may not do, whatever it is: crash, read out of bounds, or leave more behind than it brought.
     func read(_ input: [UInt8]) {
@@ -25,6 +25,7 @@ enum FuzzTarget: String, CaseIterable {
         case .keyframes: readKeyframe(input)
         case .deflate: writeDeflated(input)
         case .configuration: readConfiguration(input)
+        case .certificates: readCertificate(input)
         case .snapshots: SnapshotFuzz.shared.read(input)
         case .segments: SegmentFuzz.shared.read(input)
         }

@@ -28,7 +28,9 @@ extension FuzzTarget {
         case .connections: connections()
         case .deflate: sections()
         case .http: requestsOverHTTP()
-        case .frames, .datagrams, .bodies, .control, .lines, .inflate, .answers, .requests, .configuration: []
+        case .frames, .datagrams, .bodies, .control, .lines, .inflate, .answers, .requests, .configuration,
+            .certificates:
+            []
         }
     }
 

@@ -5,6 +5,22 @@ import Events
 import Transport
 import Wire
 
+/// Who may send, in three modes: the device `kettle/k-1` by key 7, and the holder of a token.
+func ingest(_ intake: FuzzIntake, mode: UInt8) -> IngestContext {
+    var settings = TransportSettings()
+    settings.authMode = [.off, .warn, .require][Int(mode % 3)]
+    let ingest = IngestContext(intake: intake, settings: settings)
+    ingest.isPrivate = mode >= 128
+    ingest.change(access: FuzzAccess.list)
+    return ingest
+}
+
+enum FuzzAccess {
+    static let masters = MasterKeys(Array(repeating: 1, count: MasterKeys.keyBytes))
+    static let scope = Scope.device(product: Array("kettle".utf8), name: Array("k-1".utf8))
+    static let list = AccessList(masters: masters, keys: [KeyEntry(id: 7, scope: scope)], tokens: [])
+}
+
 /// Takes everything; blocks are durable when `commit` is called.
 final class FuzzIntake: Intake {
     var filling = EventBatch()
@@ -36,6 +52,10 @@ final class FuzzIntake: Intake {
         return admission.dedupe.window(of: device, epoch: epoch).flatMap { AckState($0) }
     }
 
+    func highestEpoch(refusing epoch: UInt32, of device: DeviceID) -> UInt32? {
+        admission.dedupe.highestEpoch(refusing: epoch, of: device, at: now)
+    }
+
     func prefetch(_ device: DeviceID) {}
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {
@@ -57,16 +77,17 @@ final class FuzzPeer: CommitListener {
     func resume() {}
 }
 
-/// The first byte says where the stream is cut into two reads; that must not change what is taken.
+/// The first byte says where the stream is cut into two reads, and who may send; that must not change what is taken.
 func readConnection(_ input: [UInt8]) {
     let bytes = Array(input[1...])
     let cut = Int(input[0]) * bytes.count / 256
-    precondition(events(of: [bytes[...]]) == events(of: [bytes[..<cut], bytes[cut...]]))
+    let mode = input[0]
+    precondition(events(of: [bytes[...]], mode) == events(of: [bytes[..<cut], bytes[cut...]], mode))
 }
 
-private func events(of reads: [ArraySlice<UInt8>]) -> EventBatch {
+private func events(of reads: [ArraySlice<UInt8>], _ mode: UInt8) -> EventBatch {
     let intake = FuzzIntake()
-    let ingest = IngestContext(intake: intake, settings: TransportSettings())
+    let ingest = ingest(intake, mode: mode)
     let peer = FuzzPeer()
     var session = TCPSession()
     var tail: [UInt8] = []
@@ -82,15 +103,36 @@ private func events(of reads: [ArraySlice<UInt8>]) -> EventBatch {
         if progress.next == .ends { break }
     }
     precondition(session.isAcknowledged)
+    // Whoever speaks by a credential sends for its device alone; whoever has none sends nothing where one is required.
+    if case .holder = ingest.principal {
+        precondition(intake.filling.events.allSatisfy { ingest.principal.maySend($0.device, in: intake.vocabulary) })
+    } else {
+        precondition(mode % 3 != 2 || intake.filling.isEmpty)
+    }
     return intake.filling
 }
 
 /// What a datagram is answered with is never longer than the datagram.
+///
+/// As it came, and signed with a key: whoever has none is not answered where one is required.
 func answerDatagram(_ input: [UInt8]) {
+    for mode in 0...2 as ClosedRange<UInt8> { answerDatagram(input, mode, isSigned: false) }
+    guard input.count >= DatagramHeader.headerBytes + DatagramHeader.trailerBytes,
+        let signer = FuzzAccess.masters?.keys(id: 7, generation: 0).first?.signer
+    else { return }
+    var signed = input
+    signed.replaceSubrange(2..<6, with: [0, 0, 0, 7])
+    signer.sign(&signed, from: 0)
+    for mode in 0...2 as ClosedRange<UInt8> { answerDatagram(signed, mode, isSigned: true) }
+}
+
+private func answerDatagram(_ input: [UInt8], _ mode: UInt8, isSigned: Bool) {
     let intake = FuzzIntake()
-    let ingest = IngestContext(intake: intake, settings: TransportSettings())
+    let ingest = ingest(intake, mode: mode)
     var session = UDPSession(settings: TransportSettings())
     var output: [UInt8] = []
     _ = session.receive(input.span, in: ingest, as: FuzzPeer(), output: &output)
     precondition(output.count <= input.count)
+    precondition(!ingest.principal.isKnown)
+    if mode == 2, !isSigned { precondition(output.isEmpty && intake.filling.isEmpty) }
 }

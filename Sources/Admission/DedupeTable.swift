@@ -62,7 +62,7 @@ package struct DedupeTable: Sendable {
 
     @inline(never)
     private mutating func admit(ofOtherEpoch event: borrowing Event, _ isGood: Bool) -> DedupeVerdict {
-        let verdict = admit(event.device, epoch: event.epoch, seq: event.seq)
+        let verdict = admit(event.device, epoch: event.epoch, seq: event.seq, at: event.arrival)
         if case .new = verdict {
             if isGood { current[Int(event.device.rawValue)].note(event) }
             return verdict
@@ -77,11 +77,13 @@ package struct DedupeTable: Sendable {
     }
 
     /// Takes a sequence number of a device's epoch. One that is neither remembered nor among those that went begins.
-    package mutating func admit(_ device: DeviceID, epoch: UInt32, seq: UInt64) -> DedupeVerdict {
+    package mutating func admit(
+        _ device: DeviceID, epoch: UInt32, seq: UInt64, at arrival: Timestamp = Limits.earliestTime
+    ) -> DedupeVerdict {
         let index = slot(of: device)
         // Only the summaries put the epochs of a device in the order in which they began.
         var rank: UInt32 = 0
-        return memory.older.admit(seq, of: epoch, device, &current[index].epochs, rank: &rank)
+        return memory.older.admit(seq, of: epoch, device, &current[index].epochs, at: arrival, rank: &rank)
     }
 
     /// Asks for the window of a device. Devices come in no order, and each window is a cache miss of its own: many
@@ -161,6 +163,21 @@ package struct DedupeTable: Sendable {
         let index = Int(device.rawValue)
         if index < current.count, let window = memory.older.window(of: epoch, current[index].epochs) { return window }
         return announced[device.rawValue].flatMap { $0.epoch == epoch ? $0 : nil }
+    }
+
+    /// Whether a datagram with a key may name an epoch of a device. It may be a repetition of one from long ago: so an
+    /// epoch must be remembered, or gone (then its events are stale), or above all that were ever heard of and could be
+    /// a clock's; and none may be more than a day ahead.
+    ///
+    /// - Returns: nil when it may; else the highest epoch of the device, 0 when there is none.
+    package func highestEpoch(refusing epoch: UInt32, of device: DeviceID, at now: Timestamp) -> UInt32? {
+        let index = Int(device.rawValue)
+        let epochs = index < current.count ? current[index].epochs : DeviceEpochs()
+        if epochs.latest.epoch == epoch, !epochs.latest.isEmpty { return nil }
+        if memory.older.window(of: epoch, epochs) != nil || memory.older.hasGone(epoch, of: device) { return nil }
+        let highest = memory.older.highest(of: device, epochs, at: now)
+        let isNew = highest.map { epoch > $0 } ?? true
+        return isNew && epoch <= latestEpoch(at: now) ? nil : highest ?? 0
     }
 
     /// One more than the highest device number seen.

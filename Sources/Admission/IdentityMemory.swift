@@ -26,7 +26,9 @@ package struct IdentityMemory: Sendable {
         case .sequence: break
         }
         if let gap = SequenceWindow.gap(of: event) {
-            if older.hear(event.epoch, event.device, &device.epochs, rank: &rank) { device.epochs.latest.take(gap) }
+            if older.hear(event.epoch, event.device, &device.epochs, at: event.arrival, rank: &rank) {
+                device.epochs.latest.take(gap)
+            }
             return .new
         }
         if case .numberReused = event.quarantine, event.epoch == 0 {
@@ -34,7 +36,8 @@ package struct IdentityMemory: Sendable {
             if case .new = verdict { reused.count(event) }
             return verdict
         }
-        let verdict = older.admit(event.seq, of: event.epoch, event.device, &device.epochs, rank: &rank)
+        let verdict = older.admit(
+            event.seq, of: event.epoch, event.device, &device.epochs, at: event.arrival, rank: &rank)
         if case .new = verdict, case .none = event.quarantine { device.note(event) }
         return verdict
     }

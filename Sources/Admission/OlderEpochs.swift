@@ -1,6 +1,6 @@
 // The epochs of a device that are not the one heard last: their windows, and the numbers of those that went.
 
-import Events
+package import Events
 
 /// The epoch that the log heard last of a device, and where those before it stand (`OlderEpochs`). 24 bytes.
 @usableFromInline package struct DeviceEpochs: Sendable, BitwiseCopyable {
@@ -65,9 +65,12 @@ package struct OlderEpochs: Sendable {
 
     /// Takes a number of any epoch of a device. An accepted one makes its epoch the latest.
     ///
-    /// - Parameter rank: that of the latest epoch.
+    /// - Parameters:
+    ///   - arrival: when it came.
+    ///   - rank: that of the latest epoch.
     mutating func admit(
-        _ seq: UInt64, of epoch: UInt32, _ device: DeviceID, _ epochs: inout DeviceEpochs, rank: inout UInt32
+        _ seq: UInt64, of epoch: UInt32, _ device: DeviceID, _ epochs: inout DeviceEpochs, at arrival: Timestamp,
+        rank: inout UInt32
     ) -> DedupeVerdict {
         if epochs.latest.epoch == epoch { return epochs.latest.insert(seq) }
         if let (row, before) = find(epoch, epochs) {
@@ -75,7 +78,7 @@ package struct OlderEpochs: Sendable {
             if case .new = verdict { moveToFront(row, before, &epochs, &rank) }
             return verdict
         }
-        guard begin(epoch, device, &epochs, &rank) else { return .stale }
+        guard begin(epoch, device, &epochs, arrival, &rank) else { return .stale }
         return epochs.latest.insert(seq)
     }
 
@@ -83,10 +86,10 @@ package struct OlderEpochs: Sendable {
     ///
     /// - Returns: false for an epoch that went; then nothing changes.
     mutating func hear(
-        _ epoch: UInt32, _ device: DeviceID, _ epochs: inout DeviceEpochs, rank: inout UInt32
+        _ epoch: UInt32, _ device: DeviceID, _ epochs: inout DeviceEpochs, at arrival: Timestamp, rank: inout UInt32
     ) -> Bool {
         if epochs.latest.epoch == epoch { return true }
-        guard let (row, before) = find(epoch, epochs) else { return begin(epoch, device, &epochs, &rank) }
+        guard let (row, before) = find(epoch, epochs) else { return begin(epoch, device, &epochs, arrival, &rank) }
         moveToFront(row, before, &epochs, &rank)
         return true
     }
@@ -145,12 +148,12 @@ package struct OlderEpochs: Sendable {
     }
 
     private mutating func begin(
-        _ epoch: UInt32, _ device: DeviceID, _ epochs: inout DeviceEpochs, _ rank: inout UInt32
+        _ epoch: UInt32, _ device: DeviceID, _ epochs: inout DeviceEpochs, _ arrival: Timestamp, _ rank: inout UInt32
     ) -> Bool {
         if hasGone(epoch, of: device) { return false }
         if !epochs.latest.isEmpty {
             epochs.older = add(Row(window: epochs.latest, older: epochs.older, rank: rank))
-            let olderCount = letGo(device, &epochs)
+            let olderCount = letGo(device, &epochs, arrival)
             rank = 1 + UInt32(olderCount) &+ (gone[device.rawValue]?.total ?? 0)
         }
         epochs.latest = SequenceWindow(epoch: epoch)
@@ -171,7 +174,9 @@ package struct OlderEpochs: Sendable {
     /// Lets the oldest epoch go if there is one too many.
     ///
     /// - Returns: how many there are now beside the latest.
-    private mutating func letGo(_ device: DeviceID, _ epochs: inout DeviceEpochs) -> Int {
+    private mutating func letGo(
+        _ device: DeviceID, _ epochs: inout DeviceEpochs, _ arrival: Timestamp
+    ) -> Int {
         var count = 0
         var (last, beforeLast) = (Self.none, Self.none)
         var next = epochs.older
@@ -184,13 +189,42 @@ package struct OlderEpochs: Sendable {
         rows[Int(beforeLast)].older = Self.none
         rows[Int(last)].older = free
         free = last
-        let most = AdmissionLimits.epochsGone
-        gone[device.rawValue, default: Gone()].numbers.append(epoch)
-        gone[device.rawValue]?.total &+= 1
-        if let extra = gone[device.rawValue].map({ $0.numbers.count - most }), extra > 0 {
-            gone[device.rawValue]?.numbers.removeFirst(extra)
-        }
+        gone[device.rawValue, default: Gone()].add(epoch, at: arrival)
         return count - 1
+    }
+}
+
+extension OlderEpochs.Gone {
+    /// Of too many the first one goes, but for the highest that a clock can have said by now: it is what epochs of
+    /// signed datagrams have to be above.
+    fileprivate mutating func add(_ epoch: UInt32, at now: Timestamp) {
+        numbers.append(epoch)
+        total &+= 1
+        guard numbers.count > AdmissionLimits.epochsGone else { return }
+        let highest = numbers.lazy.filter { $0 <= latestEpoch(at: now) }.max()
+        numbers.remove(at: numbers.first == highest ? 1 : 0)
+    }
+}
+
+// MARK: Signed datagrams
+
+/// The highest epoch that a datagram with a key may name: of seconds since 2000, with a day for clocks that are ahead.
+package func latestEpoch(at now: Timestamp) -> UInt32 {
+    let ahead = now.rawValue + Int64(Limits.clockAheadMilliseconds) - Limits.earliestTime.rawValue
+    return UInt32(clamping: ahead / 1_000)
+}
+
+extension OlderEpochs {
+    /// The highest epoch of a device, remembered or gone, that a clock can have said by now; nil when there is none.
+    func highest(of device: DeviceID, _ epochs: DeviceEpochs, at now: Timestamp) -> UInt32? {
+        let latest = latestEpoch(at: now)
+        var highest: UInt32?
+        func look(_ epoch: UInt32) {
+            if epoch <= latest { highest = max(highest ?? 0, epoch) }
+        }
+        forEachWindow(of: epochs) { look($0.epoch) }
+        for epoch in gone[device.rawValue]?.numbers ?? [] { look(epoch) }
+        return highest
     }
 }
 

@@ -27,3 +27,15 @@ package struct SenderAddress: Hashable, Sendable, BitwiseCopyable {
         isLoopback = high == 0 && low == 1
     }
 }
+
+extension SenderAddress: CustomStringConvertible {
+    /// `192.0.2.7`; of an address of IPv6 what belongs to one household, as in `2001:db8:0:1::/64`.
+    package var description: String {
+        func group(_ shift: Int) -> String { String(bits >> UInt64(shift) & 0xffff, radix: 16) }
+        switch family {
+        case 4: return [24, 16, 8, 0].map { "\(bits >> UInt64($0) & 0xff)" }.joined(separator: ".")
+        case 10: return "fe80::" + [48, 32, 16, 0].map(group).joined(separator: ":")
+        default: return isLoopback ? "::1" : [48, 32, 16, 0].map(group).joined(separator: ":") + "::/64"
+        }
+    }
+}

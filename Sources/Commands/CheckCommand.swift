@@ -37,7 +37,8 @@ struct CheckConfigCommand: AsyncParsableCommand {
         }
         do {
             let configuration = try await DaemonConfiguration.load(file: file)
-            for warning in configuration.warnings { printError("tidings: \(warning)") }
+            let warnings = try configuration.warnings + configuration.checkTLSFiles()
+            for warning in warnings { printError("tidings: \(warning)") }
             printOut(renderSettings(configuration.effective, as: format))
         } catch let error as ConfigurationError {
             throw Failure(error)

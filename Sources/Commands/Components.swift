@@ -19,6 +19,7 @@ package let testedPackages: KeyValuePairs = [
     "swift-crypto": "4.5.2",
     "swift-log": "1.16.2",
     "swift-nio": "2.101.2",
+    "swift-nio-ssl": "2.37.6",
     "swift-protobuf": "1.39.0",
     "swift-service-lifecycle": "2.13.0",
     "swift-system": "1.8.1",

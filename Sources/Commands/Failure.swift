@@ -1,5 +1,6 @@
 // How a command fails: one line that names the thing, the cause and the remedy, and a sysexits code.
 
+package import Access
 package import Daemon
 package import Log
 package import Projection
@@ -53,6 +54,14 @@ package struct Failure: Error {
             case .notPermitted: .notPermitted
             }
         self.init(error.description, code)
+    }
+
+    package init(_ error: AccessError) {
+        switch error {
+        case .storage(let cause): self.init(cause)
+        case .refused: self.init(error.description, .data)
+        case .masterKey: self.init(error.description, .configuration)
+        }
     }
 
     package init(_ error: ConfigurationError) { self.init(error.description, .configuration) }

@@ -46,6 +46,18 @@ package struct SendCommand: AsyncParsableCommand {
     @Option(help: "tcp or udp.")
     var transport: SendPath = .tcp
 
+    @Flag(help: "Speak TLS: the daemon's listen.tcp.tls is on.")
+    var tls = false
+
+    @Option(help: "With --tls: the authorities that may have vouched for the daemon (PEM); by default the system's.")
+    var ca: String?
+
+    @Option(help: "With --tls: this sender's own certificate (PEM).")
+    var cert: String?
+
+    @Option(help: "With --tls: the key of --cert (PEM).")
+    var key: String?
+
     @Option(help: "native or json (JSON lines; over TCP only).")
     var format: SendFormat = .native
 
@@ -76,9 +88,14 @@ package struct SendCommand: AsyncParsableCommand {
     @Option(help: "How to print the totals: table, json or csv.")
     var output: OutputFormat = .table
 
+    @OptionGroup var credentials: CredentialOptions
+
     package init() {}
 
     package func validate() throws {
+        if transport == .udp, credentials.tokenFile != nil {
+            throw ValidationError("a token cannot sign datagrams; use --credentials, or --transport tcp")
+        }
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
         guard (1...1_000).contains(batch) else { throw ValidationError("--batch must be from 1 to 1000") }
         guard (1...65_535).contains(tcpPort ?? 1) else { throw ValidationError("--tcp-port must be from 1 to 65535") }
@@ -93,6 +110,10 @@ package struct SendCommand: AsyncParsableCommand {
         guard (rate ?? 1) > 0, (rate ?? 1) <= 1e9 else {
             throw ValidationError("--rate must be above 0, and at most 1e9")
         }
+        guard tls || (ca ?? cert ?? key) == nil else { throw ValidationError("--ca, --cert and --key go with --tls") }
+        guard !(tls && transport == .udp) else {
+            throw ValidationError("--tls is for TCP; there is no TLS over UDP")
+        }
         guard !(transport == .udp && format == .json) else {
             throw ValidationError("json over udp cannot be acknowledged one by one; use --format native or tcp")
         }
@@ -103,6 +124,16 @@ package struct SendCommand: AsyncParsableCommand {
 
     package func run() async throws {
         let report = SendReport(areLinesNumbered: devices == nil)
+        var options = options
+        do {
+            if tls { options.stream.tls = try TidingsTLS(authorityFile: ca, certificateFile: cert, keyFile: key) }
+        } catch {
+            throw Failure("\(error)", .configuration)
+        }
+        if let credential = try credentials.credential() {
+            (options.stream.credential, options.datagram.credential) = (credential, credential)
+            if transport == .udp, let epoch = try credentials.nextEpoch() { options.datagram.epoch = epoch }
+        }
         let sender = FleetSender(options, observer: report.observer)
         do {
             let standing = { @Sendable in report.standing }

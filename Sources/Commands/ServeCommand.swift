@@ -34,6 +34,9 @@ package struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The HTTP port; 0 = any free one, off = none.")
     var httpPort: String?
 
+    @Option(help: "Who may send without a key or token: auto, off, warn or require.")
+    var auth: String?
+
     @Option(help: "debug, info, notice, warning or error.")
     var logLevel: String?
 
@@ -51,6 +54,7 @@ package struct ServeCommand: AsyncParsableCommand {
         flags["listen.tcp.port"] = tcpPort
         flags["listen.udp.port"] = udpPort
         flags["listen.http.port"] = httpPort
+        flags["auth.mode"] = auth
         flags["logging.level"] = logLevel
         flags["logging.format"] = logFormat
         return flags
@@ -83,6 +87,8 @@ func serve(
             configuration, logger: Logger(label: "tidings") { _ in handler },
             reloading: source.map { Reloading(source: $0, logLevel: level) }
         ).run(whenListening: whenListening)
+    } catch let error as ConfigurationError {
+        throw Failure(error)
     } catch let error as LogError {
         throw Failure(error)
     } catch let error as ListenError {

@@ -22,7 +22,8 @@ package struct TidingsCommand: AsyncParsableCommand {
         version: tidingsVersion,
         subcommands: [
             ServeCommand.self, SendCommand.self, SummaryCommand.self, LogCommand.self, RebuildCommand.self,
-            StatusCommand.self, ReloadCommand.self, CheckCommand.self, DemoCommand.self,
+            StatusCommand.self, ReloadCommand.self, CheckCommand.self, DeviceCommand.self, TokenCommand.self,
+            DemoCommand.self,
         ])
 
     @Flag(help: "With --version: also what the program was built of and tested with.")

@@ -3,6 +3,8 @@
 package import Admission
 package import Logging
 package import Presentation
+package import TLS
+package import Transport
 
 /// All settings of the daemon, valid: `DaemonConfiguration.load`. Read at start, and again by `Reloads`.
 ///
@@ -28,6 +30,29 @@ package struct DaemonConfiguration: Sendable, Equatable {
     ///
     /// Default: `127.0.0.1` and the port of the kind. Example: `0.0.0.0` and `off`.
     package var listeners: [Listener]
+    /// Part of `listeners`; the keys below `tls`: with which certificate TLS is spoken, and what clients show.
+    ///
+    /// `listen.tcp.tls`: whether TLS, and nothing else, is spoken on that port.
+    /// Default: `off`. Example: `on`.
+    ///
+    /// `listen.http.tls`: the same, for HTTP.
+    /// Default: `off`. Example: `on`.
+    ///
+    /// `tls.certificate_file`: the certificate, and behind it those that lead to its authority; read again at a reload.
+    /// Default: `none`. Example: `/etc/tidings/server.pem`.
+    ///
+    /// `tls.key_file`: the certificate's key, which nobody but the daemon's user may read.
+    /// Default: `none`. Example: `/etc/tidings/server.key`.
+    ///
+    /// `tls.client_certificates`: whether clients may, or must, show a certificate that names their device.
+    /// Default: `off`. Example: `require`.
+    ///
+    /// `tls.client_ca_file`: the authorities that clients' certificates must lead to.
+    /// Default: `none`. Example: `/etc/tidings/devices-ca.pem`.
+    ///
+    /// `tls.client_crl_file`: what these authorities have revoked; a client of one without a list is refused.
+    /// Default: `none`. Example: `/etc/tidings/devices.crl`.
+    package var tls: TLSSettings
     /// `listen.max_connections`: TCP connections at one time; the next one is told so and closed.
     ///
     /// Default: `10000`. Example: `500`, for a small machine.
@@ -44,6 +69,22 @@ package struct DaemonConfiguration: Sendable, Equatable {
     ///
     /// Default: `10`. Example: `120`, for frames of a mebibyte over a thin line.
     package var frameTimeout: Duration
+
+    // MARK: Keys and tokens
+
+    /// `auth.mode`: who may send without a key or token; nil for what `authMode` makes of the listeners.
+    ///
+    /// Default: `auto`, which is nil. Example: `warn`, while a fleet gets its keys.
+    package var auth: AuthMode?
+    /// `auth.master_key_file`: the key that the keys of devices are made of; a path within the data
+    /// folder, unless it begins with a slash.
+    ///
+    /// Default: `master.key`. Example: `/etc/tidings/master.key`.
+    package var masterKeyFile: String
+    /// `listen.http.trusted_proxies`: peers that are believed from where a request over HTTP comes.
+    ///
+    /// Default: `none`. Example: `192.0.2.7, 2001:db8::/32`.
+    package var trustedProxies: [AddressRange]
 
     // MARK: Fair shares
 

@@ -7,9 +7,11 @@ extension DaemonConfiguration {
     package func changes(to new: DaemonConfiguration) -> [SettingChange] {
         let (olds, news) = (values, new.values)
         return ConfigurationKey.all.compactMap { key in
-            guard let old = olds[key.name], let new = news[key.name], !key.isSame(old, new) else { return nil }
-            let outcome: SettingChange.Outcome = key.takesEffect == .onReload ? .applied : .needsRestart
-            return SettingChange(key: key.name, old: old, new: new, outcome: outcome)
+            guard let before = olds[key.name], let after = news[key.name], !key.isSame(before, after) else {
+                return nil
+            }
+            let outcome: SettingChange.Outcome = applies(key, of: new) ? .applied : .needsRestart
+            return SettingChange(key: key.name, old: before, new: after, outcome: outcome)
         }
     }
 
@@ -17,6 +19,9 @@ extension DaemonConfiguration {
     /// daemon, and who may read its files, is never among them.
     package func applying(_ new: DaemonConfiguration) -> DaemonConfiguration {
         var result = self
+        result.tls = new.tls
+        if applies(auth: new.auth) { result.auth = new.auth }
+        result.masterKeyFile = new.masterKeyFile
         result.maxConnections = new.maxConnections
         result.idleTimeout = new.idleTimeout
         result.firstByteTimeout = new.firstByteTimeout
@@ -28,9 +33,18 @@ extension DaemonConfiguration {
         result.keepsUnknown = new.keepsUnknown
         result.logLevel = new.logLevel
         result.effective = zip(ConfigurationKey.all, zip(effective, new.effective)).map { key, settings in
-            key.takesEffect == .onReload ? settings.1 : settings.0
+            applies(key, of: new) ? settings.1 : settings.0
         }
         return result
+    }
+
+    /// Whether the value of a key in another configuration can be taken over while the daemon runs.
+    private func applies(_ key: ConfigurationKey, of new: DaemonConfiguration) -> Bool {
+        switch key.takesEffect {
+        case .onReload: true
+        case .onReloadIfStricter: applies(auth: new.auth)
+        case .onRestart: false
+        }
     }
 
     private var values: [String: String] {
@@ -45,7 +59,7 @@ extension ConfigurationKey {
         case .number, .port:
             if let one = Int(one), let other = Int(other) { return one == other }
             return one == other
-        case .text, .group, .choice: return one == other
+        case .text, .file, .group, .addresses, .choice: return one == other
         }
     }
 }

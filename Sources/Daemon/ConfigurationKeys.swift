@@ -6,6 +6,7 @@
 import Admission
 import Events
 import Ingest
+import TLS
 import Transport
 
 /// One key of the configuration.
@@ -16,8 +17,12 @@ package struct ConfigurationKey: Sendable {
         /// A port of this machine, 0 for any that is free, or `off`.
         case port
         case text
+        /// The path of a file, or `none`.
+        case file
         /// The name of a group of the system, or `none`.
         case group
+        /// Addresses and ranges of them, or `none`.
+        case addresses
         case choice([String])
     }
 
@@ -25,6 +30,8 @@ package struct ConfigurationKey: Sendable {
     package enum TakesEffect: Sendable, Equatable {
         /// `DaemonConfiguration.applying` takes it over while the daemon runs.
         case onReload
+        /// The same, unless it lets in more than the one in force: then a restart is needed.
+        case onReloadIfStricter
         case onRestart
     }
 
@@ -47,7 +54,9 @@ package struct ConfigurationKey: Sendable {
         case .number(let range): "\(range.lowerBound) to \(range.upperBound)"
         case .port: "0 to 65535, or off"
         case .text: "text"
+        case .file: "a path, or none"
         case .group: "a group of this system, or none"
+        case .addresses: "addresses and ranges, as in 192.0.2.7, 2001:db8::/32, or none"
         case .choice(let choices): choices.joined(separator: ", ")
         }
     }
@@ -65,7 +74,7 @@ package struct ConfigurationKey: Sendable {
     }
 
     /// All of them, in the order in which they are shown.
-    package static let all = data + listening + quotas + log + names + events + logging
+    package static let all = data + listening + tls + access + quotas + log + names + events + logging
 
     private static let data: [ConfigurationKey] = [
         .init(
@@ -82,7 +91,14 @@ package struct ConfigurationKey: Sendable {
                 .init(
                     kind.portKey, .port, kind.defaultPort, "Port for \(kind.speaks); 0 = any, off = none.", .onRestart),
             ]
+                + [kind.tlsKey].compactMap { $0 }.map {
+                    .init(
+                        $0, .choice(["off", "on"]), "off", "Whether TLS is spoken there, and nothing else.", .onRestart)
+                }
         } + [
+            .init(
+                "listen.http.trusted_proxies", .addresses, "none",
+                "Peers that are believed from where a request over HTTP comes.", .onRestart),
             .init(
                 "listen.max_connections", 1...100_000, transport.maxConnections,
                 "TCP connections at once; more are refused.", .onReload),
@@ -96,6 +112,30 @@ package struct ConfigurationKey: Sendable {
                 "listen.frame_timeout_seconds", 1...86_400, transport.frameTimeoutSeconds,
                 "A frame or line must be whole after this.", .onReload),
         ]
+
+    private static let tls: [ConfigurationKey] = [
+        .init(
+            "tls.certificate_file", .file, "none", "The certificate (PEM), and those that lead to its authority.",
+            .onReload),
+        .init(
+            "tls.key_file", .file, "none", "The certificate's private key (PEM); nobody else may read it.", .onReload),
+        .init(
+            "tls.client_certificates", .choice(TLSSettings.ClientCertificatePolicy.allCases.map(\.rawValue)), "off",
+            "Whether clients may, or must, show a certificate that names their device.", .onReload),
+        .init(
+            "tls.client_ca_file", .file, "none", "The authorities of clients' certificates (PEM).", .onReload),
+        .init(
+            "tls.client_crl_file", .file, "none", "The revocation lists of those authorities (PEM).", .onReload),
+    ]
+
+    private static let access: [ConfigurationKey] = [
+        .init(
+            "auth.mode", .choice(["auto", "off", "warn", "require"]), "auto",
+            "Who may send without a key or token; auto = off when only this machine can connect, else require.",
+            .onReloadIfStricter),
+        .init(
+            "auth.master_key_file", .text, "master.key", "The key that the keys of devices are made of.", .onReload),
+    ]
 
     private static let quotas: [ConfigurationKey] = [
         .init(

@@ -6,6 +6,8 @@ import Foundation
 import Logging
 import Presentation
 import SQLite
+import TLS
+import Transport
 
 extension DaemonConfiguration {
     /// Reads and checks the configuration.
@@ -68,6 +70,11 @@ extension DaemonConfiguration {
         quotas.connectionsPerAddress = try number("quota.connections_per_address")
         quotas.newNamesPerMinute = try number("quota.new_names_per_minute_per_address")
         quotas.countsLoopback = try text("quota.loopback") == "counted"
+        func file(_ name: String) throws -> String? { try text(name) == "none" ? nil : text(name) }
+        var tls = TLSSettings(
+            certificateFile: try file("tls.certificate_file"), keyFile: try file("tls.key_file"))
+        tls.clients = .init(rawValue: try text("tls.client_certificates")) ?? .off
+        (tls.clientCAFile, tls.clientCRLFile) = (try file("tls.client_ca_file"), try file("tls.client_crl_file"))
         let effective = ConfigurationKey.all.map { key in
             let layer = layers.first { $0.values[key.name] != nil }
             return SettingInForce(
@@ -79,12 +86,16 @@ extension DaemonConfiguration {
             listeners: try ListenerKind.all.map { kind in
                 Listener(
                     name: kind.name, host: try text(kind.hostKey), port: Int(try text(kind.portKey)),
-                    isPortConfigured: layers.contains { $0.values[kind.portKey] != nil })
+                    isPortConfigured: layers.contains { $0.values[kind.portKey] != nil },
+                    speaksTLS: try kind.tlsKey.map { try text($0) == "on" } ?? false)
             },
+            tls: tls,
             maxConnections: try number("listen.max_connections"),
             idleTimeout: .seconds(try number("listen.idle_timeout_seconds")),
             firstByteTimeout: .seconds(try number("listen.first_byte_timeout_seconds")),
             frameTimeout: .seconds(try number("listen.frame_timeout_seconds")),
+            auth: AuthMode(rawValue: try text("auth.mode")), masterKeyFile: try text("auth.master_key_file"),
+            trustedProxies: addressRanges(try text("listen.http.trusted_proxies")) ?? [],
             quotas: quotas,
             segmentMaxBytes: try number("log.segment_max_bytes"),
             segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),
@@ -123,7 +134,11 @@ extension DaemonConfiguration {
                 value == "off" || Int(value).map((0...65_535).contains) == true
                 ? nil : "must be a port from 0 to 65535, or off"
         case .choice(let choices): fault = choices.contains(value) ? nil : "must be one of \(key.allowed)"
-        case .text: fault = value.isEmpty ? "must not be empty" : nil
+        case .addresses:
+            fault =
+                addressRanges(value) == nil
+                ? "must be addresses or ranges with commas between, as in 192.0.2.7, 2001:db8::/32, or none" : nil
+        case .text, .file: fault = value.isEmpty ? "must not be empty" : nil
         case .group:
             let isKnown = value == "none" || FileAccess.groupNumber(of: value) != nil
             fault = isKnown ? nil : "must be a group of this system (`getent group` lists them), or none"
@@ -131,4 +146,15 @@ extension DaemonConfiguration {
         guard let fault else { return }
         throw ConfigurationError(description: "configuration: \(key.name) = \(value) (\(place)) \(fault)")
     }
+}
+
+/// The addresses and ranges of a list with commas between; nil when one of them is none.
+private func addressRanges(_ list: String) -> [AddressRange]? {
+    if list == "none" { return [] }
+    var ranges: [AddressRange] = []
+    for item in list.split(separator: ",", omittingEmptySubsequences: false) {
+        guard let range = AddressRange(item.trimmingCharacters(in: .whitespaces)) else { return nil }
+        ranges.append(range)
+    }
+    return ranges
 }

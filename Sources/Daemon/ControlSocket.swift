@@ -15,6 +15,8 @@ package struct ControlRequest: Codable, Sendable {
         case reload
         /// The same; the answer comes when what is applied is in force.
         case reloadAndWait = "reload_and_wait"
+        /// Read keys and tokens again; the answer is an `AccessStanding`, and comes when they are in force.
+        case access
     }
 
     package var command: Command

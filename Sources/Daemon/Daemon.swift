@@ -1,6 +1,6 @@
 // The composition root: opens the log, catches up, opens the listeners, and takes all of it down in order.
 
-import Admission
+package import Admission
 import Events
 import Foundation
 import Ingest
@@ -8,8 +8,10 @@ package import Log
 package import Logging
 package import NIOCore
 import NIOPosix
+import Presentation
 import Projection
 import ServiceLifecycle
+package import TLS
 package import Transport
 import UnixSignals
 import Wire
@@ -39,15 +41,19 @@ package struct Daemon: Sendable {
         // A terminal that closes is no reason to stop, nor is a reload that comes too early.
         signal(SIGHUP, SIG_IGN)
         for warning in configuration.warnings { events.remark(warning) }
+        let tls = Replaceable(try configuration.readTLSFiles())
+        let access = AccessSource(configuration, events: events)
+        let list = try await access.start()
+        try configuration.checkThatSomebodyMaySend(await access.standing)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let health = HealthReporter()
-        let (storage, ingest) = try await open(on: group.next(), HTTPRoutes(health))
+        let (storage, ingest) = try await open(on: group.next(), HTTPRoutes(health), tls.value, list)
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
-        let reloads = reloads(ingest, keeps)
+        let reloads = reloads(ingest, keeps, tls, access)
         let reporter = StatusReporter(
             ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory,
-            reloads: reloads)
+            reloads: reloads, tls: tls, access: access)
         health.begin { try await reporter.status() }
         let control = ControlSocket(
             dataDirectory: configuration.dataDirectory, group: .singleton,
@@ -57,9 +63,10 @@ package struct Daemon: Sendable {
         services += [
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
-            ControlService(socket: control, events: events),
+            AccessService(source: access, ingest: ingest), ControlService(socket: control, events: events),
         ]
         if let reloads { services.append(ReloadService(reloads: reloads)) }
+        if tls.value != nil { services.append(CertificateService(tls: tls, events: events)) }
         var settings = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "lifecycle") { _ in
@@ -77,13 +84,30 @@ package struct Daemon: Sendable {
         events.logger.notice("stopped", metadata: ["events": "\(storage.head.rawValue)"])
     }
 
-    private func reloads(_ ingest: IngestLoop<some EventLog>, _ keeps: Replaceable<RetentionKeeps>) -> Reloads? {
+    private func reloads(
+        _ ingest: IngestLoop<some EventLog>, _ keeps: Replaceable<RetentionKeeps>, _ tls: Replaceable<TLSFiles?>,
+        _ access: AccessSource
+    ) -> Reloads? {
         guard let reloading else { return nil }
-        return Reloads(reloading, inForce: configuration, events: events) { new, waits in
-            let settings = settings(of: new)
-            keeps.value = settings.keeps
-            try await ingest.change(to: settings, waits: waits)
-        }
+        return Reloads(
+            reloading, inForce: configuration, events: events,
+            readFiles: { new in
+                // Everything is read before anything is put in force.
+                let files = try new.readTLSFiles()
+                let contexts = try new.contexts(files)
+                try await access.change(to: new)
+                _ = try await ingest.refresh(access, always: true)
+                guard let files else { return [] }
+                try await ingest.change(toTLS: contexts)
+                defer { tls.value = files }
+                events.certificate(files)
+                return files.changes(since: tls.value)
+            },
+            apply: { new, waits in
+                let settings = settings(of: new)
+                keeps.value = settings.keeps
+                try await ingest.change(to: settings, waits: waits)
+            })
     }
 
     /// What can change of a configuration; says so when the system allows fewer connections.
@@ -109,23 +133,28 @@ package struct Daemon: Sendable {
         for listener in listeners { metadata[listener.name] = "\(describe(listener.address))" }
         for warning in ingest.listeners.warnings { events.listensWithout(warning) }
         events.logger.notice("listening", metadata: metadata)
-        if !ingest.listeners.exposed.isEmpty { events.exposed(ingest.listeners.exposed) }
+        if !ingest.listeners.exposed.isEmpty, configuration.authMode != .require {
+            events.exposed(ingest.listeners.exposed, mode: configuration.authMode)
+        }
         await whenListening(Dictionary(uniqueKeysWithValues: listeners.map { ($0.name, $0.address.port ?? 0) }))
     }
 
     private func open(
-        on eventLoop: any EventLoop, _ routes: HTTPRoutes
+        on eventLoop: any EventLoop, _ routes: HTTPRoutes, _ tls: TLSFiles?, _ access: AccessList
     ) async throws -> (Storage<DaemonEngine>, IngestLoop<DaemonEngine>) {
         let (storage, start) = try await Storage.open(configuration, events: events)
-        return (storage, try await openIngest(storage, start, on: eventLoop, routes))
+        return (storage, try await openIngest(storage, start, on: eventLoop, routes, tls, access))
     }
 
     /// Makes the ingest loop of a storage, and opens its sockets. Nothing is stored before `AppenderService` runs.
     ///
-    /// - Parameter routes: the paths of the HTTP port.
+    /// - Parameters:
+    ///   - routes: the paths of the HTTP port.
+    ///   - tls: as `readTLSFiles` has read them.
+    ///   - access: who has which key or token.
     package func openIngest<Engine: EventLog>(
         _ storage: Storage<Engine>, _ start: StartState, on eventLoop: any EventLoop,
-        _ routes: HTTPRoutes = HTTPRoutes()
+        _ routes: HTTPRoutes = HTTPRoutes(), _ tls: TLSFiles? = nil, _ access: AccessList = .empty
     ) async throws -> IngestLoop<Engine> {
         var pipelineSettings = Pipeline.Settings()
         pipelineSettings.groupCommit.blockMaxEvents = configuration.blockMaxEvents
@@ -147,7 +176,9 @@ package struct Daemon: Sendable {
         }.get()
         let transport = settings(of: configuration).transport
         let listeners = try await Listeners.open(
-            configuration.specifications(routes), settings: transport, intake: intake, on: eventLoop)
+            configuration.specifications(routes, try configuration.contexts(tls)), settings: transport, access: access,
+            intake: intake,
+            on: eventLoop)
         return IngestLoop(pipeline: pipeline, eventLoop: eventLoop, listeners: listeners, appender: appender)
     }
 }

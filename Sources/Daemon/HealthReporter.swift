@@ -22,18 +22,20 @@ package final class HealthReporter: Sendable {
         routes.addReading("/health/live", "Whether the daemon answers at all.") { _ in
             reply(.ok, Health(status: "live", checks: [:]))
         }
-        routes.addReading("/health/ready", "Whether the daemon takes events, and what is not as it should be.") { _ in
-            await self.ready()
+        routes.addReading("/health/ready", "Whether the daemon takes events, and what is not as it should be.") {
+            question in
+            await self.ready(isTrusted: question.isTrusted)
         }
         return routes
     }
 
-    private func ready() async -> HTTPReply {
+    /// Load balancers, from wherever they ask, need the status alone; the details are for those who may operate.
+    private func ready(isTrusted: Bool) async -> HTTPReply {
         let ask = status.withLock { $0 }
         guard let ask, let status = try? await ask() else {
             return reply(.serviceUnavailable, Health(status: "starting", checks: [:]))
         }
-        return health(of: status)
+        return health(of: status, isTrusted: isTrusted)
     }
 }
 
@@ -45,14 +47,15 @@ private struct Health: Encodable {
 }
 
 /// Ready is who can store events: summaries that are behind, or damage in old segments, are told and turn nobody away.
-func health(of status: DaemonStatus) -> HTTPReply {
+func health(of status: DaemonStatus, isTrusted: Bool = true) -> HTTPReply {
     let checks = [
         "storage": status.storage, "summaries": status.projection,
         "scrub": status.scrub.damages == 0 ? "good" : "damaged places: \(status.scrub.damages); `tidings log verify`",
     ]
     let isReady = status.storage == "good"
     return reply(
-        isReady ? .ok : .serviceUnavailable, Health(status: isReady ? "ready" : "not ready", checks: checks))
+        isReady ? .ok : .serviceUnavailable,
+        Health(status: isReady ? "ready" : "not ready", checks: isTrusted ? checks : [:]))
 }
 
 private func reply(_ status: HTTPStatus, _ health: Health) -> HTTPReply {

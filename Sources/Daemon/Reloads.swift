@@ -34,6 +34,7 @@ package actor Reloads {
     private let logLevel: Replaceable<Logger.Level>
     private let events: InternalEvents
     private let apply: @Sendable (DaemonConfiguration, _ waits: Bool) async throws -> Void
+    private let readFiles: @Sendable (DaemonConfiguration) async throws -> [SettingChange]
     private var inForce: DaemonConfiguration
     private var isReloading = false
     /// Those whose turn is next, in the order in which they came.
@@ -42,13 +43,16 @@ package actor Reloads {
 
     /// - Parameters:
     ///   - inForce: what the daemon was started with.
+    ///   - readFiles: reads again what the configuration only names, and puts it in force or throws; returns what of it
+    ///     has changed.
     ///   - apply: puts everything but the level of the log in force; returns when it is, if it is to wait.
     package init(
         _ reloading: Reloading, inForce: DaemonConfiguration, events: InternalEvents,
+        readFiles: @escaping @Sendable (DaemonConfiguration) async throws -> [SettingChange] = { _ in [] },
         apply: @escaping @Sendable (DaemonConfiguration, _ waits: Bool) async throws -> Void
     ) {
         (source, logLevel, self.events) = (reloading.source, reloading.logLevel, events)
-        (self.inForce, self.apply) = (inForce, apply)
+        (self.inForce, self.readFiles, self.apply) = (inForce, readFiles, apply)
     }
 
     /// Reads, checks, compares and applies.
@@ -61,12 +65,14 @@ package actor Reloads {
         do {
             let new = try await source.load()
             var report = ReloadReport(changes: inForce.changes(to: new))
+            let next = inForce.applying(new)
+            let contents = try await readFiles(next)
             if !report.keys(.applied).isEmpty {
-                let next = inForce.applying(new)
                 try await apply(next, waits)
                 inForce = next
                 report.isInForce = waits
             }
+            report.changes += contents
             counts.isLastGood = true
             counts.needsRestart = report.keys(.needsRestart)
             say(report, level: inForce.logLevel)

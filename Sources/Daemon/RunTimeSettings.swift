@@ -4,6 +4,7 @@ package import Admission
 import Ingest
 package import Logging
 import NIOCore
+package import TLS
 package import Transport
 
 /// The settings that are replaced while the daemon runs: one value, made of a configuration and never changed.
@@ -12,6 +13,7 @@ package struct RunTimeSettings: Sendable, Equatable {
     package var emails: EmailPolicy
     package var keeps: RetentionKeeps
     package var logLevel: Logger.Level
+    package var tls: TLSSettings
 
     /// - Parameter descriptors: how many files and sockets the process may have open.
     package init(_ configuration: DaemonConfiguration, descriptors: Int) {
@@ -21,6 +23,8 @@ package struct RunTimeSettings: Sendable, Equatable {
         transport.idleTimeoutSeconds = configuration.idleTimeout.components.seconds
         transport.firstByteTimeoutSeconds = configuration.firstByteTimeout.components.seconds
         transport.frameTimeoutSeconds = configuration.frameTimeout.components.seconds
+        transport.authMode = configuration.authMode
+        transport.trustedProxies = configuration.trustedProxies
         transport.quotas = configuration.quotas
         transport.tableEntries = configuration.tableEntries
         transport.tableBytes = configuration.tableBytes
@@ -28,6 +32,7 @@ package struct RunTimeSettings: Sendable, Equatable {
         emails = configuration.emails
         keeps = RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes)
         logLevel = configuration.logLevel
+        tls = configuration.tls
     }
 }
 
@@ -42,6 +47,14 @@ extension IngestLoop {
             listeners.change(to: settings.transport)
         }
         if waits { try await changed.get() }
+    }
+
+    /// Has connections begin with other certificates from now on; returns when they do.
+    package func change(toTLS contexts: [String: TLSContext]) async throws {
+        let listeners = listeners
+        try await eventLoop.submit {
+            for (name, context) in contexts { listeners.change(toTLS: context, of: name) }
+        }.get()
     }
 
     /// What the loop goes by now.

@@ -60,6 +60,7 @@ package struct IngestService<Engine: EventLog>: NamedService {
     /// drops (/proc/net/udp), and connections that are closed because they are silent or too slow.
     private func watch() async {
         var closed: UInt64 = 0
+        var handshakes = HandshakeWatch()
         var seen = [UInt64](repeating: 0, count: ingest.listeners.all.count)
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             let tables = ["/proc/net/udp", "/proc/net/udp6"].compactMap { FileManager.default.contents(atPath: $0) }
@@ -78,6 +79,7 @@ package struct IngestService<Engine: EventLog>: NamedService {
                 closed += new
                 events.closedUseless(new, open: connections.open)
             }
+            if let failures = handshakes.failures(connections.tls, at: .now) { events.handshakesFailed(failures) }
             do { try await Task.sleepUnlessShuttingDown(for: Self.watchInterval) } catch { return }
         }
     }

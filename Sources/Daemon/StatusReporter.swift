@@ -9,6 +9,7 @@ import Logging
 import NIOCore
 import Presentation
 import Projection
+import TLS
 import Transport
 
 /// The answer when something could not be done.
@@ -22,6 +23,9 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     let dataDirectory: String
     /// Nil for a daemon whose configuration stands in no file.
     let reloads: Reloads?
+    /// The certificate in force; nil when no listener speaks TLS.
+    let tls: Replaceable<TLSFiles?>
+    let access: AccessSource
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -34,6 +38,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
                     projection: storage.projection.line)
             case .reload: return await reload(waits: false)
             case .reloadAndWait: return await reload(waits: true)
+            case .access: return try await ingest.refresh(access, always: true)
             }
         } catch {
             return RequestFailure(error: "\(error)")
@@ -53,18 +58,22 @@ struct StatusReporter<Engine: EventLog>: Sendable {
         let listeners = ingest.listeners
         status.listening = Dictionary(uniqueKeysWithValues: listeners.all.map { ($0.name, describe($0.address)) })
         status.exposed = listeners.exposed
-        status.count(await listeners.connectionCounts())
+        let connections = await listeners.connectionCounts()
+        status.count(connections)
+        status.tls = tls.value.map { TLSStatus($0.standing, connections.tls) }
         if let counts = await reloads?.counts {
             status.configReloads = counts.reloads
             status.isLastReloadGood = counts.isLastGood
             status.configNeedsRestart = counts.needsRestart
         }
+        status.access = await access.standing
         // The head last: what is projected is never beyond it.
         await reportSummaries(into: &status)
         await reportLog(into: &status)
         let reported = status
         return try await ingest.onLoop { pipeline in
             var status = reported
+            status.authMode = listeners.settings.authMode.rawValue
             status.report(pipeline)
             return status
         }

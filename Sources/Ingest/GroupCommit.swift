@@ -222,6 +222,10 @@ package struct GroupCommit: ~Copyable {
         return admission.dedupe.window(of: device, epoch: epoch).flatMap { AckState($0) }
     }
 
+    package func highestEpoch(refusing epoch: UInt32, of device: DeviceID, at now: Timestamp) -> UInt32? {
+        admission.dedupe.highestEpoch(refusing: epoch, of: device, at: now)
+    }
+
     package func prefetch(_ device: DeviceID) { admission.dedupe.prefetch(device) }
 
     /// All units of one read are in: when nothing is on its way, the block goes now, or as soon as it is old enough.

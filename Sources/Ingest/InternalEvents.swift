@@ -27,7 +27,7 @@ package final class InternalEvents: Sendable {
             [
                 "reason": "\(reason.name)", "code": "\(reason.rawValue)", "transport": "\(transport.name)",
                 "events": "\(events)",
-            ])
+            ], every: reason == .unauthorized || reason == .forbidden ? .seconds(60) : .seconds(1))
     }
 
     package func quarantined(_ result: AdmissionResult, transport: TransportKind) {
@@ -100,13 +100,13 @@ package final class InternalEvents: Sendable {
     }
 
     /// Said once, at start.
-    package func exposed(_ listeners: [String]) {
+    package func exposed(_ listeners: [String], mode: AuthMode) {
         logger.warning(
             """
-            open to the network: whoever reaches these listeners can write events, there are no keys yet; listen \
-            on an address that only trusted senders reach (listen.NAME.host)
+            open to the network: whoever reaches these listeners can write events, also without a key; give the \
+            devices keys and set auth.mode: require (docs/keys.md), or listen where only trusted senders are
             """,
-            metadata: ["listeners": "\(listeners.joined(separator: ", "))"])
+            metadata: ["listeners": "\(listeners.joined(separator: ", "))", "auth.mode": "\(mode.rawValue)"])
     }
 
     /// Said once in a run, and without the name.
@@ -139,6 +139,32 @@ package final class InternalEvents: Sendable {
     }
 
     /// What the daemon found on its own when it read a segment.
+    /// How long the certificate in force is good for.
+    ///
+    /// - Parameter daysLeft: negative when it has ended.
+    package func certificate(
+        subject: String, until end: String, daysLeft: Int64, isGood: Bool, endsSoon: Bool, _ warnings: [String]
+    ) {
+        let fields: Logger.Metadata = ["subject": "\(subject)", "until": "\(end)", "days_left": "\(daysLeft)"]
+        if !isGood {
+            logger.error(
+                "the certificate is out of date, and no client that checks it connects; renew it and `tidings reload`",
+                metadata: fields)
+        } else if endsSoon {
+            logger.warning("the certificate ends soon; renew it and `tidings reload`", metadata: fields)
+        } else {
+            logger.info("TLS is spoken with this certificate", metadata: fields)
+        }
+        for warning in warnings { logger.warning("\(warning)") }
+    }
+
+    /// So many handshakes came to nothing within the last minute, by reason.
+    package func handshakesFailed(_ failures: [String: UInt64]) {
+        logger.warning(
+            "TLS handshakes came to nothing; docs/tls.md says for each reason what helps",
+            metadata: failures.mapValues { "\($0)" })
+    }
+
     package func scrubbed(_ damage: Damage) {
         limited(
             .error, "scrub", "a check of the log found damage; run `tidings log verify` and restore it from a copy",
@@ -180,11 +206,14 @@ package final class InternalEvents: Sendable {
         limited(.error, "retention", "old segments stay; nothing else is affected", ["cause": "\(message)"])
     }
 
-    /// Writes a line unless one for the same key was written less than a second ago; says how many were left out.
-    private func limited(_ level: Logger.Level, _ key: String, _ message: Logger.Message, _ fields: Logger.Metadata) {
+    /// Writes a line unless one for the same key was written less than `pause` ago; says how many were left out.
+    private func limited(
+        _ level: Logger.Level, _ key: String, _ message: Logger.Message, _ fields: Logger.Metadata,
+        every pause: Duration = .seconds(1)
+    ) {
         let now = ContinuousClock.now
         let suppressed: Int? = lines.withLock { lines in
-            guard let line = lines[key], line.lastWritten.duration(to: now) < .seconds(1) else {
+            guard let line = lines[key], line.lastWritten.duration(to: now) < pause else {
                 let suppressed = lines[key]?.suppressed ?? 0
                 lines[key] = Line(lastWritten: now, suppressed: 0)
                 return suppressed

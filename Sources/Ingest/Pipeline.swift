@@ -140,6 +140,10 @@ package final class Pipeline: Intake {
             transport: transport)
     }
 
+    package func highestEpoch(refusing epoch: UInt32, of device: DeviceID) -> UInt32? {
+        group.highestEpoch(refusing: epoch, of: device, at: now)
+    }
+
     package func prefetch(_ device: DeviceID) { group.prefetch(device) }
 
     /// Counts what is certainly lost.

@@ -47,6 +47,12 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     /// Keys that have another value since than the one in force, which changes with a restart only.
     package var configNeedsRestart: [String] = []
 
+    // MARK: Who may send
+
+    /// `off`, `warn` or `require`.
+    package var authMode = "off"
+    package var access = AccessStanding()
+
     // MARK: Its sockets
 
     /// Where each listener that is open can be reached, by its name: `HOST:PORT`.
@@ -59,6 +65,8 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var connectionsAccepted: UInt64 = 0
     /// What became of connections since the daemon started, by reason, with only those that occurred.
     package var connectionsEnded: [String: UInt64] = [:]
+    /// Nil when no listener speaks TLS.
+    @NullIfUnknown package var tls: TLSStatus?
     /// How often a sender was not read for a while because it was over its quota.
     package var pauses: UInt64 = 0
 
@@ -115,11 +123,14 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package init() {}
 
     /// Whether nothing needs a person now.
-    package var isHealthy: Bool { storage == "good" && projection == "good" && scrub.damages == 0 }
+    package var isHealthy: Bool {
+        storage == "good" && projection == "good" && access.problem == "good" && scrub.damages == 0
+    }
 
     enum CodingKeys: String, CodingKey {
         case version, pid, listening, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
-        case projection, devices, customers, transports
+        case projection, devices, customers, transports, tls, access
+        case authMode = "auth_mode"
         case configReloads = "config_reloads"
         case isLastReloadGood = "config_last_reload_ok"
         case configNeedsRestart = "config_needs_restart"

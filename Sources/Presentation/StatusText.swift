@@ -9,6 +9,11 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
     let connections = ["\(status.connections) connections", "\(status.connectionsAccepted) accepted since the start"]
     lines += entry("listening", listening + connections, style)
     if !status.exposed.isEmpty { lines += entry("exposed", exposed(status), style) }
+    if let tls = status.tls {
+        lines += entry("certificate", certificate(tls), style)
+        lines += entry("handshakes", handshakes(tls), style)
+    }
+    lines += entry("keys", keys(status), style)
     lines += entry("closed", ended(status) + ["\(status.pauses) pauses of senders over their quota"], style)
     lines += entry(
         "log",
@@ -82,7 +87,21 @@ private func entry(_ name: String, _ values: [String], _ style: TableStyle) -> [
 }
 
 private func exposed(_ status: DaemonStatus) -> [String] {
-    ["\(status.exposed.joined(separator: " and ")): whoever reaches it can write events; there are no keys yet"]
+    let who =
+        switch status.authMode {
+        case "require": "who has a key or token can send"
+        case "warn": "whoever reaches it can send, key or no key; who has none is counted"
+        default: "whoever reaches it can write events: auth.mode is off"
+        }
+    return ["\(status.exposed.joined(separator: " and ")): \(who)"]
+}
+
+private func keys(_ status: DaemonStatus) -> [String] {
+    let (access, needed) = (status.access, status.authMode == "require" ? "needed" : "not needed")
+    return ["\(needed) to send (auth.mode: \(status.authMode))", "\(grouped(access.deviceKeys)) of devices"]
+        + ["\(grouped(access.tokens)) tokens"]
+        + (access.masterKeys > 1 ? ["two master keys, a rotation is under way"] : [])
+        + (access.problem == "good" ? [] : [access.problem])
 }
 
 private func ended(_ status: DaemonStatus) -> [String] {

@@ -17,6 +17,8 @@ package enum Connection {
         package var secureDelete = false
         /// Whether a reader of the file at rest may be left with an old copy of it (the identity store).
         package var canDetach = false
+        /// How long a writer waits for others, seconds; nil for a file that has one writer alone.
+        package var busySeconds: Double?
         /// The file may not grow beyond this; a test's way to a full disk.
         package var maximumPages: Int?
 
@@ -29,7 +31,7 @@ package enum Connection {
         configuration.readonly = settings.readOnly
         configuration.foreignKeysEnabled = false
         // The writer meets only readers, who hinder a checkpoint; it does not wait long for them.
-        configuration.busyMode = .timeout(settings.readOnly ? 5 : 0.25)
+        configuration.busyMode = .timeout(settings.busySeconds ?? (settings.readOnly ? 5 : 0.25))
         configuration.label = "tidings.sqlite"
         configuration.prepareDatabase { db in
             if settings.readOnly {

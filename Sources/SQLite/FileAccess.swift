@@ -127,6 +127,31 @@ package enum FileAccess {
         fileprivate init(_ path: String) { (self.path, number) = (path, errno) }
     }
 
+    /// What tells a file from the one that stood under its name before, and changes whenever it is written or its
+    /// permissions are.
+    package struct Stamp: Sendable, Hashable {
+        package var number: UInt64
+        package var bytes: Int64
+        /// Of its last change, seconds since 1970.
+        package var seconds: Int64
+        package var nanoseconds: Int64
+    }
+
+    /// The stamp of what a path leads to; nil when it leads nowhere.
+    package static func stamp(_ path: String) -> Stamp? {
+        var info = stat()
+        // SAFETY: as above; stat fills `info`.
+        guard unsafe stat(path, &info) == 0 else { return nil }
+        #if canImport(Darwin)
+            let changed = info.st_ctimespec
+        #else
+            let changed = info.st_ctim
+        #endif
+        return Stamp(
+            number: UInt64(info.st_ino), bytes: Int64(info.st_size), seconds: Int64(changed.tv_sec),
+            nanoseconds: Int64(changed.tv_nsec))
+    }
+
     /// Whether something is at a path, readable or not.
     package static func isThere(_ path: String) -> Bool {
         // SAFETY: as above.

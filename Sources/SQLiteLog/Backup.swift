@@ -1,5 +1,6 @@
 // Copies of a log: taken while the daemon runs, put back into an empty folder.
 
+import Access
 import Events
 import GRDB
 import Identity
@@ -8,8 +9,12 @@ import SQLite
 
 /// Copying of data folders. Blocking; any thread.
 package enum Backup {
-    /// Copies the log and the names of a data folder, whose daemon may run, into a folder, which may hold an earlier
-    /// copy.
+    /// What every copy has beside the log, where it is there: names, and who has keys and tokens. The master key is no
+    /// part of it: whoever finds a copy must not be able to speak for the devices.
+    static let besides = [IdentityStore.fileName, AccessStore.fileName]
+
+    /// Copies the log, the names and the list of keys of a data folder, whose daemon may run, into a folder, which may
+    /// hold an earlier copy.
     ///
     /// The log comes first and the names after it: names are committed before the events that use them, so the copy
     /// has a name for each. Each file is written beside its place, flushed, and then renamed.
@@ -39,8 +44,8 @@ package enum Backup {
             tally.begin()
             try copySegment(first, source, folder, &report, &tally)
         }
-        if Files.isThere(data + "/" + IdentityStore.fileName) {
-            try copyDatabase(data + "/" + IdentityStore.fileName, to: target + "/" + IdentityStore.fileName)
+        for name in besides where Files.isThere(data + "/" + name) {
+            try copyDatabase(data + "/" + name, to: target + "/" + name)
         }
         try Files.syncFolder(target)
         report.verification = try verify(folder, progress)
@@ -62,7 +67,7 @@ package enum Backup {
         let lock = try FolderLock(data + "/lock")
         defer { withExtendedLifetime(lock) {} }
         _ = DataFolder.secure(data)
-        for name in ["log", IdentityStore.fileName] + companions where Files.isThere(data + "/" + name) {
+        for name in ["log"] + besides + companions where Files.isThere(data + "/" + name) {
             let inside = name == "log" ? try Files.list(folder) : [name]
             guard inside.allSatisfy({ [".", ".."].contains($0) }) else {
                 throw .inTheWay("\(data)/\(name) is there already", "restore into an empty folder")
@@ -85,7 +90,7 @@ package enum Backup {
         }
         try Files.syncFolder(draft)
         // All that takes time comes before the first name that would hinder another try.
-        let others = ([IdentityStore.fileName] + companions).filter { Files.isThere(copy + "/" + $0) }
+        let others = (besides + companions).filter { Files.isThere(copy + "/" + $0) }
         for name in others { try draftDatabase(copy + "/" + name, to: data + "/" + name) }
         for name in others { try placeDatabase(data + "/" + name) }
         Files.removeFolder(folder)

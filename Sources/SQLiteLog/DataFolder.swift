@@ -1,5 +1,6 @@
 // Who may look into a data folder, or into a copy of one: put right whenever it is opened for writing.
 
+import Access
 import Identity
 package import SQLite
 
@@ -27,7 +28,7 @@ package enum DataFolder {
                 let most = group == nil ? FileAccess.fileMode : FileAccess.sharedFileMode
                 FileAccess.set(folder + "/" + name, most: most, group: group, report: &report)
             } else if name == "lock" || name == "control.sock" || name.hasPrefix(IdentityStore.fileName)
-                || name.hasPrefix("summaries.sqlite")
+                || name.hasPrefix(AccessStore.fileName) || name.hasPrefix("summaries.sqlite")
             {
                 FileAccess.set(folder + "/" + name, most: FileAccess.fileMode, report: &report)
             }

@@ -1,5 +1,6 @@
 // What is whole of a damaged log, as a new log.
 
+import Access
 import Events
 import Identity
 package import Log
@@ -26,7 +27,7 @@ extension Backup {
             !Files.isThere(target + "/" + IdentityStore.fileName)
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
         progress(CopyProgress(.salvaging))
-        for name in [IdentityStore.fileName] + companions where Files.isThere(data + "/" + name) {
+        for name in besides + companions where Files.isThere(data + "/" + name) {
             do throws(LogError) {
                 try copyDatabase(data + "/" + name, to: target + "/" + name)
             } catch {

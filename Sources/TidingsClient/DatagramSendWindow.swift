@@ -1,5 +1,6 @@
 // What a sender of datagrams and its socket share: which are in flight, which are due again, and who waits.
 
+import Bytes
 import Events
 package import NIOCore
 import Wire
@@ -25,8 +26,11 @@ package final class DatagramSendWindow: Sendable {
     private let state = WaitableState(State())
     private let options: DatagramOptions
     private let verdicts: VerdictQueue
+    /// The key that answers are signed with, too.
+    private let signer: DatagramSigner?
 
     package init(options: DatagramOptions, verdicts: VerdictQueue = VerdictQueue()) {
+        signer = options.credential?.signer
         self.options = options
         self.verdicts = verdicts
     }
@@ -76,6 +80,10 @@ package final class DatagramSendWindow: Sendable {
     package func take(_ bytes: Span<UInt8>, now: NIODeadline = .now()) {
         do throws(Refusal) {
             let header = try DatagramHeader.read(bytes)
+            // What is said of signed datagrams has to be signed, or anybody could say that they are stored.
+            guard header.keyID == options.credential?.keyID ?? 0,
+                signer?.hasSigned(Array(copying: bytes)) ?? true
+            else { return }
             let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
             switch header.type {
             case .ack: acked(header.counter, try Ack(decoding: body), now)

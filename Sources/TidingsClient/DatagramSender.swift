@@ -22,8 +22,19 @@ package struct DatagramOptions: Sendable, Hashable {
     package var maxTries = 8
     /// The reset counter under which events without a number of their own are numbered.
     package var epoch = UInt32.random(in: 1...UInt32.max)
+    /// A key, which datagrams are signed with; their epochs then have to rise (`risingEpoch`).
+    package var credential: SenderCredential?
 
     package init() {}
+}
+
+/// The epoch that a sender of signed datagrams begins with: so no datagram of before can be taken for a new one.
+///
+/// - Parameters:
+///   - last: the one that it began with before; 0 when there was none.
+///   - unixSeconds: seconds since 1970 by its clock; 0 when it has none.
+package func risingEpoch(after last: UInt32, unixSeconds: Int64) -> UInt32 {
+    max(UInt32(clamping: unixSeconds - Limits.earliestTime.rawValue / 1_000), last == .max ? last : last + 1)
 }
 
 /// The sending end of a datagram socket. Used by one task at a time.
@@ -32,6 +43,7 @@ package final class DatagramSender {
     private let window: DatagramSendWindow
     private let channel: any Channel
     private var encoder: NativeEncoder
+    private let signer: DatagramSigner?
     private var counter = UInt32.random(in: 0...UInt32.max)
     private var unflushed = 0
     private var numbers: [UInt32: UInt64] = [:]
@@ -44,6 +56,7 @@ package final class DatagramSender {
         let window = DatagramSendWindow(options: options, verdicts: verdicts)
         self.options = options
         self.window = window
+        signer = options.credential?.signer
         let room = options.datagramBytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
         encoder = NativeEncoder(maxEvents: options.eventsPerDatagram, maxBodyBytes: room, keepsReferences: false)
         let bootstrap = DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -151,7 +164,8 @@ package final class DatagramSender {
         let (event, first) = (batch.events[start], numbers[start])
         let device = event.device.rawValue
         counter &+= 1
-        let header = DatagramHeader(type: .batch, epoch: first.epoch, counter: counter)
+        let header = DatagramHeader(
+            type: .batch, keyID: options.credential?.keyID ?? 0, epoch: first.epoch, counter: counter)
         bytes.removeAll(keepingCapacity: true)
         let end = encoder.writeDatagram(
             batch, numbers, from: start, limit: options.eventsPerDatagram, header: header,
@@ -160,6 +174,7 @@ package final class DatagramSender {
         guard end > start else {
             throw tooBig(event, vocabulary)
         }
+        signer?.sign(&bytes, from: 0)
         let lastSeq = numbers[end - 1].seq
         if !window.hasRoom(for: device, lastSeq: lastSeq) {
             flushSocket()

@@ -6,16 +6,17 @@ import NIOCore
 /// Reads the daemon's answers. Confined to its channel's event loop.
 final class StreamAnswerHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     private let window: StreamSendWindow
     private let generation: Int
     private var answers: StreamAnswers
     private var tail = ByteBuffer()
 
-    init(window: StreamSendWindow, generation: Int, isNative: Bool) {
+    init(window: StreamSendWindow, generation: Int, isNative: Bool, greeting: Greeting) {
         self.window = window
         self.generation = generation
-        answers = StreamAnswers(window: window, generation: generation, isNative: isNative)
+        answers = StreamAnswers(window: window, generation: generation, isNative: isNative, greeting: greeting)
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -28,10 +29,18 @@ final class StreamAnswerHandler: ChannelInboundHandler {
         let buffer = tail
         tail.moveReaderIndex(forwardBy: answers.take(buffer.readableBytesUInt8Span))
         tail.discardReadBytes()
+        if !answers.outgoing.isEmpty {
+            let proof = context.channel.allocator.buffer(bytes: answers.outgoing)
+            answers.outgoing = []
+            context.writeAndFlush(wrapOutboundOut(proof), promise: nil)
+        }
         if answers.areOver || tail.readableBytes > Limits.frameBytes + 16 { context.close(promise: nil) }
     }
 
     func channelInactive(context: ChannelHandlerContext) { window.down(generation) }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let told = tlsFailure(error), !told.isEmpty { window.closing(told, isAskedToWait: false, generation) }
+        context.close(promise: nil)
+    }
 }

@@ -8,12 +8,22 @@ package struct StreamAnswers {
     private let window: StreamSendWindow
     private let generation: Int
     let isNative: Bool
+    /// How this side began.
+    private let greeting: Greeting?
+    private var hasProved = false
+    /// What is to be written now.
+    var outgoing: [UInt8] = []
     /// Nothing more is to be expected: the connection should be closed.
     private(set) var areOver = false
     /// After this line the daemon reads no more; the acks up to it are still to come.
     private var lastLine = UInt64.max
 
     package init(window: StreamSendWindow, generation: Int, isNative: Bool) {
+        self.init(window: window, generation: generation, isNative: isNative, greeting: nil)
+    }
+
+    init(window: StreamSendWindow, generation: Int, isNative: Bool, greeting: Greeting?) {
+        self.greeting = greeting
         self.window = window
         self.generation = generation
         self.isNative = isNative
@@ -37,8 +47,8 @@ package struct StreamAnswers {
                 let body = bytes.extracting(frame.body)
                 switch frame.type {
                 case .welcome:
-                    _ = try Welcome(decoding: body)
-                    window.up(generation)
+                    let welcome = try Welcome(decoding: body)
+                    if welcome.nonce.isEmpty { window.up(generation) } else { try prove(welcome.nonce) }
                 case .ack: window.acked(try Ack(decoding: body), generation)
                 case .error: take(try Reject(decoding: body))
                 default: break
@@ -49,6 +59,13 @@ package struct StreamAnswers {
             areOver = true
         }
         return at
+    }
+
+    /// The daemon wants the key proved before it says anything else.
+    private mutating func prove(_ nonce: [UInt8]) throws(Refusal) {
+        guard !hasProved, let proof = greeting?.proof(of: nonce) else { throw .unauthorized }
+        hasProved = true
+        writeFrame(.proof, body: proof.span, into: &outgoing)
     }
 
     /// The daemon refuses something. What a new connection mends is sent again on one: it starts with an empty table
@@ -100,7 +117,13 @@ package struct StreamAnswers {
     }
 
     private mutating func takeLine(_ bytes: Span<UInt8>) {
-        guard let answer = AnswerLine(bytes) else { return }
+        guard var answer = AnswerLine(bytes) else { return }
+        if greeting?.isLine == true {
+            // The daemon counts the line that this side began with.
+            if answer.kind == .ack, answer.count == 1 { return }
+            answer.count = max(answer.count, 1) - 1
+            answer.line = max(answer.line, 1) - 1
+        }
         let refusal = UInt16(exactly: answer.code).flatMap(Refusal.init(rawValue:))
         if answer.kind == .error, answer.line == 0, answer.more == nil {
             return end(refusal, "\(answer.code): \(answer.text.isEmpty ? answer.reason : answer.text)")

@@ -27,6 +27,9 @@ package struct StreamOptions: Sendable {
     /// The reset counter under which events without a number of their own are numbered.
     package var epoch = UInt32.random(in: 1...UInt32.max)
     package var isNative = true
+    /// Nil for plain text.
+    package var tls: TidingsTLS?
+    package var credential: SenderCredential?
 
     package init() {}
 }
@@ -244,24 +247,33 @@ package final class StreamSender {
     private func connect(_ vocabulary: Vocabulary) async {
         hasConnected = true
         let generation = window.connecting()
-        let (window, isNative) = (window, options.isNative)
+        let (window, isNative, tls, host, greeting) = (window, options.isNative, options.tls, host, greeting())
+        let agreed = tls.map { _ in MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self) }
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls, let agreed {
+                        try tls.addHandlers(to: channel.pipeline.syncOperations, host: host, done: agreed)
+                    }
                     try channel.pipeline.syncOperations.addHandler(
-                        StreamAnswerHandler(window: window, generation: generation, isNative: isNative))
+                        StreamAnswerHandler(
+                            window: window, generation: generation, isNative: isNative, greeting: greeting))
                 }
             }
         do {
             let channel = try await bootstrap.connect(host: host, port: port).get()
             self.channel = channel
+            try await agreed?.futureResult.get()
+            if !greeting.bytes.isEmpty {
+                channel.writeAndFlush(channel.allocator.buffer(bytes: greeting.bytes), promise: nil)
+            }
             if isNative {
-                channel.writeAndFlush(channel.allocator.buffer(bytes: greeting()), promise: nil)
                 while window.health == .connecting { await window.wait { _, health in health != .connecting } }
             }
         } catch {
+            agreed?.fail(error)
             lastMessage = connectFailure(error)
             window.down(generation)
             return
@@ -280,14 +292,13 @@ package final class StreamSender {
         unwritten = batches.first { !write($0, vocabulary) }?.firstSeq
     }
 
-    private func greeting() -> [UInt8] {
+    private func greeting() -> Greeting {
+        guard options.isNative else { return Greeting(lines: options.credential) }
         var hello = Hello()
         hello.epoch = options.epoch
         hello.next = nextSeq
         hello.agent = "TidingsClient"
-        var bytes = streamMagic
-        writeFrame(.hello, body: hello.encode().span, into: &bytes)
-        return bytes
+        return Greeting(hello, options.credential, isEncrypted: options.tls != nil)
     }
 }
 
@@ -300,6 +311,8 @@ func connectFailure(_ error: any Error) -> String {
 }
 
 private func cause(_ error: any Error) -> String {
+    if let told = tlsFailure(error) { return told }
+    if let error = error as? ChannelError, case .eof = error { return "the daemon closed before TLS was agreed on" }
     if let error = error as? ChannelError, case .connectTimeout = error { return "no answer within 5 seconds" }
     if let error = error as? IOError, error.errnoCode == ECONNREFUSED { return "" }
     return "\(error)"

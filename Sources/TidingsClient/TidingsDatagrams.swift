@@ -41,16 +41,33 @@ public actor TidingsDatagrams {
     /// - Parameters:
     ///   - host: a name or an address of either family, without brackets.
     ///   - port: the daemon's `listen.udp.port`.
+    ///   - credential: a key, which the datagrams are signed with; with a token nothing can be sent here.
+    ///   - epoch: with a key: under which events without numbers of their own are counted. It has to be higher at each
+    ///     start, or the daemon takes nothing: `epoch(after:unixSeconds:)` of the one before, which the caller keeps.
     ///   - firstPauseMilliseconds: when a datagram is sent again if no ack came; doubled each time.
     ///   - tries: after so many without any answer from the daemon its events are counted as lost; four times as many
     ///     while it answers others.
-    public init(host: String, port: Int, firstPauseMilliseconds: Int64 = 2_000, tries: Int = 8) {
+    public init(
+        host: String, port: Int, credential: SenderCredential? = nil, epoch: UInt32? = nil,
+        firstPauseMilliseconds: Int64 = 2_000, tries: Int = 8
+    ) {
         self.host = host
         self.port = port
         var options = DatagramOptions()
+        options.credential = credential
+        if let epoch { options.epoch = epoch }
         options.firstPauseMilliseconds = firstPauseMilliseconds
         options.maxTries = tries
         self.options = options
+    }
+
+    /// The epoch to begin with: the larger of the seconds since 2000 and one more than the last.
+    ///
+    /// - Parameters:
+    ///   - last: the one of the start before; 0 when there was none.
+    ///   - unixSeconds: seconds since 1970 by this device's clock; 0 when it has none.
+    public static func epoch(after last: UInt32, unixSeconds: Int64) -> UInt32 {
+        risingEpoch(after: last, unixSeconds: unixSeconds)
     }
 
     /// What became of the events so far. After a `flush`, `sent == acked + rejected + lost`.
@@ -69,6 +86,9 @@ public actor TidingsDatagrams {
     public func send(_ events: [TidingsEvent]) async throws {
         await lock.lock()
         defer { lock.unlock() }
+        if let credential = options.credential, credential.signer == nil {
+            throw SendError(description: "a token cannot sign datagrams; use the key of a device, or a connection")
+        }
         guard let batch = try batches(events, &vocabulary, size: .max).first else { return }
         if sender == nil {
             sender = try await DatagramSender(host: host, port: port, options: options, verdicts: verdicts)

@@ -19,6 +19,7 @@ package struct ConnectionCounts: Sendable, Hashable {
     package var closedSlow: UInt64 = 0
     /// How often a connection was not read for a while because its sender was over its quota.
     package var pauses: UInt64 = 0
+    package var tls = TLSCounts()
 
     package init() {}
 
@@ -50,6 +51,8 @@ protocol Connection: AnyObject {
     func sweep(now: NIODeadline)
     /// The quotas are others now: looks again whether the peer has to wait.
     func quotasChanged()
+    /// Closes the connection, and says why, when what the peer has shown is no more in force.
+    func checkAccess()
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
@@ -62,6 +65,7 @@ final class ConnectionTable {
     var counts = ConnectionCounts()
     let ingest: IngestContext
     let eventLoop: any EventLoop
+    let handshakes: HandshakeQueue
     private var connections: [ObjectIdentifier: any Connection] = [:]
     /// The connection on which a device has last said who it is; an older one of the same device is not sent to.
     private var byDevice: [DeviceID: any Connection] = [:]
@@ -75,6 +79,7 @@ final class ConnectionTable {
     init(ingest: IngestContext, eventLoop: any EventLoop) {
         self.ingest = ingest
         self.eventLoop = eventLoop
+        handshakes = HandshakeQueue(ingest: ingest, eventLoop: eventLoop)
     }
 
     /// - Returns: whether there was room for the connection.
@@ -90,6 +95,15 @@ final class ConnectionTable {
         counts.accepted += 1
         counts.open = connections.count
         return true
+    }
+
+    /// A connection has done its handshake, and another handler has it from now on; it was let in, and stays counted.
+    func take(over handshake: TLSHandshake, as connection: any Connection) {
+        connections[ObjectIdentifier(handshake)] = nil
+        connections[ObjectIdentifier(connection)] = connection
+        (connection.isAccepted, connection.isCountedForAddress) = (true, handshake.isCountedForAddress)
+        handshake.isCountedForAddress = false
+        silent.append(connection)
     }
 
     /// Whether even those who are told that there is no room are too many.
@@ -144,6 +158,12 @@ final class ConnectionTable {
         readEnds()
     }
 
+    /// Goes on with other keys and tokens; closes the connections of those that are no more in force.
+    func change(access: AccessList) {
+        ingest.change(access: access)
+        for connection in Array(connections.values) { connection.checkAccess() }
+    }
+
     private func count(_ connection: any Connection) {
         guard let address = connection.sender, limitsConnections(of: address) else { return }
         perAddress[address, default: 0] += 1
@@ -186,7 +206,10 @@ final class ConnectionTable {
 
     func sweep() {
         let now = NIODeadline.now()
-        for connection in Array(connections.values) { connection.sweep(now: now) }
+        for connection in Array(connections.values) {
+            connection.checkAccess()
+            connection.sweep(now: now)
+        }
         silent.removeAll { !$0.isSilent }
     }
 

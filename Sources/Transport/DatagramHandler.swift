@@ -149,7 +149,10 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
     }
 
     private func take(_ envelope: AddressedEnvelope<ByteBuffer>, announced number: Int? = nil) {
-        if ingest.quotas != nil { ingest.sender = SenderAddress(envelope.remoteAddress) }
+        ingest.isPrivate = false
+        if ingest.quotas != nil || ingest.settings.authMode != .off || !ingest.access.isEmpty {
+            ingest.sender = SenderAddress(envelope.remoteAddress)
+        }
         let outcome = session.receive(
             envelope.data.readableBytesUInt8Span, announced: number, in: ingest, as: self,
             output: &ingest.output)

@@ -21,6 +21,22 @@ package final class IngestContext {
     let requests: RequestScratch
     /// From where the bytes come that are being read; nil when nobody knows, and then no quota of an address holds.
     package var sender: SenderAddress?
+    /// Who has which key or token.
+    package private(set) var access = AccessList.empty
+    /// Whether nothing is taken of whoever has shown no credential, and whether it is noted who that is.
+    private(set) var requiresCredentials: Bool
+    private(set) var notesMissing: Bool
+    /// Who was refused for a credential, or would be if they were required.
+    package internal(set) var faults = CredentialFaults()
+    /// What was wrong with the last one, until its sender is told.
+    var lastFault: CredentialFault?
+    /// The keys of datagrams that have come since the access list was replaced.
+    var signers: [UInt32: KnownSigner] = [:]
+    /// The datagram whose signature is checked.
+    var signed: [UInt8] = []
+    /// Whether nobody can read along on the connection that is being read: it is encrypted, or of this machine.
+    package var isPrivate = false
+    private var tokenUses: [UInt32: Timestamp] = [:]
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
     /// its connection, or for its datagram. `anybody` between two reads.
     package var principal = Principal.anybody
@@ -43,6 +59,8 @@ package final class IngestContext {
         requests = RequestScratch(settings: settings)
         limitsEvents = settings.quotas.limitsEvents
         limitsNames = settings.quotas.limitsNames
+        requiresCredentials = settings.authMode == .require
+        notesMissing = settings.authMode == .warn
         quotas = limitsEvents || limitsNames ? Quotas(settings.quotas) : nil
         window.keepsUnknown = settings.keepsUnknown
     }
@@ -70,11 +88,31 @@ package final class IngestContext {
         window.keepsUnknown = new.keepsUnknown
         limitsEvents = new.quotas.limitsEvents
         limitsNames = new.quotas.limitsNames
+        requiresCredentials = new.authMode == .require
+        notesMissing = new.authMode == .warn
         guard limitsEvents || limitsNames else {
             quotas = nil
             return
         }
         if quotas == nil { quotas = Quotas(new.quotas) } else { quotas?.change(to: new.quotas, at: uptime()) }
+    }
+
+    /// Notes that a token was shown, and was right; a device's key leaves no trace.
+    package func noteUse(of credential: Credential) {
+        guard case .token(let id) = credential.holder else { return }
+        tokenUses[id] = intake.now
+    }
+
+    /// The tokens that were used since this was asked last, and when.
+    package func takeTokenUses() -> [UInt32: Timestamp] {
+        defer { tokenUses.removeAll(keepingCapacity: true) }
+        return tokenUses
+    }
+
+    /// Goes on with other keys and tokens; not to be called during a read.
+    package func change(access new: AccessList) {
+        access = new
+        signers = [:]
     }
 
     /// How far the batch is filled, where that will be asked for: reading it copies the batch's three references.
@@ -94,6 +132,7 @@ package final class IngestContext {
     private func authorizeEach(since mark: EventBatch.Mark) throws(Refusal) {
         if intake.filling.events[mark.events...].allSatisfy({ maySend($0.device) }) { return }
         intake.filling.truncate(to: mark)
+        note(.scope)
         throw .forbidden
     }
 
@@ -101,7 +140,9 @@ package final class IngestContext {
     ///
     /// - Throws: `Refusal.forbidden`.
     package func authorize(_ device: DeviceID) throws(Refusal) {
-        guard !principal.isKnown || maySend(device) else { throw .forbidden }
+        guard principal.isKnown, !maySend(device) else { return }
+        note(.scope)
+        throw .forbidden
     }
 
     private func maySend(_ device: DeviceID) -> Bool {

@@ -42,6 +42,10 @@ package protocol Intake: AnyObject {
     ///
     /// - Parameter epoch: nil for the one that the device was heard of last.
     func ackState(of device: DeviceID, epoch: UInt32?) -> AckState?
+    /// Whether a datagram with a key may name an epoch of a device, or is refused as one that may be repeated.
+    ///
+    /// - Returns: nil when it may; else the highest epoch of the device.
+    func highestEpoch(refusing epoch: UInt32, of device: DeviceID) -> UInt32?
     /// The device no longer has anything below `oldest`: each run below it that was never received becomes one `gap`
     /// event in the log, and its ack moves on.
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind)

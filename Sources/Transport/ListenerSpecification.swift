@@ -1,6 +1,7 @@
 // A listener as a value: where it listens, and what it speaks there.
 
 package import Admission
+package import TLS
 
 /// One socket that is to be opened, and the protocol behind it.
 package struct ListenerSpecification: Sendable {
@@ -21,13 +22,19 @@ package struct ListenerSpecification: Sendable {
     /// it, as long as another listener is open.
     package var isPortConfigured: Bool
     package var service: Service
+    /// Nil when it speaks in plain text.
+    package var tls: TLSContext?
 
-    package init(name: String, host: String, port: Int, isPortConfigured: Bool = true, service: Service) {
+    package init(
+        name: String, host: String, port: Int, isPortConfigured: Bool = true, service: Service,
+        tls: TLSContext? = nil
+    ) {
         self.name = name
         self.host = host
         self.port = port
         self.isPortConfigured = isPortConfigured
         self.service = service
+        self.tls = tls
     }
 
     /// The transport below, as in `127.0.0.1:7411/tcp`.

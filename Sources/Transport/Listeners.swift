@@ -4,6 +4,7 @@ package import Admission
 package import Events
 package import NIOCore
 import NIOPosix
+package import TLS
 import Wire
 
 /// Why a socket could not be opened: cause and remedy in one line.
@@ -37,6 +38,8 @@ package final class Listeners: Sendable {
     fileprivate final class Inside {
         let table: ConnectionTable
         var ports: [DatagramHandler] = []
+        /// The listeners that speak TLS, by name.
+        var tls: [String: TLSListener] = [:]
         var sweeper: RepeatedTask?
 
         init(table: ConnectionTable) { self.table = table }
@@ -56,11 +59,12 @@ package final class Listeners: Sendable {
     /// - Parameter intake: made on `eventLoop`, which all sockets and the intake share.
     /// - Throws: `ListenError`; nothing is open then.
     package static func open(
-        _ specifications: [ListenerSpecification], settings: TransportSettings, intake: NIOLoopBound<any Intake>,
-        on eventLoop: any EventLoop
+        _ specifications: [ListenerSpecification], settings: TransportSettings, access: AccessList = .empty,
+        intake: NIOLoopBound<any Intake>, on eventLoop: any EventLoop
     ) async throws -> Listeners {
         let inside = try await eventLoop.submit {
             let ingest = IngestContext(intake: intake.value, settings: settings)
+            ingest.change(access: access)
             return NIOLoopBound(
                 Inside(table: ConnectionTable(ingest: ingest, eventLoop: eventLoop)), eventLoop: eventLoop)
         }.get()
@@ -127,11 +131,33 @@ package final class Listeners: Sendable {
     /// What became of connections so far.
     package func connectionCounts() async -> ConnectionCounts {
         let inside = inside
-        return (try? await eventLoop.submit { inside.value.table.counts }.get()) ?? ConnectionCounts()
+        let counts = try? await eventLoop.submit {
+            var counts = inside.value.table.counts
+            counts.tls = inside.value.table.handshakes.counts
+            return counts
+        }.get()
+        return counts ?? ConnectionCounts()
+    }
+
+    /// Who was refused for a credential since the start, or would be if credentials were required; and how often that
+    /// was somebody for whom there was no room in the list.
+    package func credentialFaults() async -> (named: [CredentialFaultLine], others: UInt64) {
+        let inside = inside
+        return (try? await eventLoop.submit { inside.value.table.ingest.credentialFaults }.get()) ?? ([], 0)
     }
 
     /// Goes on with other settings; no listener and no connection is opened or closed by it. On the event loop only.
     package func change(to settings: TransportSettings) { inside.value.table.change(to: settings) }
+
+    /// Connections that come from now on begin with this; those that are open live on. On the event loop only.
+    package func change(toTLS context: TLSContext, of name: String) { inside.value.tls[name]?.context = context }
+
+    /// Goes on with other keys and tokens: who speaks by one that is no more in force is told so, and closed. On the
+    /// event loop only.
+    package func change(access: AccessList) { inside.value.table.change(access: access) }
+
+    /// The tokens that were used since this was asked last, and when. On the event loop only.
+    package func takeTokenUses() -> [UInt32: Timestamp] { inside.value.table.ingest.takeTokenUses() }
 
     /// The settings in force. On the event loop only.
     package var settings: TransportSettings { inside.value.table.ingest.settings }
@@ -156,16 +182,17 @@ extension Listeners {
         do {
             switch specification.service {
             case .stream(let makeSession):
-                channel = try await bindStream(specification, inside, eventLoop) { pipeline, table in
-                    let handler = StreamHandler(
-                        makeSession(table.ingest.settings), ingest: table.ingest, table: table)
-                    try pipeline.addHandler(handler)
+                channel = try await bindStream(specification, inside, eventLoop, refuse: refusePlainStream) {
+                    pipeline, table, handshake in
+                    let session = makeSession(table.ingest.settings)
+                    try pipeline.addHandler(StreamHandler(session, table: table, after: handshake))
                 }
             case .http(let routes):
                 channel = try await bindStream(
-                    specification, inside, eventLoop, readBytes: HTTPLimits.readBytes, readsAtOnce: 1
-                ) { pipeline, table in
-                    try pipeline.addHTTP(routes, table)
+                    specification, inside, eventLoop, readBytes: HTTPLimits.readBytes, readsAtOnce: 1,
+                    refuse: { refusePlainHTTP(routes, in: $1) }
+                ) { pipeline, table, handshake in
+                    try pipeline.addHTTP(routes, table, after: handshake)
                 }
             case .datagrams(let kind, let makeSession):
                 dropped = kind
@@ -180,13 +207,24 @@ extension Listeners {
         return Listener(name: specification.name, address: address, droppedDatagrams: dropped, channel: channel)
     }
 
-    /// - Parameter readsAtOnce: reads of one connection before the next has its turn.
+    /// - Parameters:
+    ///   - readsAtOnce: reads of one connection before the next has its turn.
+    ///   - refuse: answers who speaks plain text where TLS is spoken.
+    ///   - addHandlers: the last parameter is the handshake that they take over from, if there was one.
     private static func bindStream(
         _ specification: ListenerSpecification, _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop,
         readBytes: Int = TransportLimits.readBytes, readsAtOnce: UInt? = nil,
-        _ addHandlers: @escaping @Sendable (ChannelPipeline.SynchronousOperations, ConnectionTable) throws -> Void
+        refuse: @escaping @Sendable ([UInt8], IngestContext) -> Void,
+        _ addHandlers:
+            @escaping @Sendable (ChannelPipeline.SynchronousOperations, ConnectionTable, TLSHandshake?) throws -> Void
     ) async throws -> any Channel {
-        try await ServerBootstrap(group: eventLoop)
+        let (name, speaksTLS) = (specification.name, specification.tls != nil)
+        if let tls = specification.tls {
+            try await eventLoop.submit {
+                inside.value.tls[name] = TLSListener(tls, addHandlers: addHandlers, refuse: refuse)
+            }.get()
+        }
+        return try await ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: TransportLimits.acceptBacklog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -204,7 +242,12 @@ extension Listeners {
                     if let readsAtOnce {
                         try channel.syncOptions?.setOption(.maxMessagesPerRead, value: readsAtOnce)
                     }
-                    try addHandlers(channel.pipeline.syncOperations, inside.value.table)
+                    let (operations, table) = (channel.pipeline.syncOperations, inside.value.table)
+                    if speaksTLS, let tls = inside.value.tls[name] {
+                        try operations.addHandler(TLSHandshake(tls, table: table))
+                    } else {
+                        try addHandlers(operations, table, nil)
+                    }
                 }
             }
             .bind(host: specification.host, port: specification.port).get()

@@ -18,6 +18,7 @@ extension IngestContext {
     ///
     /// - Returns: until when the sender must wait.
     func charge(events: Int, units: Int) -> Uptime {
+        if notesMissing, !principal.isKnown { noteMissing(events: events) }
         guard limitsEvents else { return 0 }
         return quotas?.take(intake.filling.events.suffix(events), units: units, from: sender, at: uptime()) ?? 0
     }

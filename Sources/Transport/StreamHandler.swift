@@ -20,6 +20,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     private(set) var device = DeviceID.none
     /// On whose behalf the peer speaks.
     private var principal = Principal.anybody
+    /// Whether what the peer sends is encrypted.
+    private let isEncrypted: Bool
     private var context: ChannelHandlerContext?
     private var life = ConnectionLife()
     /// What has been read and not dealt with: at most one unfinished unit, unless the intake is full.
@@ -34,13 +36,26 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     /// Whether the table counts this connection against its address.
     var isCountedForAddress = false
 
-    init(_ session: any StreamSession, ingest: IngestContext, table: ConnectionTable) {
+    /// Whose connection it is until this handler is added; nil for a new one.
+    private var handshake: TLSHandshake?
+
+    init(_ session: any StreamSession, table: ConnectionTable, after handshake: TLSHandshake? = nil) {
         self.session = session
-        self.ingest = ingest
         self.table = table
+        self.handshake = handshake
+        isEncrypted = handshake != nil
+        ingest = table.ingest
     }
 
     // MARK: From the socket
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        guard let handshake else { return }
+        self.handshake = nil
+        self.context = context
+        (sender, principal) = (handshake.sender, handshake.principal)
+        table.take(over: handshake, as: self)
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
@@ -101,7 +116,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        close()
+        if !isUncleanEnd(error) { close() }
     }
 
     // MARK: From the intake
@@ -158,6 +173,15 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         stopReading(.tooSlow)
     }
 
+    func checkAccess() {
+        guard life.isOpen, principal.isKnown, !ingest.isInForce(principal) else { return }
+        awaitsRoom = false
+        pause?.cancel()
+        pause = nil
+        ingest.intake.refuse(.unauthorized, events: 0, transport: session.transport)
+        stopReading(.unauthorized)
+    }
+
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool {
         guard life.isOpen, session.push(message, into: &ingest.output) else { return false }
@@ -195,6 +219,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     private func receive() {
         guard isReading else { return }
         ingest.sender = sender
+        ingest.isPrivate = isEncrypted || sender?.isLoopback == true
         if principal.isKnown { ingest.principal = principal }
         let buffer = tail ?? ByteBuffer()
         let progress = session.receive(

@@ -2,6 +2,7 @@
 
 package import Admission
 import Events
+import TLS
 
 /// What the Daemon's configuration sets; the defaults are those of `tidings.yaml`.
 package struct TransportSettings: Sendable, Hashable {
@@ -19,9 +20,16 @@ package struct TransportSettings: Sendable, Hashable {
     package var tableBytes = Limits.tableBytes
     /// Whether properties that no schema knows are kept with their events.
     package var keepsUnknown = false
+    /// Who may send without a credential.
+    package var authMode = AuthMode.off
+    /// Proxies whose word counts for from where a request comes: `192.0.2.0/24`, `2001:db8::/32`, or an address.
+    package var trustedProxies: [AddressRange] = []
 
     /// Connections over the limit that may be told so at one time.
     package var refusedAtOnce = TransportLimits.refusedAtOnce
+    /// Handshakes of TLS at one time, and how long each may take; seconds.
+    package var handshakesAtOnce = TLSLimits.handshakes
+    package var handshakeTimeoutSeconds = TLSLimits.handshakeSeconds
 
     package init() {}
 
@@ -57,6 +65,10 @@ package enum TransportLimits {
     package static let drainSeconds: Int64 = 5
     /// Connections over the limit that may be told so at one time.
     package static let refusedAtOnce = 256
+    /// Keys of datagrams that are kept ready.
+    package static let signersReady = 1 << 14
+    /// The daemon's part in the proof of a key, bytes.
+    package static let nonceBytes = 32
     /// Datagrams in one system call.
     package static let datagramsPerRead = 64
     /// Datagrams whose names are looked for together.

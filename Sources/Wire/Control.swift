@@ -13,6 +13,8 @@ package struct Hello: Hashable, Sendable {
     package var epoch: UInt32 = 0
     /// The lowest number that the client has still to send.
     package var next: UInt64 = 0
+    /// The client's part in the proof of its key; empty when it proves nothing.
+    package var nonce: [UInt8] = []
     package var token: String = ""
     /// Name and version of the client's software.
     package var agent: String = ""
@@ -30,6 +32,7 @@ package struct Hello: Hashable, Sendable {
         keyID = message.keyID
         epoch = message.epoch
         next = message.next
+        nonce = Array(message.nonce)
         token = message.token
         agent = message.agent
         features = message.features
@@ -42,6 +45,7 @@ package struct Hello: Hashable, Sendable {
         message.keyID = keyID
         message.epoch = epoch
         message.next = next
+        message.nonce = filled(nonce)
         message.token = token
         message.agent = agent
         message.features = features
@@ -51,6 +55,8 @@ package struct Hello: Hashable, Sendable {
 
 /// Body of WELCOME: what the daemon already has, and what it takes.
 package struct Welcome: Hashable, Sendable {
+    /// What the client must prove its key with before anything else is said; empty when there is nothing to prove.
+    package var nonce: [UInt8] = []
     /// Every number of `epoch` up to this one is durable; the client may forget them.
     package var durable: UInt64 = 0
     /// The daemon's clock, for clients that have none.
@@ -65,6 +71,7 @@ package struct Welcome: Hashable, Sendable {
     /// - Throws: `.tooBig` over `WireLimits.controlBytes`, `.malformedBody`.
     package init(decoding body: Span<UInt8>) throws(Refusal) {
         let message: Tidings_Wire_V1_Welcome = try decode(body)
+        nonce = Array(message.nonce)
         durable = message.durable
         time = Timestamp(rawValue: message.timeMs)
         maxFrameBytes = message.maxFrame
@@ -74,6 +81,7 @@ package struct Welcome: Hashable, Sendable {
 
     package func encode() -> [UInt8] {
         var message = Tidings_Wire_V1_Welcome()
+        message.nonce = filled(nonce)
         message.durable = durable
         message.timeMs = time.rawValue
         message.maxFrame = maxFrameBytes
@@ -214,6 +222,9 @@ private func decode<M: Message>(_ body: Span<UInt8>, limit: Int = WireLimits.con
         throw .malformedBody
     }
 }
+
+/// Bytes in whatever the generated messages keep them in.
+private func filled<Bytes: RangeReplaceableCollection<UInt8>>(_ bytes: [UInt8]) -> Bytes { Bytes(bytes) }
 
 /// Encoding fails only for required fields and messages over 2 GB; these messages have neither.
 private func encode(_ message: some Message) -> [UInt8] {

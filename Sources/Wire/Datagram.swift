@@ -8,7 +8,7 @@ package import Events
 package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
     package var type: FrameType
     package var flags: FrameFlags
-    /// The key that made the trailer; 0 without credentials: the trailer is then CRC-32 (little-endian) and four zeros.
+    /// The key that signed the datagram; 0 without one: the trailer is then CRC-32 (little-endian) and four zeros.
     package var keyID: UInt32
     /// The sender's reset counter.
     package var epoch: UInt32
@@ -31,10 +31,13 @@ package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
     /// Where the body stands in a datagram of `count` bytes that `read` took.
     package static func body(count: Int) -> Range<Int> { headerBytes..<(count - trailerBytes) }
 
-    /// Reads a whole datagram and checks its trailer.
+    /// Whether the trailer is a signature, which who has the key is to check before anything is believed.
+    package var isSigned: Bool { keyID != 0 }
+
+    /// Reads a whole datagram, and checks its trailer if that is no signature.
     ///
     /// - Throws: `.badMagic`, `.tooBig` (over `Limits.datagramBytes`), `.truncated` (shorter than header and trailer),
-    ///   `.malformedFrame` (type or flags), `.unauthorized` (a key id: no keys are known), `.badChecksum`.
+    ///   `.malformedFrame` (type or flags), `.badChecksum`.
     package static func read(_ bytes: Span<UInt8>) throws(Refusal) -> DatagramHeader {
         guard bytes.count > 0, bytes[0] == magic else { throw .badMagic }
         guard bytes.count <= Limits.datagramBytes else { throw .tooBig }
@@ -43,14 +46,15 @@ package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
         let header = DatagramHeader(
             type: type, flags: flags, keyID: bytes.bigEndian32(at: 2), epoch: bytes.bigEndian32(at: 6),
             counter: bytes.bigEndian32(at: 10))
-        guard header.keyID == 0 else { throw .unauthorized }
+        if header.isSigned { return header }
         let end = bytes.count - trailerBytes
         let trailer = bytes.littleEndian(at: end, size: trailerBytes)
         guard trailer == UInt64(crc32(bytes.extracting(0..<end))) else { throw .badChecksum }
         return header
     }
 
-    /// Appends a whole datagram: this header, `body` as it is, and the trailer.
+    /// Appends a whole datagram: this header, `body` as it is, and the trailer, in whose place a `DatagramSigner` has
+    /// to put its signature where there is a key id.
     package func write(body: Span<UInt8>, into output: inout [UInt8]) {
         let start = output.count
         output.append(Self.magic)

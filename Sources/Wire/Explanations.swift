@@ -24,8 +24,10 @@ extension Refusal {
         case .wrongType: "a name is no string, or a number no number; send product, device, customer, type as strings"
         case .alreadyQuarantined:
             "an export's quarantined event would come back as a valid one; mend it, then leave out the key quarantined"
-        case .unauthorized: "the credential is unknown here; this daemon has no keys, use key id 0"
-        case .forbidden: "this sender may not speak for that device"
+        case .unauthorized:
+            "the credential is missing, wrong, revoked or has expired; give the device a key: tidings device add"
+        case .forbidden:
+            "this credential is not for that device; send each device's events by its own, or its gateway's"
         case .tooSlow: "a frame or line was begun and not ended in time; send each in one go"
         case .tooBig:
             "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"

@@ -5,6 +5,7 @@ import Bytes
 import Crypto
 import Events
 import Testing
+import Wire
 
 @Suite struct AccessListTests {
     private static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }

@@ -15,11 +15,6 @@ import rig  # noqa: E402
 class Daemon(rig.Daemon):
     """A `tidings serve` in a folder of its own."""
 
-    @property
-    def http_port(self):
-        said = next(line for line in self.lines() if line.get("message") == "listening")
-        return int(said["http"].rsplit(":", 1)[1])
-
     def stop(self):
         """Stops it, and returns what is wrong, and the events of its log."""
         problems = []

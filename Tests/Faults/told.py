@@ -87,7 +87,7 @@ def blank_lines(bench):
 def second_address(bench):
     seen = 0
     for host, addresses in (("0.0.0.0", ["127.0.0.1", "127.0.0.2"]), ("::", ["127.0.0.3", "::1"])):
-        settings = {"listen.udp.host": f'"{host}"', "listen.tcp.host": f'"{host}"'}
+        settings = {"listen.udp.host": f'"{host}"', "listen.tcp.host": f'"{host}"', "auth.mode": "off"}
         daemon = rig.Daemon(bench.folder, settings)
         bench.daemons.append(daemon)
         for address in addresses:
@@ -423,7 +423,7 @@ def forms_of_others(bench):
 
 @case(96, "open-to-the-network")
 def open_to_the_network(bench):
-    daemon = bench.daemon({"listen.tcp.host": '"0.0.0.0"', "listen.udp.host": '"0.0.0.0"'})
+    daemon = bench.daemon({"listen.tcp.host": '"0.0.0.0"', "listen.udp.host": '"0.0.0.0"', "auth.mode": "warn"})
     warned = [line for line in daemon.lines() if line.get("level") == "warning"]
     expect(len(warned) == 1, f"{warned}")
     expect("exposed" in rig.tidings(bench.folder, "status").stdout, "status says nothing")

@@ -141,6 +141,10 @@ final class SimulatedDaemon: Intake {
         group.ackState(of: device, epoch: epoch)
     }
 
+    func highestEpoch(refusing epoch: UInt32, of device: DeviceID) -> UInt32? {
+        group.highestEpoch(refusing: epoch, of: device, at: now)
+    }
+
     func prefetch(_ device: DeviceID) {}
 
     func closeGap(_ device: DeviceID, epoch: UInt32, below oldest: UInt64, transport: TransportKind) {

@@ -107,7 +107,7 @@ final class SimulatedHTTPConnection: CommitListener, SimulatedServer {
     }
 
     func resume() {
-        guard isOpen, next == .needsRoom else { return }
+        guard isOpen, next == .needsRoom || next == .needsTurn else { return }
         next = session.resume(in: ingest, as: self, output: &ingest.output)
         settle()
         goOn()
@@ -169,6 +169,7 @@ final class SimulatedHTTPConnection: CommitListener, SimulatedServer {
         switch next {
         // The simulated daemon has no quotas, so nobody ever needs time.
         case .reads, .awaitsAnswers, .needsTime: break
+        case .needsTurn: world.after(1) { [weak self] in self?.resume() }
         case .needsRoom:
             waits += 1
             let number = waits

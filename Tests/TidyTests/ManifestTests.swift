@@ -15,8 +15,9 @@ private struct Target {
 @Suite struct ManifestTests {
     /// The flow of an event (ARCHITECTURE.md); adapters of C libraries stand at the end.
     static let flow = [
-        "Bytes", "Events", "Wire", "Admission", "Transport", "Log", "Ingest", "SQLite", "Identity", "SQLiteLog",
-        "Projection", "Presentation", "TidingsClient", "Fleet", "Daemon", "TidingsTesting", "Commands", "tidings",
+        "Bytes", "Events", "Wire", "Admission", "TLS", "Transport", "Log", "Ingest", "SQLite", "Identity", "Access",
+        "SQLiteLog", "Projection", "Presentation", "TidingsClient", "Fleet", "Daemon", "TidingsTesting", "Commands",
+        "tidings",
     ]
     static let adapters = ["CPrefetch", "CDeflate", "CZlib", "CProgram"]
     static let hotRooms: Set = ["Bytes", "Events", "Wire", "Admission", "Log", "Transport"]

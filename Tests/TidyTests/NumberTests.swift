@@ -54,6 +54,8 @@ import Testing
             "docs/delivery-semantics.md", "At most 1,000 of a device are stored",
             "Sources/Admission/AdmissionLimits.swift", "reusedPerDay = 1_000"
         ),
+        ("docs/keys.md", "10,000 tokens", "Sources/Access/AccessLimits.swift", "tokens = 10_000"),
+        ("docs/keys.md", "4,194,304 keys", "Sources/Access/AccessLimits.swift", "deviceKeys = 1 << 22"),
         (
             "docs/operating.md", "more than 16,384", "Sources/Admission/AdmissionLimits.swift", "idsPerDevice = 16_384"
         ),

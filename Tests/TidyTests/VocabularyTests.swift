@@ -110,8 +110,16 @@ import Testing
         #expect(
             rows
                 == ConfigurationKey.all.map {
-                    [$0.name, $0.defaultValue, $0.meaning, $0.takesEffect == .onReload ? "reload" : "restart"]
+                    [$0.name, $0.defaultValue, $0.meaning, word($0.takesEffect)]
                 })
+    }
+
+    private func word(_ takesEffect: ConfigurationKey.TakesEffect) -> String {
+        switch takesEffect {
+        case .onReload: "reload"
+        case .onReloadIfStricter: "reload, if stricter"
+        case .onRestart: "restart"
+        }
     }
 
     /// Whoever reads the property learns what stands in the file.

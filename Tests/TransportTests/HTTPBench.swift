@@ -79,7 +79,7 @@ final class HTTPBench {
 
     /// Nobody else is here: a request that lets others have their turn goes on.
     private func takeTurns() {
-        while case .needsTime(let until) = next, until <= ingest.uptime() {
+        while next == .needsTurn {
             turns += 1
             next = session.resume(in: ingest, as: peer, output: &output)
         }

@@ -42,6 +42,38 @@ private let lines = "application/x-ndjson"
         #expect(bench.turns >= 2)
     }
 
+    /// The turns are such that sockets are read between them, whatever the number of requests that want one.
+    @Test(.timeLimit(.minutes(2))) func othersAreReadInBetween() async throws {
+        let packed = gzipped([UInt8](repeating: UInt8(ascii: "\n"), count: 63 << 20))
+        let head = "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: \(lines)\r\n"
+        let bomb = Array("\(head)Content-Encoding: gzip\r\nContent-Length: \(packed.count)\r\n\r\n".utf8) + packed
+        let body = httpEvent(1)
+        let honest = Array("\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+        let (bombsEnd, honestEnds) = try await Station.with(.http()) { station in
+            try await withThrowingTaskGroup(of: (isBomb: Bool, end: ContinuousClock.Instant).self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        let answers = HTTPTestAnswer.all(try await station.exchange(bomb))
+                        #expect(answers.map(\.status) == [200])
+                        return (true, .now)
+                    }
+                }
+                group.addTask {
+                    try await Task.sleep(for: .milliseconds(30))
+                    for _ in 0..<5 {
+                        let answers = HTTPTestAnswer.all(try await station.exchange(honest))
+                        #expect(answers.map(\.status) == [200])
+                    }
+                    return (false, .now)
+                }
+                var ends: [(isBomb: Bool, end: ContinuousClock.Instant)] = []
+                for try await end in group { ends.append(end) }
+                return (ends.filter(\.isBomb).map(\.end).max(), ends.first { !$0.isBomb }?.end)
+            }
+        }
+        #expect(try #require(honestEnds) < #require(bombsEnd))
+    }
+
     /// What was good before is stored, and the last entry says where reading ended.
     @Test(arguments: [HTTPLimits.refusedLines, 1_000_000])
     func linesThatAreNoGoodEnd(_ count: Int) throws {

@@ -65,6 +65,10 @@ final class StubIntake: Intake {
             transport: transport)
     }
 
+    func highestEpoch(refusing epoch: UInt32, of device: DeviceID) -> UInt32? {
+        group.highestEpoch(refusing: epoch, of: device, at: now)
+    }
+
     func prefetch(_ device: DeviceID) {}
 
     /// Makes the filling block durable and tells everybody who waits for it.

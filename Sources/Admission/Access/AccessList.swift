@@ -4,6 +4,7 @@
 import Bytes
 import Crypto
 package import Events
+package import Wire
 
 /// Who may send without a credential.
 package enum AuthMode: String, Sendable, CaseIterable {
@@ -43,21 +44,26 @@ package struct TokenEntry: Hashable, Sendable {
 
 /// The keys and tokens that are in force. Never changed: whoever holds one may ask it on any thread.
 package final class AccessList: Sendable {
+    /// Nil when there is no master key; then no device can show anything.
     private let masters: MasterKeys?
-    private let keys: [UInt32: KeyEntry]
+    private let keys: KeyTable
     private let tokens: [[UInt8]: TokenEntry]
     private let tokenIDs: Set<UInt32>
 
-    package static let empty = AccessList(masters: nil, keys: [], tokens: [])
+    package static let empty = AccessList(masters: nil, keys: KeyTable(), tokens: [])
     /// What a person's or vendor's token begins with, so that those who search for lost secrets find it.
     package static let tokenPrefix = "tdg_"
 
     /// - Parameter tokens: those that are not revoked.
-    package init(masters: MasterKeys?, keys: [KeyEntry], tokens: [TokenEntry]) {
+    package init(masters: MasterKeys?, keys: KeyTable, tokens: [TokenEntry]) {
         self.masters = masters
-        self.keys = Dictionary(keys.map { ($0.id, $0) }) { _, last in last }
+        self.keys = keys
         self.tokens = Dictionary(tokens.map { ($0.digest, $0) }) { _, last in last }
         tokenIDs = Set(tokens.map(\.id))
+    }
+
+    package convenience init(masters: MasterKeys?, keys: [KeyEntry], tokens: [TokenEntry]) {
+        self.init(masters: masters, keys: KeyTable(keys), tokens: tokens)
     }
 
     /// Whether nobody could show anything.
@@ -73,12 +79,13 @@ package final class AccessList: Sendable {
         guard let (id, token) = Self.parts(of: bearer) else { return nil }
         var isRight = false
         // What nobody has is worked out all the same, so that the time does not tell which numbers are given out.
-        let entry = keys[id]
-        for key in masters?.keys(id: id, generation: entry?.generation ?? 0) ?? [] {
-            if isSameSecret(key.token, token) { isRight = true }
+        let index = keys.index(of: id)
+        let generation = index.map { keys.generation(at: $0) } ?? 0
+        for key in masters?.keys(id: id, generation: generation) ?? [] where isSameSecret(key.token, token) {
+            isRight = true
         }
-        guard isRight, let entry, !entry.isRevoked else { return nil }
-        return Credential(.key(id, generation: entry.generation), entry.scope, .send)
+        guard isRight, let index, !keys.isRevoked(at: index) else { return nil }
+        return Credential(.key(id, generation: generation), keys.scope(at: index), .send)
     }
 
     private func credential(token: Span<UInt8>, now: Timestamp) -> Credential? {
@@ -93,11 +100,13 @@ package final class AccessList: Sendable {
     /// The keys to check a signature of this key id with, the likeliest first, and whose it is; keys that are not used
     /// by anybody where there is no such id or it is revoked, so that these take the same time.
     package func signer(_ id: UInt32) -> (keys: [DeviceKey], credential: Credential?) {
-        let entry = keys[id]
-        let credential = entry.flatMap {
-            $0.isRevoked ? nil : Credential(.key(id, generation: $0.generation), $0.scope, .send)
+        let index = keys.index(of: id)
+        let generation = index.map { keys.generation(at: $0) } ?? 0
+        let credential = index.flatMap { index in
+            keys.isRevoked(at: index)
+                ? nil : Credential(.key(id, generation: generation), keys.scope(at: index), .send)
         }
-        return (masters?.keys(id: id, generation: entry?.generation ?? 0) ?? [], credential)
+        return (masters?.keys(id: id, generation: generation) ?? [], credential)
     }
 
     /// Whether a credential that was good once still is.
@@ -105,7 +114,7 @@ package final class AccessList: Sendable {
         if let expires = credential.expires, now >= expires { return false }
         switch credential.holder {
         case .key(let id, let generation):
-            return keys[id].map { !$0.isRevoked && $0.generation == generation } ?? false
+            return keys.index(of: id).map { !keys.isRevoked(at: $0) && keys.generation(at: $0) == generation } ?? false
         case .token(let id): return tokenIDs.contains(id)
         case .certificate: return true
         }

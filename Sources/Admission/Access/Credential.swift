@@ -29,8 +29,8 @@ package enum Scope: Hashable, Sendable {
     case everything
     /// One device.
     case device(product: [UInt8], name: [UInt8])
-    /// Every device whose product, `/` and name begin so; ends in `/`. In the product `%`, `/` and `:` are escaped as in
-    /// a source (`%25`, `%2F`, `%3A`), so that no product is taken for a part of another one's name.
+    /// Every device whose product, `/` and name begin so; ends in `/`. In the product `%`, `/` and `:` are escaped as
+    /// in a source (`%25`, `%2F`, `%3A`), so that no product is taken for a part of another one's name.
     case prefix([UInt8])
     /// Every device of these products.
     case products([[UInt8]])
@@ -82,8 +82,8 @@ package enum Scope: Hashable, Sendable {
     }
 }
 
-/// A credential that was checked. It stays what it was when that was done: what is revoked or has expired since is asked
-/// of the `AccessList`.
+/// A credential that was checked. It stays what it was when that was done: what is revoked or has expired since is
+/// asked of the `AccessList`.
 package struct Credential: Hashable, Sendable {
     package enum Holder: Hashable, Sendable {
         /// A device's or a gateway's key, by its number; a key that replaces another has a higher generation.

@@ -1,18 +1,19 @@
 // The secrets of devices: each derived from a master key, so that none of them has to be kept.
 
 import Bytes
-package import Crypto
+import Crypto
+package import Wire
 
 /// The keys that all devices' keys are derived from: the one that new keys are made from and, while a fleet is moved to
 /// another, the one before.
-package struct MasterKeys: Sendable {
+package struct MasterKeys: Sendable, Equatable {
     /// HKDF-Extract of each, the newest first.
     private let keys: [[UInt8]]
 
     /// Length of one key, bytes.
-    package static let keyBytes = 32
+    package static let keyBytes = DeviceKey.byteCount
 
-    /// - Parameter bytes: one key or two, the newest first, with nothing between or behind them; nil for another length.
+    /// - Parameter bytes: one key or two, the newest first, nothing between or behind them; nil for another length.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.keyBytes || bytes.count == 2 * Self.keyBytes else { return nil }
         keys = stride(from: 0, to: bytes.count, by: Self.keyBytes).map { start in
@@ -35,28 +36,6 @@ package struct MasterKeys: Sendable {
             return DeviceKey(unchecked: expanded(key, label))
         }
     }
-}
-
-/// One device's secret, and what is made of it for each way in: HKDF-Expand with SHA-256 (RFC 5869, 2.3) to 32 bytes,
-/// which is one HMAC over the label and the byte 1, so that a small device needs nothing else.
-package struct DeviceKey: Sendable {
-    /// The secret itself, 32 bytes; shown once, to whoever puts it into the device.
-    package let bytes: [UInt8]
-
-    fileprivate init(unchecked bytes: [UInt8]) { self.bytes = bytes }
-
-    /// - Parameter bytes: 32; nil for another length.
-    package init?(_ bytes: [UInt8]) {
-        guard bytes.count == MasterKeys.keyBytes else { return nil }
-        self.bytes = bytes
-    }
-
-    /// What is sent where the connection is private, 32 bytes.
-    package var token: [UInt8] { expanded(bytes, Array("tidings token".utf8)) }
-    /// What datagrams are signed with.
-    package var datagramKey: SymmetricKey { SymmetricKey(data: expanded(bytes, Array("tidings udp mac".utf8))) }
-    /// What a HELLO is proved with where the connection is not private.
-    package var proofKey: SymmetricKey { SymmetricKey(data: expanded(bytes, Array("tidings tcp proof".utf8))) }
 }
 
 private func expanded(_ key: [UInt8], _ label: [UInt8]) -> [UInt8] {

@@ -8,7 +8,7 @@ import Wire
 /// have are passed over.
 ///
 /// - Parameters:
-///   - contentType: the media type of the data, which is an attribute too, and the only one that is not percent-encoded.
+///   - contentType: the media type of the data, an attribute too, and the only one that is not percent-encoded.
 ///   - data: one JSON value, or blank for an event without data.
 /// - Throws: `.badUTF8` for an attribute that is no UTF-8; what `checkValue` throws of the data.
 package func writeBinaryEvent(
@@ -38,8 +38,8 @@ package func writeBinaryEvent(
     line.append("}")
 }
 
-/// Appends a JSON string. What is no UTF-8 in a field has been replaced by the parser before: nobody sends that character
-/// as it is.
+/// Appends a JSON string. What is no UTF-8 in a field has been replaced by the parser before: nobody sends that
+/// character as it is.
 private func appendText(_ plain: [UInt8], of field: String, to line: inout [UInt8]) throws(Refusal) {
     let isText: Bool
     do {

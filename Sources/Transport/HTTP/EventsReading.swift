@@ -32,8 +32,8 @@ extension EventsRequest {
                     bytes.count,
                     refuseRest(
                         .tooManyEvents, ingest,
-                        text: "more than \(HTTPLimits.refusedLines) lines are refused; the rest is not read: mend them, and "
-                            + "send again what follows")
+                        text: "more than \(HTTPLimits.refusedLines) lines are refused; the rest is not read: mend "
+                            + "them, and send again what follows")
                 )
             }
             if isOver { return (at, .done) }

@@ -26,8 +26,9 @@ struct EventsRequest {
         /// What was given is dealt with.
         case done
         case needsRoom
-        /// Until then the sender is over its quota, or, when it has come already, others have their turn.
         case needsTime(Uptime)
+        /// It has been at work for long enough.
+        case needsTurn
         /// The request is refused from here on: what follows of its body is of no interest.
         case ends
     }
@@ -138,8 +139,7 @@ struct EventsRequest {
                 packedAt = 0
             }
             guard outcome == .done, position == .hasMore else { return outcome }
-            let now = ingest.uptime()
-            if now > begun + HTTPLimits.turnNanoseconds { return .needsTime(now) }
+            if ingest.uptime() > begun + HTTPLimits.turnNanoseconds { return .needsTurn }
         }
     }
 

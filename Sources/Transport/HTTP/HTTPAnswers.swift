@@ -52,6 +52,7 @@ func writeAnswer(
         appendDecimal(UInt64(body.count), to: &output)
         output.append("\r\n")
     }
+    if status == .unauthorized { output.append("WWW-Authenticate: Bearer\r\n") }
     if let allow = fields.allow {
         output.append("Allow: ")
         output.append(allow)

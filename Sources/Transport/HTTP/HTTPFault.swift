@@ -67,20 +67,21 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
 package enum HTTPFault: Hashable, Sendable {
     case malformed, noHost, twoHosts, badHost, badTarget, badLength, badTransferEncoding, chunkedInOldVersion
     case framingTooBig, targetTooLong, headTooBig, unknownExpectation, tooSlow, brokenOff
-    case isTLS, isHTTP2, isNative
-    case noPath, connect, busy, shuttingDown, tooManyConnections
+    case isTLS, isPlain, isHTTP2, isNative
+    case noPath, notInForce, connect, busy, shuttingDown, tooManyConnections
 
     package var status: HTTPStatus {
         switch self {
         case .malformed, .noHost, .twoHosts, .badHost, .badTarget, .badLength, .badTransferEncoding,
             .chunkedInOldVersion,
-            .framingTooBig, .brokenOff, .isTLS, .isHTTP2, .isNative:
+            .framingTooBig, .brokenOff, .isTLS, .isPlain, .isHTTP2, .isNative:
             .badRequest
         case .targetTooLong: .uriTooLong
         case .headTooBig: .headerFieldsTooLarge
         case .unknownExpectation: .expectationFailed
         case .tooSlow: .requestTimeout
         case .noPath: .notFound
+        case .notInForce: .unauthorized
         case .connect: .methodNotAllowed
         case .busy, .shuttingDown, .tooManyConnections: .serviceUnavailable
         }
@@ -103,10 +104,12 @@ package enum HTTPFault: Hashable, Sendable {
         case .unknownExpectation: "Expect is other than 100-continue; leave it out"
         case .tooSlow: "the request was begun and not ended in time; send it in one go"
         case .brokenOff: "the request ends in the middle; send it whole"
-        case .isTLS: "TLS is not spoken on this port; use http, or a proxy that speaks TLS"
+        case .isTLS: "TLS is not spoken on this port; use http, or set listen.http.tls to on"
+        case .isPlain: "this port speaks TLS; use https"
         case .isHTTP2: "HTTP/2 is not spoken here; use HTTP/1.1"
         case .isNative: "native frames and JSON lines are spoken on the TCP port; this is HTTP"
         case .noPath: "no such path here; events are posted to /v1/events, and GET /openapi.json describes them all"
+        case .notInForce: "the credential was revoked or has expired; ask whoever runs the daemon for another one"
         case .connect: "this is no proxy; send a path"
         case .busy: "the daemon is full; send the same request again in a second: what is stored is not stored twice"
         case .shuttingDown: "the daemon is stopping; send the same request again later"

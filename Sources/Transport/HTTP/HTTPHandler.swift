@@ -39,16 +39,30 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     var isAccepted = false
     var isCountedForAddress = false
 
-    init(_ routes: HTTPRoutes, framing: HTTPFraming, ingest: IngestContext, table: ConnectionTable) {
-        session = HTTPSession(routes)
-        (self.routes, self.framing, self.ingest, self.table) = (routes, framing, ingest, table)
+    /// Whose connection it is until this handler is added; nil for a new one.
+    private var handshake: TLSHandshake?
+
+    init(_ routes: HTTPRoutes, framing: HTTPFraming, table: ConnectionTable, after handshake: TLSHandshake?) {
+        session = HTTPSession(routes, client: handshake?.principal ?? .anybody)
+        (self.routes, self.framing, self.table, self.handshake) = (routes, framing, table, handshake)
+        ingest = table.ingest
     }
 
     // MARK: From the socket
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        guard let handshake else { return }
+        self.handshake = nil
+        self.context = context
+        session.peer = InternetAddress(context.remoteAddress)
+        sender = handshake.sender
+        table.take(over: handshake, as: self)
+    }
+
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        sender = SenderAddress(context.remoteAddress)
+        session.peer = InternetAddress(context.remoteAddress)
+        sender = session.peer.map { SenderAddress($0) }
         guard table.enter(self) else {
             if table.isCrowded { return close() }
             ingest.intake.refuse(.tooManyConnections, events: 0, transport: .http)
@@ -110,6 +124,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // What comes behind a fault is read and dropped: were it not, the peer's system would drop our answer.
         if error is ByteToMessageDecoderError { return }
+        if isUncleanEnd(error) { return }
         guard error is HTTPParserError else { return close() }
         guard life.isOpen else { return }
         switch error as? HTTPParserError {
@@ -137,6 +152,15 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         pause = nil
         guard life.isOpen else { return }
         resumeSession()
+    }
+
+    /// Others have been read since this request had its last turn.
+    ///
+    /// - Returns: whether it makes use of this one.
+    func turnComes() -> Bool {
+        guard life.isOpen, next == .needsTurn else { return false }
+        resumeSession()
+        return true
     }
 
     func quotasChanged() {
@@ -168,7 +192,10 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     // MARK: Parts
 
-    private func enter() { ingest.sender = sender }
+    private func enter() {
+        ingest.sender = session.forwardedSender ?? sender
+        ingest.isPrivate = false
+    }
 
     private func takeParts() {
         while life.isOpen, next == .reads, let part = parts.popFirst() { takeOne(part) }
@@ -221,10 +248,13 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
             rest()
             ingest.intake.awaitRoom(self)
         case .needsTime(let until):
-            if until > ingest.uptime() { table.counts.pauses += 1 }
+            table.counts.pauses += 1
             rest()
             let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
             pause = table.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(until)) { handler.value.pauseEnds() }
+        case .needsTurn:
+            rest()
+            ingest.requests.turns.await(self, on: table.eventLoop)
         case .awaitsAnswers: rest()
         case .ends:
             life.drain()
@@ -279,6 +309,17 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         }
         table.counts.note(expiry)
         if expiry == .unfinished { stop(.tooSlow) } else { close() }
+    }
+
+    /// A request that was begun is answered so; between two requests nobody waits to be told.
+    func checkAccess() {
+        guard life.isOpen, !ingest.isInForce(session.principal) else { return }
+        pause?.cancel()
+        pause = nil
+        if session.isInRequest { return stop(.notInForce) }
+        life.drain()
+        parts.removeAll()
+        finish()
     }
 
     func push(_ message: Span<UInt8>) -> Bool { false }

@@ -1,5 +1,6 @@
 // The head of a request, as far as it says something here: taken out of the fields once, without copying the others.
 
+import Admission
 import Bytes
 
 /// What a request asks for, and how its body is to be read.
@@ -46,12 +47,20 @@ package struct HTTPHead: Sendable {
     /// Who asks whether it may send events here, and how many a minute.
     package private(set) var webHookOrigin: String?
     package private(set) var asksForRate = false
-    /// The credential, as it came.
+    /// The credential, as it came, and how many there are.
     package private(set) var authorization: String?
+    package private(set) var authorizations = 0
+    /// Where proxies say the request came from, in their order: `X-Forwarded-For`, as it came.
+    package private(set) var forwardedFor: [String] = []
+    /// Whether any proxy says that it has passed the request on.
+    package private(set) var isForwarded = false
     /// The first thing that is wrong with the head; what follows on the connection cannot be trusted then.
     package private(set) var fault: HTTPFault?
 
     private var hosts = 0
+    private var host = ""
+    /// Whether the target names a host, which goes before the field.
+    private var isAbsolute = false
     private var codings = 0
     private var contentTypes = 0
     private var asksForUpgrade = false
@@ -75,6 +84,9 @@ package struct HTTPHead: Sendable {
         for (name, value) in fields { take(name, value) }
         check()
     }
+
+    /// Whether the client has asked this machine by a name that nobody else can give it.
+    package var isHostLoopback: Bool { hosts == 1 && !isAbsolute && isLoopback(host: trimmed(host)) }
 
     /// Whether the event's attributes stand in the head.
     package var isBinaryEvent: Bool {
@@ -106,6 +118,7 @@ package struct HTTPHead: Sendable {
                 if method != .options { blame(.badTarget) }
                 return
             }
+            isAbsolute = true
             guard let authority = authorityStart(rest) else { return blame(.badTarget) }
             let end = rest.utf8[authority...].firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }
             rest = end.map { rest[$0...] } ?? "/"
@@ -139,18 +152,28 @@ package struct HTTPHead: Sendable {
         let key = name.utf8Span.span
         let text = value.utf8Span.span
         switch key.count {
-        case 4 where same(key, "host"): takeHost(text)
+        case 3 where same(key, "via"), 9 where same(key, "forwarded"), 9 where same(key, "x-real-ip"):
+            isForwarded = true
+        case 4 where same(key, "host"):
+            host = value
+            takeHost(text)
         case 6 where same(key, "expect"): takeExpectation(text)
         case 7 where same(key, "upgrade"): asksForUpgrade = true
         case 10 where same(key, "connection"): takeConnection(text)
         case 12 where same(key, "content-type"): takeContentType(value)
-        case 13 where same(key, "authorization"): authorization = value
+        case 13 where same(key, "authorization"):
+            authorization = value
+            authorizations += 1
         case 14 where same(key, "content-length"): takeContentLength(text)
         case 16 where same(key, "content-encoding"): takeCoding(text)
         case 17 where same(key, "transfer-encoding"): takeTransferEncoding(text)
         case 20 where same(key, "webhook-request-rate"): asksForRate = true
         case 22 where same(key, "webhook-request-origin"): webHookOrigin = value
         default: break
+        }
+        if key.count > 12, key[0] | 0x20 == UInt8(ascii: "x"), startsWith(key, "x-forwarded-") {
+            isForwarded = true
+            if same(key, "x-forwarded-for") { forwardedFor.append(value) }
         }
         if startsWith(key, "ce-") {
             attributes.append((name[name.utf8.index(name.startIndex, offsetBy: 3)...], value))
@@ -269,6 +292,22 @@ private func isOfHost(_ byte: UInt8) -> Bool {
         false
     default: asciiVisible.contains(byte)
     }
+}
+
+/// Whether a host, with or without its port, is this machine by a name that needs no name server: `localhost`,
+/// `127.0.0.0/8`, `[::1]`.
+private func isLoopback(host: [UInt8]) -> Bool {
+    var name = Substring(decoding: host, as: UTF8.self)
+    if let colon = name.lastIndex(of: ":"), !name[colon...].contains("]") {
+        guard name[colon...].dropFirst().utf8.allSatisfy(asciiDigits.contains) else { return false }
+        name = name[..<colon]
+    }
+    if same(String(name).utf8Span.span, "localhost") { return true }
+    if name.first == "[", name.last == "]" {
+        return InternetAddress(String(name.dropFirst().dropLast())).map { SenderAddress($0).isLoopback } ?? false
+    }
+    guard !name.contains(":"), let address = InternetAddress(String(name)) else { return false }
+    return SenderAddress(address).isLoopback
 }
 
 /// Whether text is this word; letters of either case are one. The word is written in small letters.

@@ -32,9 +32,11 @@ package enum HTTPLimits {
     package static let inflaterBytes = 48 * 1024
     /// What is inflated at once, bytes.
     package static let inflatedPiece = 64 * 1024
-    /// For how long one request is inflated and read before others have their turn, nanoseconds: a packed body may hold a
-    /// thousand times its bytes.
+    /// For how long one request is inflated and read before others have their turn, nanoseconds: a packed body may
+    /// hold a thousand times its bytes.
     package static let turnNanoseconds: UInt64 = 5_000_000
+    /// How far ahead the next turn of such a request is, so that sockets are looked at before it, nanoseconds.
+    static let turnGapNanoseconds: Int64 = 200_000
     /// Lines of one request that may be refused; the rest of it is then refused as a whole.
     package static let refusedLines = 65_536
     /// Members of one gzip body.

@@ -5,7 +5,9 @@ import NIOHTTP1
 
 extension ChannelPipeline.SynchronousOperations {
     /// NIO's parser with tight limits, between the count of bytes and the session.
-    func addHTTP(_ routes: HTTPRoutes, _ table: ConnectionTable) throws {
+    ///
+    /// - Parameter handshake: whose connection it was until now; nil for a new one.
+    func addHTTP(_ routes: HTTPRoutes, _ table: ConnectionTable, after handshake: TLSHandshake? = nil) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderListSize = HTTPLimits.headBytes
         limits.maxHeaderFieldSize = HTTPLimits.fieldBytes
@@ -14,6 +16,6 @@ extension ChannelPipeline.SynchronousOperations {
         try addHandler(framing)
         try addHandler(
             ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)))
-        try addHandler(HTTPHandler(routes, framing: framing, ingest: table.ingest, table: table))
+        try addHandler(HTTPHandler(routes, framing: framing, table: table, after: handshake))
     }
 }

@@ -1,11 +1,15 @@
 // Which paths there are: one table, for answering and for whoever describes them.
 
+package import Admission
+
 /// Every path of the HTTP port and what it does. Events are posted to the first; the others are read.
 package struct HTTPRoutes: Sendable {
     package struct Route: Sendable {
         package var path: String
         /// One line for people.
         package var summary: String
+        /// What the credential of who asks must allow, or else he has to be on this machine; nothing when all may ask.
+        package var role: Roles
         var service: Service
 
         /// In the form of `Allow`.
@@ -30,16 +34,21 @@ package struct HTTPRoutes: Sendable {
         case reading(@Sendable (HTTPQuestion) async -> HTTPReply)
     }
 
-    package private(set) var all = [Route(path: "/v1/events", summary: "Takes events.", service: .events)]
+    package private(set) var all = [
+        Route(path: "/v1/events", summary: "Takes events.", role: .send, service: .events)
+    ]
 
     package init() {}
 
     /// Adds a path that is read with GET and HEAD. Nobody waits for the answer but who has asked: it is made aside of
     /// the ingest event loop.
+    ///
+    /// - Parameter role: what is needed besides being asked from this machine; `[]` when all may ask.
     package mutating func addReading(
-        _ path: String, _ summary: String, _ answer: @escaping @Sendable (HTTPQuestion) async -> HTTPReply
+        _ path: String, _ summary: String, role: Roles = [],
+        _ answer: @escaping @Sendable (HTTPQuestion) async -> HTTPReply
     ) {
-        all.append(Route(path: path, summary: summary, service: .reading(answer)))
+        all.append(Route(path: path, summary: summary, role: role, service: .reading(answer)))
     }
 
     /// The index of a path; nil when there is none.
@@ -52,8 +61,14 @@ package struct HTTPRoutes: Sendable {
 package struct HTTPQuestion: Sendable {
     /// What stands behind the `?`, as it came.
     package var query: String
+    /// Who asks: whose products he may hear of.
+    package var principal: Principal
+    /// Whether he asks from this machine, or may operate the daemon: others are told no details of it.
+    package var isTrusted: Bool
 
-    package init(query: String = "") { self.query = query }
+    package init(query: String = "", principal: Principal = .anybody, isTrusted: Bool = false) {
+        (self.query, self.principal, self.isTrusted) = (query, principal, isTrusted)
+    }
 }
 
 /// The answer of a path that is read.

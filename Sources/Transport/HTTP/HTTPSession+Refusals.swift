@@ -93,6 +93,7 @@ extension HTTPSession {
         let ticket = events?.ticket ?? 0
         switch fault {
         case .tooSlow: events?.refuseRest(.tooSlow, ingest)
+        case .notInForce: events?.refuseRest(.unauthorized, ingest)
         case .busy: events?.refuseRest(.busy, ingest)
         case .shuttingDown: events?.refuseRest(.shuttingDown, ingest)
         case .brokenOff: events?.breakOff(ingest)

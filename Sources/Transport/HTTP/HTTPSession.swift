@@ -15,9 +15,10 @@ package struct HTTPSession {
         case reads
         /// The intake is full: `resume` when there is room.
         case needsRoom
-        /// The sender is over its quota, or others have their turn: `resume` when the context's clock is there, at once
-        /// if it is there already, but not before others were read.
+        /// The sender is over its quota: `resume` when the context's clock is there.
         case needsTime(Uptime)
+        /// The request has kept others waiting for long enough: `resume` when they have been read.
+        case needsTurn
         /// As many requests as may wait for their answers.
         case awaitsAnswers
         /// Nothing more is read; once `isAnswered` the connection is to be closed.
@@ -36,12 +37,20 @@ package struct HTTPSession {
     }
 
     private let routes: HTTPRoutes
+    /// On whose behalf the client speaks by what it has shown before its first request: its certificate.
+    let client: Principal
+    /// The address at the other end.
+    package var peer: InternetAddress?
+    /// Where the request at hand comes from, when a proxy that is trusted says so.
+    package private(set) var forwardedSender: SenderAddress?
+    /// The last credential that was right.
+    var remembered: RememberedBearer?
     var reading = Reading.nothing
     var head: HTTPHead?
     /// How much more of a body that nobody reads is passed over.
     var discardable = 0
-    /// On whose behalf the request at hand speaks.
-    private var principal = Principal.anybody
+    /// On whose behalf the request at hand speaks, or the one before when there is none.
+    package private(set) var principal = Principal.anybody
     var events: EventsRequest?
     /// The end of the body has come, and what it holds must wait.
     var isWhole = false
@@ -57,7 +66,9 @@ package struct HTTPSession {
     /// A request that somebody else is to answer: by `answered`, with this number.
     private(set) var question: (number: UInt64, route: Int, question: HTTPQuestion)?
 
-    package init(_ routes: HTTPRoutes) { self.routes = routes }
+    package init(_ routes: HTTPRoutes, client: Principal = .anybody) {
+        (self.routes, self.client) = (routes, client)
+    }
 
     package var transport: TransportKind { .http }
 
@@ -94,6 +105,8 @@ package struct HTTPSession {
         if case .ended = reading { return .ends }
         self.head = head
         discardable = HTTPLimits.discardedBytes
+        forwardedSender = sender(of: head, ingest)
+        if let forwardedSender { ingest.sender = forwardedSender }
         if let fault = head.fault { return end(fault, in: ingest, output: &output) }
         if head.method == .connect { return end(.connect, in: ingest, output: &output) }
         if head.expectation == .other { return end(.unknownExpectation, in: ingest, output: &output) }
@@ -110,13 +123,12 @@ package struct HTTPSession {
         case (_, .options):
             fields.allow = route.allow
             return allow(head, fields, ingest, &output)
-        case (.reading, .get), (.reading, .head): reading = .question(index)
+        case (.reading, .get), (.reading, .head): return beginQuestion(head, index, route.role, ingest, &output)
         case (.events, .post): return beginEvents(head, ingest, &output)
         default:
             fields.allow = route.allow
             return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
         }
-        return next
     }
 
     /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
@@ -131,15 +143,34 @@ package struct HTTPSession {
         return answer(.ok, fields, [], ingest, &output)
     }
 
-    /// Decides on whose behalf a request speaks, by its credential; nil when it must have a better one. None is asked
-    /// for so far.
-    private func principal(of head: HTTPHead) -> Principal? { .anybody }
+    private mutating func beginQuestion(
+        _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
+    ) -> Next {
+        do throws(CredentialFault) {
+            principal = try identify(head, ingest)
+            if !role.isEmpty, !isTrusted(with: role, head) {
+                throw principal.isKnown ? CredentialFault.scope : CredentialFault.missing
+            }
+        } catch {
+            ingest.note(error)
+            ingest.intake.refuse(error == .scope ? .forbidden : .unauthorized, events: 0, transport: .http)
+            return answer(
+                error == .scope ? .forbidden : .unauthorized, HTTPFields(), error.explanation, ingest, &output)
+        }
+        reading = .question(index)
+        return next
+    }
 
     private mutating func beginEvents(
         _ head: HTTPHead, _ ingest: IngestContext, _ output: inout [UInt8]
     ) -> Next {
-        guard let principal = principal(of: head) else { return refuse(.unauthorized, ingest, &output) }
-        self.principal = principal
+        do throws(CredentialFault) {
+            principal = try identify(head, ingest)
+            if ingest.requiresCredentials, !principal.isKnown { throw .missing }
+        } catch {
+            ingest.note(error)
+            return refuse(.unauthorized, ingest, &output, text: error.explanation)
+        }
         guard head.contentLength != nil || head.isChunked else {
             return refuse(.malformedBody, ingest, &output, status: .lengthRequired, text: lengthText)
         }
@@ -209,7 +240,10 @@ package struct HTTPSession {
             return take(Span(), ingest, peer, &output)
         case .question(let index):
             lastQuestion += 1
-            question = (lastQuestion, index, HTTPQuestion(query: String(head?.query ?? "")))
+            let isTrusted = head.map { self.isTrusted(with: .operate, $0) } ?? false
+            let asked = HTTPQuestion(
+                query: String(head?.query ?? ""), principal: principal, isTrusted: isTrusted)
+            question = (lastQuestion, index, asked)
             reading = .nothing
             push(HTTPPendingAnswer(question: lastQuestion, head), &output, ingest)
         case .discarded: reading = head?.isKeptAlive == true ? .nothing : .ended
@@ -256,6 +290,7 @@ package struct HTTPSession {
             } else {
                 blocked = .needsTime(until)
             }
+        case .needsTurn: blocked = .needsTurn
         case .ends: endEvents(ingest, &output)
         }
         return next

@@ -26,6 +26,7 @@ final class RequestScratch {
     /// The body of an answer that is being written.
     var body: [UInt8] = []
     var date = HTTPDate()
+    let turns = RequestTurns()
     /// The names of a native batch, which brings its own.
     var table: StringTable
     /// What is held of all bodies.

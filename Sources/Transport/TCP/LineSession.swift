@@ -42,6 +42,8 @@ struct LineSession: Sendable {
     /// The last form of line that was looked through for such keys, and how many were.
     private var lastForm: UInt32 = 0
     private var formsLookedAt = 0
+    /// Whether the first line was looked at, which may say who sends the others.
+    private var hasBegun = false
 
     /// - Parameter blankLines: lines without anything in them that came before.
     init(after blankLines: UInt64 = 0) { lines = blankLines }
@@ -53,6 +55,9 @@ struct LineSession: Sendable {
         output: inout [UInt8]
     ) -> Progress {
         var at = start
+        if !hasBegun, let next = begin(bytes, &at, isEnd: isEnd, ingest, output: &output) {
+            return Progress(consumed: at, next: next)
+        }
         var refused = 0
         defer {
             writeMore(refused - TransportLimits.answersPerRead, "error", into: &output)
@@ -70,6 +75,52 @@ struct LineSession: Sendable {
             }
             if let next { return Progress(consumed: at, next: next) }
         }
+    }
+
+    /// Looks at the first line, once it is there.
+    ///
+    /// - Returns: how the read ends; nil when it goes on.
+    private mutating func begin(
+        _ bytes: Span<UInt8>, _ at: inout Int, isEnd: Bool, _ ingest: IngestContext, output: inout [UInt8]
+    ) -> Progress.Next? {
+        let end = bytes.first(UInt8(ascii: "\n"), from: at + searched)
+        if end == bytes.count, !isEnd, end - at <= Limits.jsonEventBytes {
+            searched = end - at
+            return .needsMore
+        }
+        hasBegun = true
+        searched = 0
+        do throws(Refusal) {
+            guard let hello = try LineHello(bytes.extracting(lineContent(bytes, in: at..<end))) else {
+                try ingest.requireCredential()
+                return nil
+            }
+            try greet(hello, ingest)
+        } catch {
+            let reason = ingest.reason(error)
+            ingest.intake.refuse(reason, events: 1, transport: .tcpLines)
+            let text = ingest.explanation(of: reason).description
+            writeLineVerdict(.refused(reason), line: 0, text: text, into: &output)
+            at = bytes.count
+            return .ends
+        }
+        lines += 1
+        at = min(end + 1, bytes.count)
+        writeLineAck(lines, into: &output)
+        return nil
+    }
+
+    private func greet(_ hello: LineHello, _ ingest: IngestContext) throws(Refusal) {
+        if hello.token.isEmpty {
+            try ingest.requireCredential()
+        } else {
+            guard ingest.isPrivate else { throw ingest.refusal(.readable) }
+            ingest.principal = try ingest.principal(bearer: hello.token.span)
+        }
+        guard !hello.source.isEmpty else { return }
+        let device = try readDevice(hello.source.span, vocabulary: &ingest.intake.vocabulary)
+        try ingest.authorize(device)
+        ingest.device = device
     }
 
     /// What the sender owes stands in the quotas too.
@@ -189,8 +240,9 @@ struct LineSession: Sendable {
         ingest.intake.refuse(reason, events: 1, transport: .tcpLines)
         refused += 1
         guard refused <= TransportLimits.answersPerRead else { return }
-        writeLineVerdict(
-            .refused(reason), line: number, text: explanation(of: reason, line: line), into: &output)
+        let isLateHello = (reason == .noProduct || reason == .noDevice) && LineHello.isHello(line)
+        let text = isLateHello ? "a hello is for the first line of a connection" : explanation(of: reason, line: line)
+        writeLineVerdict(.refused(reason), line: number, text: text, into: &output)
     }
 
     /// Tells of the keys of a stored line that nobody knows, each once. Lines of one form are looked through once.

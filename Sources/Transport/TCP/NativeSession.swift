@@ -1,6 +1,7 @@
 // Native frames over TCP: HELLO, batches in order, cumulative acks.
 
 import Admission
+import Bytes
 import Events
 import Wire
 
@@ -17,8 +18,18 @@ struct NativeSession: Sendable {
         var verdicts = AckVerdicts()
     }
 
+    /// A HELLO that names a key, until that is proved.
+    private struct Unproved: Sendable {
+        var hello: Hello
+        /// The HELLO as it came.
+        var body: [UInt8]
+        /// What the daemon has given to be proved with.
+        var nonce: [UInt8]
+    }
+
     private var table: StringTable
     private var hasGreeted = false
+    private var unproved: Unproved?
     /// The device that said HELLO; `.none` for a gateway whose events name their devices.
     private var source = DeviceID.none
     /// The reset counter of HELLO, for batches that name none.
@@ -97,15 +108,19 @@ struct NativeSession: Sendable {
         writeFrame(.push, body: message, into: &output)
     }
 
-    static func writeError(_ reason: Refusal, seq: UInt64, into output: inout [UInt8]) {
-        let reject = Reject(seq: seq, code: UInt32(reason.rawValue), text: reason.explanation.description)
+    static func writeError(
+        _ reason: Refusal, seq: UInt64, text: StaticString? = nil, into output: inout [UInt8]
+    ) {
+        let text = (text ?? reason.explanation).description
+        let reject = Reject(seq: seq, code: UInt32(reason.rawValue), text: text)
         writeFrame(.error, body: reject.encode().span, into: &output)
     }
 
     private func refuse(_ refusal: Refusal, events: Int, in ingest: IngestContext, output: inout [UInt8]) {
         let reason = ingest.reason(refusal)
         ingest.intake.refuse(reason, events: events, transport: .tcp)
-        Self.writeError(reason, seq: through.map { $0 + 1 } ?? 0, into: &output)
+        let text = ingest.explanation(of: reason)
+        Self.writeError(reason, seq: through.map { $0 + 1 } ?? 0, text: text, into: &output)
     }
 
     private mutating func take(
@@ -114,6 +129,8 @@ struct NativeSession: Sendable {
     ) throws(Refusal) {
         switch frame.type {
         case .batch:
+            if unproved != nil { throw ingest.refusal(.unproved) }
+            try ingest.requireCredential()
             if frame.flags.contains(.deflated) {
                 ingest.inflated.removeAll(keepingCapacity: true)
                 try inflateBody(body, limit: Limits.frameBytes, into: &ingest.inflated)
@@ -131,7 +148,11 @@ struct NativeSession: Sendable {
             guard frame.flags.isEmpty, body.count <= TransportLimits.pingBytes else { throw .malformedFrame }
             writeFrame(.pong, body: body, into: &output)
         case .bye: hasLeft = true
-        case .proof: break
+        case .proof:
+            guard let unproved, frame.flags.isEmpty, body.count == DeviceKey.byteCount else { throw .malformedFrame }
+            try prove(unproved, Array(copying: body), in: ingest)
+            self.unproved = nil
+            try welcome(unproved.hello, in: ingest, as: peer, output: &output)
         case .welcome, .ack, .error, .push, .pong, .columns: throw .malformedFrame
         }
     }
@@ -141,6 +162,42 @@ struct NativeSession: Sendable {
     ) throws(Refusal) {
         let hello = try Hello(decoding: body)
         guard hello.version <= 1 else { throw .malformedBody }
+        if !hello.token.isEmpty {
+            guard ingest.isPrivate else { throw ingest.refusal(.readable) }
+            let isWhole = hello.keyID == 0 || hello.token.utf8.contains(UInt8(ascii: "."))
+            let bearer = Array((isWhole ? hello.token : "\(hello.keyID).\(hello.token)").utf8)
+            ingest.principal = try ingest.principal(bearer: bearer.span)
+        } else if hello.keyID != 0, !ingest.principal.isKnown {
+            return try askForProof(of: hello, body, output: &output)
+        } else {
+            try ingest.requireCredential()
+        }
+        try welcome(hello, in: ingest, as: peer, output: &output)
+    }
+
+    /// Gives the client what it has to prove its key with; it hears nothing else before it has.
+    private mutating func askForProof(
+        of hello: Hello, _ body: Span<UInt8>, output: inout [UInt8]
+    ) throws(Refusal) {
+        guard DeviceKey.nonceBytes.contains(hello.nonce.count) else { throw .malformedBody }
+        var welcome = Welcome()
+        welcome.nonce = randomBytes(TransportLimits.nonceBytes)
+        writeFrame(.welcome, body: welcome.encode().span, into: &output)
+        hasGreeted = true
+        unproved = Unproved(hello: hello, body: Array(copying: body), nonce: welcome.nonce)
+    }
+
+    private func prove(_ unproved: Unproved, _ proof: [UInt8], in ingest: IngestContext) throws(Refusal) {
+        ingest.principal = try ingest.principal(key: unproved.hello.keyID) { key in
+            let right = key.proof(nonce: unproved.nonce, ownNonce: unproved.hello.nonce, hello: unproved.body)
+            return isSameSecret(right, proof)
+        }
+    }
+
+    /// Tells a client that may send what the daemon has of it.
+    private mutating func welcome(
+        _ hello: Hello, in ingest: IngestContext, as peer: any CommitListener, output: inout [UInt8]
+    ) throws(Refusal) {
         let intake = ingest.intake
         if !hello.source.isEmpty {
             let named = try readDevice(hello.source.span, vocabulary: &intake.vocabulary)

@@ -132,7 +132,13 @@ package struct UDPSession: DatagramSession, Sendable {
         let isNative = bytes[0] == DatagramHeader.magic
         ingest.intake.refuse(reason, events: 1, transport: isNative ? .udp : .udpLines)
         guard isNative, let header = try? DatagramHeader.read(bytes) else { return .silence }
-        return answerError(reason, header, limit: bytes.count, output: &output)
+        do throws(Refusal) {
+            let signer = try ingest.authenticate(bytes, header)
+            ingest.principal = .anybody
+            return answerError(reason, header, signer, limit: bytes.count, output: &output)
+        } catch {
+            return .silence
+        }
     }
 
     private mutating func receiveNative(
@@ -141,15 +147,19 @@ package struct UDPSession: DatagramSession, Sendable {
     ) -> DatagramOutcome {
         let intake = ingest.intake
         let request: DatagramHeader
+        let signer: DatagramSigner?
         do throws(Refusal) {
             request = try DatagramHeader.read(bytes)
             guard request.type == .batch else { throw .malformedFrame }
+            signer = try ingest.authenticate(bytes, request)
         } catch {
             intake.refuse(error, events: 1, transport: .udp)
             return .silence
         }
+        defer { if signer != nil { ingest.principal = .anybody } }
         let mark = intake.filling.mark
         var refusedEvents = 1
+        var replay: Replay?
         do throws(Refusal) {
             let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
             let header: BatchHeader
@@ -163,9 +173,10 @@ package struct UDPSession: DatagramSession, Sendable {
             }
             refusedEvents = max(header.count, 1)
             try ingest.authorize(since: mark)
-            guard !ingest.isOverQuota(events: header.count) else {
+            if signer != nil { replay = ingest.replay(since: mark, header) }
+            guard replay == nil, !ingest.isOverQuota(events: header.count) else {
                 intake.filling.truncate(to: mark)
-                throw .overQuota
+                throw replay == nil ? Refusal.overQuota : Refusal.badIdentity
             }
             _ = ingest.charge(events: header.count, units: max(header.count, 1))
             if header.oldest > 0, header.device != .none {
@@ -174,13 +185,15 @@ package struct UDPSession: DatagramSession, Sendable {
             let result = intake.admit(.udp)
             var state = header.device == .none ? nil : intake.ackState(of: header.device, epoch: header.epoch)
             if header.hasIDs { state = AckState(state, covering: header) }
+            let start = output.count
             DatagramReceipt(answer: .native(request, state, AckVerdicts(result, header)), limit: bytes.count)
                 .write(into: &output)
+            if output.count > start { signer?.sign(&output, from: start) }
             return .answerWhenDurable(intake.notifyOnCommit(peer))
         } catch {
             let reason = ingest.reason(error)
             intake.refuse(reason, events: refusedEvents, transport: .udp)
-            return answerError(reason, request, limit: bytes.count, output: &output)
+            return answerError(reason, request, signer, replay, limit: bytes.count, output: &output)
         }
     }
 
@@ -197,15 +210,20 @@ package struct UDPSession: DatagramSession, Sendable {
 
     /// An ERROR datagram, its text cut away when there is no room for it.
     private func answerError(
-        _ reason: Refusal, _ request: DatagramHeader, limit: Int, output: inout [UInt8]
+        _ reason: Refusal, _ request: DatagramHeader, _ signer: DatagramSigner?, _ replay: Replay? = nil, limit: Int,
+        output: inout [UInt8]
     ) -> DatagramOutcome {
         let header = DatagramHeader(
             type: .error, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
         let start = output.count
-        for text in [reason.explanation.description, reason.name.description, ""] {
+        let number = UInt64(replay?.highest ?? 0)
+        for text in [replay?.explanation ?? reason.explanation.description, reason.name.description, ""] {
             output.removeLast(output.count - start)
-            header.write(body: Reject(code: UInt32(reason.rawValue), text: text).encode().span, into: &output)
-            if output.count - start <= limit { return .answer }
+            let reject = Reject(code: UInt32(reason.rawValue), text: text, number: number)
+            header.write(body: reject.encode().span, into: &output)
+            guard output.count - start <= limit else { continue }
+            signer?.sign(&output, from: start)
+            return .answer
         }
         output.removeLast(output.count - start)
         return .silence
@@ -216,6 +234,12 @@ package struct UDPSession: DatagramSession, Sendable {
         output: inout [UInt8]
     ) -> DatagramOutcome {
         let intake = ingest.intake
+        do throws(Refusal) {
+            try ingest.requireCredential()
+        } catch {
+            intake.refuse(error, events: 1, transport: .udpLines)
+            return .silence
+        }
         let mark = intake.filling.mark
         var verdicts = DatagramVerdicts()
         var lines = DatagramLines(bytes, from: start)

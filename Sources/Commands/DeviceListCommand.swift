@@ -1,0 +1,42 @@
+// tidings device list, tidings device show: who has keys.
+
+import Access
+import ArgumentParser
+import Presentation
+
+struct DeviceListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the keys of devices and gateways, without their secrets.",
+        discussion: "Example: tidings device list --format csv")
+
+    @Option(help: "How to print: table, json or csv.")
+    var format: OutputFormat = .table
+
+    @OptionGroup var data: DataOptions
+
+    func run() async throws {
+        let keys = try await KeyFolder(data).read { store throws(AccessError) in try store.keys() }
+        printOut(renderKeys(keys, as: format, style: .now))
+    }
+}
+
+struct DeviceShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show what is known of one key; its secret is not.",
+        discussion: "Example: tidings device show kettle/k-1 --format json")
+
+    @Argument(help: "The source of a device, the prefix of a gateway, or the number of a key.")
+    var device: String
+
+    @Option(help: "How to print: table, json or csv.")
+    var format: OutputFormat = .table
+
+    @OptionGroup var data: DataOptions
+
+    func run() async throws {
+        let key = try await KeyFolder(data).read { store throws(AccessError) in try store.key(device) }
+        printOut(renderKeys([key], as: format, style: .now))
+    }
+}
