@@ -21,6 +21,12 @@ package struct StoredKey: Sendable, Equatable {
 
     package var isGateway: Bool { if case .prefix = scope { true } else { false } }
 
+    /// One that is new.
+    fileprivate init(id: UInt32, scope: Scope, created: Timestamp, note: String) {
+        (self.id, self.scope, self.created, self.note) = (id, scope, created, note)
+        generation = 0
+    }
+
     init(_ row: Row) throws {
         let number = try row.number(0)
         guard let id = UInt32(exactly: number), id > 0 else { throw MalformedRow(column: 0) }
@@ -74,8 +80,16 @@ extension AccessStore {
                 throw AccessError.refused(
                     "there are \(count) keys, of at most \(AccessLimits.deviceKeys); give gateways a prefix instead")
             }
+            let insert = try db.makeStatement(
+                sql: """
+                    INSERT INTO device_key (kind, product, name, created, note) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT DO NOTHING
+                    """)
             return try scopes.map { scope in
-                if let known = try Self.key(db, scope) {
+                let (kind, product, name) = Self.columns(scope)
+                try insert.execute(arguments: [kind, product, name, now.rawValue, note])
+                if db.changesCount == 0 {
+                    guard let known = try Self.key(db, scope) else { throw MalformedRow(column: 3) }
                     let remedy =
                         known.revoked == nil
                         ? "`tidings device rotate \(known.id)` replaces it"
@@ -83,11 +97,8 @@ extension AccessStore {
                             + "`tidings device restore \(known.id)` brings it back, `rotate` replaces it"
                     throw AccessError.refused("\(shown(scope.text)) has key \(known.id) already; \(remedy)")
                 }
-                let (kind, product, name) = Self.columns(scope)
-                try db.execute(
-                    sql: "INSERT INTO device_key (kind, product, name, created, note) VALUES (?, ?, ?, ?, ?)",
-                    arguments: [kind, product, name, now.rawValue, note])
-                return try Self.key(db, "\(db.lastInsertedRowID)")
+                guard let id = UInt32(exactly: db.lastInsertedRowID) else { throw MalformedRow(column: 0) }
+                return StoredKey(id: id, scope: scope, created: now, note: note)
             }
         }
     }
