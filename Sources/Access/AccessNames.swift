@@ -63,6 +63,8 @@ extension Scope {
             let product = vocabulary.text(.product, vocabulary.product(of: device))
             return (Array(product), Array(vocabulary.name(of: device)))
         } catch {
+            // Whoever names no product at all has it beside the source; a device URN is made to show one.
+            if error == .noProduct, !source.starts(with: Array("urn:dev:ops:".utf8)) { return ([], source) }
             let cause =
                 switch error {
                 case .noProduct: "its product is empty"

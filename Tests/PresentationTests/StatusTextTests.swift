@@ -36,7 +36,7 @@ import Testing
                     "refused": ["too_many_new_names": 2], "dropped": ["device": 1], "in_flight": 0,
                 ]
             ], "is_balanced": true,
-            "auth_mode": "warn",
+            "tls": NSNull(), "auth_mode": "warn",
             "access": ["device_keys": 12_345, "tokens": 7, "master_keys": 2, "problem": "good"],
             "credential_faults": Self.names.enumerated().map {
                 [

@@ -35,12 +35,15 @@ final class SimulatedDaemon: Intake {
     private var isWriting = false
     private var connections: [any SimulatedServer] = []
 
-    private static let settings: GroupCommit.Settings = {
+    /// In one world of three there is seldom room, so that every session has to wait for it.
+    private static func settings(_ world: World) -> GroupCommit.Settings {
+        let isNarrow = world.seed % 3 == 0
         var settings = GroupCommit.Settings()
-        (settings.blockMaxEvents, settings.maxBlocksInFlight, settings.blockMaxDelay) = (8, 2, 3_000_000)
-        (settings.unitEvents, settings.unitTextBytes, settings.lightBlockEvents) = (1, 0, 4)
+        (settings.blockMaxEvents, settings.maxBlocksInFlight) = isNarrow ? (2, 1) : (8, 2)
+        (settings.unitEvents, settings.unitTextBytes, settings.lightBlockEvents) = (1, 0, isNarrow ? 1 : 4)
+        settings.blockMaxDelay = 3_000_000
         return settings
-    }()
+    }
     /// 2026-01-01, so that the times of the events are believed.
     static let epochStart: Int64 = 1_767_225_600_000
 
@@ -54,7 +57,7 @@ final class SimulatedDaemon: Intake {
         projector.catchUp()
         vocabulary = disk.vocabulary()
         group = GroupCommit(
-            dedupe: mutation == .forgetsDedupe ? DedupeTable() : projector.state.dedupe, settings: Self.settings)
+            dedupe: mutation == .forgetsDedupe ? DedupeTable() : projector.state.dedupe, settings: Self.settings(world))
         datagrams = SimulatedDatagramPort(ingest: ingest(), world: world)
     }
 
@@ -84,7 +87,7 @@ final class SimulatedDaemon: Intake {
         datagrams?.die()
         datagrams = nil
         // Those who wait hold the daemon, and it them.
-        group = GroupCommit(dedupe: DedupeTable(), settings: Self.settings)
+        group = GroupCommit(dedupe: DedupeTable(), settings: Self.settings(world))
     }
 
     /// Whether everything that was read is durable and told.

@@ -33,7 +33,7 @@ private final class NextSeed: Sendable {
             "\(failed) seeds broke a promise")
         // A simulation in which nothing goes wrong proves nothing.
         if Self.count >= 100 { #expect(sum(\.crashes) > 50 && sum(\.retries) > 50 && sum(\.gaps) > 5) }
-        if Self.count >= 100 { #expect(sum(\.cutOff) > 10) }
+        if Self.count >= 100 { #expect(sum(\.cutOff) > 10 && sum(\.putOff) > 0) }
     }
 
     @Test func sameSeedGivesTheSameRun() async throws {
@@ -48,8 +48,9 @@ private final class NextSeed: Sendable {
     /// A check that cannot fail is worth nothing: each of these breaks a promise, and seeds must find it.
     @Test(arguments: SimulatedDaemon.Mutation.allCases)
     func brokenDaemonIsFound(_ mutation: SimulatedDaemon.Mutation) async throws {
-        let whole = try await run(1..<60).filter(\.failures.isEmpty).map(\.seed)
-        let found = try await run(1..<60, mutation: mutation).filter { !$0.failures.isEmpty && whole.contains($0.seed) }
+        let seeds: Range<UInt64> = 1..<120
+        let whole = try await run(seeds).filter(\.failures.isEmpty).map(\.seed)
+        let found = try await run(seeds, mutation: mutation).filter { !$0.failures.isEmpty && whole.contains($0.seed) }
         print("simulation: \(mutation): \(found.count) of \(whole.count) seeds find it")
         #expect(!found.isEmpty, "no seed notices \(mutation)")
     }

@@ -118,7 +118,10 @@ struct DatagramTests {
         for bit in 0..<(sent.count * 8) {
             var damaged = sent
             damaged[bit / 8] ^= 1 << UInt8(bit % 8)
-            #expect(throws: Refusal.self, "bit \(bit)") { try readHeader(damaged) }
+            // With a key's number in it the trailer is a signature, which whoever has the keys finds to be wrong.
+            if let header = try? readHeader(damaged) {
+                #expect((16..<48).contains(bit) && header.keyID != 0, "bit \(bit)")
+            }
         }
     }
 

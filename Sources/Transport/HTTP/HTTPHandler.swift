@@ -150,13 +150,10 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     private func pauseEnds() {
         pause = nil
-        guard life.isOpen else { return }
-        resumeSession()
+        if life.isOpen { resumeSession() }
     }
 
-    /// Others have been read since this request had its last turn.
-    ///
-    /// - Returns: whether it makes use of this one.
+    /// Others have been read since its last turn; false when it has no use for another one.
     func turnComes() -> Bool {
         guard life.isOpen, next == .needsTurn else { return false }
         resumeSession()

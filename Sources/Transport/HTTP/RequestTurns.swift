@@ -1,9 +1,9 @@
-// Requests that have had their turn and have more to do: one of them at a time goes on, and sockets are read in between.
+// Requests that have had their turn and have more to do: one at a time goes on, and sockets are read in between.
 
 import NIOCore
 
-/// An event loop runs every task that is due before it looks at its sockets again, so requests that scheduled themselves
-/// anew would keep everybody else from being read. Here only one is scheduled at a time, a moment ahead.
+/// An event loop runs every task that is due before it looks at its sockets again, so requests that scheduled
+/// themselves anew would keep everybody else from being read. Here only one is scheduled at a time, a moment ahead.
 ///
 /// Confined to the ingest event loop.
 final class RequestTurns {
