@@ -20,15 +20,23 @@ import Wire
     /// This machine does other things as well: what is really so is so each time.
     private static let attempts = 5
 
-    /// Welch's t of the times of two bodies; of the slowest tenth, in which something else ran, nothing is used.
-    private static func welch(seed: UInt64, _ one: () -> Bool, _ other: () -> Bool) -> Double {
+    /// Inputs of two kinds, many of each, so that it does not count where in memory one of them is.
+    private struct Inputs {
+        var one: [[UInt8]] = []
+        var other: [[UInt8]] = []
+    }
+
+    /// Welch's t of the times of two kinds; of the slowest tenth, in which something else ran, nothing is used.
+    private static func welch(seed: UInt64, _ inputs: Inputs, _ isTaken: ([UInt8]) -> Bool) -> Double {
         var random = SeededGenerator(seed: seed)
         var times: [[Double]] = [[], []]
         var isRight = false
         for _ in 0..<(2 * samples) {
             let kind = random.next() >> 32 & 1 == 0 ? 0 : 1
+            let index = Int(random.next() >> 33) % inputs.one.count
+            let input = kind == 0 ? inputs.one[index] : inputs.other[index]
             let begin = ContinuousClock.now
-            isRight = (kind == 0 ? one() : other()) || isRight
+            isRight = isTaken(input) || isRight
             let parts = (ContinuousClock.now - begin).components
             times[kind].append(Double(parts.attoseconds) / 1e9 + Double(parts.seconds) * 1e9)
         }
@@ -44,10 +52,10 @@ import Wire
         return (moments[0].mean - moments[1].mean) / (moments[0].variance + moments[1].variance).squareRoot()
     }
 
-    private static func expectSame(_ what: String, _ one: () -> Bool, _ other: () -> Bool) {
+    private static func expectSame(_ what: String, _ inputs: Inputs, _ isTaken: ([UInt8]) -> Bool) {
         var found: [Double] = []
         for attempt in 0..<attempts {
-            found.append(welch(seed: UInt64(attempt + 1), one, other))
+            found.append(welch(seed: UInt64(attempt + 1), inputs, isTaken))
             if abs(found[attempt]) < limit { break }
         }
         print("\(what): t = \(found.map { "\(($0 * 100).rounded() / 100)" }.joined(separator: ", "))")
@@ -56,12 +64,12 @@ import Wire
 
     private static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
+    private let masters: MasterKeys
     private let list: AccessList
-    private let secret: DeviceKey
-    private static let known: UInt32 = 700
+    private static let inputsOfAKind: UInt32 = 256
 
     init() throws {
-        let masters = try #require(MasterKeys(Array(repeating: 5, count: 32)))
+        masters = try #require(MasterKeys(Array(repeating: 5, count: 32)))
         let keys = (1...1_000).map {
             KeyEntry(id: UInt32($0), scope: .device(product: Self.bytes("kettle"), name: Self.bytes("k-\($0)")))
         }
@@ -72,36 +80,45 @@ import Wire
                     id: 1, digest: Array(SHA256.hash(data: Self.bytes("tdg_" + String(repeating: "A", count: 43)))),
                     scope: .everything, roles: .admin)
             ])
-        secret = try #require(masters.keys(id: Self.known, generation: 0).first)
     }
 
-    private func bearer(_ id: UInt32, changing byte: Int) -> [UInt8] {
-        var token = secret.token
+    /// A token of which one byte is wrong, with a number of four digits in front.
+    private func bearer(_ id: UInt32, of device: UInt32, changing byte: Int) -> [UInt8] {
+        var token = masters.keys(id: device, generation: 0).first?.token ?? []
         token[byte] ^= 1
-        return Self.bytes("\(id)." + base64URL(token))
+        return Self.bytes(String("000\(id)".suffix(4)) + "." + base64URL(token))
     }
 
     private func isTaken(_ bearer: [UInt8]) -> Bool {
         list.credential(bearer: bearer.span, now: Timestamp(rawValue: 0)) != nil
     }
 
+    private func inputs(_ one: (UInt32) -> [UInt8], _ other: (UInt32) -> [UInt8]) -> Inputs {
+        var inputs = Inputs()
+        for number in 1...Self.inputsOfAKind {
+            inputs.one.append(one(number))
+            inputs.other.append(other(number))
+        }
+        return inputs
+    }
+
     @Test func timeTellsNothing() {
-        let (first, last) = (bearer(Self.known, changing: 0), bearer(Self.known, changing: 31))
-        Self.expectSame("first against last byte wrong", { isTaken(first) }, { isTaken(last) })
-        let unknown = bearer(5_000, changing: 0)
-        // As many digits, so that no longer a text is read.
-        let known = Self.bytes("0" + String(decoding: first, as: UTF8.self))
-        Self.expectSame("known against unknown key", { isTaken(known) }, { isTaken(unknown) })
-        let (near, far) = ("tdg_" + String(repeating: "A", count: 42) + "B", "tdg_" + String(repeating: "C", count: 43))
-        Self.expectSame("token of the right beginning", { isTaken(Self.bytes(near)) }, { isTaken(Self.bytes(far)) })
+        Self.expectSame(
+            "first against last byte wrong",
+            inputs({ bearer($0, of: $0, changing: 0) }, { bearer($0, of: $0, changing: 31) }), isTaken)
+        Self.expectSame(
+            "known against unknown key",
+            inputs({ bearer($0, of: $0, changing: 0) }, { bearer($0 + 5_000, of: $0, changing: 0) }), isTaken)
+        let (near, far) = ("tdg_" + String(repeating: "A", count: 39), "tdg_" + String(repeating: "C", count: 39))
+        Self.expectSame(
+            "token of the right beginning",
+            inputs({ Self.bytes("\(near)\($0 + 1_000)") }, { Self.bytes("\(far)\($0 + 1_000)") }), isTaken)
     }
 
     /// What these tests would say of a list that looks first and derives then.
     @Test func aDifferenceWouldBeFound() {
-        let known: Set<UInt32> = [Self.known]
-        let first = bearer(Self.known, changing: 0)
-        func looksFirst(_ id: UInt32) -> Bool { known.contains(id) && isTaken(first) }
-        let found = Self.welch(seed: 1, { looksFirst(Self.known) }, { looksFirst(Self.known + 1) })
+        let known = inputs({ bearer($0, of: $0, changing: 0) }, { bearer($0 + 5_000, of: $0, changing: 0) })
+        let found = Self.welch(seed: 1, known) { $0[0] < UInt8(ascii: "5") && isTaken($0) }
         #expect(abs(found) > Self.limit, "t = \(found)")
     }
 }

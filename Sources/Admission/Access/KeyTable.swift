@@ -58,8 +58,9 @@ package struct KeyTable: Sendable {
         guard !ids.isEmpty else { return nil }
         var (low, step) = (0, 1 << (Int.bitWidth - 1 - ids.count.leadingZeroBitCount))
         while step > 0 {
-            // The last one that is not above it.
-            if low + step < ids.count, ids[low + step] <= id { low += step }
+            // The last one that is not above it. One is read at each step, also behind the end of the table.
+            let next = min(low + step, ids.count - 1)
+            low = ids[next] <= id ? next : low
             step >>= 1
         }
         return ids[low] == id ? low : nil
