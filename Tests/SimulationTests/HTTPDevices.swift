@@ -57,6 +57,8 @@ final class HTTPDevice: StreamDevice {
     private(set) var putOff = 0
 
     override var transport: TransportKind { .http }
+    /// Only a native batch names it, and there may be none on the connection.
+    override var saysWhatItLost: Bool { false }
 
     override func began() {
         requests = []

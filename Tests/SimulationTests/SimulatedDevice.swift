@@ -42,6 +42,9 @@ class SimulatedDevice {
 
     /// Whether every event comes to the log in the order in which it was made.
     var keepsOrder: Bool { false }
+    /// Whether it names the oldest number that it still holds. If not, an event that it gave up may come late, on an
+    /// earlier connection.
+    var saysWhatItLost: Bool { true }
 
     init(world: World, number: Int, numbersOnly: Bool, daemon: @escaping () -> SimulatedDaemon?) {
         self.world = world
