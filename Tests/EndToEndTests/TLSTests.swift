@@ -55,6 +55,9 @@ import TidingsTesting
             let sent = try await send(daemon, ["--format", format, "--tls", "--ca", authority.certificateFile])
             #expect(sent.status == 0 && sent.output.contains("acked 100"), "\(sent)")
             let tls = try await status(daemon)
+            let document = try String(contentsOfFile: Binary.checkout + "/docs/operating.md", encoding: .utf8)
+            let documented = document.matches(of: /\n\| `tls\.([a-z_]+)` \|/).map { String($0.output.1) }
+            #expect(Set(documented) == Set(tls.keys), "documented")
             #expect(
                 tls["subject"] as? String == "CN=collector" && tls["names"] as? [String] == ["127.0.0.1", "localhost"])
             #expect([29, 30].contains(tls["days_left"] as? Int ?? 0) && tls["handshakes"] as? Int == 1)

@@ -12,7 +12,7 @@ import zlib
 import schemathesis
 from hypothesis import strategies as st
 
-SCHEMAS = pathlib.Path(__file__).resolve().parent.parent / "schemas"
+SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "schemas"
 KINDS = [kind["name"] for kind in json.loads((SCHEMAS / "kinds.json").read_text())["kinds"]]
 EVENTS = "POST /v1/events"
 # The names of an event that are bounded in bytes of UTF-8, and by how many.

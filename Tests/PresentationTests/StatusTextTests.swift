@@ -72,8 +72,11 @@ import Testing
     @Test func aLongNameShortensItselfAndNotTheCount() throws {
         let lines = renderStatus(try status(), style: style(80)).split(separator: "\n")
         let counts = lines.filter { $0.hasSuffix("1,000,000") || $0.contains(/\ +999,99[6-9]$/) }
-        #expect(counts.count == 5)
-        #expect(Set(counts.map { columns(String($0)) }).count == 1, "the counts stand in one column")
+        // Of stale events, and of credentials.
+        #expect(counts.count == 10)
+        for table in [counts.prefix(5), counts.suffix(5)] {
+            #expect(Set(table.map { columns(String($0)) }).count == 1, "the counts stand in one column")
+        }
         #expect(counts[0].contains("kettle") && counts[0].contains("k-1"))
     }
 

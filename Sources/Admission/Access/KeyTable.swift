@@ -53,9 +53,14 @@ package struct KeyTable: Sendable {
         productBytes.append(UInt16(product))
     }
 
-    /// Where a key stands; the search takes as many steps for a number that nobody has.
+    /// Where a key stands; it takes as long for a number that nobody has. Numbers are given in turn and none is taken
+    /// back, so that mostly a number is a place; only a table with holes is searched, in as many steps for each.
     func index(of id: UInt32) -> Int? {
-        guard !ids.isEmpty else { return nil }
+        guard let last = ids.last else { return nil }
+        if Int(last) == ids.count {
+            let place = min(Int(max(id, 1)), ids.count) - 1
+            return ids[place] == id ? place : nil
+        }
         var (low, step) = (0, 1 << (Int.bitWidth - 1 - ids.count.leadingZeroBitCount))
         while step > 0 {
             // The last one that is not above it. One is read at each step, also behind the end of the table.
