@@ -56,9 +56,9 @@ package actor AccessSource {
     /// - Throws: `ConfigurationError`; then the one before stays in force.
     package func change(to configuration: DaemonConfiguration) throws(ConfigurationError) {
         do throws(AccessError) {
-            masters = try readMasters(of: configuration.masterKey)
-            masterKey = configuration.masterKey
-            (isSettled, isHandedOut) = (false, false)
+            let new = try readMasters(of: configuration.masterKey)
+            if new != masters { isHandedOut = false }
+            (masters, masterKey, isSettled) = (new, configuration.masterKey, false)
         } catch {
             // Of another file than the one in force nothing is to be told later.
             if configuration.masterKey == masterKey { note(error) }

@@ -173,7 +173,7 @@ import Transport
     @Test func retentionBeginsWithAReload() async throws {
         try await serve("log: {segment_max_bytes: 1048576}\n") { running in
             let sent = try await tidings(
-                "send", "--port", "\(running.daemon.tcpPort)", "--events", "300000", "--devices", "500")
+                "send", "--port", "\(running.daemon.tcpPort)", "--events", "1000000", "--devices", "500")
             #expect(sent.status == 0, "\(sent)")
             #expect(try await running.status()["retention_segments"] as? Int == 0)
             let outcomes = try await running.outcomes("log: {segment_max_bytes: 1048576, retention_bytes: 1}\n")
