@@ -19,7 +19,7 @@ final class FolderLock: Sendable {
     init(_ path: String) throws(LogError) {
         // SAFETY: open copies the path; a String passes as NUL-terminated bytes for the call.
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(FileAccess.fileMode))
-        guard descriptor >= 0 else { throw Files.failure(path) }
+        guard descriptor >= 0 else { throw .io("\(path): \(Files.reason())") }
         var attempts = 0
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let cause = errno
@@ -45,12 +45,6 @@ enum Files {
         unsafe String(cString: strerror(number))
     }
 
-    /// What the system has just not allowed, or not managed, with a path.
-    static func failure(_ path: String) -> LogError {
-        let number = errno
-        return number == EACCES || number == EPERM ? .denied(path) : .io("\(path): \(reason(number))")
-    }
-
     /// Makes a folder, and those above it, if it is not there.
     static func makeFolder(_ path: String) throws(LogError) {
         if isThere(path) { return }
@@ -58,7 +52,7 @@ enum Files {
             try makeFolder(String(path[..<slash]))
         }
         // SAFETY: as in FolderLock.
-        if unsafe mkdir(path, mode_t(FileAccess.folderMode)) != 0, errno != EEXIST { throw failure(path) }
+        if unsafe mkdir(path, mode_t(FileAccess.folderMode)) != 0, errno != EEXIST { throw .io("\(path): \(reason())") }
         try syncFolder(FileAccess.folder(of: path))
     }
 
@@ -76,7 +70,9 @@ enum Files {
     /// The names in a folder, sorted.
     static func list(_ path: String) throws(LogError) -> [String] {
         // SAFETY: the stream is closed once, below; an entry is copied before the next is read.
-        guard let stream = unsafe opendir(path) else { throw failure(path) }
+        guard let stream = unsafe opendir(path) else {
+            throw errno == EACCES ? .denied(path) : .io("\(path): \(reason())")
+        }
         var names: [String] = []
         while let entry = unsafe readdir(stream) {
             let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
