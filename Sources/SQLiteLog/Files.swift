@@ -52,7 +52,10 @@ enum Files {
             try makeFolder(String(path[..<slash]))
         }
         // SAFETY: as in FolderLock.
-        if unsafe mkdir(path, mode_t(FileAccess.folderMode)) != 0, errno != EEXIST { throw .io("\(path): \(reason())") }
+        // Whoever may not look into the folder above does not see that it is there.
+        if unsafe mkdir(path, mode_t(FileAccess.folderMode)) != 0, errno != EEXIST {
+            throw errno == EACCES ? .denied(path) : .io("\(path): \(reason())")
+        }
         try syncFolder(FileAccess.folder(of: path))
     }
 

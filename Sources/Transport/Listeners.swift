@@ -190,10 +190,10 @@ extension Listeners {
             case .http(let routes):
                 channel = try await bindStream(
                     specification, inside, eventLoop, readBytes: HTTPLimits.readBytes, readsAtOnce: 1,
-                    refuse: { refusePlainHTTP(routes, in: $1) }
-                ) { pipeline, table, handshake in
-                    try pipeline.addHTTP(routes, table, after: handshake)
-                }
+                    refuse: { refusePlainHTTP(routes, in: $1) },
+                    refuse: { pipeline, table, handshake in
+                        try pipeline.addHTTP(routes, table, after: handshake)
+                    })
             case .datagrams(let kind, let makeSession):
                 dropped = kind
                 channel = try await bindDatagrams(specification, makeSession, inside, eventLoop)
