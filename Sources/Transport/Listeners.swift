@@ -191,7 +191,7 @@ extension Listeners {
                 channel = try await bindStream(
                     specification, inside, eventLoop, readBytes: HTTPLimits.readBytes, readsAtOnce: 1,
                     refuse: { refusePlainHTTP(routes, in: $1) },
-                    refuse: { pipeline, table, handshake in
+                    { pipeline, table, handshake in
                         try pipeline.addHTTP(routes, table, after: handshake)
                     })
             case .datagrams(let kind, let makeSession):
