@@ -27,6 +27,16 @@ struct DeviceShowCommand: AsyncParsableCommand {
         abstract: "Show what is known of one key; its secret is not.",
         discussion: "Example: tidings device show kettle/k-1 --format json")
 
+    @OptionGroup var key: KeyArguments
+
+    func run() async throws {
+        let found = try await KeyFolder(key.data).read { store throws(AccessError) in try store.key(key.device) }
+        key.show(found)
+    }
+}
+
+/// What the commands take that are about one key.
+struct KeyArguments: ParsableArguments {
     @Argument(help: "The source of a device, the prefix of a gateway, or the number of a key.")
     var device: String
 
@@ -35,8 +45,5 @@ struct DeviceShowCommand: AsyncParsableCommand {
 
     @OptionGroup var data: DataOptions
 
-    func run() async throws {
-        let key = try await KeyFolder(data).read { store throws(AccessError) in try store.key(device) }
-        printOut(renderKeys([key], as: format, style: .now))
-    }
+    func show(_ key: StoredKey) { printOut(renderKeys([key], as: format, style: .now)) }
 }

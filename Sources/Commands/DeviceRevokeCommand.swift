@@ -16,19 +16,10 @@ struct DeviceRevokeCommand: AsyncParsableCommand {
             `tidings device rotate` gives the device another one.
             """)
 
-    @Argument(help: "The source of a device, the prefix of a gateway, or the number of a key.")
-    var device: String
-
-    @Option(help: "How to print: table, json or csv.")
-    var format: OutputFormat = .table
-
-    @OptionGroup var data: DataOptions
+    @OptionGroup var key: KeyArguments
 
     func run() async throws {
-        let key = try await KeyFolder(data).change { store throws(AccessError) in
-            try store.setRevoked(true, device, now: wallClock())
-        }
-        printOut(renderKeys([key], as: format, style: .now))
+        try await key.setRevoked(true)
     }
 }
 
@@ -38,18 +29,18 @@ struct DeviceRestoreCommand: AsyncParsableCommand {
         abstract: "Bring a key back that was revoked; the device goes on with the one it has.",
         discussion: "Example: tidings device restore kettle/k-1")
 
-    @Argument(help: "The source of a device, the prefix of a gateway, or the number of a key.")
-    var device: String
-
-    @Option(help: "How to print: table, json or csv.")
-    var format: OutputFormat = .table
-
-    @OptionGroup var data: DataOptions
+    @OptionGroup var key: KeyArguments
 
     func run() async throws {
-        let key = try await KeyFolder(data).change { store throws(AccessError) in
-            try store.setRevoked(false, device, now: wallClock())
+        try await key.setRevoked(false)
+    }
+}
+
+extension KeyArguments {
+    fileprivate func setRevoked(_ isRevoked: Bool) async throws {
+        let changed = try await KeyFolder(data).change { store throws(AccessError) in
+            try store.setRevoked(isRevoked, device, now: wallClock())
         }
-        printOut(renderKeys([key], as: format, style: .now))
+        show(changed)
     }
 }
