@@ -24,7 +24,13 @@ extension IngestContext {
     /// - Parameter bearer: as it is written after `Bearer`.
     /// - Throws: `Refusal.unauthorized`.
     func principal(bearer: Span<UInt8>) throws(Refusal) -> Principal {
-        guard let credential = access.credential(bearer: bearer, now: intake.now) else { throw refusal(.wrong) }
+        guard let known = holder(bearer: bearer) else { throw refusal(.wrong) }
+        return known
+    }
+
+    /// Whoever shows this, if it is right; notes that it was used.
+    func holder(bearer: Span<UInt8>) -> Principal? {
+        guard let credential = access.credential(bearer: bearer, now: intake.now) else { return nil }
         noteUse(of: credential)
         return .holder(credential)
     }

@@ -26,12 +26,9 @@ extension HTTPSession {
         }
         guard head.authorizations == 1, startsWith(field.utf8Span.span, "bearer ") else { throw .scheme }
         let bearer = trimmed(String(field.dropFirst(7)))
-        guard let credential = ingest.access.credential(bearer: bearer.span, now: ingest.intake.now) else {
-            throw .wrong
-        }
-        ingest.noteUse(of: credential)
-        remembered = RememberedBearer(field: field, principal: .holder(credential), access: ingest.access)
-        return .holder(credential)
+        guard let principal = ingest.holder(bearer: bearer.span) else { throw .wrong }
+        remembered = RememberedBearer(field: field, principal: principal, access: ingest.access)
+        return principal
     }
 
     /// Whether who asks may do what needs a role: by his credential, or else because he is on this machine. He is not
