@@ -42,9 +42,12 @@ package struct DeviceKey: Hashable, Sendable {
     /// What signs datagrams, and checks their signatures.
     package var signer: DatagramSigner { DatagramSigner(expanded("tidings udp mac")) }
 
-    private func expanded(_ label: String) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array(label.utf8) + [1], using: SymmetricKey(data: bytes)))
-    }
+    private func expanded(_ label: String) -> [UInt8] { Wire.expanded(bytes, Array(label.utf8)) }
+}
+
+/// HKDF-Expand with SHA-256 to 32 bytes.
+package func expanded(_ key: [UInt8], _ label: [UInt8]) -> [UInt8] {
+    Array(HMAC<SHA256>.authenticationCode(for: label + [1], using: SymmetricKey(data: key)))
 }
 
 /// Signs datagrams with one key: the trailer is the first 8 bytes of HMAC-SHA256 over everything before it.
@@ -64,10 +67,7 @@ package struct DatagramSigner: Sendable {
     /// Whether the trailer of a datagram, which has one, is this key's. Takes the same time for every wrong one.
     package func hasSigned(_ datagram: [UInt8]) -> Bool {
         let end = datagram.count - DatagramHeader.trailerBytes
-        let code = signature(of: datagram[..<end])
-        var difference: UInt8 = 0
-        for index in 0..<DatagramHeader.trailerBytes { difference |= code[index] ^ datagram[end + index] }
-        return difference == 0
+        return isSameSecret(signature(of: datagram[..<end]).prefix(DatagramHeader.trailerBytes), datagram[end...])
     }
 
     private func signature(of bytes: ArraySlice<UInt8>) -> [UInt8] {

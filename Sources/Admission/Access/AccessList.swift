@@ -80,7 +80,7 @@ package final class AccessList: Sendable {
         var isRight = false
         // What nobody has is worked out all the same, so that the time does not tell which numbers are given out.
         let index = keys.index(of: id)
-        let generation = index.map { keys.generation(at: $0) } ?? 0
+        let generation = keys.generation(at: index)
         for key in masters?.keys(id: id, generation: generation) ?? [] where isSameSecret(key.token, token) {
             isRight = true
         }
@@ -101,7 +101,7 @@ package final class AccessList: Sendable {
     /// by anybody where there is no such id or it is revoked, so that these take the same time.
     package func signer(_ id: UInt32) -> (keys: [DeviceKey], credential: Credential?) {
         let index = keys.index(of: id)
-        let generation = index.map { keys.generation(at: $0) } ?? 0
+        let generation = keys.generation(at: index)
         let credential = index.flatMap { index in
             keys.isRevoked(at: index)
                 ? nil : Credential(.key(id, generation: generation), keys.scope(at: index), .send)

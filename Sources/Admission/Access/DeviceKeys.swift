@@ -37,15 +37,3 @@ package struct MasterKeys: Sendable, Equatable {
         }
     }
 }
-
-private func expanded(_ key: [UInt8], _ label: [UInt8]) -> [UInt8] {
-    Array(HMAC<SHA256>.authenticationCode(for: label + [1], using: SymmetricKey(data: key)))
-}
-
-/// Whether two secrets are equal, in a time that depends on their lengths alone.
-package func isSameSecret(_ one: [UInt8], _ other: [UInt8]) -> Bool {
-    guard one.count == other.count else { return false }
-    var difference: UInt8 = 0
-    for index in one.indices { difference |= one[index] ^ other[index] }
-    return difference == 0
-}

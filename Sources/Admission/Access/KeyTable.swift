@@ -71,7 +71,8 @@ package struct KeyTable: Sendable {
         return ids[low] == id ? low : nil
     }
 
-    func generation(at index: Int) -> UInt32 { generations[index] }
+    /// How often a key was replaced. One is read also for a number that nobody has, which takes as long.
+    func generation(at index: Int?) -> UInt32 { generations.isEmpty ? 0 : generations[index ?? 0] }
 
     func isRevoked(at index: Int) -> Bool { isRevoked[index] }
 
