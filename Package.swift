@@ -119,7 +119,10 @@ let package = Package(
             swiftSettings: daemon),
         .target(
             name: "Identity",
-            dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Bytes", "Events", "Log", "SQLite", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: daemon),
         .target(
             name: "Access",
@@ -224,7 +227,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IdentityTests",
-            dependencies: ["Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Bytes", "Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "AccessTests",

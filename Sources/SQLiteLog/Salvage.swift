@@ -18,7 +18,7 @@ extension Backup {
         _ data: String, into target: String, companions: [String], report: @escaping @Sendable (Damage) -> Void,
         progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) async throws(LogError) -> SalvageReport {
-        let log = try SQLiteEventLog(directory: data, readOnly: true, proving: true)
+        let log = try SQLiteEventLog(directory: data, readOnly: true, proving: true, opensParts: false)
         try Files.makeFolder(target + "/log")
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
@@ -29,7 +29,7 @@ extension Backup {
         progress(CopyProgress(.salvaging))
         for name in besides + companions where Files.isThere(data + "/" + name) {
             do throws(LogError) {
-                try copyDatabase(data + "/" + name, to: target + "/" + name)
+                try copyFile(data + "/" + name, to: target + "/" + name)
             } catch {
                 report(Damage(segment: name, offsets: .zero..<(.zero), cause: error.cause))
                 Segment.removeFiles(target + "/" + name)
