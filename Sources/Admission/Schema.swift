@@ -21,7 +21,7 @@ func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> Quaranti
     switch event.kind {
     case .preferenceSet, .stateReported:
         guard event.aspect != .none else { return .badAspect }
-        if case .none = event.valueKind { return .missingValue }
+        if case .none = event.valueKind, !event.isValueWithheld { return .missingValue }
         return .none
     case .ratingGiven:
         guard event.aspect != .none else { return .badAspect }

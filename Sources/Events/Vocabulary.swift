@@ -138,6 +138,10 @@ package struct Vocabulary: Sendable {
     /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
     package var refusesEmails = false
     package static let at = UInt8(ascii: "@")
+    /// The aspects whose values are no words of this vocabulary.
+    package private(set) var personal = PersonalAspects()
+    /// The last word that was given out as a value, until somebody has asked whose it is.
+    package var newestValue = SymbolID.none
 
     package init() {}
 
@@ -151,6 +155,8 @@ package struct Vocabulary: Sendable {
         if Int(id) > known {
             newNames -= 1
             pending.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
+            if case .value = kind { newestValue = SymbolID(rawValue: id) }
+            if case .aspect = kind { personal.note(text, SymbolID(rawValue: id)) }
             if case .product = kind { pending.add(seed: .drawn(), of: SymbolID(rawValue: id)) }
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
@@ -182,6 +188,16 @@ package struct Vocabulary: Sendable {
         }
         return id == 0 ? nil : CustomerID(rawValue: id)
     }
+
+    /// Names the aspects whose values say something about one person.
+    package mutating func setPersonalAspects(_ names: Set<[UInt8]>) {
+        var changed = personal
+        changed.change(to: names) { find(.aspect, $0) }
+        personal = changed
+    }
+
+    /// Counts a word that is new, as a value of an aspect; returns whether it is one too many.
+    package mutating func noteWord(of aspect: SymbolID) -> Bool { personal.noteWord(of: aspect) }
 
     /// Why a device or a customer has got no number.
     package func refusal(of name: Span<UInt8>) -> Refusal {
@@ -235,6 +251,12 @@ package struct Vocabulary: Sendable {
     package func find(device name: Span<UInt8>, of product: SymbolID) -> DeviceID? {
         let id = devices.find(name, scope: product.rawValue)
         return id == 0 ? nil : DeviceID(rawValue: id)
+    }
+
+    /// The number of a known customer, or nil.
+    package func find(customer name: Span<UInt8>) -> CustomerID? {
+        let id = customers.find(name)
+        return id == 0 ? nil : CustomerID(rawValue: id)
     }
 
     /// The UTF-8 of a word; empty when unknown.

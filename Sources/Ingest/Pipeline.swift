@@ -14,6 +14,8 @@ package final class Pipeline: Intake {
         package var groupCommit = GroupCommit.Settings()
         /// What is done about new names with an @ in them.
         package var emails = EmailPolicy.warn
+        /// Names of the aspects whose values say something about one person.
+        package var personalAspects: Set<[UInt8]> = []
 
         package init() {}
     }
@@ -27,6 +29,10 @@ package final class Pipeline: Intake {
     /// What is done about new names with an @ in them.
     package var emails: EmailPolicy {
         didSet { vocabulary.refusesEmails = emails == .refuse }
+    }
+    /// Names of the aspects whose values say something about one person: these are no words of the vocabulary.
+    package var personalAspects: Set<[UInt8]> {
+        didSet { vocabulary.setPersonalAspects(personalAspects) }
     }
     private let eventLoop: any EventLoop
     private let events: InternalEvents
@@ -57,6 +63,8 @@ package final class Pipeline: Intake {
         self.vocabulary = vocabulary
         self.vocabulary.refusesEmails = settings.emails == .refuse
         emails = settings.emails
+        personalAspects = settings.personalAspects
+        self.vocabulary.setPersonalAspects(settings.personalAspects)
         self.eventLoop = eventLoop
         self.events = events
         self.submit = submit

@@ -204,6 +204,7 @@ private func readEvents(
         try fill(&events[index], fields, seq, defaults, &table, &vocabulary)
         if fields.hasMore { try fillMore(&events[index], fields, message, &table, &vocabulary, &arena) }
         if case .none = events[index].quarantine, !fields.hasRare {} else { header.needsRest = true }
+        if vocabulary.withholdsAfterReading(events[index]) { header.needsRest = true }
         index &+= 1
     }
     header.lastSeq = seq
@@ -236,7 +237,12 @@ private func fill(
         let id = try table.id(.aspect, fields.aspect, &vocabulary)
         if id == StringTable.invalid { event.blame(.badAspect) } else { event.aspect.rawValue = id }
     }
-    if fields.isReference {
+    if fields.isReference, vocabulary.personal.isAny, fields.isChoiceOrState,
+        vocabulary.personal.contains(event.aspect)
+    {
+        // The second look at the batch takes the text.
+        event.valueKind = .none
+    } else if fields.isReference {
         let reference = UInt32(truncatingIfNeeded: fields.valueBits)
         let id = try table.id(.value, reference, &vocabulary)
         if id >= StringTable.firstSpecial || fields.kind == UInt32(EventKind.ratingGiven.rawValue) {
