@@ -25,6 +25,10 @@ enum FuzzAccess {
 final class FuzzIntake: Intake {
     var filling = EventBatch()
     var vocabulary = Vocabulary()
+    var isOptedOut: Bool {
+        get { admission.consent.isOptedOut }
+        set { admission.consent.isOptedOut = newValue }
+    }
     let now = Timestamp(rawValue: 1_795_132_805_000)
     private var admission = Admission()
     private var admitted = EventBatch.Mark()
@@ -34,6 +38,9 @@ final class FuzzIntake: Intake {
 
     func admit(_ transport: TransportKind) -> AdmissionResult {
         let result = admission.admit(&filling, from: admitted, transport: transport)
+        if result.needsGate {
+            admission.gate(&filling, admitted.events..<filling.count, vocabulary, transport: transport)
+        }
         admitted = filling.mark
         return result
     }

@@ -14,6 +14,8 @@ package struct AdmissionResult: Sendable {
     package var quarantined = 0
     /// The first of those that were quarantined or are stale, in their order.
     package var named: [Named] = []
+    /// Whether `Admission.gate` must follow: there are consents, or events that may need one.
+    package fileprivate(set) var needsGate = false
     /// How many may be named.
     fileprivate var mostNamed = AdmissionLimits.verdictsNamed
 
@@ -50,6 +52,7 @@ package struct AdmissionResult: Sendable {
 /// Owned by the ingest event loop.
 package struct Admission: Sendable {
     package var dedupe: DedupeTable
+    package var consent: ConsentGate
     /// Indexed by `TransportKind.rawValue`.
     package private(set) var counts = [TransportCounts](repeating: .init(), count: TransportKind.allCases.count)
     /// Admitted since the last `takeAdmitted`, indexed by `TransportKind.rawValue`.
@@ -57,8 +60,9 @@ package struct Admission: Sendable {
 
     private var staleCounts = StaleDevices()
 
-    package init(dedupe: DedupeTable = DedupeTable()) {
+    package init(dedupe: DedupeTable = DedupeTable(), consents: ConsentTable = ConsentTable()) {
         self.dedupe = dedupe
+        consent = ConsentGate(table: consents)
         self.dedupe.beginCounting()
     }
 
@@ -68,6 +72,7 @@ package struct Admission: Sendable {
     ) -> AdmissionResult {
         var result = AdmissionResult()
         result.mostNamed = transport.verdictsNamed
+        result.needsGate = consent.isOn
         let row = Int(transport.rawValue)
         let (start, end) = (mark.events, batch.events.count)
         var kept = start
@@ -108,9 +113,10 @@ package struct Admission: Sendable {
     ) {
         let earliest = Limits.earliestTime
         let ahead = Limits.clockAheadMilliseconds
+        var consents = false
         var events = events.mutableSpan
         for index in stretch {
-            var reason = verdict(events[index], earliest: earliest, clockAhead: ahead)
+            var reason = verdict(events[index], earliest: earliest, clockAhead: ahead, consents: &consents)
             switch dedupe.admit(events[index], isGood: reason == .none) {
             case .duplicate:
                 result.duplicates += 1
@@ -132,6 +138,12 @@ package struct Admission: Sendable {
             if kept < index { events[kept] = events[index] }
             kept += 1
         }
+        if consents { result.needsGate = true }
+    }
+
+    /// Counts an event that is stored without its customer.
+    mutating func noteWithoutConsent(_ transport: TransportKind) {
+        admitted[Int(transport.rawValue)].withoutConsent += 1
     }
 
     private mutating func quarantine(_ event: Event, at index: Int, row: Int, _ result: inout AdmissionResult) {
@@ -199,6 +211,7 @@ package struct Admission: Sendable {
         for row in block.indices {
             counts[row].committed += block[row].accepted
             counts[row].inFlight -= block[row].total
+            counts[row].withoutConsent += block[row].withoutConsent
             for reason in block[row].quarantined.indices {
                 counts[row].quarantined[reason] += block[row].quarantined[reason]
             }

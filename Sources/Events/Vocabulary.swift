@@ -301,3 +301,19 @@ package struct Vocabulary: Sendable {
         }
     }
 }
+
+// MARK: Names that are not to be kept
+
+extension Definitions {
+    /// Takes customers out. The bytes of their names stay in memory as long as the others.
+    package mutating func removeCustomers(where isRemoved: (CustomerID) -> Bool) {
+        customers.removeAll { isRemoved($0.id) }
+    }
+
+    /// Adds a customer of other definitions, as it is defined there.
+    package mutating func add(_ customer: CustomerName, of other: borrowing Definitions) {
+        var added = customer
+        added.range = keep(other.name(of: customer).span)
+        customers.append(added)
+    }
+}

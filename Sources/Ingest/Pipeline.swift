@@ -16,6 +16,8 @@ package final class Pipeline: Intake {
         package var emails = EmailPolicy.warn
         /// Names of the aspects whose values say something about one person.
         package var personalAspects: Set<[UInt8]> = []
+        /// Which products need which consents.
+        package var consent = ConsentPolicy()
 
         package init() {}
     }
@@ -52,13 +54,15 @@ package final class Pipeline: Intake {
     ///   - shouldWait: whether the projector is behind and will soon be less so; then no block is begun, and
     ///     `projectorCaughtUp` is to be called when it is.
     package init(
-        vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
-        events: InternalEvents, pool: BatchPool, shouldWait: @escaping () -> Bool,
+        vocabulary: Vocabulary, dedupe: DedupeTable, consents: ConsentTable = ConsentTable(), settings: Settings,
+        eventLoop: any EventLoop, events: InternalEvents, pool: BatchPool, shouldWait: @escaping () -> Bool,
         submit: @escaping (PendingBlock) -> Void
     ) {
         let capacity = settings.groupCommit.blockMaxEvents
         group = GroupCommit(
-            dedupe: dedupe, settings: settings.groupCommit, newBatch: { pool.take(capacity: capacity) })
+            dedupe: dedupe, consents: consents, settings: settings.groupCommit,
+            newBatch: { pool.take(capacity: capacity) })
+        group.admission.consent.policy = settings.consent
         filling = pool.take(capacity: capacity)
         self.vocabulary = vocabulary
         self.vocabulary.refusesEmails = settings.emails == .refuse
@@ -71,7 +75,20 @@ package final class Pipeline: Intake {
         self.shouldWait = shouldWait
     }
 
+    /// Which products need which consents.
+    package var consentPolicy: ConsentPolicy {
+        get { group.admission.consent.policy }
+        set { group.admission.consent.policy = newValue }
+    }
+
+    package var isOptedOut: Bool {
+        get { group.admission.consent.isOptedOut }
+        set { group.admission.consent.isOptedOut = newValue }
+    }
+
     package var admission: Admission { group.admission }
+    /// The customers that the log knows; those whose names are withheld are none of them.
+    package var customerCount: Int { vocabulary.customerCount - group.withheldNames }
     package var health: StorageHealth { group.health }
     private var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
 
@@ -114,6 +131,7 @@ package final class Pipeline: Intake {
         let start: ContinuousClock.Instant? = weight > 0 ? .now : nil
         defer { if let start { admitTime += start.duration(to: .now) * weight } }
         let result = group.admit(&filling, transport, at: uptime)
+        if result.needsGate { group.gate(&filling, vocabulary, transport) }
         if result.quarantined > 0 { events.quarantined(result, transport: transport) }
         if result.stale > 0 { events.stale(result.stale, transport: transport) }
         return result

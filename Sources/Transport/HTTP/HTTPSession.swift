@@ -272,7 +272,10 @@ package struct HTTPSession {
     ) -> Next {
         ingest.grantNames()
         if principal.isKnown { ingest.principal = principal }
+        let optsOut = head?.optsOut == true
+        if optsOut { ingest.intake.isOptedOut = true }
         defer {
+            if optsOut { ingest.intake.isOptedOut = false }
             ingest.chargeNames()
             ingest.principal = .anybody
         }
