@@ -37,8 +37,10 @@ func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> Quaranti
         if case .symbol = event.valueKind { return .none }
         return .missingValue
     case .receipt: return .none
+    // Whose data is meant is all that they say.
+    case .dataRequested, .erasureRequested: return event.customer == .none ? .missingValue : .none
     case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout, .rolloutStep,
-        .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+        .customerErased, .audited, .note:
         return .unknownType
     }
 }

@@ -23,6 +23,7 @@ package struct TidingsCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, SendCommand.self, SummaryCommand.self, LogCommand.self, RebuildCommand.self,
             StatusCommand.self, ReloadCommand.self, CheckCommand.self, DeviceCommand.self, TokenCommand.self,
+            ForgetCommand.self, RequestsCommand.self,
             DemoCommand.self,
         ])
 

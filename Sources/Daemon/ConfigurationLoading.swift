@@ -107,6 +107,7 @@ extension DaemonConfiguration {
             tableEntries: try number("limits.table_entries"),
             tableBytes: try number("limits.table_bytes"),
             emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
+            backupMaxDays: try number("identity.backup_max_days"),
             keepsUnknown: try text("events.keep_unknown") == "true",
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
             logFormat: try text("logging.format"),

@@ -26,6 +26,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     /// The certificate in force; nil when no listener speaks TLS.
     let tls: Replaceable<TLSFiles?>
     let access: AccessSource
+    let forgetting: ForgettingQueue
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -38,6 +39,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
                     projection: storage.projection.line)
             case .reload: return await reload(waits: false)
             case .reloadAndWait: return await reload(waits: true)
+            case .forget: return try await forgetting.forget(request.forget ?? ForgetRequest([]))
             case .access: return try await ingest.refresh(access, always: true)
             }
         } catch {

@@ -9,8 +9,8 @@ import Synchronization
 
 /// Names of devices and customers. Any thread; calls are serialised by the connection.
 package final class IdentityStore: Sendable {
-    private let queue: DatabaseQueue?
-    private let readOnly: Bool
+    let queue: DatabaseQueue?
+    let readOnly: Bool
     /// About how many bytes of the write-ahead log are not in the file yet.
     private let written = Mutex(0)
     /// The file's name within the data folder.
@@ -65,12 +65,13 @@ package final class IdentityStore: Sendable {
         }
     }
 
-    /// The highest pseudonym of a device that has a name; 0 without names.
+    /// The highest pseudonym of a device that has, or had, a name; 0 without names.
     package func lastDevice() throws(LogError) -> Int {
         guard let queue else { return 0 }
-        return try translating(queue.path) {
+        let last = try translating(queue.path) {
             try queue.read { db in try Int.fetchOne(db, sql: "SELECT max(id) FROM device") ?? 0 }
         }
+        return max(last, try reserved().device)
     }
 
     /// Notes which log these names belong to, and refuses another one's: its numbers mean other people.

@@ -47,6 +47,7 @@ package enum Backup {
         for name in besides where Files.isThere(data + "/" + name) {
             try copyDatabase(data + "/" + name, to: target + "/" + name)
         }
+        try copyPlain(from: data, to: target)
         try Files.syncFolder(target)
         report.verification = try verify(folder, progress)
         return report
@@ -93,6 +94,7 @@ package enum Backup {
         let others = (besides + companions).filter { Files.isThere(copy + "/" + $0) }
         for name in others { try draftDatabase(copy + "/" + name, to: data + "/" + name) }
         for name in others { try placeDatabase(data + "/" + name) }
+        try copyPlain(from: copy, to: data, isKept: true)
         Files.removeFolder(folder)
         try Files.rename(draft, to: folder)
         try Files.syncFolder(data)

@@ -13,7 +13,7 @@ import Synchronization
 /// thread ever waits for the disk.
 package final class SQLiteEventLog: EventLog {
     let folder: String
-    private let identity: IdentityStore
+    let identity: IdentityStore
     private let lock: Mutex<FolderLock?>
     let writer: Mutex<SegmentWriter?>
     private let readers = Mutex<[SegmentReader]>([])
@@ -136,6 +136,8 @@ package final class SQLiteEventLog: EventLog {
                 }
             }
             vocabulary.define(try self.identity.names())
+            let reserved = try self.identity.reserved()
+            vocabulary.reserve(customers: reserved.customer, devices: reserved.device)
             return vocabulary
         }
     }
