@@ -172,6 +172,7 @@ extension DaemonStatus {
             StaleDevice(product: $0.product, device: $0.device, events: $0.events)
         }
         emailNames = pipeline.emailNames
+        eventsOfForgotten = pipeline.forgottenEvents
         let ids = pipeline.admission.dedupe.memory.ids
         (idsRemembered, idsForgotten, idsCrowdedOut) = (UInt64(ids.count), ids.forgottenForOwn, ids.forgottenForAll)
         devices = pipeline.vocabulary.deviceCount

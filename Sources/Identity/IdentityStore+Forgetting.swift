@@ -112,7 +112,7 @@ extension IdentityStore {
     }
 
     /// The names that `isSought` says yes to.
-    package func pseudonyms(where isSought: (borrowing StoredName) -> Bool) throws(LogError) -> [Pseudonym] {
+    package func pseudonyms(where isSought: (StoredName) -> Bool) throws(LogError) -> [Pseudonym] {
         guard let queue else { return [] }
         return try translating(queue.path) {
             try queue.read { db in
@@ -127,7 +127,7 @@ extension IdentityStore {
                     let pseudonym = Pseudonym(kind, UInt32(truncatingIfNeeded: try row.number(1)))
                     let product = SymbolID(rawValue: UInt32(truncatingIfNeeded: try row.number(2)))
                     let name = row.optionalBytes(3)
-                    if isSought(StoredName(pseudonym, product: product, name: name.span)) { found.append(pseudonym) }
+                    if isSought(StoredName(pseudonym, product: product, name: name)) { found.append(pseudonym) }
                 }
                 return found
             }

@@ -3,14 +3,13 @@
 package import Events
 
 /// A name of the identity store, as it is shown to who looks for some.
-package struct StoredName: ~Escapable {
+package struct StoredName: Sendable {
     package let pseudonym: Pseudonym
     /// The product of a device; `.none` for a customer.
     package let product: SymbolID
-    package let name: Span<UInt8>
+    package let name: [UInt8]
 
-    @_lifetime(copy name)
-    package init(_ pseudonym: Pseudonym, product: SymbolID, name: Span<UInt8>) {
+    package init(_ pseudonym: Pseudonym, product: SymbolID, name: [UInt8]) {
         (self.pseudonym, self.product, self.name) = (pseudonym, product, name)
     }
 }
@@ -32,7 +31,7 @@ package protocol ForgettingLog: EventLog {
     /// The pseudonyms of the names that `isSought` says yes to, in the order of their numbers. Names that are being
     /// stored at the moment may be missing. Does not hinder the writer.
     func pseudonyms(
-        where isSought: @escaping @Sendable (borrowing StoredName) -> Bool
+        where isSought: @escaping @Sendable (StoredName) -> Bool
     ) async throws(LogError) -> [Pseudonym]
 
     /// Deletes names with all that is kept with them, so that no byte of them is left in a file; notes that their

@@ -1,6 +1,6 @@
 // What customers ask for on their devices: found in the log, and how it is shown.
 
-import Events
+package import Events
 package import Log
 
 /// A customer's request for a copy of the data, or to be forgotten.

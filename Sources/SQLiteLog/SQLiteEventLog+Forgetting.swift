@@ -8,7 +8,7 @@ extension SQLiteEventLog: ForgettingLog {
     private var names: String { folder + "/../" + IdentityStore.fileName }
 
     package func pseudonyms(
-        where isSought: @escaping @Sendable (borrowing StoredName) -> Bool
+        where isSought: @escaping @Sendable (StoredName) -> Bool
     ) async throws(LogError) -> [Pseudonym] {
         try await run(on: readerQueue) { () throws(LogError) in
             try self.expectOpen()

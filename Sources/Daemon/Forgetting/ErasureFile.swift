@@ -2,7 +2,7 @@
 // an older copy knows nothing of it.
 
 package import Admission
-package import Events
+import Events
 import Foundation
 import SQLite
 

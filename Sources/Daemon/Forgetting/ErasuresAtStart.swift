@@ -1,10 +1,9 @@
 // Before the first event is taken: whoever is on the erasure list has no name here, whatever copy came back.
 
 import Admission
-import Events
-package import Ingest
+package import Events
+import Ingest
 package import Log
-import Synchronization
 
 /// The names of a log compared with its erasure list.
 package enum ErasuresAtStart {
@@ -26,11 +25,11 @@ package enum ErasuresAtStart {
             let digests = files.digests
             found = try await log.pseudonyms { stored in
                 switch stored.pseudonym {
-                case .customer: return erased.contains(digests.digest(ofCustomer: stored.name))
+                case .customer: return erased.contains(digests.digest(ofCustomer: stored.name.span))
                 case .device:
                     let product = Int(stored.product.rawValue)
                     guard products.indices.contains(product) else { return false }
-                    return erased.contains(digests.digest(ofDevice: stored.name, product: products[product].span))
+                    return erased.contains(digests.digest(ofDevice: stored.name.span, product: products[product].span))
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 import Admission
 import Events
-package import Ingest
+import Ingest
 package import Log
 package import Presentation
 import Projection

@@ -119,8 +119,8 @@ package actor Forgetter {
         _ = try await host.log.pseudonyms { stored in
             let product = Int(stored.product.rawValue)
             let isDevice = stored.pseudonym.kind == .device
-            let of = isDevice ? (products.indices.contains(product) ? products[product] : []) : nil
-            guard let place = sought[Self.key(stored.name, product: of)] else { return false }
+            let of: [UInt8]? = isDevice ? (products.indices.contains(product) ? products[product] : []) : nil
+            guard let place = sought[Self.key(stored.name.span, product: of)] else { return false }
             let pseudonym = stored.pseudonym
             found.withLock { $0.append((place, pseudonym)) }
             return true

@@ -1,7 +1,6 @@
 // Where names are forgotten: in a running daemon, or in a folder that none uses.
 
-import Admission
-import Events
+package import Events
 import Ingest
 package import Log
 import NIOCore
