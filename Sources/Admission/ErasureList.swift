@@ -26,11 +26,8 @@ package struct NameDigest: Hashable, Sendable {
 package struct NameDigests: Sendable {
     private let key: SymmetricKey
 
-    /// - Parameter secret: the sealing secret of the data folder.
-    package init(secret: [UInt8]) {
-        key = HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: SymmetricKey(data: secret), info: Array("tidings erasure list".utf8), outputByteCount: 32)
-    }
+    /// - Parameter key: made of the sealing secret of the data folder.
+    package init(key: [UInt8]) { self.key = SymmetricKey(data: key) }
 
     /// Tells a list that was made with another secret.
     package var check: [UInt8] {

@@ -6,6 +6,7 @@ import Foundation
 import Log
 import Presentation
 import Projection
+import SQLiteLog
 
 /// Which erasure list holds for a copy that is put back.
 struct RestoredErasures {
@@ -15,12 +16,14 @@ struct RestoredErasures {
     /// - Throws: `Failure` when nobody can know who was forgotten since the copy was made, and that was not allowed for.
     init(copy: String, data: String, file: String?, isUnknownAllowed: Bool) throws {
         let own = data + "/" + ErasureFile.fileName
+        let log: String?
+        do throws(LogError) { log = try Backup.logIdentity(ofCopy: copy) } catch { throw Failure(error) }
+        do throws(ForgettingError) { _ = try ErasureFile(file ?? own).read(of: log, check: nil) } catch {
+            throw Failure(error)
+        }
         if let file {
             guard let content = FileManager.default.contents(atPath: file) else {
                 throw Failure("the erasure list \(file) cannot be read", .inputOutput)
-            }
-            do throws(ForgettingError) { _ = try ErasureFile(file).read(of: nil, check: nil) } catch {
-                throw Failure(error)
             }
             self.content = content
             return

@@ -26,7 +26,15 @@ import Bytes
 /// A customer that has been given a name, for the identity store.
 @usableFromInline package struct CustomerName: Sendable, BitwiseCopyable {
     package var id: CustomerID
+    /// What the customer's key is made of; `none` where the names are only read.
+    package var seed: Seed
     fileprivate var range: NameRange
+}
+
+/// What the key of a product is made of.
+@usableFromInline package struct ProductSeed: Sendable, BitwiseCopyable {
+    package var product: SymbolID
+    package var seed: Seed
 }
 
 /// A part of the names of some definitions.
@@ -43,6 +51,8 @@ private struct NameRange: Sendable, BitwiseCopyable {
     package var symbols: [Symbol] = []
     package private(set) var devices: [DeviceName] = []
     package private(set) var customers: [CustomerName] = []
+    /// Of the products among `symbols` that were named anew.
+    package private(set) var productSeeds: [ProductSeed] = []
     /// The names of devices and customers, back to back: at start there is one for each that the log knows.
     private var names: [UInt8] = []
 
@@ -54,8 +64,12 @@ private struct NameRange: Sendable, BitwiseCopyable {
         devices.append(DeviceName(id: id, product: product, range: keep(name)))
     }
 
-    package mutating func add(customer id: CustomerID, name: Span<UInt8>) {
-        customers.append(CustomerName(id: id, range: keep(name)))
+    package mutating func add(customer id: CustomerID, name: Span<UInt8>, seed: Seed = .none) {
+        customers.append(CustomerName(id: id, seed: seed, range: keep(name)))
+    }
+
+    package mutating func add(seed: Seed, of product: SymbolID) {
+        productSeeds.append(ProductSeed(product: product, seed: seed))
     }
 
     private mutating func keep(_ name: Span<UInt8>) -> NameRange {
@@ -75,7 +89,7 @@ private struct NameRange: Sendable, BitwiseCopyable {
 
     private func name(_ range: NameRange) -> ArraySlice<UInt8> { names[range.start..<range.start + range.count] }
 
-    /// Whether both give the same names to the same numbers, in the same order.
+    /// Whether both give the same names to the same numbers, in the same order; whatever their seeds are.
     @usableFromInline package static func == (a: Definitions, b: Definitions) -> Bool {
         a.symbols == b.symbols
             && a.devices.elementsEqual(b.devices) {
@@ -104,13 +118,16 @@ private struct NameRange: Sendable, BitwiseCopyable {
         }
         let distance = names.count
         symbols += other.symbols
+        productSeeds += other.productSeeds
         names += other.names
         for device in other.devices {
             let range = device.range.moved(by: distance)
             devices.append(DeviceName(id: device.id, product: device.product, range: range))
         }
         for customer in other.customers {
-            customers.append(CustomerName(id: customer.id, range: customer.range.moved(by: distance)))
+            var moved = customer
+            moved.range = customer.range.moved(by: distance)
+            customers.append(moved)
         }
     }
 }
@@ -150,6 +167,7 @@ package struct Vocabulary: Sendable {
         if Int(id) > known {
             newNames -= 1
             pending.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
+            if case .product = kind { pending.add(seed: .drawn(), of: SymbolID(rawValue: id)) }
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
     }
@@ -187,7 +205,7 @@ package struct Vocabulary: Sendable {
         let id = customers.intern(name, limit: mayBeNew(name) ? Limits.customers : 0, search: search)
         if Int(id) > known {
             newNames -= 1
-            pending.add(customer: CustomerID(rawValue: id), name: name)
+            pending.add(customer: CustomerID(rawValue: id), name: name, seed: .drawn())
         }
         return id == 0 ? nil : CustomerID(rawValue: id)
     }

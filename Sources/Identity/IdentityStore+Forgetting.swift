@@ -43,7 +43,14 @@ extension IdentityStore {
                 }
             }
         }
+        forgetSeeds(pseudonyms)
         try emptyWriteAheadLog(queue)
+    }
+
+    private func forgetSeeds(_ pseudonyms: [Pseudonym]) {
+        knownSeeds.withLock { known in
+            for case .customer(let id) in pseudonyms { known.remove(.customer(id)) }
+        }
     }
 
     private static func highest(_ kind: ErasureKind, _ pseudonyms: [Pseudonym]) -> UInt32 {
@@ -88,6 +95,8 @@ extension IdentityStore {
     /// See `ForgettingLog.finishErasures`.
     package func finishErasures(_ pseudonyms: [Pseudonym]) throws(LogError) {
         guard let queue, !readOnly else { return }
+        // Who read a text while the row was deleted may have noted its seed behind that.
+        forgetSeeds(pseudonyms)
         try translating(queue.path) {
             try queue.write { db in
                 for pseudonym in pseudonyms {

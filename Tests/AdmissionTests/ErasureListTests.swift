@@ -5,7 +5,7 @@ import Events
 import Testing
 
 @Suite struct ErasureListTests {
-    private let digests = NameDigests(secret: Array(0..<32))
+    private let digests = NameDigests(key: Array(0..<32))
 
     private func digest(_ customer: String) -> NameDigest { digests.digest(ofCustomer: Array(customer.utf8).span) }
 
@@ -33,7 +33,7 @@ import Testing
         #expect(digest("Jos\u{e9}") == digest("Jose\u{301}"))
         #expect(digest("Jos\u{e9}") != digest("Jose"))
         #expect(digest("\u{212b}") == digest("\u{c5}"))
-        #expect(NameDigests(secret: Array(1...32)).digest(ofCustomer: Array("anna".utf8).span) != digest("anna"))
+        #expect(NameDigests(key: Array(1...32)).digest(ofCustomer: Array("anna".utf8).span) != digest("anna"))
         let device = digests.digest(ofDevice: Array("b".utf8).span, product: Array("a".utf8).span)
         #expect(device != digests.digest(ofDevice: Array("ab".utf8).span, product: [UInt8]().span))
         #expect(device != digest("a\u{0}b"))

@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct ErasureFileTests {
     private let path = NSTemporaryDirectory() + "tidings-erasures-" + UUID().uuidString
-    private let digests = NameDigests(secret: Array(0..<32))
+    private let digests = NameDigests(key: Array(0..<32))
     private static let log = String(repeating: "ab", count: 16)
 
     private var file: ErasureFile { ErasureFile(path) }
@@ -49,7 +49,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         try file.append([line(1)])
         #expect(refusal(String(repeating: "cd", count: 16))?.contains("of another log") == true)
-        #expect(refusal(Self.log, NameDigests(secret: [1]).check)?.contains("another sealing.secret") == true)
+        #expect(refusal(Self.log, NameDigests(key: [1]).check)?.contains("another sealing.secret") == true)
         #expect(refusal() == nil)
         try append(raw: "1 nonsense\n")
         try file.append([line(2)])

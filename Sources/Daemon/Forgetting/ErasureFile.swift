@@ -60,7 +60,7 @@ package struct ErasureFile: Sendable {
             }
             if let check, line.check != check {
                 throw .configuration(
-                    "the erasure list \(path) was made with another \(SecretFile.sealingName); put the one back that "
+                    "the erasure list \(path) was made with another sealing.secret; put the one back that "
                         + "belongs to it")
             }
             lines.append(line)

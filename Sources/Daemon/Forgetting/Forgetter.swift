@@ -3,7 +3,7 @@
 package import Admission
 import Bytes
 package import Events
-import Foundation
+import Identity
 import Ingest
 package import Log
 package import Presentation
@@ -20,17 +20,14 @@ package struct ErasureFiles: Sendable {
 
     /// Reads them; makes the secrets and an empty list where there are none.
     ///
-    /// - Throws: `ForgettingError`.
-    package init(in directory: String, log: String) throws(ForgettingError) {
+    /// - Throws: `ForgettingError`, `LogError`.
+    package init(in directory: String, log: String) throws {
         list = ErasureFile(in: directory)
-        let file = SecretFile(directory + "/" + SecretFile.sealingName)
-        let known = try list.read(of: log, check: nil)
-        if !known.isEmpty, try file.read() == nil {
-            throw .configuration(
-                "\(file.path) is not there, and the erasure list was made with it; put it back from where you keep a "
-                    + "copy")
+        // The log has made one when it was opened, if there was none.
+        guard let secret = try SealingSecret.read(in: directory) else {
+            throw ForgettingError.configuration("\(directory)/\(SealingSecret.fileName) is not there")
         }
-        digests = NameDigests(secret: try file.readOrMake { (0..<32).map { _ in UInt8.random(in: .min ... .max) } })
+        digests = NameDigests(key: Array(secret.expanded(Array("tidings erasure list".utf8), [])))
         lines = try list.read(of: log, check: digests.check)
         key = try ReceiptKey(in: directory)
         try list.make()
@@ -221,7 +218,11 @@ package actor Forgetter {
             switch target.outcome {
             case .unknown, .repeated: break
             case .already: told.since = index.erasure(target.digest).map(rfc3339)
-            case .found: told.remains = remains.remains[place]
+            case .found:
+                // While the key is there, sealed texts are read as the others are.
+                var left = remains.remains[place]
+                (left.readableTexts, left.segments) = (0, [])
+                told.remains = left
             case .forgotten:
                 told.since = rfc3339(time)
                 told.remains = remains.remains[place]
