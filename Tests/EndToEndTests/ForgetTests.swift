@@ -29,12 +29,10 @@ import Testing
         _ = try await tidings("summary", "kettle", "--data", daemon.data)
     }
 
-    /// Where a text is found in the files of a folder; plain texts of the log may stay until they are sealed.
-    private static func places(of text: String, in folder: String, butLog: Bool = false) throws -> [String] {
+    /// Where a text is found in the files of a folder.
+    private static func places(of text: String, in folder: String) throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: folder).filter { path in
-            guard !(butLog && path.hasPrefix("log/")),
-                let content = FileManager.default.contents(atPath: folder + "/" + path)
-            else { return false }
+            guard let content = FileManager.default.contents(atPath: folder + "/" + path) else { return false }
             return [String.Encoding.utf8, .utf16LittleEndian, .utf16BigEndian].contains {
                 content.range(of: text.data(using: $0) ?? Data()) != nil
             }
@@ -62,9 +60,9 @@ import Testing
             let forgot = try await tidings("forget", Self.name, "--data", daemon.data, "--format", "json")
             #expect(forgot.status == 0 && !forgot.output.contains(Self.name), "\(forgot)")
             #expect(try Self.places(of: Self.name, in: daemon.data) == [])
-            #expect(try Self.places(of: "WORDS-of-Berta", in: daemon.data, butLog: true) == [])
+            #expect(try Self.places(of: "WORDS-of-Berta", in: daemon.data) == [])
             try await Self.expectSigned(forgot.output)
-            #expect(forgot.output.contains(#""events":20,"devices":1"#), "\(forgot.output)")
+            #expect(forgot.output.contains(#""events":20,"devices":1,"aspects":0,"readable_texts":0"#), "\(forgot.output)")
             let summary = try await tidings("summary", "kettle", "--data", daemon.data, "--format", "json")
             #expect(summary.output.contains(#""text":null"#) && !summary.output.contains("WORDS"), "\(summary.output)")
             let twice = try await tidings("forget", Self.name, "--data", daemon.data)
@@ -178,7 +176,7 @@ import Testing
         let second = try await DaemonProcess(data: data)
         let isGone = try await eventually {
             try Self.places(of: Self.name, in: data) == []
-                && Self.places(of: "WORDS-of-Berta", in: data, butLog: true) == []
+                && Self.places(of: "WORDS-of-Berta", in: data) == []
         }
         #expect(isGone, "after \(step): \(try Self.places(of: Self.name, in: data))")
         let again = try await tidings("forget", Self.name, "--data", data)
@@ -209,7 +207,7 @@ import Testing
         let restored = try await tidings("log", "restore", copy, "--data", back, "--erasures", data + "/erasures")
         #expect(restored.status == 0 && restored.errors.contains("forgotten again: 1"), "\(restored)")
         #expect(try Self.places(of: Self.name, in: back) == [])
-        #expect(try Self.places(of: "WORDS-of-Berta", in: back, butLog: true) == [])
+        #expect(try Self.places(of: "WORDS-of-Berta", in: back) == [])
         let unknown = folder.path + "/unknown"
         #expect(try await tidings("log", "restore", copy, "--data", unknown, "--erasures-unknown").status == 0)
         // The names alone, from the copy: the start forgets again.

@@ -42,7 +42,9 @@ struct Receipt {
 
     private static func done(_ kind: String, _ pending: String?) -> [String] {
         var done = [
-            "name noted on the erasure list, as a digest", "name deleted from identity.sqlite and its write-ahead log",
+            "name noted on the erasure list, as a digest",
+            (kind == "customer" ? "name and seed of the key" : "name")
+                + " deleted from identity.sqlite and its write-ahead log",
             "customer.erased appended to the log",
         ]
         done.append(pending.map { "texts in the summaries: not yet: \($0)" } ?? "texts deleted from summaries.sqlite")
