@@ -162,8 +162,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Identity", "Access", "SQLiteLog", "Projection",
-                "Presentation", "TLS", "Transport", "Ingest",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Identity", "Access", "SQLiteLog",
+                "Projection", "Presentation", "TLS", "Transport", "Ingest",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

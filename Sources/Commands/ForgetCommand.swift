@@ -64,16 +64,18 @@ struct ForgetCommand: AsyncParsableCommand {
         }
         var isEverybodyKnown = true
         var isDone = true
-        for some in parts(of: names) {
-            let report = try await forget(ForgetRequest(some, isDryRun: isDryRun), configuration)
-            printOut(renderForgotten(report, of: some, as: format))
+        for part in parts(of: names) {
+            let report = try await forget(ForgetRequest(part, isDryRun: isDryRun), configuration)
+            printOut(renderForgotten(report, of: part, as: format))
             for warning in report.warnings { printError("tidings: \(warning)") }
             isDone = isDone && report.warnings.isEmpty
             isEverybodyKnown = isEverybodyKnown && !report.names.contains { $0.outcome == .unknown }
         }
         if !isDone { throw ExitCode(FailureCode.inputOutput.rawValue) }
         guard isEverybodyKnown else {
-            if format != .table { printError("tidings: nobody of a name that was given is known; nothing was done for it") }
+            if format != .table {
+                printError("tidings: nobody of a name that was given is known; nothing was done for it")
+            }
             throw ExitCode(FailureCode.data.rawValue)
         }
     }

@@ -12,8 +12,8 @@ struct RequestsCommand: AsyncParsableCommand {
         discussion: """
             Example: tidings requests --format json
 
-            `tidings forget --requested` forgets those whose device was heard with that customer before they asked; for \
-            the others somebody has to make sure who asks, and type the name. Reads the whole log.
+            `tidings forget --requested` forgets those whose device was heard with that customer before they asked; \
+            for the others somebody has to make sure who asks, and type the name. Reads the whole log.
             """)
 
     @Option(help: "How to print: table, json or csv.")

@@ -13,7 +13,7 @@ struct RestoredErasures {
     /// What is to stand in the data folder; nil for what is there, or comes with the copy.
     private let content: Data?
 
-    /// - Throws: `Failure` when nobody can know who was forgotten since the copy was made, and that was not allowed for.
+    /// - Throws: `Failure` when nobody can know who was forgotten since the copy was made, which was not allowed for.
     init(copy: String, data: String, file: String?, isUnknownAllowed: Bool) throws {
         let own = data + "/" + ErasureFile.fileName
         let log: String?
@@ -38,15 +38,16 @@ struct RestoredErasures {
             " (\(rfc3339(Timestamp(rawValue: Int64($0.timeIntervalSince1970 * 1_000)))))"
         }
         throw Failure(
-            "who was forgotten since the copy was made\(made ?? "") is not known: put the file `erasures` into \(data), "
-                + "or name a list with --erasures FILE, or go on with --erasures-unknown", .data)
+            "who was forgotten since the copy was made\(made ?? "") is not known: put the file `erasures` into "
+                + "\(data), or name a list with --erasures FILE, or go on with --erasures-unknown", .data)
     }
 
     /// Forgets again whom the copy has brought back.
     func replay(in directory: String, backupDays: Int) async throws {
         if let content {
             let path = directory + "/" + ErasureFile.fileName
-            guard FileManager.default.createFile(atPath: path, contents: content, attributes: [.posixPermissions: 0o600])
+            guard
+                FileManager.default.createFile(atPath: path, contents: content, attributes: [.posixPermissions: 0o600])
             else { throw Failure("the erasure list \(path) cannot be written", .inputOutput) }
         }
         do {

@@ -69,7 +69,8 @@ package struct Daemon: Sendable {
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             AccessService(source: access, ingest: ingest),
-            ForgettingService(forgetter: forgetter, queue: forgetting, events: events), ControlService(socket: control, events: events),
+            ForgettingService(forgetter: forgetter, queue: forgetting, events: events),
+            ControlService(socket: control, events: events),
         ]
         if let reloads { services.append(ReloadService(reloads: reloads)) }
         if tls.value != nil { services.append(CertificateService(tls: tls, events: events)) }

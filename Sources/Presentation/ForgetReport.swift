@@ -75,7 +75,8 @@ package struct ErasureRemains: Codable, Sendable, Equatable {
 
 /// What became of the names, in the order in which they were named. Lines of JSON hold no name: what a receipt is of,
 /// is known to who has asked.
-package func renderForgotten(_ report: ForgetReport, of names: [ForgetRequest.Name], as format: OutputFormat) -> String {
+package func renderForgotten(_ report: ForgetReport, of names: [ForgetRequest.Name], as format: OutputFormat) -> String
+{
     switch format {
     case .table: zip(names, report.names).map { renderForgotten($1, $0) }.joined()
     case .json: report.names.map { json($0) + "\n" }.joined()

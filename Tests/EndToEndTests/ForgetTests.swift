@@ -13,7 +13,8 @@ import Testing
     ) -> String {
         let who = customer.map { #","customer":"\#($0)""# } ?? ""
         let says = type == "feedback.text" ? #","text":"\#(text) \#(number)""# : ""
-        return #"{"product":"kettle","device":"\#(device)"\#(who),"id":"1-\#(number)","type":"\#(type)"\#(says)\#(rest)}"#
+        return
+            #"{"product":"kettle","device":"\#(device)"\#(who),"id":"1-\#(number)","type":"\#(type)"\#(says)\#(rest)}"#
     }
 
     private static func send(_ lines: [String], to daemon: DaemonProcess) async throws {
@@ -62,7 +63,8 @@ import Testing
             #expect(try Self.places(of: Self.name, in: daemon.data) == [])
             #expect(try Self.places(of: "WORDS-of-Berta", in: daemon.data) == [])
             try await Self.expectSigned(forgot.output)
-            #expect(forgot.output.contains(#""events":20,"devices":1,"aspects":0,"readable_texts":0"#), "\(forgot.output)")
+            #expect(
+                forgot.output.contains(#""events":20,"devices":1,"aspects":0,"readable_texts":0"#), "\(forgot.output)")
             let summary = try await tidings("summary", "kettle", "--data", daemon.data, "--format", "json")
             #expect(summary.output.contains(#""text":null"#) && !summary.output.contains("WORDS"), "\(summary.output)")
             let twice = try await tidings("forget", Self.name, "--data", daemon.data)
@@ -182,7 +184,8 @@ import Testing
         let again = try await tidings("forget", Self.name, "--data", data)
         #expect(again.status == 0 && again.output.contains("was forgotten already"), "\(step): \(again)")
         // The number is nobody else's.
-        try await Self.send([Self.line(70, customer: "CUSTOMER-Carla", type: "feature.used", #","aspect":"x""#)], to: second)
+        try await Self.send(
+            [Self.line(70, customer: "CUSTOMER-Carla", type: "feature.used", #","aspect":"x""#)], to: second)
         #expect(await second.stop() == 0, "\(second.log)")
         let exported = try await Self.export(data)
         #expect(exported.filter { $0.contains("CUSTOMER-Carla") }.count == 1)
@@ -202,7 +205,8 @@ import Testing
         #expect(try await tidings("forget", Self.name, "--data", data).status == 0)
         #expect(await daemon.stop() == 0)
         let refused = try await tidings("log", "restore", copy, "--data", back)
-        #expect(refused.status == 65 && refused.errors.contains("who was forgotten since the copy was made"), "\(refused)")
+        #expect(
+            refused.status == 65 && refused.errors.contains("who was forgotten since the copy was made"), "\(refused)")
         #expect(!FileManager.default.fileExists(atPath: back + "/log"))
         let restored = try await tidings("log", "restore", copy, "--data", back, "--erasures", data + "/erasures")
         #expect(restored.status == 0 && restored.errors.contains("forgotten again: 1"), "\(restored)")
@@ -220,7 +224,8 @@ import Testing
         let other = try await DaemonProcess(data: folder.path + "/other")
         try await Self.fill(other)
         #expect(await other.stop() == 0)
-        let alien = try await tidings("log", "restore", copy, "--data", folder.path + "/alien", "--erasures", data + "/erasures")
+        let alien = try await tidings(
+            "log", "restore", copy, "--data", folder.path + "/alien", "--erasures", data + "/erasures")
         #expect(alien.status == 0)
         try FileManager.default.removeItem(atPath: folder.path + "/other/erasures")
         try FileManager.default.copyItem(atPath: data + "/erasures", toPath: folder.path + "/other/erasures")

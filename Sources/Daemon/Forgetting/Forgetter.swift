@@ -2,6 +2,7 @@
 
 package import Admission
 import Bytes
+import Crypto
 package import Events
 import Identity
 import Ingest

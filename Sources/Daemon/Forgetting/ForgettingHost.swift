@@ -63,11 +63,11 @@ struct LiveHost<Engine: EventLog>: ForgettingHost {
     func append(_ events: [Event]) async throws {
         let pipeline = ingest.pipeline
         for start in stride(from: 0, to: events.count, by: Limits.batchEvents) {
-            let some = Array(events[start..<min(events.count, start + Limits.batchEvents)])
+            let part = Array(events[start..<min(events.count, start + Limits.batchEvents)])
             let limit = ContinuousClock.now + DaemonLimits.forgettingTimeout
             while true {
                 let isStored = try await ingest.eventLoop.flatSubmit {
-                    pipeline.value.append(own: some)?.map { true }
+                    pipeline.value.append(own: part)?.map { true }
                         ?? pipeline.value.loop.makeSucceededFuture(false)
                 }.get()
                 if isStored { break }
