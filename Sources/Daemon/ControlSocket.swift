@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+package import Presentation
 
 /// A request to the daemon.
 package struct ControlRequest: Codable, Sendable {

@@ -4,6 +4,7 @@ package import Events
 import GRDB
 package import Log
 import SQLite
+import Synchronization
 
 extension IdentityStore {
     /// How long a reader of the file may hinder the emptying of its write-ahead log.

@@ -1,6 +1,6 @@
 // What the ingest loop does about names that are forgotten, and about those who come again.
 
-package import Admission
+import Admission
 package import Events
 package import NIOCore
 import Transport

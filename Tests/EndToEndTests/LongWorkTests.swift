@@ -99,7 +99,8 @@ import Testing
 
         let restored = folder.path + "/restored"
         let restore = try await atTerminal(
-            ["log", "restore", copy, "--data", restored, "--erasures-unknown"], signal: SIGINT, when: restored + "/lock")
+            ["log", "restore", copy, "--data", restored, "--erasures-unknown"], signal: SIGINT,
+            when: restored + "/lock")
         #expect(restore.status == 130, "\(restore)")
         #expect(restore.output.contains("nothing was restored"), "\(restore)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: restored) == ["lock"])

@@ -56,7 +56,10 @@ struct ErasuresInForce {
     private let found: [Pseudonym]
 
     /// Reads the list, and carries it out in the names. Nothing is listening yet.
-    init(_ log: DaemonEngine, _ configuration: DaemonConfiguration) async throws {
+    init(_ engine: some EventLog, _ configuration: DaemonConfiguration) async throws {
+        guard let log = engine as? any ForgettingLog else {
+            throw ForgettingError.impossible("this log keeps no names that could be deleted")
+        }
         self.log = log
         files = try ErasureFiles(in: configuration.dataDirectory, log: log.logIdentity)
         index = ErasureIndex(digests: files.digests, lines: files.lines)
@@ -71,8 +74,8 @@ struct ErasuresInForce {
     }
 
     /// Who forgets from here on.
-    func forgetter(
-        _ storage: Storage<DaemonEngine>, _ ingest: IngestLoop<DaemonEngine>, _ queue: ForgettingQueue,
+    func forgetter<Engine: EventLog>(
+        _ storage: Storage<Engine>, _ ingest: IngestLoop<Engine>, _ queue: ForgettingQueue,
         _ configuration: DaemonConfiguration
     ) async throws -> Forgetter {
         try await ingest.onLoop { pipeline in

@@ -6,7 +6,7 @@ import Crypto
 package import Events
 import Identity
 import Ingest
-package import Log
+import Log
 package import Presentation
 import Projection
 import Synchronization

@@ -5,6 +5,7 @@ import Ingest
 package import Log
 import NIOCore
 import Projection
+import Transport
 
 /// What the steps of an erasure need of the rest.
 package protocol ForgettingHost: Sendable {
