@@ -116,7 +116,7 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
         await projector.apply(Block(firstOffset: block.endOffset, batch: erasure, definitions: Definitions()))
         #expect(try await projector.clearErased(until: .now + .seconds(5)) == nil)
         #expect(try !holds("said-by-BERTA") && holds("said-by-ANNA"))
-        let summary = try SummaryReader(path: folder.summaries).product("p")
+        let summary = try SummaryReader(path: folder.summaries).summary(product: "p")
         #expect(summary?.texts.contains { $0.text == nil } == true)
         try await projector.stop()
         #expect(try !holds("said-by-BERTA"))
