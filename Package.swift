@@ -162,9 +162,10 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Access", "SQLiteLog", "Projection",
-                "Presentation", "TLS", "Transport", "Ingest",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Identity", "Access", "SQLiteLog",
+                "Projection", "Presentation", "TLS", "Transport", "Ingest",
                 .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -59,6 +59,8 @@ package struct Admission: Sendable {
     private var admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
 
     private var staleCounts = StaleDevices()
+    /// When devices were forgotten that have come back: what happened before is stale.
+    package var forgottenDevices: [UInt32: Timestamp] = [:]
 
     package init(dedupe: DedupeTable = DedupeTable(), consents: ConsentTable = ConsentTable()) {
         self.dedupe = dedupe
@@ -114,20 +116,24 @@ package struct Admission: Sendable {
         let earliest = Limits.earliestTime
         let ahead = Limits.clockAheadMilliseconds
         var consents = false
+        let haveDevicesReturned = !forgottenDevices.isEmpty
         var events = events.mutableSpan
         for index in stretch {
             var reason = verdict(events[index], earliest: earliest, clockAhead: ahead, consents: &consents)
-            switch dedupe.admit(events[index], isGood: reason == .none) {
+            let isForgotten = haveDevicesReturned && isForgotten(events[index])
+            switch dedupe.admit(events[index], isGood: reason == .none && !isForgotten) {
             case .duplicate:
                 result.duplicates += 1
                 continue
             case .stale:
-                result.stale += 1
-                staleCounts.add(events[index].device)
-                name(events[index], .stale, at: index - start, &result)
+                drop(stale: events[index], at: index - start, &result)
                 continue
             case .reused: reason = .numberReused
             case .new: break
+            }
+            if isForgotten {
+                drop(stale: events[index], at: index - start, &result)
+                continue
             }
             if case .none = reason {
                 result.accepted += 1
@@ -144,6 +150,19 @@ package struct Admission: Sendable {
     /// Counts an event that is stored without its customer.
     mutating func noteWithoutConsent(_ transport: TransportKind) {
         admitted[Int(transport.rawValue)].withoutConsent += 1
+    }
+
+    private mutating func drop(stale event: Event, at index: Int, _ result: inout AdmissionResult) {
+        result.stale += 1
+        staleCounts.add(event.device)
+        name(event, .stale, at: index, &result)
+    }
+
+    /// Whether an event happened before its device was forgotten, as far as the device itself knows.
+    private func isForgotten(_ event: borrowing Event) -> Bool {
+        guard let erased = forgottenDevices[event.device.rawValue] else { return false }
+        if case .arrival = event.clock { return false }
+        return event.time <= erased
     }
 
     private mutating func quarantine(_ event: Event, at index: Int, row: Int, _ result: inout AdmissionResult) {

@@ -44,8 +44,10 @@ func verdict(
         consents = true
         return .none
     case .receipt: return .none
+    // Whose data is meant is all that they say.
+    case .dataRequested, .erasureRequested: return event.customer == .none ? .missingValue : .none
     case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout, .rolloutStep,
-        .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+        .customerErased, .audited, .note:
         return .unknownType
     }
 }

@@ -155,6 +155,11 @@ package struct DaemonConfiguration: Sendable, Equatable {
     ///
     /// Default: `warn`. Example: `refuse`.
     package var emails: EmailPolicy
+    /// `identity.backup_max_days`: how long copies of the names are kept, at most; whoever was forgotten may be known
+    /// by them until then, and the receipt says so.
+    ///
+    /// Default: `30`. Example: `7`.
+    package var backupMaxDays: Int
 
     // MARK: Privacy
 

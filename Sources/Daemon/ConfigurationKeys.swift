@@ -192,6 +192,9 @@ package struct ConfigurationKey: Sendable {
         .init(
             "identity.emails", .choice(["warn", "refuse", "accept"]), EmailPolicy.warn.rawValue,
             "What is done about new names of devices and customers with an @ in them.", .onReload),
+        .init(
+            "identity.backup_max_days", 0...36_500, 30,
+            "How long copies of identity.sqlite are kept; receipts of erasures say until when.", .onRestart),
     ]
 
     private static let privacy: [ConfigurationKey] = [

@@ -114,6 +114,7 @@ extension DaemonConfiguration {
             emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
             consent: consent,
             controller: try file("privacy.controller"), jurisdiction: try file("privacy.jurisdiction"),
+            backupMaxDays: try number("identity.backup_max_days"),
             keepsUnknown: try text("events.keep_unknown") == "true",
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
             logFormat: try text("logging.format"),

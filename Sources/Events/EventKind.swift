@@ -73,10 +73,10 @@
     @inlinable package var isUplink: Bool {
         switch self {
         case .preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen, .stateReported, .consentGiven,
-            .consentWithdrawn, .receipt:
+            .consentWithdrawn, .receipt, .dataRequested, .erasureRequested:
             true
         case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout,
-            .rolloutStep, .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+            .rolloutStep, .customerErased, .audited, .note:
             false
         }
     }

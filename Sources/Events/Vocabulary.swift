@@ -97,6 +97,20 @@ private struct NameRange: Sendable, BitwiseCopyable {
             } && a.customers.elementsEqual(b.customers) { $0.id == $1.id && a.name(of: $0) == b.name(of: $1) }
     }
 
+    /// Takes names back that were given out: nothing uses them.
+    package mutating func remove(_ pseudonyms: [Pseudonym]) {
+        guard !devices.isEmpty || !customers.isEmpty else { return }
+        let gone = Set(pseudonyms)
+        for device in devices where gone.contains(.device(device.id)) { blank(device.range) }
+        for customer in customers where gone.contains(.customer(customer.id)) { blank(customer.range) }
+        devices.removeAll { gone.contains(.device($0.id)) }
+        customers.removeAll { gone.contains(.customer($0.id)) }
+    }
+
+    private mutating func blank(_ range: NameRange) {
+        for index in range.start..<(range.start + range.count) { names[index] = 0 }
+    }
+
     package mutating func append(_ other: Definitions) {
         guard !isEmpty else {
             self = other
@@ -123,16 +137,18 @@ private struct NameRange: Sendable, BitwiseCopyable {
 /// Owned by one thread at a time. The ingest event loop has the one that gives out numbers; readers of the log build
 /// their own with `define`.
 package struct Vocabulary: Sendable {
-    private(set) var products = Interner()
+    var products = Interner()
     private(set) var aspects = Interner()
     private(set) var values = Interner()
     private var units = Interner()
     private var languages = Interner()
     private var types = Interner()
-    private(set) var devices = Interner()
-    private(set) var customers = Interner()
+    var devices = Interner()
+    var customers = Interner()
     /// Names given out since the last `takeDefinitions`.
-    private var pending = Definitions()
+    var pending = Definitions()
+    /// Those that were forgotten.
+    package var forgotten = ForgottenNames()
     /// How many more names may be given out; known ones are found even when it is 0. For the quota of a sender.
     package var newNames = Int.max
     /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
@@ -173,6 +189,7 @@ package struct Vocabulary: Sendable {
         if Int(id) > known {
             newNames -= 1
             pending.add(device: DeviceID(rawValue: id), product: product, name: name)
+            if forgotten.list != nil { noteReturn(of: DeviceID(rawValue: id), name: name, product: product) }
         }
         return id == 0 ? nil : DeviceID(rawValue: id)
     }
@@ -180,6 +197,16 @@ package struct Vocabulary: Sendable {
     /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers` or no `newNames`
     /// left.
     package mutating func customer(_ name: Span<UInt8>, search: NameSearch = NameSearch()) -> CustomerID? {
+        if forgotten.list != nil {
+            let id = customers.intern(name, limit: 0, search: search)
+            if id != 0 { return CustomerID(rawValue: id) }
+            if let standIn = forgottenCustomer(name) { return standIn }
+        }
+        return newCustomer(name, search: search)
+    }
+
+    /// As `customer`, for one who was not forgotten.
+    mutating func newCustomer(_ name: Span<UInt8>, search: NameSearch = NameSearch()) -> CustomerID? {
         let known = customers.count
         let id = customers.intern(name, limit: mayBeNew(name) ? Limits.customers : 0, search: search)
         if Int(id) > known {

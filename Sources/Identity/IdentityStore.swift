@@ -72,12 +72,13 @@ package final class IdentityStore: Sendable {
         }
     }
 
-    /// The highest pseudonym of a device that has a name; 0 without names.
+    /// The highest pseudonym of a device that has, or had, a name; 0 without names.
     package func lastDevice() throws(LogError) -> Int {
         guard let queue else { return 0 }
-        return try translating(queue.path) {
+        let last = try translating(queue.path) {
             try queue.read { db in try Int.fetchOne(db, sql: "SELECT max(id) FROM device") ?? 0 }
         }
+        return max(last, try reserved().device)
     }
 
     /// Notes which log these names belong to, and refuses another one's: its numbers mean other people.

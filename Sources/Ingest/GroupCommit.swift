@@ -202,6 +202,9 @@ package struct GroupCommit: ~Copyable {
         markAdmitted(filling)
     }
 
+    /// Names that are being forgotten, and that no event of the filling block uses, do not go to the log any more.
+    package mutating func forget(_ pseudonyms: [Pseudonym]) { pendingNames.remove(pseudonyms) }
+
     /// - Returns: the ticket that the peer will be told of.
     package mutating func notifyOnCommit(_ peer: any CommitListener) -> UInt64 {
         waiters.add(peer)

@@ -25,7 +25,11 @@ package final class Pipeline: Intake {
     /// How long to wait for the projector before looking again whether to wait.
     private static let lookAgainAfter = TimeAmount.milliseconds(100)
 
-    private var group: GroupCommit
+    var group: GroupCommit
+    /// Events that were stored without the customer who was forgotten.
+    package internal(set) var forgottenEvents: UInt64 = 0
+    /// Called with the names of customers who have consented after they were forgotten.
+    package var onReadmission: ([UInt8], Timestamp) -> Void = { _, _ in }
     /// New names with an @ in them.
     package private(set) var emailNames: UInt64 = 0
     /// What is done about new names with an @ in them.
@@ -36,7 +40,7 @@ package final class Pipeline: Intake {
     package var personalAspects: Set<[UInt8]> {
         didSet { vocabulary.setPersonalAspects(personalAspects) }
     }
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
     private let events: InternalEvents
     private let submit: (PendingBlock) -> Void
     private let shouldWait: () -> Bool
@@ -90,7 +94,7 @@ package final class Pipeline: Intake {
     /// The customers that the log knows; those whose names are withheld are none of them.
     package var customerCount: Int { vocabulary.customerCount - group.withheldNames }
     package var health: StorageHealth { group.health }
-    private var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
+    var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
 
     // MARK: Intake
 
@@ -130,8 +134,11 @@ package final class Pipeline: Intake {
         let weight = timingWeight()
         let start: ContinuousClock.Instant? = weight > 0 ? .now : nil
         defer { if let start { admitTime += start.duration(to: .now) * weight } }
+        let first = filling.count - group.unadmitted(events: filling.count)
+        if vocabulary.forgotten.list != nil { group.admission.forgottenDevices = vocabulary.forgotten.devices }
         let result = group.admit(&filling, transport, at: uptime)
         if result.needsGate { group.gate(&filling, vocabulary, transport) }
+        if vocabulary.forgotten.hasHeard { leaveOutForgotten(from: first) }
         if result.quarantined > 0 { events.quarantined(result, transport: transport) }
         if result.stale > 0 { events.stale(result.stale, transport: transport) }
         return result

@@ -122,6 +122,8 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var emailNames: UInt64 = 0
     /// Consents that are remembered: one for each customer, product and purpose that gates.
     package var consents: UInt64 = 0
+    /// Events that were stored without the customer, who was forgotten.
+    package var eventsOfForgotten: UInt64 = 0
     /// Ids of senders that are remembered now, to recognise repetitions.
     package var idsRemembered: UInt64 = 0
     /// Ids that gave way to later ones of their device, and those that did because all devices had too many.
@@ -155,6 +157,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
         case connectionsAccepted = "connections_accepted"
         case connectionsEnded = "connections_ended"
         case emailNames = "email_names"
+        case eventsOfForgotten = "events_of_forgotten"
         case idsRemembered = "ids_remembered"
         case idsForgotten = "ids_forgotten"
         case idsCrowdedOut = "ids_crowded_out"

@@ -49,6 +49,7 @@ package enum Backup {
         for name in besides where Files.isThere(data + "/" + name) {
             try copyFile(data + "/" + name, to: target + "/" + name)
         }
+        try copyErasures(from: data, to: target)
         try Files.syncFolder(target)
         report.verification = try verify(folder, progress)
         return report
@@ -95,6 +96,7 @@ package enum Backup {
         let others = (besides + companions).filter { Files.isThere(copy + "/" + $0) }
         for name in others { try draftFile(copy + "/" + name, to: data + "/" + name) }
         for name in others { try placeFile(data + "/" + name) }
+        try copyErasures(from: copy, to: data, isKept: true)
         Files.removeFolder(folder)
         try Files.rename(draft, to: folder)
         try Files.syncFolder(data)

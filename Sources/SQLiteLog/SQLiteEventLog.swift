@@ -13,7 +13,7 @@ import Synchronization
 /// thread ever waits for the disk.
 package final class SQLiteEventLog: EventLog {
     let folder: String
-    private let identity: IdentityStore
+    let identity: IdentityStore
     /// What opens sealed texts; nil when they are to stay sealed.
     private let sealer: PartSealer?
     private let lock: Mutex<FolderLock?>
@@ -149,6 +149,8 @@ package final class SQLiteEventLog: EventLog {
                 }
             }
             vocabulary.define(try self.identity.names())
+            let reserved = try self.identity.reserved()
+            vocabulary.reserve(customers: reserved.customer, devices: reserved.device)
             return vocabulary
         }
     }

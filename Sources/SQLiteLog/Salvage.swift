@@ -27,6 +27,7 @@ extension Backup {
             !Files.isThere(target + "/" + IdentityStore.fileName)
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
         progress(CopyProgress(.salvaging))
+        try copyErasures(from: data, to: target)
         for name in besides + companions where Files.isThere(data + "/" + name) {
             do throws(LogError) {
                 try copyFile(data + "/" + name, to: target + "/" + name)

@@ -178,6 +178,11 @@ final class ConnectionTable {
         byDevice[device] = connection
     }
 
+    /// Closes what stands for a device under a number that is not its own any more.
+    func close(_ device: DeviceID) {
+        for connection in Array(connections.values) where connection.device == device { connection.close() }
+    }
+
     private func unregister(_ connection: any Connection) {
         let device = connection.device
         if device != .none, byDevice[device] === connection { byDevice[device] = nil }

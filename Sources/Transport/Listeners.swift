@@ -156,6 +156,9 @@ package final class Listeners: Sendable {
     /// event loop only.
     package func change(access: AccessList) { inside.value.table.change(access: access) }
 
+    /// Closes the connection of a device that is forgotten. On the event loop only.
+    package func disconnect(_ device: DeviceID) { inside.value.table.close(device) }
+
     /// The tokens that were used since this was asked last, and when. On the event loop only.
     package func takeTokenUses() -> [UInt32: Timestamp] { inside.value.table.ingest.takeTokenUses() }
 

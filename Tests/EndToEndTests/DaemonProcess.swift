@@ -99,7 +99,7 @@ final class DaemonProcess {
     private(set) var httpPort = 0
 
     /// Starts the daemon on free ports and waits until it listens.
-    init(data: String, _ arguments: String...) async throws {
+    init(data: String, environment: [String: String] = [:], _ arguments: String...) async throws {
         self.data = data
         errors = data + "/daemon.log"
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
@@ -112,6 +112,7 @@ final class DaemonProcess {
         process.arguments =
             ["serve", "--data", data, "--tcp-port", "0", "--udp-port", "0", "--http-port", "0"] + arguments
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
+            .merging(environment) { $1 }
         process.standardError = log
         process.standardOutput = FileHandle.nullDevice
         try process.run()
@@ -160,6 +161,9 @@ final class DaemonProcess {
         Foundation.kill(pid, SIGKILL)
         _ = await exit()
     }
+
+    /// Waits until it has ended by itself.
+    func waitForEnd() async -> Int32 { await exit() }
 
     private func exit() async -> Int32 { await exitStatus(of: process) }
 }

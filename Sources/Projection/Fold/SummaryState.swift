@@ -93,6 +93,9 @@ package struct SummaryState: Sendable {
         var symbols: [Symbol] = []
         var texts: [PendingText] = []
         var textBytes: [UInt8] = []
+        /// Whose texts are to go from what is written already.
+        var erasedCustomers: [UInt32] = []
+        var erasedDevices: [UInt32] = []
         /// When there are so many texts, or bytes of them, those that later ones have pushed out are forgotten; more
         /// when even then so many are left.
         var textBound = ProjectionLimits.waitingTexts
@@ -102,7 +105,7 @@ package struct SummaryState: Sendable {
     /// The number of rows that a checkpoint would write now.
     package var dirtyRowCount: Int {
         dirty.products.count + dirty.productDays.count + dirty.aspects.count
-            + dirty.symbols.count + dirty.texts.count
+            + dirty.symbols.count + dirty.texts.count + dirty.erasedCustomers.count + dirty.erasedDevices.count
     }
 
     /// Folds a block. Events before `offset` were folded already and are passed over; a block that begins after it

@@ -254,6 +254,27 @@ package actor Projector {
         policy.wrote(rows: rows, from: start, to: ContinuousClock.now, snapshot: snapshot)
     }
 
+    /// Writes what is folded, and empties the write-ahead log: then no file has any more what events of erasures have
+    /// taken away.
+    ///
+    /// - Returns: why that is not done, or nil.
+    package func clearErased(until limit: ContinuousClock.Instant) async throws -> String? {
+        while !isLoaded || state.offset < store.checkpointOffset {
+            guard ContinuousClock.now < limit else {
+                return "the summaries are being read, and still show texts; restart the daemon to see to it"
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        try write(snapshot: false)
+        while try !store.emptyWriteAheadLog() {
+            guard ContinuousClock.now < limit else {
+                return "somebody reads \(location.path), whose write-ahead log still has texts; end that, and restart"
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return nil
+    }
+
     /// Writes the last checkpoint and the snapshot, and closes the file. The projector is of no use after this.
     package func stop() throws(ProjectionError) {
         if isLoaded, state.offset >= store.checkpointOffset { try write(snapshot: true) }

@@ -37,6 +37,8 @@ package struct SummaryStore: Sendable {
         configuration.prepareDatabase { db in
             // What SQLite needs for a while is a few pages: no disk but the data folder's can hinder a checkpoint.
             try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY")
+            // What is overwritten or deleted must not stay behind in the file.
+            try db.execute(sql: "PRAGMA secure_delete = ON")
         }
         do {
             queue = try DatabaseQueue.openForWriting(path, configuration: configuration, setUp: Self.setUp)
@@ -282,6 +284,17 @@ package struct SummaryStore: Sendable {
             _ = try queue.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
             _ = queue.makePlain(attempts: 10)
             try queue.close()
+        } catch {
+            throw ProjectionError(error)
+        }
+    }
+
+    /// Moves the write-ahead log into the file, and empties it. False when somebody reads the file at this moment.
+    func emptyWriteAheadLog() throws(ProjectionError) -> Bool {
+        do {
+            return try queue.writeWithoutTransaction { db in
+                try Int.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)") == 0
+            }
         } catch {
             throw ProjectionError(error)
         }
