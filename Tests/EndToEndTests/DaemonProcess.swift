@@ -99,7 +99,11 @@ final class DaemonProcess {
     private(set) var httpPort = 0
 
     /// Starts the daemon on free ports and waits until it listens.
-    init(data: String, _ arguments: String...) async throws {
+    convenience init(data: String, _ arguments: String...) async throws {
+        try await self.init(data: data, arguments: arguments)
+    }
+
+    init(data: String, arguments: [String]) async throws {
         self.data = data
         errors = data + "/daemon.log"
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
@@ -167,7 +171,7 @@ final class DaemonProcess {
 /// Runs a daemon on a fresh folder for the length of `body`, then stops it and checks that its counts balance.
 func withDaemon(_ arguments: String..., body: (DaemonProcess) async throws -> Void) async throws {
     let folder = TemporaryFolder()
-    let daemon = try await DaemonProcess(data: folder.path + "/data")
+    let daemon = try await DaemonProcess(data: folder.path + "/data", arguments: arguments)
     do {
         try await body(daemon)
         let status = try await tidings("status", "--data", daemon.data, "--format", "json")
