@@ -11,6 +11,7 @@ extension Scope {
     /// - Throws: `AccessError.refused`.
     package init(source: String, product: String? = nil) throws(AccessError) {
         let bytes = Array(source.utf8)
+        guard !bytes.isEmpty else { throw .refused("the source is empty; write PRODUCT/DEVICE") }
         try refuseControls(source, "the source")
         if let product { try checkProduct(product) }
         let parts = try Self.parts(of: bytes, source)

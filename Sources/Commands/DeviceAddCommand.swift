@@ -74,6 +74,7 @@ struct DeviceAddCommand: AsyncParsableCommand {
                     "standard input names more than \(AccessLimits.deviceKeys) devices, the most there may be")
             }
         }
+        guard !scopes.isEmpty else { throw .refused("standard input names no device; give one source a line") }
         return scopes
     }
 }

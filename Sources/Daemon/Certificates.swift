@@ -34,9 +34,22 @@ extension TLSFiles {
 
     /// What is another one since: for people who have just replaced the file.
     func changes(since old: TLSFiles?) -> [SettingChange] {
-        guard let old, old.certificate != certificate else { return [] }
+        guard let old else { return [] }
+        var changes: [SettingChange] = []
         func text(_ files: TLSFiles) -> String { "\(files.standing.subject) until \(files.standing.notAfter)" }
-        return [SettingChange(key: "the certificate", old: text(old), new: text(self), outcome: .applied)]
+        if old.certificate != certificate {
+            changes.append(SettingChange(key: "the certificate", old: text(old), new: text(self), outcome: .applied))
+        }
+        if old.revocations != revocations {
+            func count(_ files: TLSFiles) -> String { "\(files.revocations.reduce(0) { $0 + $1.count }) certificates" }
+            changes.append(SettingChange(key: "what is revoked", old: count(old), new: count(self), outcome: .applied))
+        }
+        if !hasAuthorities(of: old) {
+            func count(_ files: TLSFiles) -> String { "\(files.authorityCount) certificates" }
+            changes.append(
+                SettingChange(key: "authorities of clients", old: count(old), new: count(self), outcome: .applied))
+        }
+        return changes
     }
 }
 

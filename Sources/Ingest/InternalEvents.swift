@@ -147,7 +147,6 @@ package final class InternalEvents: Sendable {
         logger.error("configuration not changed: what was read again is wrong", metadata: ["cause": "\(cause)"])
     }
 
-    /// What the daemon found on its own when it read a segment.
     /// How long the certificate in force is good for.
     ///
     /// - Parameter daysLeft: negative when it has ended.
@@ -174,6 +173,7 @@ package final class InternalEvents: Sendable {
             metadata: failures.mapValues { "\($0)" })
     }
 
+    /// What the daemon found on its own when it read a segment.
     package func scrubbed(_ damage: Damage) {
         limited(
             .error, "scrub", "a check of the log found damage; run `tidings log verify` and restore it from a copy",

@@ -121,7 +121,7 @@ private func scrubbed(_ scrub: ScrubStatus) -> [String] {
 
 private func reloads(_ status: DaemonStatus) -> [String] {
     let waiting = status.configNeedsRestart.joined(separator: ", ")
-    return ["read again \(grouped(status.configReloads)) times"]
+    return ["read again \(times(status.configReloads))"]
         + (status.isLastReloadGood == false ? ["the last time WRONG and not applied: `tidings reload` says why"] : [])
         + (waiting.isEmpty ? [] : ["needs a restart: \(waiting)"])
 }

@@ -15,7 +15,15 @@ package struct TLSFiles: Sendable {
     private let key: NIOSSLPrivateKey
     private let policy: TLSSettings.ClientCertificatePolicy
     private let authorities: [NIOSSLCertificate]
-    private let revocations: [RevocationList]?
+    private let lists: [RevocationList]?
+
+    /// Who vouches for clients' certificates: how many.
+    package var authorityCount: Int { authorities.count }
+    /// What is revoked; empty where no list is read.
+    package var revocations: [RevocationList] { lists ?? [] }
+
+    /// Whether the authorities of clients' certificates are those of other files.
+    package func hasAuthorities(of other: TLSFiles) -> Bool { authorities == other.authorities }
 
     /// Reads all of them.
     ///
@@ -33,7 +41,7 @@ package struct TLSFiles: Sendable {
         policy = settings.clients
         var warnings: [String] = []
         if settings.clients == .off {
-            (authorities, revocations) = ([], nil)
+            (authorities, lists) = ([], nil)
         } else {
             guard let path = settings.clientCAFile else {
                 throw TLSFileError(
@@ -42,16 +50,16 @@ package struct TLSFiles: Sendable {
             }
             authorities = try Self.certificates("tls.client_ca_file", path)
             if let listPath = settings.clientCRLFile {
-                let lists = try Self.revocationLists(listPath, authorities, caFile: path)
+                let read = try Self.revocationLists(listPath, authorities, caFile: path)
                 let now = Int64(Date.now.timeIntervalSince1970)
-                if lists.contains(where: { $0.nextUpdate ?? .max < now }) {
+                if read.contains(where: { $0.nextUpdate ?? .max < now }) {
                     warnings.append(
                         "\(listPath) holds a revocation list that is out of date; what it revokes is still refused; "
                             + "fetch the next one from the authority")
                 }
-                revocations = lists
+                lists = read
             } else {
-                revocations = nil
+                lists = nil
             }
         }
         self.warnings = warnings
@@ -95,7 +103,7 @@ package struct TLSFiles: Sendable {
         }
         return TLSContext(
             ssl: try NIOSSLContext(configuration: configuration),
-            clients: policy == .off ? nil : ClientCertificates(revocations: revocations))
+            clients: policy == .off ? nil : ClientCertificates(revocations: lists))
     }
 }
 
