@@ -1,7 +1,8 @@
 // Plays a load file against a daemon and counts what it acknowledges. Build: gcc -O2 -o loadsend loadsend.c -lz
 //
 //   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency] [--turns] [--keys FILE]
-//   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND] [--epoch N] [--keys FILE]
+//   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND] [--resend-ms N]
+//                [--epoch N] [--keys FILE]
 //   loadsend idle HOST PORT FILE --connections N     (greets, or asks once; says "ready", holds on until stdin ends)
 //
 // Records leave in the order of the file, each in a write of its own; with --turns each connection in its turn, so that
@@ -35,7 +36,7 @@
 
 enum { FRAMES = 1, LINES = 2, DATAGRAMS = 3, REDIS = 4, MQTT = 5, REQUESTS = 6 };
 enum { WELCOME = 2, ACK = 4, ERROR = 5, PUSH = 6, PROOF = 7, PING = 8, PONG = 9, BYE = 10 };
-enum { RX = 1 << 16, STALL_SECONDS = 30, RESEND_MS = 250, TRIES = 12, BURST = 64 };
+enum { RX = 1 << 16, STALL_SECONDS = 30, TRIES = 12, BURST = 64 };
 enum { DATAGRAM_HEAD = 14, DATAGRAM_TRAILER = 8, NONCE = 16, WELCOME_NONCE = 32 };
 
 typedef struct {
@@ -74,6 +75,7 @@ static struct {
 
 static long window = 16, connections = 0;
 static double rate = 0;
+static uint32_t resend_ms = 250;
 static bool latency = false, in_turns = false;
 static credential *keys;         // by connection
 static uint32_t epoch = 0;       // of all datagrams
@@ -631,7 +633,7 @@ static double play_udp(struct sockaddr_in to, load *l) {
         while (base < next && all[base].done) base++;
         if (t - checked > 0.02) {                                    // what is overdue goes again
             checked = t;
-            uint32_t overdue = (t - start) * 1000 - RESEND_MS;
+            uint32_t overdue = (t - start) * 1000 - resend_ms;
             n = 0;
             for (uint32_t i = base; i < next && n < BURST; i++) {
                 datagram *d = all + i;
@@ -703,12 +705,13 @@ int main(int argc, char **argv) {
     const char *key_file = 0;
     if (argc < 5)
         fail("usage: loadsend tcp|udp|idle HOST PORT FILE [--window N] [--latency] [--turns] [--rate N]"
-             " [--connections N] [--epoch N] [--keys FILE]");
+             " [--connections N] [--resend-ms N] [--epoch N] [--keys FILE]");
     for (int i = 5; i < argc; i++) {
         if (!strcmp(argv[i], "--latency")) latency = true;
         else if (!strcmp(argv[i], "--turns")) in_turns = true;
         else if (!strcmp(argv[i], "--window") && i + 1 < argc) window = atol(argv[++i]);
         else if (!strcmp(argv[i], "--rate") && i + 1 < argc) rate = atof(argv[++i]);
+        else if (!strcmp(argv[i], "--resend-ms") && i + 1 < argc) resend_ms = strtoul(argv[++i], 0, 10);
         else if (!strcmp(argv[i], "--epoch") && i + 1 < argc) epoch = strtoul(argv[++i], 0, 10);
         else if (!strcmp(argv[i], "--keys") && i + 1 < argc) key_file = argv[++i];
         else if (!strcmp(argv[i], "--connections") && i + 1 < argc) connections = atol(argv[++i]);
