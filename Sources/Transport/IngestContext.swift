@@ -130,7 +130,7 @@ package final class IngestContext {
     }
 
     private func authorizeEach(since mark: EventBatch.Mark) throws(Refusal) {
-        if intake.filling.events[mark.events...].allSatisfy({ maySend($0.device) }) { return }
+        if principal.maySend(intake.filling.events[mark.events...], in: &intake.vocabulary) { return }
         intake.filling.truncate(to: mark)
         note(.scope)
         throw .forbidden
@@ -140,12 +140,8 @@ package final class IngestContext {
     ///
     /// - Throws: `Refusal.forbidden`.
     package func authorize(_ device: DeviceID) throws(Refusal) {
-        guard principal.isKnown, !maySend(device) else { return }
+        guard principal.isKnown, !principal.maySend(device, in: &intake.vocabulary) else { return }
         note(.scope)
         throw .forbidden
-    }
-
-    private func maySend(_ device: DeviceID) -> Bool {
-        principal.maySend(device, in: intake.vocabulary)
     }
 }
