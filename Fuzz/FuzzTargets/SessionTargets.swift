@@ -30,6 +30,8 @@ final class FuzzIntake: Intake {
     private var admitted = EventBatch.Mark()
     private var ticket: UInt64 = 1
 
+    let isStorageFailing = false
+
     func hasRoom() -> Bool { true }
 
     func admit(_ transport: TransportKind) -> AdmissionResult {

@@ -121,6 +121,8 @@ package struct Vocabulary: Sendable {
     /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
     package var refusesEmails = false
     package static let at = UInt8(ascii: "@")
+    /// The devices that whoever sends now may name, known or not; nil for all.
+    package var scope: Scope?
 
     package init() {}
 
@@ -136,6 +138,21 @@ package struct Vocabulary: Sendable {
             pending.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
+    }
+
+    /// A product and a device of it, as one who sends names them. Their numbers are given out if they are new, and not
+    /// before it is known that they may be: a name that is refused leaves nothing behind.
+    ///
+    /// - Throws: `.forbidden` outside the `scope`, `.badIdentity`, `.vocabularyFull`.
+    package mutating func device(
+        product: Span<UInt8>, name: Span<UInt8>, searches: NameSearches = NameSearches()
+    ) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
+        if let scope, !scope.contains(product: product, name: name) { throw .forbidden }
+        guard let productID = symbol(.product, product, search: searches.product) else { throw .vocabularyFull }
+        guard let id = device(product: productID, name: name, search: searches.device) else {
+            throw refusal(of: name)
+        }
+        return (productID, id)
     }
 
     /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices` or no

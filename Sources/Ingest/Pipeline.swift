@@ -65,6 +65,7 @@ package final class Pipeline: Intake {
 
     package var admission: Admission { group.admission }
     package var health: StorageHealth { group.health }
+    package var isStorageFailing: Bool { group.health != .good }
     private var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
 
     // MARK: Intake
