@@ -158,6 +158,8 @@ package struct Vocabulary: Sendable {
     package private(set) var personal = PersonalAspects()
     /// The last word that was given out as a value, until somebody has asked whose it is.
     package var newestValue = SymbolID.none
+    /// The devices that whoever sends now may name, known or not; nil for all.
+    package var scope: Scope?
 
     package init() {}
 
@@ -176,6 +178,21 @@ package struct Vocabulary: Sendable {
             if case .product = kind { pending.add(seed: .drawn(), of: SymbolID(rawValue: id)) }
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
+    }
+
+    /// A product and a device of it, as one who sends names them. Their numbers are given out if they are new, and not
+    /// before it is known that they may be: a name that is refused leaves nothing behind.
+    ///
+    /// - Throws: `.forbidden` outside the `scope`, `.badIdentity`, `.vocabularyFull`.
+    package mutating func device(
+        product: Span<UInt8>, name: Span<UInt8>, searches: NameSearches = NameSearches()
+    ) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
+        if let scope, !scope.contains(product: product, name: name) { throw .forbidden }
+        guard let productID = symbol(.product, product, search: searches.product) else { throw .vocabularyFull }
+        guard let id = device(product: productID, name: name, search: searches.device) else {
+            throw refusal(of: name)
+        }
+        return (productID, id)
     }
 
     /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices` or no

@@ -166,10 +166,10 @@ package final class InternalEvents: Sendable {
         for warning in warnings { logger.warning("\(warning)") }
     }
 
-    /// So many handshakes came to nothing within the last minute, by reason.
-    package func handshakesFailed(_ failures: [String: UInt64]) {
+    /// So many handshakes came to nothing within the last minute, and what helps, by reason.
+    package func handshakesFailed(_ failures: [String: String]) {
         logger.warning(
-            "TLS handshakes came to nothing; docs/tls.md says for each reason what helps",
+            "TLS handshakes came to nothing, for each reason so many; docs/tls.md says more",
             metadata: failures.mapValues { "\($0)" })
     }
 

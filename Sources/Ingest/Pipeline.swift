@@ -94,6 +94,7 @@ package final class Pipeline: Intake {
     /// The customers that the log knows; those whose names are withheld are none of them.
     package var customerCount: Int { vocabulary.customerCount - group.withheldNames }
     package var health: StorageHealth { group.health }
+    package var isStorageFailing: Bool { group.health != .good }
     var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
 
     // MARK: Intake

@@ -33,6 +33,8 @@ package protocol Intake: AnyObject {
     func notifyOnCommit(_ listener: any CommitListener) -> UInt64
     /// All units of one read are in: an idle appender should start now.
     func readComplete()
+    /// Whether the log cannot be written now; what has been admitted is tried again and again.
+    var isStorageFailing: Bool { get }
     /// Promises one `listener.resume()` when `hasRoom` has become true again.
     func awaitRoom(_ listener: any CommitListener)
     /// Takes `listener` out of all lists: its connection is gone.

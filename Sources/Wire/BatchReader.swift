@@ -49,10 +49,10 @@ package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
 /// severity or scale over 255, an origin that is none or a negative duration, `unknownCause` for what is no message's
 /// id); the others are Admission's. Such an event is kept as it came, beside its row, without the names in it.
 ///
-/// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`, `.vocabularyFull`,
-///   `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong` (a name), `.badIdentity` (an empty
-///   customer, an id that is empty or too long). The batch is then as it was; the defines are in the table even so,
-///   unless the body is malformed.
+/// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`,
+///   `.vocabularyFull`, `.forbidden`, `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong`
+///   (a name), `.badIdentity` (an empty customer, an id that is empty or too long). The batch is then as it was; the
+///   defines are in the table even so, unless the body is malformed.
 package func readBatch(
     _ body: Span<UInt8>, context: BatchContext, table: inout StringTable, vocabulary: inout Vocabulary,
     into batch: inout EventBatch

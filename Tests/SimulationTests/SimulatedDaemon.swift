@@ -64,6 +64,8 @@ final class SimulatedDaemon: Intake {
 
     private func ingest() -> IngestContext { IngestContext(intake: self, settings: TransportSettings()) }
 
+    var isStorageFailing: Bool { group.health != .good }
+
     // MARK: The world outside
 
     /// Takes a connection; nil when the daemon is dead.

@@ -16,6 +16,7 @@ final class StubIntake: Intake {
     /// Whether blocks become durable by themselves at the end of a read.
     var commitsAtOnce = false
     var isFull = false
+    var isStorageFailing = false
     private(set) var committed: [Event] = []
     private(set) var refusals: [Refusal] = []
 
