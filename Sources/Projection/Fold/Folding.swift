@@ -91,7 +91,7 @@ extension SummaryState {
             } else if let device = take(events[next]) {
                 var item = FoldItem(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
                 find(events[next], device, lookups[next - window.lowerBound], &item)
-                if let isUnreadable = Self.text(of: events[next], details) {
+                if let isUnreadable = Self.isUnreadable(events[next], details) {
                     addText(
                         events[next], Int(item.product), at: first + UInt64(next), text, isUnreadable: isUnreadable)
                 }
@@ -146,7 +146,8 @@ extension SummaryState {
     /// Whether the daemon has written an event about itself or about the log, which is counted nowhere.
     private func isOfTheDaemon(_ event: borrowing Event) -> Bool {
         guard case .none = event.quarantine else { return false }
-        return event.kind == .customerErased || event.kind == .audited
+        let kind = event.kind
+        return kind == .customerErased || kind == .audited
     }
 
     /// The device of an event that counts; nil when the event is not to be counted further.
