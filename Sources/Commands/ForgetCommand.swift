@@ -136,6 +136,11 @@ struct ForgetCommand: AsyncParsableCommand {
         do {
             let answer = try await ControlClient.ask(
                 ControlRequest(request), dataDirectory: directory, timeout: DaemonLimits.forgetTimeout)
+            guard !answer.isEmpty else {
+                throw Failure(
+                    "the daemon at \(directory) ended meanwhile; start it again: what was begun it finishes",
+                    .unreachable)
+            }
             guard let report = try? JSONDecoder().decode(ForgetReport.self, from: answer) else {
                 throw Failure("the daemon at \(directory) is of another release; restart it", .unreachable)
             }
