@@ -136,11 +136,6 @@ struct ForgetCommand: AsyncParsableCommand {
         do {
             let answer = try await ControlClient.ask(
                 ControlRequest(request), dataDirectory: directory, timeout: DaemonLimits.forgetTimeout)
-            guard !answer.isEmpty else {
-                throw Failure(
-                    "the daemon at \(directory) ended meanwhile; start it again: what was begun it finishes",
-                    .unreachable)
-            }
             guard let report = try? JSONDecoder().decode(ForgetReport.self, from: answer) else {
                 throw Failure("the daemon at \(directory) is of another release; restart it", .unreachable)
             }
@@ -159,7 +154,7 @@ struct ForgetCommand: AsyncParsableCommand {
         do {
             _ = try openLog(directory)
             return try await FolderForgetting.run(
-                request, in: directory, log: try openLogForWriting(directory),
+                request, in: directory, log: try await openWhenFree(directory),
                 backupDays: configuration.backupMaxDays
             ).report
         } catch let error as LogError {
@@ -169,5 +164,15 @@ struct ForgetCommand: AsyncParsableCommand {
         } catch let error as ForgettingError {
             throw Failure(error)
         }
+    }
+
+    /// A daemon that ended while it was asked may hold the folder for a moment longer.
+    private func openWhenFree(_ directory: String) async throws -> some EventLog {
+        for _ in 0..<20 {
+            do { return try openLogForWriting(directory) } catch .locked {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        return try openLogForWriting(directory)
     }
 }
