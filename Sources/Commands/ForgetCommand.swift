@@ -154,7 +154,7 @@ struct ForgetCommand: AsyncParsableCommand {
         do {
             _ = try openLog(directory)
             return try await FolderForgetting.run(
-                request, in: directory, log: try openLogForWriting(directory),
+                request, in: directory, log: try await openWhenFree(directory),
                 backupDays: configuration.backupMaxDays
             ).report
         } catch let error as LogError {
@@ -164,5 +164,15 @@ struct ForgetCommand: AsyncParsableCommand {
         } catch let error as ForgettingError {
             throw Failure(error)
         }
+    }
+
+    /// A daemon that ended while it was asked may hold the folder for a moment longer.
+    private func openWhenFree(_ directory: String) async throws -> some EventLog {
+        for _ in 0..<20 {
+            do { return try openLogForWriting(directory) } catch .locked {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        return try openLogForWriting(directory)
     }
 }

@@ -172,8 +172,10 @@ import Testing
         let data = folder.path + "/data"
         let first = try await DaemonProcess(data: data, environment: ["TIDINGS_FORGET_CRASH": step])
         try await Self.fill(first)
-        let forgot = try await tidings("forget", Self.name, "--data", data)
-        #expect(forgot.status == 69, "\(forgot)")
+        // Asked as the command does, which would go on by itself when the daemon is gone.
+        let request = #"{"command":"forget","forget":{"names":[{"name":"\#(Self.name)"}],"isDryRun":false}}"#
+        let answer = try await shell("printf '%s\\n' '\(request)' | nc -U -w 10 \(data)/control.sock")
+        #expect(!answer.output.contains("forgotten"), "\(answer)")
         #expect(await first.waitForEnd() != 0)
         let second = try await DaemonProcess(data: data)
         let isGone = try await eventually {
@@ -193,6 +195,18 @@ import Testing
         #expect(try await !Self.customers(of: "customer.erased", data).isEmpty)
         #expect(try await tidings("log", "verify", "--data", data).status == 0)
         try await expectRebuildEqualsLive(data)
+        folder.remove()
+    }
+
+    @Test func aDaemonThatDiesMeanwhileIsStoodInFor() async throws {
+        let folder = TemporaryFolder()
+        let daemon = try await DaemonProcess(data: folder.path, environment: ["TIDINGS_FORGET_CRASH": "names"])
+        try await Self.fill(daemon)
+        let forgot = try await tidings("forget", Self.name, "--data", folder.path)
+        #expect(forgot.status == 0 && forgot.output.contains("was forgotten already"), "\(forgot)")
+        #expect(await daemon.waitForEnd() != 0)
+        #expect(try Self.places(of: Self.name, in: folder.path) == [])
+        try await expectRebuildEqualsLive(folder.path)
         folder.remove()
     }
 

@@ -26,14 +26,14 @@ extension SummaryState {
         }
     }
 
-    /// Whether an event has a text, and whether it can be read; nil without one.
+    /// Whether the text of an event cannot be read; nil when it has none.
     @inline(__always)
-    static func text(of event: borrowing Event, _ details: [EventDetails]) -> (isUnreadable: Bool)? {
-        if event.textLength > 0 { return (isUnreadable:false) }
+    static func isUnreadable(_ event: borrowing Event, _ details: [EventDetails]) -> Bool? {
+        if event.textLength > 0 { return false }
         guard event.detail != 0, Int(event.detail) <= details.count,
             !details[Int(event.detail) - 1].sealedText.isEmpty
         else { return nil }
-        return (isUnreadable:true)
+        return true
     }
 
     /// What somebody has said who is forgotten from here on is not shown: neither what waits nor what is written.

@@ -95,7 +95,7 @@ extension SummaryState {
                     consents.fold(
                         events[next], batch.details(of: events[next]), words.purposes.purpose(of: events[next]))
                 }
-                if let isUnreadable = Self.text(of: events[next], batch.details) {
+                if let isUnreadable = Self.isUnreadable(events[next], batch.details) {
                     addText(
                         events[next], Int(item.product), at: first + UInt64(next), batch.text,
                         isUnreadable: isUnreadable)
@@ -153,7 +153,8 @@ extension SummaryState {
     /// Whether the daemon has written an event about itself or about the log, which is counted nowhere.
     private func isOfTheDaemon(_ event: borrowing Event) -> Bool {
         guard case .none = event.quarantine else { return false }
-        return event.kind == .customerErased || event.kind == .audited
+        let kind = event.kind
+        return kind == .customerErased || kind == .audited
     }
 
     /// The device of an event that counts; nil when the event is not to be counted further.
