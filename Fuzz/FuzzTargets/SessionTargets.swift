@@ -117,7 +117,7 @@ private func events(of reads: [ArraySlice<UInt8>], _ mode: UInt8) -> EventBatch 
         let names = intake.vocabulary
         for event in intake.filling.events {
             let product = names.text(.product, names.product(of: event.device))
-            precondition(scope.contains(product: product, name: names.name(of: event.device)))
+            precondition(scope.contains(product: product.span, name: names.name(of: event.device).span))
         }
     } else {
         precondition(mode % 3 != 2 || intake.filling.isEmpty)

@@ -297,12 +297,6 @@ package struct Vocabulary: Sendable {
         return id == 0 ? nil : DeviceID(rawValue: id)
     }
 
-    /// The number of a known customer, or nil.
-    package func find(customer name: Span<UInt8>) -> CustomerID? {
-        let id = customers.find(name)
-        return id == 0 ? nil : CustomerID(rawValue: id)
-    }
-
     /// The UTF-8 of a word; empty when unknown.
     package func text(_ kind: SymbolKind, _ id: SymbolID) -> ArraySlice<UInt8> {
         interner(kind).bytes(of: id.rawValue)
