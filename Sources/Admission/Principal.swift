@@ -20,23 +20,26 @@ package enum Principal: Hashable, Sendable {
 
     /// Whether events of a device may come from this principal.
     ///
-    /// - Parameter vocabulary: is not changed; to hand over a copy of so many references would cost more than the answer.
+    /// - Parameter vocabulary: is not changed; a copy of so many references would cost more than the answer.
     package func maySend(_ device: DeviceID, in vocabulary: inout Vocabulary) -> Bool {
         switch self {
         case .anybody: return true
         case .holder(let credential):
             var check = ScopeCheck(credential)
-            return check.maySend(device, in: &vocabulary)
+            return check.maySend(device, of: vocabulary.product(of: device), in: &vocabulary)
         }
     }
 
-    /// Whether all of these events may come from this principal.
+    /// Whether all of these events may come from this principal. Their products are those of their devices, as the
+    /// readers have found them: to look them up again is a miss of the cache for each device.
     package func maySend(_ events: ArraySlice<Event>, in vocabulary: inout Vocabulary) -> Bool {
         switch self {
         case .anybody: return true
         case .holder(let credential):
             var check = ScopeCheck(credential)
-            for event in events where !check.maySend(event.device, in: &vocabulary) { return false }
+            for event in events where !check.maySend(event.device, of: event.product, in: &vocabulary) {
+                return false
+            }
             return true
         }
     }
@@ -57,11 +60,9 @@ private struct ScopeCheck {
         isSender = credential.roles.allow(.send)
     }
 
-    mutating func maySend(_ device: DeviceID, in vocabulary: inout Vocabulary) -> Bool {
+    mutating func maySend(_ device: DeviceID, of product: SymbolID, in vocabulary: inout Vocabulary) -> Bool {
         guard isSender else { return false }
-        if device == self.device { return true }
-        let product = vocabulary.product(of: device)
-        if product == self.product { return true }
+        if device == self.device || product == self.product { return true }
         let name = vocabulary.text(.product, product)
         if scope.contains(product: name) {
             self.product = product
