@@ -10,6 +10,7 @@ package enum FailureCode: Int32 {
     case checkFailed = 1
     case usage = 64
     case data = 65
+    case noInput = 66
     case unreachable = 69
     case inputOutput = 74
     case notPermitted = 77
@@ -61,6 +62,14 @@ package struct Failure: Error {
         case .storage(let cause): self.init(cause)
         case .refused: self.init(error.description, .data)
         case .masterKey: self.init(error.description, .configuration)
+        }
+    }
+
+    package init(_ error: ForgettingError) {
+        switch error {
+        case .configuration: self.init(error.description, .configuration)
+        case .storage: self.init(error.description, .inputOutput)
+        case .impossible: self.init(error.description, .data)
         }
     }
 

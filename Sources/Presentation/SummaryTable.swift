@@ -133,7 +133,7 @@ private struct SummaryTable {
                 rows.append(["", self.numbers(numbers)])
             }
             if preference.flagTimesSet > 0 {
-                rows.append(["", "true or false \(grouped(preference.flagTimesSet)) times"])
+                rows.append(["", "true or false \(times(preference.flagTimesSet))"])
             }
             for row in rows {
                 table.add(cells: base + row)
@@ -248,7 +248,8 @@ private struct SummaryTable {
         for text in summary.texts {
             let rating = text.rating.map { "[\(short($0))] " } ?? ""
             table.add([
-                String(rfc3339(text.time).prefix(16)), visible(text.aspect), rating + visible(text.text),
+                String(rfc3339(text.time).prefix(16)), visible(text.aspect),
+                rating + (text.text.map { visible($0) } ?? "(forgotten)"),
             ])
         }
         return table

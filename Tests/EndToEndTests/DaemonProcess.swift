@@ -99,7 +99,11 @@ final class DaemonProcess {
     private(set) var httpPort = 0
 
     /// Starts the daemon on free ports and waits until it listens.
-    init(data: String, _ arguments: String...) async throws {
+    convenience init(data: String, environment: [String: String] = [:], _ arguments: String...) async throws {
+        try await self.init(data: data, environment: environment, arguments: arguments)
+    }
+
+    init(data: String, environment: [String: String] = [:], arguments: [String]) async throws {
         self.data = data
         errors = data + "/daemon.log"
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
@@ -112,6 +116,7 @@ final class DaemonProcess {
         process.arguments =
             ["serve", "--data", data, "--tcp-port", "0", "--udp-port", "0", "--http-port", "0"] + arguments
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
+            .merging(environment) { $1 }
         process.standardError = log
         process.standardOutput = FileHandle.nullDevice
         try process.run()
@@ -161,13 +166,16 @@ final class DaemonProcess {
         _ = await exit()
     }
 
+    /// Waits until it has ended by itself.
+    func waitForEnd() async -> Int32 { await exit() }
+
     private func exit() async -> Int32 { await exitStatus(of: process) }
 }
 
 /// Runs a daemon on a fresh folder for the length of `body`, then stops it and checks that its counts balance.
 func withDaemon(_ arguments: String..., body: (DaemonProcess) async throws -> Void) async throws {
     let folder = TemporaryFolder()
-    let daemon = try await DaemonProcess(data: folder.path + "/data")
+    let daemon = try await DaemonProcess(data: folder.path + "/data", arguments: arguments)
     do {
         try await body(daemon)
         let status = try await tidings("status", "--data", daemon.data, "--format", "json")
