@@ -31,6 +31,7 @@ extension DaemonConfiguration {
         result.retentionBytes = new.retentionBytes
         result.emails = new.emails
         result.consent = new.consent
+        result.personalAspects = new.personalAspects
         result.keepsUnknown = new.keepsUnknown
         result.logLevel = new.logLevel
         result.effective = zip(ConfigurationKey.all, zip(effective, new.effective)).map { key, settings in
@@ -60,7 +61,7 @@ extension ConfigurationKey {
         case .number, .port:
             if let one = Int(one), let other = Int(other) { return one == other }
             return one == other
-        case .text, .file, .group, .addresses, .choice, .products: return one == other
+        case .text, .file, .group, .addresses, .choice, .products, .aspects: return one == other
         }
     }
 }

@@ -23,6 +23,8 @@ package struct ConfigurationKey: Sendable {
         case group
         /// Addresses and ranges of them, or `none`.
         case addresses
+        /// Aspects, or `none`.
+        case aspects
         /// Products by name, all, all but some, or `none`.
         case products
         case choice([String])
@@ -59,6 +61,7 @@ package struct ConfigurationKey: Sendable {
         case .file: "a path, or none"
         case .group: "a group of this system, or none"
         case .addresses: "addresses and ranges, as in 192.0.2.7, 2001:db8::/32, or none"
+        case .aspects: "aspects, as in home.name, body.weight, or none"
         case .products: "products, as in kettle, oven; all; all except oven; or none"
         case .choice(let choices): choices.joined(separator: ", ")
         }
@@ -210,6 +213,10 @@ package struct ConfigurationKey: Sendable {
         .init(
             "privacy.consent.research", .products, "none",
             "Products whose customers are studied only with their consent to it.", .onReload),
+        .init(
+            "privacy.personal_aspects", .aspects, "none",
+            "Aspects whose values say something about one person: sealed as texts are, and counted by nobody.",
+            .onReload),
         .init("privacy.controller", .text, "none", "Who answers for the data, in records of consent.", .onRestart),
         .init(
             "privacy.jurisdiction", .text, "none", "Whose law holds for the data, in records of consent.", .onRestart),

@@ -9,6 +9,7 @@ import Presentation
 import SQLite
 import TLS
 import Transport
+import Wire
 
 extension DaemonConfiguration {
     /// Reads and checks the configuration.
@@ -112,9 +113,9 @@ extension DaemonConfiguration {
             tableEntries: try number("limits.table_entries"),
             tableBytes: try number("limits.table_bytes"),
             emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
-            consent: consent,
-            controller: try file("privacy.controller"), jurisdiction: try file("privacy.jurisdiction"),
             backupMaxDays: try number("identity.backup_max_days"),
+            consent: consent, personalAspects: aspects(try text("privacy.personal_aspects")) ?? [],
+            controller: try file("privacy.controller"), jurisdiction: try file("privacy.jurisdiction"),
             keepsUnknown: try text("events.keep_unknown") == "true",
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
             logFormat: try text("logging.format"),
@@ -146,6 +147,10 @@ extension DaemonConfiguration {
             fault =
                 addressRanges(value) == nil
                 ? "must be addresses or ranges with commas between, as in 192.0.2.7, 2001:db8::/32, or none" : nil
+        case .aspects:
+            fault =
+                aspects(value) == nil
+                ? "must be aspects with commas between (words of a-z 0-9 _ joined by dots), or none" : nil
         case .products:
             fault =
                 ProductList(value) == nil
@@ -166,6 +171,13 @@ extension DaemonConfiguration {
         let names = Set(ConsentPurpose.allCases.flatMap { consent[$0].listed })
         return names.sorted().filter { vocabulary.find(.product, Array($0.utf8).span) == nil }
     }
+}
+
+/// The aspects of a list with commas between; nil when one of them is none.
+private func aspects(_ list: String) -> Set<[UInt8]>? {
+    if list == "none" { return [] }
+    let names = list.split(separator: ",", omittingEmptySubsequences: false).map { Array($0.trimmingCharacters(in: .whitespaces).utf8) }
+    return names.allSatisfy { isAspect($0.span) } ? Set(names) : nil
 }
 
 /// The addresses and ranges of a list with commas between; nil when one of them is none.

@@ -161,6 +161,7 @@ package struct Daemon: Sendable {
         pipelineSettings.groupCommit.blockMaxDelay = Uptime(TimeAmount(configuration.blockMaxDelay).nanoseconds)
         pipelineSettings.emails = configuration.emails
         pipelineSettings.consent = configuration.consent
+        pipelineSettings.personalAspects = configuration.personalAspects
         let appender = Appender(storage.log)
         let events = events
         for name in configuration.unknownProducts(start.vocabulary) {

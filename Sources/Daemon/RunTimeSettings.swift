@@ -12,6 +12,7 @@ package struct RunTimeSettings: Sendable, Equatable {
     package var transport: TransportSettings
     package var emails: EmailPolicy
     package var consent: ConsentPolicy
+    package var personalAspects: Set<[UInt8]>
     package var keeps: RetentionKeeps
     package var logLevel: Logger.Level
     package var tls: TLSSettings
@@ -32,6 +33,7 @@ package struct RunTimeSettings: Sendable, Equatable {
         transport.keepsUnknown = configuration.keepsUnknown
         emails = configuration.emails
         consent = configuration.consent
+        personalAspects = configuration.personalAspects
         keeps = RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes)
         logLevel = configuration.logLevel
         tls = configuration.tls
@@ -47,6 +49,9 @@ extension IngestLoop {
         let changed = eventLoop.submit {
             pipeline.value.emails = settings.emails
             if pipeline.value.consentPolicy != settings.consent { pipeline.value.consentPolicy = settings.consent }
+            if pipeline.value.personalAspects != settings.personalAspects {
+                pipeline.value.personalAspects = settings.personalAspects
+            }
             listeners.change(to: settings.transport)
         }
         if waits { try await changed.get() }

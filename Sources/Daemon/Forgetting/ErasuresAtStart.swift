@@ -29,7 +29,8 @@ package enum ErasuresAtStart {
                 case .device:
                     let product = Int(stored.product.rawValue)
                     guard products.indices.contains(product) else { return false }
-                    return erased.contains(digests.digest(ofDevice: stored.name.span, product: products[product].span))
+                    let text = products[product]
+                    return erased.contains(digests.digest(ofDevice: stored.name.span, product: text.span))
                 }
             }
         }
