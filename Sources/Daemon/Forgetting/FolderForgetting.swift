@@ -39,7 +39,8 @@ package enum FolderForgetting {
                 FolderHost(log: forgetting, projector: projector), files, index: index, backupDays: backupDays,
                 now: { wallClock() })
             let again = try await forgetter.resume()
-            let report = try await request.map { try await forgetter.forget($0) } ?? ForgetReport([])
+            var report = ForgetReport([])
+            if let request { report = try await forgetter.forget(request) }
             try await projector.stop()
             result = (report, again)
         } catch {
