@@ -205,6 +205,7 @@ let package = Package(
             name: "WireTests",
             dependencies: [
                 "Bytes", "Events", "Wire", "TidingsTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: strict),

@@ -413,7 +413,7 @@ class Printer:
         elif shape.value_kind:
             add(value, json.dumps(event["value"]))
         elif "personal_value" in event:
-            add("value", quote(event["personal_value"]))
+            add("value", event["personal_value"])
         add_symbol("unit", "unit", event["unit"])
         if shape.marks & 3:
             add("origin", quote(ORIGINS[shape.marks & 3]))

@@ -1,7 +1,6 @@
 // What a key is for, as it is typed: the source of a device, or what the sources of a gateway's devices begin with.
 
-package import Admission
-import Events
+package import Events
 import Wire
 
 extension Scope {
@@ -11,6 +10,7 @@ extension Scope {
     /// - Throws: `AccessError.refused`.
     package init(source: String, product: String? = nil) throws(AccessError) {
         let bytes = Array(source.utf8)
+        guard !bytes.isEmpty else { throw .refused("the source is empty; write PRODUCT/DEVICE") }
         try refuseControls(source, "the source")
         if let product { try checkProduct(product) }
         let parts = try Self.parts(of: bytes, source)

@@ -80,6 +80,7 @@ extension AccessStore {
                 throw AccessError.refused(
                     "there are \(count) keys, of at most \(AccessLimits.deviceKeys); give gateways a prefix instead")
             }
+            let last = try UInt32.fetchOne(db, sql: "SELECT coalesce(max(id), 0) FROM device_key") ?? 0
             let insert = try db.makeStatement(
                 sql: """
                     INSERT INTO device_key (kind, product, name, created, note) VALUES (?, ?, ?, ?, ?)
@@ -90,6 +91,9 @@ extension AccessStore {
                 try insert.execute(arguments: [kind, product, name, now.rawValue, note])
                 if db.changesCount == 0 {
                     guard let known = try Self.key(db, scope) else { throw MalformedRow(column: 3) }
+                    guard known.id <= last else {
+                        throw AccessError.refused("\(shown(scope.text)) is named twice; name each once")
+                    }
                     let remedy =
                         known.revoked == nil
                         ? "`tidings device rotate \(known.id)` replaces it"
@@ -131,7 +135,11 @@ extension AccessStore {
     }
 
     private static func key(_ db: Database, _ called: String) throws -> StoredKey {
-        if let id = UInt32(called) {
+        guard !called.isEmpty else {
+            throw AccessError.refused("the name of the device is empty; write PRODUCT/DEVICE")
+        }
+        if called.utf8.allSatisfy({ (48...57).contains($0) }) {
+            guard let id = UInt32(called) else { throw noKey(called) }
             let row = try Row.fetchOne(
                 db, sql: "SELECT \(keyColumns) FROM device_key WHERE id = ?", arguments: [Int64(id)])
             guard let row else { throw noKey(called) }

@@ -88,6 +88,9 @@ extension AccessStore {
         guard !new.label.isEmpty, new.label.utf8.count <= AccessLimits.labelBytes else {
             throw .refused("the name of a token has 1 to \(AccessLimits.labelBytes) bytes, not \(new.label.utf8.count)")
         }
+        guard !new.label.utf8.allSatisfy({ (48...57).contains($0) }) else {
+            throw .refused("the name \(new.label) could be taken for the number of a token; add a letter")
+        }
         for product in new.products ?? [] { try checkProduct(product) }
         guard (new.products?.count ?? 0) <= AccessLimits.productsOfToken else {
             throw .refused("a token is for at most \(AccessLimits.productsOfToken) products, or for all of them")
@@ -128,7 +131,8 @@ extension AccessStore {
                 tokens.first { "\($0.id)" == called } ?? tokens.first { $0.label == called && $0.revoked == nil }
                 ?? tokens.last { $0.label == called }
             guard var token = found else {
-                throw AccessError.refused("no token is called \(shown(called)); `tidings token list` shows them")
+                let name = called.isEmpty ? "by an empty name" : shown(called)
+                throw AccessError.refused("no token is called \(name); `tidings token list` shows them")
             }
             guard token.revoked == nil else {
                 throw AccessError.refused("token \(token.id), \(shown(token.label)), is revoked already")

@@ -32,13 +32,14 @@ struct CredentialOptions: ParsableArguments {
     func credential() throws -> SenderCredential? {
         if let credentials { return try readCredentials(credentials) }
         if let tokenFile {
-            guard let credential = SenderCredential(token: try readSecret(tokenFile)) else {
+            guard let credential = SenderCredential(token: try InputFile.secret(tokenFile, of: "--token-file")) else {
                 throw Failure("\(tokenFile) holds no token; write into it what `tidings token add` has printed", .data)
             }
             return credential
         }
         guard let keyFile, let keyID else { return nil }
-        guard let credential = SenderCredential(keyID: keyID, key: try readSecret(keyFile)) else {
+        guard let credential = SenderCredential(keyID: keyID, key: try InputFile.secret(keyFile, of: "--key-file"))
+        else {
             throw Failure(
                 "\(keyFile) holds no key of 32 bytes in base64url; write into it what `tidings device add` has printed",
                 .data)
@@ -52,25 +53,26 @@ struct CredentialOptions: ParsableArguments {
         guard let epochFile else { return TidingsDatagrams.epoch(after: 0, unixSeconds: seconds) }
         var last: UInt32 = 0
         if FileManager.default.fileExists(atPath: epochFile) {
-            guard let number = UInt32(try readSecret(epochFile)) else {
+            try InputFile.check(epochFile, of: "--epoch-file")
+            let text = FileManager.default.contents(atPath: epochFile).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            guard let number = UInt32(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
                 throw Failure("\(epochFile) holds no number; remove it if the device's clock is right", .data)
             }
             last = number
         }
         let next = TidingsDatagrams.epoch(after: last, unixSeconds: seconds)
-        do {
-            try Data("\(next)\n".utf8).write(to: URL(fileURLWithPath: epochFile), options: .atomic)
-        } catch {
-            throw Failure("\(epochFile) cannot be written: \(error.localizedDescription)", .inputOutput)
-        }
+        try keep(epoch: next)
         return next
     }
 
-    private func readSecret(_ path: String) throws -> String {
-        guard let bytes = FileManager.default.contents(atPath: path), bytes.count <= 65_536 else {
-            throw Failure("\(path) cannot be read; check the path and its permissions", .inputOutput)
+    /// Keeps the epoch that the next start has to be above.
+    func keep(epoch: UInt32) throws {
+        guard let epochFile else { return }
+        do {
+            try Data("\(epoch)\n".utf8).write(to: URL(fileURLWithPath: epochFile), options: .atomic)
+        } catch {
+            throw InputFile.unwritable(epochFile, error, "check --epoch-file")
         }
-        return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     private struct Printed: Decodable {
@@ -86,7 +88,7 @@ struct CredentialOptions: ParsableArguments {
     }
 
     private func readCredentials(_ path: String) throws -> SenderCredential {
-        let text = try readSecret(path)
+        let text = try InputFile.secret(path, of: "--credentials")
         let printed = try? JSONDecoder().decode(Printed.self, from: Data(text.utf8))
         if let keys = printed?.keys, keys.count > 1 {
             throw Failure("\(path) holds \(keys.count) keys; a sender has one: keep each in a file of its own", .data)

@@ -1,8 +1,8 @@
 // tidings device add: gives devices or gateways keys.
 
 import Access
-import Admission
 import ArgumentParser
+import Events
 import Ingest
 import Presentation
 
@@ -74,6 +74,7 @@ struct DeviceAddCommand: AsyncParsableCommand {
                     "standard input names more than \(AccessLimits.deviceKeys) devices, the most there may be")
             }
         }
+        guard !scopes.isEmpty else { throw .refused("standard input names no device; give one source a line") }
         return scopes
     }
 }

@@ -10,6 +10,7 @@ package enum FailureCode: Int32 {
     case checkFailed = 1
     case usage = 64
     case data = 65
+    case noInput = 66
     case unreachable = 69
     case inputOutput = 74
     case notPermitted = 77

@@ -31,9 +31,7 @@ struct KeyFolder {
                 atPath: configuration.dataDirectory, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
         } catch {
-            throw Failure(
-                "the data folder \(configuration.dataDirectory) cannot be made: \(error.localizedDescription)",
-                .inputOutput)
+            throw InputFile.unwritable(configuration.dataDirectory, error, "ask as the daemon's user, or check --data")
         }
         if !isThere { try? FileAccess.syncFolder(FileAccess.folder(of: configuration.dataDirectory)) }
         let value = try use(readOnly: false, body)

@@ -94,7 +94,7 @@ package struct SendCommand: AsyncParsableCommand {
 
     package func validate() throws {
         if transport == .udp, credentials.tokenFile != nil {
-            throw ValidationError("a token cannot sign datagrams; use --credentials, or --transport tcp")
+            throw ValidationError(Self.tokenOverUDP)
         }
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
         guard (1...1_000).contains(batch) else { throw ValidationError("--batch must be from 1 to 1000") }
@@ -111,6 +111,9 @@ package struct SendCommand: AsyncParsableCommand {
             throw ValidationError("--rate must be above 0, and at most 1e9")
         }
         guard tls || (ca ?? cert ?? key) == nil else { throw ValidationError("--ca, --cert and --key go with --tls") }
+        guard (cert == nil) == (key == nil) else {
+            throw ValidationError("--cert and --key belong together; give both or neither")
+        }
         guard !(tls && transport == .udp) else {
             throw ValidationError("--tls is for TCP; there is no TLS over UDP")
         }
@@ -119,22 +122,30 @@ package struct SendCommand: AsyncParsableCommand {
         }
     }
 
+    private static let tokenOverUDP = "a token cannot sign datagrams; use the key of a device, or --transport tcp"
     private static let mostDevices = 10_000_000
     private static let mostConnections = 10_000
 
     package func run() async throws {
         let report = SendReport(areLinesNumbered: devices == nil)
         var options = options
+        for (path, option) in [(ca, "--ca"), (cert, "--cert"), (key, "--key")] {
+            if let path { try InputFile.check(path, of: option) }
+        }
         do {
             if tls { options.stream.tls = try TidingsTLS(authorityFile: ca, certificateFile: cert, keyFile: key) }
         } catch {
             throw Failure("\(error)", .configuration)
         }
         if let credential = try credentials.credential() {
+            guard transport == .tcp || credential.isKey else {
+                throw Failure(Self.tokenOverUDP, .usage)
+            }
             (options.stream.credential, options.datagram.credential) = (credential, credential)
             if transport == .udp, let epoch = try credentials.nextEpoch() { options.datagram.epoch = epoch }
         }
         let sender = FleetSender(options, observer: report.observer)
+        defer { keepEpoch(of: sender, began: options.datagram.epoch) }
         do {
             let standing = { @Sendable in report.standing }
             try await Interruption.guarding(stands: standing) { try await send(sender) }
@@ -147,7 +158,22 @@ package struct SendCommand: AsyncParsableCommand {
         let totals = sender.totals
         report.finish(totals)
         printOut(renderTotals(totals, as: output))
+        if transport == .udp, totals.lost > 0, totals.acked == 0 {
+            printError(
+                "tidings: no datagram was answered: nothing listens there, or the daemon requires a key that is good, "
+                    + "and answers nobody without; try --credentials")
+        }
         guard totals.rejected == 0, totals.lost == 0 else { throw ExitCode(FailureCode.checkFailed.rawValue) }
+    }
+
+    /// The daemon may have known a higher epoch than the one that was begun with.
+    private func keepEpoch(of sender: FleetSender, began epoch: UInt32) {
+        guard let highest = sender.epoch, highest > epoch, credentials.epochFile != nil else { return }
+        do {
+            try credentials.keep(epoch: highest)
+        } catch {
+            printError("tidings: \(error)")
+        }
     }
 
     private func send(_ sender: FleetSender) async throws {

@@ -24,8 +24,8 @@ struct TokenAddCommand: AsyncParsableCommand {
                       tidings token add --name importer --role send,read --all-products
 
             Roles: send posts events, read asks for summaries, both of the products named; operate sees health and \
-            metrics; admin may do everything. The token goes into `Authorization: Bearer TOKEN`. Only a digest of it \
-            is kept. Works with and without a running daemon.
+            metrics of the whole daemon; admin may do everything. The token goes into `Authorization: Bearer TOKEN`. \
+            Only a digest of it is kept. Works with and without a running daemon.
             """)
 
     @Option(help: "What to call it, as in the name of who gets it.")
@@ -56,6 +56,8 @@ struct TokenAddCommand: AsyncParsableCommand {
             guard product.isEmpty == allProducts else {
                 throw ValidationError("send and read are for products: --product NAME, or --all-products")
             }
+        } else if !product.isEmpty {
+            throw ValidationError("operate is for the whole daemon; leave out --product")
         }
         if let expires, Self.milliseconds(expires) == nil {
             throw ValidationError("--expires must be a number of days or hours, as in 90d or 12h, of at most ten years")
@@ -91,8 +93,10 @@ struct TokenAddCommand: AsyncParsableCommand {
     func run() async throws {
         let now = wallClock()
         let expiry = expires.flatMap { Self.milliseconds($0) }.map { Timestamp(rawValue: now.rawValue + $0) }
+        var products: [String] = []
+        for name in product where !products.contains(name) { products.append(name) }
         let new = NewToken(
-            label: name, roles: try wantedRoles(), products: product.isEmpty ? nil : product, expires: expiry)
+            label: name, roles: try wantedRoles(), products: products.isEmpty ? nil : products, expires: expiry)
         let (token, secret) = try await KeyFolder(data).change { store throws(AccessError) in
             try store.add(new, now: now)
         }

@@ -34,9 +34,22 @@ extension TLSFiles {
 
     /// What is another one since: for people who have just replaced the file.
     func changes(since old: TLSFiles?) -> [SettingChange] {
-        guard let old, old.certificate != certificate else { return [] }
+        guard let old else { return [] }
+        var changes: [SettingChange] = []
         func text(_ files: TLSFiles) -> String { "\(files.standing.subject) until \(files.standing.notAfter)" }
-        return [SettingChange(key: "the certificate", old: text(old), new: text(self), outcome: .applied)]
+        if old.certificate != certificate {
+            changes.append(SettingChange(key: "the certificate", old: text(old), new: text(self), outcome: .applied))
+        }
+        if old.revocations != revocations {
+            func count(_ files: TLSFiles) -> String { "\(files.revocations.reduce(0) { $0 + $1.count }) certificates" }
+            changes.append(SettingChange(key: "what is revoked", old: count(old), new: count(self), outcome: .applied))
+        }
+        if !hasAuthorities(of: old) {
+            func count(_ files: TLSFiles) -> String { "\(files.authorityCount) certificates" }
+            changes.append(
+                SettingChange(key: "authorities of clients", old: count(old), new: count(self), outcome: .applied))
+        }
+        return changes
     }
 }
 
@@ -88,20 +101,19 @@ struct CertificateService: NamedService {
 
 /// Which handshakes came to nothing since that was last told, which is once a minute at most.
 package struct HandshakeWatch {
-    private var told: [String: UInt64] = [:]
+    private var told: [TLSFailure: UInt64] = [:]
     private var lastTold: ContinuousClock.Instant?
 
     package init() {}
 
-    /// - Returns: how many since the last time, by reason; nil when there is nothing to tell, or not yet.
-    package mutating func failures(_ counts: TLSCounts, at now: ContinuousClock.Instant) -> [String: UInt64]? {
+    /// - Returns: how many since the last time, and what helps, by reason; nil when there is nothing to tell yet.
+    package mutating func failures(_ counts: TLSCounts, at now: ContinuousClock.Instant) -> [String: String]? {
         if let lastTold, lastTold.duration(to: now) < .seconds(60) { return nil }
-        let failed = counts.failedByName
-        guard failed != told else { return nil }
-        defer { (told, lastTold) = (failed, now) }
-        return failed.reduce(into: [:]) { new, entry in
+        guard counts.failed != told else { return nil }
+        defer { (told, lastTold) = (counts.failed, now) }
+        return counts.failed.reduce(into: [:]) { new, entry in
             let more = entry.value - (told[entry.key] ?? 0)
-            if more > 0 { new[entry.key] = more }
+            if more > 0 { new[entry.key.name] = "\(more): \(entry.key.remedy)" }
         }
     }
 }

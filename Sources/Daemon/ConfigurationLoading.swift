@@ -2,6 +2,7 @@
 
 import Admission
 import Configuration
+import Events
 import Foundation
 import Logging
 import Presentation
@@ -75,6 +76,10 @@ extension DaemonConfiguration {
             certificateFile: try file("tls.certificate_file"), keyFile: try file("tls.key_file"))
         tls.clients = .init(rawValue: try text("tls.client_certificates")) ?? .off
         (tls.clientCAFile, tls.clientCRLFile) = (try file("tls.client_ca_file"), try file("tls.client_crl_file"))
+        var consent = ConsentPolicy()
+        for purpose in ConsentPurpose.allCases {
+            consent[purpose] = ProductList(try text("privacy.consent.\(purpose.name)")) ?? ProductList()
+        }
         let effective = ConfigurationKey.all.map { key in
             let layer = layers.first { $0.values[key.name] != nil }
             return SettingInForce(
@@ -107,6 +112,8 @@ extension DaemonConfiguration {
             tableEntries: try number("limits.table_entries"),
             tableBytes: try number("limits.table_bytes"),
             emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
+            consent: consent,
+            controller: try file("privacy.controller"), jurisdiction: try file("privacy.jurisdiction"),
             backupMaxDays: try number("identity.backup_max_days"),
             keepsUnknown: try text("events.keep_unknown") == "true",
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
@@ -139,6 +146,10 @@ extension DaemonConfiguration {
             fault =
                 addressRanges(value) == nil
                 ? "must be addresses or ranges with commas between, as in 192.0.2.7, 2001:db8::/32, or none" : nil
+        case .products:
+            fault =
+                ProductList(value) == nil
+                ? "must be products with commas between (%2C is a comma in a name), all, all except some, or none" : nil
         case .text, .file: fault = value.isEmpty ? "must not be empty" : nil
         case .group:
             let isKnown = value == "none" || FileAccess.groupNumber(of: value) != nil
@@ -146,6 +157,14 @@ extension DaemonConfiguration {
         }
         guard let fault else { return }
         throw ConfigurationError(description: "configuration: \(key.name) = \(value) (\(place)) \(fault)")
+    }
+}
+
+extension DaemonConfiguration {
+    /// The products below `privacy.consent` that a vocabulary does not have: a misspelt one would be asked for nothing.
+    func unknownProducts(_ vocabulary: Vocabulary) -> [String] {
+        let names = Set(ConsentPurpose.allCases.flatMap { consent[$0].listed })
+        return names.sorted().filter { vocabulary.find(.product, Array($0.utf8).span) == nil }
     }
 }
 

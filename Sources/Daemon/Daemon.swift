@@ -160,14 +160,19 @@ package struct Daemon: Sendable {
         pipelineSettings.groupCommit.blockMaxEvents = configuration.blockMaxEvents
         pipelineSettings.groupCommit.blockMaxDelay = Uptime(TimeAmount(configuration.blockMaxDelay).nanoseconds)
         pipelineSettings.emails = configuration.emails
+        pipelineSettings.consent = configuration.consent
         let appender = Appender(storage.log)
         let events = events
+        for name in configuration.unknownProducts(start.vocabulary) {
+            events.remark("privacy.consent: the log has no event of product \(name) yet; is it spelt right?")
+        }
         let groupSettings = pipelineSettings
         let (pool, feed) = (storage.pool, storage.feed)
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
-                vocabulary: start.vocabulary, dedupe: start.dedupe, settings: groupSettings, eventLoop: eventLoop,
-                events: events, pool: pool, shouldWait: { feed.shouldWait() }, submit: { appender.submit($0) })
+                vocabulary: start.vocabulary, dedupe: start.dedupe, consents: start.consents, settings: groupSettings,
+                eventLoop: eventLoop, events: events, pool: pool, shouldWait: { feed.shouldWait() },
+                submit: { appender.submit($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
         feed.onCaughtUp { eventLoop.execute { pipeline.value.projectorCaughtUp() } }

@@ -176,7 +176,8 @@ extension DaemonStatus {
         let ids = pipeline.admission.dedupe.memory.ids
         (idsRemembered, idsForgotten, idsCrowdedOut) = (UInt64(ids.count), ids.forgottenForOwn, ids.forgottenForAll)
         devices = pipeline.vocabulary.deviceCount
-        customers = pipeline.vocabulary.customerCount
+        customers = pipeline.customerCount
+        consents = UInt64(pipeline.admission.consent.table.count)
         if case .failing(let message) = pipeline.health { storage = message }
     }
 }
@@ -186,6 +187,7 @@ extension DaemonStatus.Counts {
         self.init()
         (received, committed, inFlight) = (counts.received, counts.committed, counts.inFlight)
         (duplicate, stale) = (counts.duplicate, counts.stale)
+        withoutConsent = counts.withoutConsent
         for reason in QuarantineReason.allCases where counts.quarantined[Int(reason.rawValue)] > 0 {
             quarantined["\(reason.name)"] = counts.quarantined[Int(reason.rawValue)]
         }

@@ -80,4 +80,15 @@
             false
         }
     }
+
+    /// Whether it says what the data may be used for.
+    @inlinable package var isConsent: Bool {
+        switch self {
+        case .consentGiven, .consentWithdrawn: true
+        case .preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen, .stateReported, .receipt, .custom,
+            .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout, .rolloutStep,
+            .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+            false
+        }
+    }
 }

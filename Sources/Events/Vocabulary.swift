@@ -154,6 +154,12 @@ package struct Vocabulary: Sendable {
     /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
     package var refusesEmails = false
     package static let at = UInt8(ascii: "@")
+    /// The aspects whose values are no words of this vocabulary.
+    package private(set) var personal = PersonalAspects()
+    /// The last word that was given out as a value, until somebody has asked whose it is.
+    package var newestValue = SymbolID.none
+    /// The devices that whoever sends now may name, known or not; nil for all.
+    package var scope: Scope?
 
     package init() {}
 
@@ -167,9 +173,26 @@ package struct Vocabulary: Sendable {
         if Int(id) > known {
             newNames -= 1
             pending.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
+            if case .value = kind { newestValue = SymbolID(rawValue: id) }
+            if case .aspect = kind { personal.note(text, SymbolID(rawValue: id)) }
             if case .product = kind { pending.add(seed: .drawn(), of: SymbolID(rawValue: id)) }
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
+    }
+
+    /// A product and a device of it, as one who sends names them. Their numbers are given out if they are new, and not
+    /// before it is known that they may be: a name that is refused leaves nothing behind.
+    ///
+    /// - Throws: `.forbidden` outside the `scope`, `.badIdentity`, `.vocabularyFull`.
+    package mutating func device(
+        product: Span<UInt8>, name: Span<UInt8>, searches: NameSearches = NameSearches()
+    ) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
+        if let scope, !scope.contains(product: product, name: name) { throw .forbidden }
+        guard let productID = symbol(.product, product, search: searches.product) else { throw .vocabularyFull }
+        guard let id = device(product: productID, name: name, search: searches.device) else {
+            throw refusal(of: name)
+        }
+        return (productID, id)
     }
 
     /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices` or no
@@ -209,6 +232,16 @@ package struct Vocabulary: Sendable {
         }
         return id == 0 ? nil : CustomerID(rawValue: id)
     }
+
+    /// Names the aspects whose values say something about one person.
+    package mutating func setPersonalAspects(_ names: Set<[UInt8]>) {
+        var changed = personal
+        changed.change(to: names) { find(.aspect, $0) }
+        personal = changed
+    }
+
+    /// Counts a word that is new, as a value of an aspect; returns whether it is one too many.
+    package mutating func noteWord(of aspect: SymbolID) -> Bool { personal.noteWord(of: aspect) }
 
     /// Why a device or a customer has got no number.
     package func refusal(of name: Span<UInt8>) -> Refusal {
@@ -304,5 +337,21 @@ package struct Vocabulary: Sendable {
         case .language: body(&languages)
         case .type: body(&types)
         }
+    }
+}
+
+// MARK: Names that are not to be kept
+
+extension Definitions {
+    /// Takes customers out. The bytes of their names stay in memory as long as the others.
+    package mutating func removeCustomers(where isRemoved: (CustomerID) -> Bool) {
+        customers.removeAll { isRemoved($0.id) }
+    }
+
+    /// Adds a customer of other definitions, as it is defined there.
+    package mutating func add(_ customer: CustomerName, of other: borrowing Definitions) {
+        var added = customer
+        added.range = keep(other.name(of: customer).span)
+        customers.append(added)
     }
 }

@@ -62,7 +62,9 @@ package struct PartSealer: Sendable {
     ///   - first: the offset of its first event.
     ///   - sealed: gets the events with sealed parts; what it held before is gone, and its memory used again.
     /// - Returns: false when there is nothing to be sealed; `sealed` is empty then.
-    package func seal(_ batch: borrowing EventBatch, at first: Offset, into sealed: inout EventBatch) throws(LogError) -> Bool {
+    package func seal(
+        _ batch: borrowing EventBatch, at first: Offset, into sealed: inout EventBatch
+    ) throws(LogError) -> Bool {
         sealed.removeAll()
         guard batch.events.contains(where: { $0.textLength > 0 || $0.detail != 0 }) else { return false }
         sealed.events.append(contentsOf: batch.events)
@@ -202,7 +204,9 @@ package struct PartSealer: Sendable {
             let box = try AES.GCM._SIV.SealedBox(combined: place.nonce + bytes)
             return Array(try AES.GCM._SIV.open(box, using: key, authenticating: place.context))
         }()
-        guard let message, let padding = message.first, Int(padding) < min(blockBytes, message.count) else { return nil }
+        guard let message, let padding = message.first, Int(padding) < min(blockBytes, message.count) else {
+            return nil
+        }
         return Array(message[1..<(message.count - Int(padding))])
     }
 }

@@ -1,4 +1,4 @@
-// The sealing secret: without it no seed makes a key. Made at the first start, kept beside identity.sqlite, never changed.
+// The sealing secret: without it no seed makes a key. Made at the first start, beside identity.sqlite; never changed.
 
 package import Crypto
 package import Log
@@ -19,7 +19,7 @@ package struct SealingSecret: Sendable {
         prepared = HMAC(key: SymmetricKey(data: bytes))
     }
 
-    /// HKDF-Expand with SHA-256 to 32 bytes (RFC 5869, 2.3): one HMAC over a label, what it is made for, and the byte 1.
+    /// HKDF-Expand with SHA-256 to 32 bytes (RFC 5869, 2.3): one HMAC over a label, what it is made for, and a 1.
     package func expanded(_ label: [UInt8], _ bytes: [UInt8]) -> HMAC<SHA256>.MAC {
         var code = prepared
         code.update(data: label + bytes + [1])

@@ -147,7 +147,6 @@ package final class InternalEvents: Sendable {
         logger.error("configuration not changed: what was read again is wrong", metadata: ["cause": "\(cause)"])
     }
 
-    /// What the daemon found on its own when it read a segment.
     /// How long the certificate in force is good for.
     ///
     /// - Parameter daysLeft: negative when it has ended.
@@ -167,13 +166,14 @@ package final class InternalEvents: Sendable {
         for warning in warnings { logger.warning("\(warning)") }
     }
 
-    /// So many handshakes came to nothing within the last minute, by reason.
-    package func handshakesFailed(_ failures: [String: UInt64]) {
+    /// So many handshakes came to nothing within the last minute, and what helps, by reason.
+    package func handshakesFailed(_ failures: [String: String]) {
         logger.warning(
-            "TLS handshakes came to nothing; docs/tls.md says for each reason what helps",
+            "TLS handshakes came to nothing, for each reason so many; docs/tls.md says more",
             metadata: failures.mapValues { "\($0)" })
     }
 
+    /// What the daemon found on its own when it read a segment.
     package func scrubbed(_ damage: Damage) {
         limited(
             .error, "scrub", "a check of the log found damage; run `tidings log verify` and restore it from a copy",

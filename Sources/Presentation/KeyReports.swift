@@ -58,7 +58,7 @@ package func renderKeys(_ keys: [StoredKey], as format: OutputFormat, style: Tab
         ])
         for key in keys {
             table.add([
-                "\(key.id)", kind(key), visible(key.scope.text), key.generation == 0 ? "-" : "\(key.generation) times",
+                "\(key.id)", kind(key), visible(key.scope.text), key.generation == 0 ? "-" : times(key.generation),
                 minute(key.created), key.revoked.map(minute) ?? "-", visible(key.note),
             ])
         }

@@ -133,7 +133,7 @@ private struct SummaryTable {
                 rows.append(["", self.numbers(numbers)])
             }
             if preference.flagTimesSet > 0 {
-                rows.append(["", "true or false \(grouped(preference.flagTimesSet)) times"])
+                rows.append(["", "true or false \(times(preference.flagTimesSet))"])
             }
             for row in rows {
                 table.add(cells: base + row)

@@ -3,6 +3,9 @@
 import Bytes
 package import Events
 
+/// How often something was: `once`, or `1,234 times`.
+func times(_ number: some BinaryInteger) -> String { number == 1 ? "once" : "\(grouped(number)) times" }
+
 /// `1,234,567`
 package func grouped(_ number: some BinaryInteger) -> String {
     var digits = Array(String(number).utf8)

@@ -50,6 +50,9 @@ public struct SenderCredential: Hashable, Sendable {
         return 0
     }
 
+    /// Whether it is a key, which can sign datagrams.
+    package var isKey: Bool { keyID != 0 }
+
     /// What datagrams are signed with; nil for a token.
     package var signer: DatagramSigner? {
         if case .key(_, let key) = kind { return key.signer }

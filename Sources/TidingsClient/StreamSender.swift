@@ -54,6 +54,8 @@ package final class StreamSender {
     /// Whether one of them came up.
     private var wasUp = false
     private var hasConnected = false
+    /// Whether something took the last connection.
+    private var isReached = false
     /// Why the last one failed.
     private var lastMessage = ""
     /// The connection was left because its table is full: the next one need not wait.
@@ -237,6 +239,12 @@ package final class StreamSender {
         if wasUp {
             return "the daemon at \(address) ended \(attempts) connections in a row without an ack\(word); see its log"
         }
+        if isReached {
+            let certificate = options.tls == nil ? "" : "; it may refuse this sender's certificate"
+            return lastMessage.isEmpty
+                ? "the daemon at \(address) ended \(attempts) connections without an answer\(certificate); see its log"
+                : "the daemon at \(address) does not serve this sender after \(attempts) attempts: \(lastMessage)"
+        }
         if lastMessage.isEmpty {
             return "no daemon answers at \(address) after \(attempts) attempts; start one with: tidings serve"
         }
@@ -245,7 +253,7 @@ package final class StreamSender {
 
     /// One attempt: connects, greets, and repeats what has not been acknowledged.
     private func connect(_ vocabulary: Vocabulary) async {
-        hasConnected = true
+        (hasConnected, isReached) = (true, false)
         let generation = window.connecting()
         let (window, isNative, tls, host, greeting) = (window, options.isNative, options.tls, host, greeting())
         let agreed = tls.map { _ in MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self) }
@@ -265,6 +273,7 @@ package final class StreamSender {
         do {
             let channel = try await bootstrap.connect(host: host, port: port).get()
             self.channel = channel
+            isReached = true
             try await agreed?.futureResult.get()
             if !greeting.bytes.isEmpty {
                 channel.writeAndFlush(channel.allocator.buffer(bytes: greeting.bytes), promise: nil)

@@ -112,9 +112,15 @@ func tlsFailure(_ error: any Error) -> String? {
         ("failedToValidateHostname", "the daemon's certificate is for another name or address"),
         ("CERTIFICATE_REQUIRED", "the daemon wants a certificate of this sender; give --cert and --key"),
         ("ALERT_UNKNOWN_CA", "the daemon does not know the authority of this sender's certificate"),
+        (
+            "ALERT_UNSUPPORTED_CERTIFICATE",
+            "this sender's certificate is not one for clients; issue it with extendedKeyUsage=clientAuth"
+        ),
         ("ALERT_CERTIFICATE", "the daemon does not accept this sender's certificate"),
         ("ALERT_BAD_CERTIFICATE", "the daemon does not accept this sender's certificate"),
         ("uncleanShutdown", ""),
     ]
-    return kinds.first { text.contains($0.sign) }?.told ?? "TLS failed: \(text)"
+    if let known = kinds.first(where: { text.contains($0.sign) }) { return known.told }
+    // Of what the library says the name of the error alone means something to others.
+    return "TLS failed: \(text.firstMatch(of: #/OPENSSL_internal:(\w+)/#)?.output.1 ?? text[...])"
 }

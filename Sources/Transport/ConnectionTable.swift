@@ -3,6 +3,7 @@
 import Admission
 import Events
 import NIOCore
+import TLS
 
 /// What became of connections since the start, and how many there are now.
 package struct ConnectionCounts: Sendable, Hashable {
@@ -161,6 +162,12 @@ final class ConnectionTable {
     /// Goes on with other keys and tokens; closes the connections of those that are no more in force.
     func change(access: AccessList) {
         ingest.change(access: access)
+        for connection in Array(connections.values) { connection.checkAccess() }
+    }
+
+    /// Goes on with other revocation lists; closes the connections whose certificates are on them.
+    func change(clients: ClientCertificates?) {
+        ingest.clients = clients
         for connection in Array(connections.values) { connection.checkAccess() }
     }
 

@@ -150,7 +150,10 @@ package final class Listeners: Sendable {
     package func change(to settings: TransportSettings) { inside.value.table.change(to: settings) }
 
     /// Connections that come from now on begin with this; those that are open live on. On the event loop only.
-    package func change(toTLS context: TLSContext, of name: String) { inside.value.tls[name]?.context = context }
+    package func change(toTLS context: TLSContext, of name: String) {
+        inside.value.tls[name]?.context = context
+        inside.value.table.change(clients: context.clients)
+    }
 
     /// Goes on with other keys and tokens: who speaks by one that is no more in force is told so, and closed. On the
     /// event loop only.

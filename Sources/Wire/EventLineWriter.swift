@@ -30,7 +30,7 @@ package func writeEventLine(
     appendSymbol("aspect", event.aspect, .aspect, vocabulary, &output)
     appendValue(event, vocabulary, &output)
     if event.detail != 0, case .none = event.valueKind, case .plain = details.personalValue.codec {
-        appendString("value", batch.bytes(of: details.personalValue), &output)
+        appendJSON("value", batch.bytes(of: details.personalValue), &output)
     }
     appendSymbol("unit", event.unit, .unit, vocabulary, &output)
     if event.origin != .none {

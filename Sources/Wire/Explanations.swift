@@ -27,7 +27,7 @@ extension Refusal {
         case .unauthorized:
             "the credential is missing, wrong, revoked or has expired; give the device a key: tidings device add"
         case .forbidden:
-            "this credential is not for that device; send each device's events by its own, or its gateway's"
+            "this credential may not send for that device; send each device's events by its own, or its gateway's"
         case .tooSlow: "a frame or line was begun and not ended in time; send each in one go"
         case .tooBig:
             "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"

@@ -48,8 +48,8 @@ import Testing
 
     @Test func codesAreDifferent() {
         let codes: [FailureCode] = [
-            .checkFailed, .usage, .data, .unreachable, .inputOutput, .notPermitted, .configuration,
+            .checkFailed, .usage, .data, .noInput, .unreachable, .inputOutput, .notPermitted, .configuration,
         ]
-        #expect(codes.map(\.rawValue) == [1, 64, 65, 69, 74, 77, 78])
+        #expect(codes.map(\.rawValue) == [1, 64, 65, 66, 69, 74, 77, 78])
     }
 }

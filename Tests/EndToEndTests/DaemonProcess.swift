@@ -99,7 +99,11 @@ final class DaemonProcess {
     private(set) var httpPort = 0
 
     /// Starts the daemon on free ports and waits until it listens.
-    init(data: String, environment: [String: String] = [:], _ arguments: String...) async throws {
+    convenience init(data: String, environment: [String: String] = [:], _ arguments: String...) async throws {
+        try await self.init(data: data, environment: environment, arguments: arguments)
+    }
+
+    init(data: String, environment: [String: String] = [:], arguments: [String]) async throws {
         self.data = data
         errors = data + "/daemon.log"
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
@@ -171,7 +175,7 @@ final class DaemonProcess {
 /// Runs a daemon on a fresh folder for the length of `body`, then stops it and checks that its counts balance.
 func withDaemon(_ arguments: String..., body: (DaemonProcess) async throws -> Void) async throws {
     let folder = TemporaryFolder()
-    let daemon = try await DaemonProcess(data: folder.path + "/data")
+    let daemon = try await DaemonProcess(data: folder.path + "/data", arguments: arguments)
     do {
         try await body(daemon)
         let status = try await tidings("status", "--data", daemon.data, "--format", "json")

@@ -46,12 +46,12 @@ struct LineSender: Sendable {
     }
 }
 
-/// A blocking TCP socket to this machine, for tests.
+/// A blocking TCP or UDP socket to this machine, for tests.
 struct LoopbackSocket: Sendable {
     private let descriptor: Int32
 
-    init?(port: Int) {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    init?(port: Int, isDatagram: Bool = false) {
+        descriptor = socket(AF_INET, Int32((isDatagram ? SOCK_DGRAM : SOCK_STREAM).rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian

@@ -78,6 +78,48 @@ private let event = #"{"product":"kettle","device":"k-1","id":"1-1","type":"feat
         }
     }
 
+    /// Nobody revokes it: its time is over, and at most a second later so is what was opened with it.
+    @Test(arguments: ["lines", "frames", "requests"]) func anEndedToken(_ way: String) async throws {
+        var hello = Hello()
+        (hello.source, hello.token) = (Array("kettle/k-1".utf8), "tdg_short")
+        var frames = streamMagic
+        writeFrame(.hello, body: hello.encode().span, into: &frames)
+        let head =
+            "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer tdg_short\r\n"
+            + "Content-Type: application/x-ndjson\r\nContent-Length: \(event.utf8.count)\r\n\r\n"
+        let bytes =
+            switch way {
+            case "lines": Array("{\"hello\":\"kettle/k-1\",\"token\":\"tdg_short\"}\n\(event)\n".utf8)
+            case "frames": frames
+            default: Array((head + event).utf8)
+            }
+        let service: ListenerSpecification.Service = way == "requests" ? .http(HTTPRoutes()) : .tcp
+        let specification = ListenerSpecification(name: "tcp", host: "127.0.0.1", port: 0, service: service)
+        try await Station.with(settings: .auth(.require), [specification]) { station in
+            let end = try await station.inside { $0.now.rawValue + 60_000 }
+            let token = TestKeys.token(1, "tdg_short", TestKeys.products("kettle"), .send, expires: end)
+            try await station.change(AccessList(masters: nil, keys: [], tokens: [token]))
+            let client = try await station.connect()
+            let answer = try await client.executeThenClose { inbound, outbound in
+                try await outbound.write(ByteBuffer(bytes: bytes))
+                var answer: [UInt8] = []
+                var start: ContinuousClock.Instant?
+                for try await buffer in inbound {
+                    answer += Array(buffer.readableBytesView)
+                    guard start == nil else { continue }
+                    start = .now
+                    try await station.inside { $0.now = Timestamp(rawValue: end) }
+                }
+                // A look every second, and the time of a busy machine.
+                #expect(try #require(start).duration(to: .now) < .seconds(3))
+                return answer
+            }
+            // Between two requests nobody waits to be told.
+            if way == "requests" { #expect(HTTPTestAnswer.all(answer).map(\.status) == [200]) }
+            if way == "lines" { #expect(String(decoding: answer, as: UTF8.self).contains(#""code":4010"#)) }
+        }
+    }
+
     @Test func aThousandWrongTokensHinderNobody() async throws {
         let (wrong, right) = (#"{"hello":"","token":"7.AAAA"}"#, #"{"hello":"","token":"tdg_kettle"}"#)
         let slowest = try await Station.with(settings: .auth(.require)) { station in

@@ -266,6 +266,22 @@ private func makeBench(
         #expect(bench.intake.events.isEmpty)
     }
 
+    @Test(arguments: ["tdg_none", "tdg_old", "7.AAAA", "8", ""]) func wrongOnes(_ token: String) {
+        let bench = makeBench(isPrivate: true)
+        bench.feed(Array((hello(token) + event).utf8))
+        #expect(bench.last == .ends)
+        #expect(bench.takeText().hasPrefix(#"{"error":{"code":4010"#))
+        #expect(bench.intake.events.isEmpty && bench.ingest.faults.all.map(\.fault) == [.wrong])
+    }
+
+    @Test(arguments: ["oven/k-1", "never/heard-of"]) func aTokenOfAnotherProduct(_ source: String) {
+        let bench = makeBench(isPrivate: true)
+        bench.feed(Array((hello("tdg_kettle", source: source) + event).utf8))
+        #expect(bench.last == .ends)
+        #expect(bench.takeText().contains(#""code":4030"#))
+        #expect(bench.intake.events.isEmpty)
+    }
+
     @Test func anotherDevicesKey() {
         let bench = makeBench(isPrivate: true)
         bench.feed(Array(hello(TestKeys.bearer(8)).utf8))

@@ -56,6 +56,17 @@ package let openAPIDocument = #"""
         "identity"
        ]
       }
+     },
+     {
+      "name": "Sec-GPC",
+      "in": "header",
+      "description": "With `1` (Global Privacy Control) the events are stored without their customers and texts.",
+      "schema": {
+       "type": "string",
+       "examples": [
+        "1"
+       ]
+      }
      }
     ],
     "requestBody": {

@@ -35,6 +35,8 @@ package struct SummaryState: Sendable {
     var newestTimes: [Int64] = []
     /// With the epochs of `devices` and these times, all that has been taken from whom.
     var identities = IdentityMemory()
+    /// Who has consented to what, as of `offset`.
+    package internal(set) var consents = ConsentTable()
     var customers: [CustomerRow] = []
     var preferences = PreferencePool()
     var otherPreferences = OtherPreferences()
@@ -76,6 +78,7 @@ package struct SummaryState: Sendable {
     var restoredDedupe = DedupeTable()
     var restoredPreferences: [Preference] = []
     var restoredRanks: [UInt32] = []
+    var restoredConsents: [Consent] = []
 
     /// What the next checkpoint has to write.
     var dirty = DirtyRows()

@@ -130,19 +130,29 @@ package actor Projector {
         isLoaded = true
     }
 
-    /// What has been taken from whom, up to the end of the log: with what the ingest starts. It is a small part of the
-    /// snapshot, and folding it alone over the events since then costs little more than reading them.
-    package func dedupe(with log: some EventLog) async throws(ProjectionError) -> DedupeTable {
+    /// What has been taken from whom, and who has consented to what, up to the end of the log: with what the ingest
+    /// starts. It is a small part of the snapshot, and folding it alone over the events since then costs little more
+    /// than reading them.
+    ///
+    /// - Parameter purposes: those of the log's words.
+    package func memory(
+        with log: some EventLog, _ purposes: ConsentPurposes
+    ) async throws(ProjectionError) -> (dedupe: DedupeTable, consents: ConsentTable) {
         let restored = try Self.read(&store, location) { (store: inout SummaryStore) throws(ProjectionError) in
-            try store.restoreDedupe()
+            try store.restoreMemory()
         }
-        var dedupe = restored ?? DedupeTable()
+        var (dedupe, consents) = restored ?? (DedupeTable(), ConsentTable())
         var follower = Self.follower(of: log, from: snapshotOffset)
         while true {
             let blocks = try await Self.next(&follower)
-            if blocks.isEmpty { return dedupe }
+            if blocks.isEmpty { return (dedupe, consents) }
             for block in blocks {
-                for event in block.batch.events { _ = dedupe.fold(event) }
+                for event in block.batch.events {
+                    guard case .new = dedupe.fold(event), event.kind.isConsent, case .none = event.quarantine else {
+                        continue
+                    }
+                    consents.fold(event, block.batch.details(of: event), purposes.purpose(of: event))
+                }
             }
         }
     }
