@@ -138,8 +138,9 @@ package final class Pipeline: Intake {
         let first = filling.count - group.unadmitted(events: filling.count)
         if vocabulary.forgotten.list != nil { group.admission.forgottenDevices = vocabulary.forgotten.devices }
         let result = group.admit(&filling, transport, at: uptime)
-        if result.needsGate { group.gate(&filling, vocabulary, transport) }
+        // Before consents are looked at: who has come back must be known there under the number that the log has.
         if vocabulary.forgotten.hasHeard { leaveOutForgotten(from: first) }
+        if result.needsGate { group.gate(&filling, vocabulary, transport) }
         if result.quarantined > 0 { events.quarantined(result, transport: transport) }
         if result.stale > 0 { events.stale(result.stale, transport: transport) }
         return result

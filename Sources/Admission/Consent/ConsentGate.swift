@@ -78,7 +78,8 @@ extension Admission {
     ) {
         for index in range {
             let event = batch.events[index]
-            var keepsCustomer = false
+            // Whoever asks for their data, or to be forgotten, must be known to be answered.
+            var keepsCustomer = event.kind == .dataRequested || event.kind == .erasureRequested
             if event.kind.isConsent, case .none = event.quarantine, case .symbol(let id) = event.value {
                 let purpose = ConsentPurpose(word: vocabulary.text(.value, id))
                 consent.table.fold(event, batch.details(of: event), purpose)
