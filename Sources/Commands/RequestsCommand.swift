@@ -29,7 +29,7 @@ struct RequestsCommand: AsyncParsableCommand {
 /// The requests of the log whose customers have names.
 func openRequests(in directory: String) async throws -> [DataRequest] {
     let log = try openLog(directory)
-    do {
+    do throws(LogError) {
         var search = RequestSearch()
         var follower = PassingFollower(
             Follower(log, from: await log.start, wakeup: .poll(every: .seconds(1))), report: { _ in })
@@ -39,7 +39,7 @@ func openRequests(in directory: String) async throws -> [DataRequest] {
             for block in blocks { search.add(block) }
         }
         return search.requests(try await log.vocabulary())
-    } catch let error as LogError {
+    } catch {
         throw Failure(error)
     }
 }

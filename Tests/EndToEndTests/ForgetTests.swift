@@ -182,7 +182,8 @@ import Testing
             try Self.places(of: Self.name, in: data) == []
                 && Self.places(of: "WORDS-of-Berta", in: data) == []
         }
-        #expect(isGone, "after \(step): \(try Self.places(of: Self.name, in: data))")
+        let places = try Self.places(of: Self.name, in: data)
+        #expect(isGone, "after \(step): \(places)")
         let again = try await tidings("forget", Self.name, "--data", data)
         #expect(again.status == 0 && again.output.contains("was forgotten already"), "\(step): \(again)")
         // The number is nobody else's.

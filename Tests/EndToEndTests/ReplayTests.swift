@@ -19,6 +19,11 @@ import Wire
         return socket.receiveBytes(wait: .seconds(3)) ?? []
     }
 
+    private func isAck(_ answer: [UInt8]) throws -> Bool {
+        let header = try DatagramHeader.read(answer.span)
+        return header.type == .ack
+    }
+
     @Test func aDatagramAfterARestart() async throws {
         let folder = TemporaryFolder()
         defer { folder.remove() }
@@ -26,12 +31,12 @@ import Wire
         let epoch = SignedDevice.epoch
         let recorded = device.datagram(epoch: epoch)
         let first = try await DaemonProcess(data: folder.path, "--auth", "require")
-        #expect(try DatagramHeader.read(try ask(recorded, first).span).type == .ack)
+        #expect(try isAck(try ask(recorded, first)))
         #expect(try await head(first) == 1)
         await first.kill()
 
         let second = try await DaemonProcess(data: folder.path, "--auth", "require")
-        #expect(try DatagramHeader.read(try ask(recorded, second).span).type == .ack)
+        #expect(try isAck(try ask(recorded, second)))
         var seen = try await status(second)
         #expect(seen["head"] as? Int == 1)
         let counts = (seen["transports"] as? [String: [String: Any]])?["udp"]
@@ -44,7 +49,7 @@ import Wire
         seen = try await status(second)
         let reasons = (seen["transports"] as? [String: [String: Any]])?["udp"]?["refused"] as? [String: Int]
         #expect(seen["head"] as? Int == 1 && reasons == ["bad_identity": 1], "\(reasons ?? [:])")
-        #expect(try DatagramHeader.read(try ask(device.datagram(epoch: epoch + 1), second).span).type == .ack)
+        #expect(try isAck(try ask(device.datagram(epoch: epoch + 1), second)))
         #expect(try await head(second) == 2)
         #expect(await second.stop() == 0, "\(second.log)")
     }
