@@ -122,8 +122,9 @@ import Testing
     }
 
     private func rebuildEqualsLive(_ running: Running) async throws {
-        let tables = "for view in product_summary feedback daily_product daily_aspect aspect_summary rating; do sqlite3 "
-            + "'\(running.data)/summaries.sqlite' \"SELECT '$view', * FROM $view\" | sort; done | sha256sum"
+        let views = "product_summary feedback daily_product daily_aspect aspect_summary rating"
+        let rows = "sqlite3 '\(running.data)/summaries.sqlite' \"SELECT '$view', * FROM $view\" | sort"
+        let tables = "for view in \(views); do \(rows); done | sha256sum"
         let live = try await shell(tables)
         let rebuilt = try await tidings("rebuild", "--data", running.data)
         #expect(rebuilt.status == 0, "\(rebuilt)")
