@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ConsentTests {
-    private static let policy = "privacy: {consent: {analytics: kettle}}\nevents: {keep_unknown: true}\n"
+    private static let policy = "privacy: {personal_aspects: home.name, consent: {analytics: kettle}}\nevents: {keep_unknown: true}\n"
 
     /// A daemon whose file can be rewritten, and that can be killed and started again.
     private final class Running {
@@ -139,6 +139,8 @@ import Testing
             lines.append(running.line("PLANTED-\(number)", text))
             lines.append(running.line("PLANTED-\(number)", #""type":"com.acme.x","more":"PLANTED-More""#))
             lines.append(running.line("PLANTED-\(number)", #""type":"rating.given","aspect":"a","value":9"#))
+            let name = #""type":"preference.set","aspect":"home.name","value":"PLANTED-Value"#
+            lines.append(running.line("PLANTED-\(number)", name + "-\(number)\""))
         }
         let done = try await tidings(
             "send", "--port", "\(running.daemon.tcpPort)", "--format", "json",
@@ -146,11 +148,11 @@ import Testing
         #expect(done.status != 64, "\(done)")
         let status = try await running.status()
         #expect(status["customers"] as? Int == 0 && status["is_balanced"] as? Bool == true, "\(status)")
-        #expect((status["transports"] as? [String: [String: Any]])?["tcp_json"]?["without_consent"] as? Int == 600)
+        #expect((status["transports"] as? [String: [String: Any]])?["tcp_json"]?["without_consent"] as? Int == 800)
         #expect(try running.files(with: "PLANTED") == [])
         await running.end()
         #expect(try running.files(with: "PLANTED") == [])
-        #expect(try await running.export().count == 600)
+        #expect(try await running.export().count == 800)
         let output = try await tidings("log", "export", "--data", running.data, "--format", "ndjson").output
         #expect(!output.contains("PLANTED"))
     }
