@@ -4,7 +4,11 @@ import Foundation
 import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ConsentTests {
-    private static let policy = "privacy: {personal_aspects: home.name, consent: {analytics: kettle}}\nevents: {keep_unknown: true}\n"
+    private static let policy = """
+        privacy: {personal_aspects: home.name, consent: {analytics: kettle}}
+        events: {keep_unknown: true}
+
+        """
 
     /// A daemon whose file can be rewritten, and that can be killed and started again.
     private final class Running {
