@@ -4,7 +4,7 @@ import Events
 import Testing
 import TidingsTesting
 
-@testable import Admission
+import Admission
 
 private let start: Int64 = 1_767_225_600_000
 private let kettle = SymbolID(rawValue: 1)
