@@ -118,7 +118,7 @@ import Testing
         try FileManager.default.copyItem(atPath: Binary.tidings, toPath: program)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
         let ended = try await shell(
-            "cd /; setpriv --reuid 65534 --regid 65534 --clear-groups '\(program)' device add a/b --data /root/none")
+            "cd /; setpriv --reuid 65534 --regid 65534 --clear-groups '\(program)' device add a/b --data '\(folder.path)/none'")
         #expect(ended.status == 77 && ended.errors.contains("not permitted"), "\(ended)")
     }
 
