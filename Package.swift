@@ -119,7 +119,10 @@ let package = Package(
             swiftSettings: daemon),
         .target(
             name: "Identity",
-            dependencies: ["Events", "Log", "SQLite", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Bytes", "Events", "Log", "SQLite", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: daemon),
         .target(
             name: "Access",
@@ -159,9 +162,10 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Access", "SQLiteLog", "Projection",
-                "Presentation", "TLS", "Transport", "Ingest",
+                "Bytes", "Events", "Wire", "Admission", "Log", "SQLite", "Identity", "Access", "SQLiteLog",
+                "Projection", "Presentation", "TLS", "Transport", "Ingest",
                 .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -201,6 +205,7 @@ let package = Package(
             name: "WireTests",
             dependencies: [
                 "Bytes", "Events", "Wire", "TidingsTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: strict),
@@ -224,7 +229,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IdentityTests",
-            dependencies: ["Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Bytes", "Events", "Log", "Identity", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "AccessTests",

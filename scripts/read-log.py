@@ -9,6 +9,7 @@ Needs: python3, python3-protobuf, protoc (Debian: python3 python3-protobuf proto
 """
 
 import hashlib
+import hmac
 import importlib
 import json
 import pathlib
@@ -30,7 +31,8 @@ QUARANTINE = {
 ORIGINS = ["", "user", "default", "rule"]
 STAGES = ["", "received", "shown", "answered", "dismissed", "failed", "sent", "applied", "refused"]
 EVIDENCE = ["", "transport", "app"]
-PARTS = ["sealed", "extra", "raw", "payload"]
+PARTS = ["text", "extra", "raw", "payload", "value"]
+KEYS = ["text", "extra", "raw", "payload", "personal_value"]
 USED, RECEIPT = 3, 10
 FORMATS = (2, 3)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -175,9 +177,11 @@ def decode_details(event, fields, take, take_text):
             assert tag < len(PARTS) and codec < 2, "an unknown part"
             part = take_text(take["part_length"]())
             if codec == 0:
-                event[PARTS[tag]] = part.decode("utf-8")
+                event[KEYS[tag]] = part.decode("utf-8")
+            else:
+                event.setdefault("sealed", {})[tag] = part
             if code & 1 << 7:
-                event[PARTS[tag] + "_cut"] = True
+                event[KEYS[tag] + "_cut"] = True
 
 
 def decode_value(shape, take):
@@ -233,24 +237,144 @@ def rfc3339(milliseconds):
     return moment.strftime(f"{moment.year:04d}-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
 
 
+def aes_tables():
+    """The S-box of AES, and the products of each entry with 2 and 3."""
+    box, power, inverse = [0] * 256, 1, 1
+    while True:
+        power ^= (power << 1 & 0xFF) ^ (0x1B if power & 0x80 else 0)     # times 3
+        for shift in (1, 2, 4):                                          # divided by 3
+            inverse ^= inverse << shift & 0xFF
+        inverse ^= 0x09 if inverse & 0x80 else 0
+        rotated = inverse
+        for turn in (1, 2, 3, 4):
+            rotated ^= (inverse << turn | inverse >> 8 - turn) & 0xFF
+        box[power] = rotated ^ 0x63
+        if power == 1:
+            break
+    box[0] = 0x63
+    double = [(s << 1 & 0xFF) ^ (0x1B if s & 0x80 else 0) for s in box]
+    return box, double, [s ^ d for s, d in zip(box, double)]
+
+
+class AES256:
+    """The forward direction (FIPS 197), which is all that GCM-SIV needs."""
+
+    BOX, TWICE, THRICE = aes_tables()
+
+    def __init__(self, key):
+        words, round_constant = [list(key[at:at + 4]) for at in range(0, 32, 4)], 1
+        while len(words) < 60:
+            word = words[-1]
+            if len(words) % 8 == 0:
+                word = [self.BOX[b] for b in word[1:] + word[:1]]
+                word[0] ^= round_constant
+                round_constant <<= 1
+            elif len(words) % 8 == 4:
+                word = [self.BOX[b] for b in word]
+            words.append([a ^ b for a, b in zip(word, words[-8])])
+        self.rounds = [sum(words[at:at + 4], []) for at in range(0, 60, 4)]
+
+    def encrypt(self, block):
+        state = [a ^ b for a, b in zip(block, self.rounds[0])]
+        for key in self.rounds[1:14]:
+            turned = [state[(at + 4 * (at % 4)) % 16] for at in range(16)]
+            state = []
+            for at in range(0, 16, 4):
+                a, b, c, d = turned[at:at + 4]
+                state += [self.TWICE[a] ^ self.THRICE[b] ^ self.BOX[c] ^ self.BOX[d] ^ key[at],
+                          self.BOX[a] ^ self.TWICE[b] ^ self.THRICE[c] ^ self.BOX[d] ^ key[at + 1],
+                          self.BOX[a] ^ self.BOX[b] ^ self.TWICE[c] ^ self.THRICE[d] ^ key[at + 2],
+                          self.THRICE[a] ^ self.BOX[b] ^ self.BOX[c] ^ self.TWICE[d] ^ key[at + 3]]
+        return bytes(self.BOX[state[(at + 4 * (at % 4)) % 16]] ^ self.rounds[14][at] for at in range(16))
+
+
+def polyval(key, data):
+    """RFC 8452, 3."""
+    total, factor = 0, int.from_bytes(key, "little")
+    for at in range(0, len(data), 16):
+        left, product = total ^ int.from_bytes(data[at:at + 16], "little"), 0
+        for bit in range(128):
+            if left >> bit & 1:
+                product ^= factor << bit
+        for _ in range(128):
+            if product & 1:
+                product ^= 1 << 128 | 1 << 127 | 1 << 126 | 1 << 121 | 1
+            product >>= 1
+        total = product
+    return total.to_bytes(16, "little")
+
+
+def open_gcm_siv(key, nonce, sealed, context):
+    """AES-256-GCM-SIV (RFC 8452, 5); None when the tag is another one."""
+    outer = AES256(key)
+    keys = b"".join(outer.encrypt(struct.pack("<I", count) + nonce)[:8] for count in range(6))
+    cipher, body, tag = AES256(keys[16:]), sealed[:-16], sealed[-16:]
+    start, stream = int.from_bytes(tag[:4], "little"), b""
+    for block in range((len(body) + 15) // 16):
+        stream += cipher.encrypt(struct.pack("<I", start + block & 0xFFFFFFFF) + tag[4:15] + bytes([tag[15] | 0x80]))
+    plain = bytes(a ^ b for a, b in zip(body, stream))
+    blocks = b"".join(part + bytes(-len(part) % 16) for part in (context, plain))
+    digest = bytearray(polyval(keys[:16], blocks + struct.pack("<QQ", 8 * len(context), 8 * len(plain))))
+    for at, byte in enumerate(nonce):
+        digest[at] ^= byte
+    digest[15] &= 0x7F
+    return plain if cipher.encrypt(bytes(digest)) == tag else None
+
+
+class Keys:
+    """The keys that open sealed parts: of the sealing secret, and of the seeds beside the names."""
+
+    def __init__(self, folder, names):
+        path = folder / "sealing.secret"
+        self.secret = path.read_bytes() if path.exists() else None
+        self.customers = dict(names.execute("SELECT id, key FROM customer WHERE key IS NOT NULL"))
+        has_products = names.execute("SELECT 1 FROM sqlite_schema WHERE name = 'product'").fetchone()
+        self.products = dict(names.execute("SELECT id, key FROM product")) if has_products else {}
+
+    def open(self, offset, event, tag, part):
+        """What stands in a sealed part; None when nobody can open it."""
+        mark, owner = (1, event["customer"]) if event["customer"] else (2, event["product"])
+        seed = (self.customers if event["customer"] else self.products).get(owner)
+        if self.secret is None or seed is None or len(part) < 32:
+            return None
+        key = hmac.digest(self.secret, b"tidings seal" + seed + b"\x01", "sha256")
+        context = struct.pack("<BIBB", mark, owner, event["shape"].kind, tag)
+        message = open_gcm_siv(key, struct.pack("<QI", offset, 0), part, context)
+        return message and message[1:len(message) - message[0]].decode("utf-8")
+
+
 class Printer:
     """Numbers to names to JSON."""
 
     def __init__(self, folder, kinds):
         self.kinds = kinds
         self.symbols = {}
-        self.devices, self.customers = {}, {}
+        self.devices, self.customers, self.keys = {}, {}, None
         path = folder / "identity.sqlite"
         if path.exists():
             with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as names:
                 self.devices = dict(names.execute("SELECT id, name FROM device"))
                 self.customers = dict(names.execute("SELECT id, name FROM customer"))
+                self.keys = Keys(folder, names)
+
+    def open_parts(self, offset, event):
+        """Opens the sealed parts of an event that can be opened; the others stay in `sealed`."""
+        closed = []
+        for tag, part in event.pop("sealed", {}).items():
+            text = self.keys and self.keys.open(offset, event, tag, part)
+            if text is None:
+                closed.append(PARTS[tag])
+            else:
+                event[KEYS[tag]] = text
+        if closed:
+            event["sealed"] = closed
 
     def symbol(self, kind, number):
         return quote(self.symbols.get((SYMBOLS[kind], number)) or f"symbol#{number}")
 
     def line(self, offset, event):
         shape = event["shape"]
+        self.open_parts(offset, event)
         out = [f'"offset":{offset}']
 
         def add(key, text):
@@ -288,6 +412,8 @@ class Printer:
             add(value, self.symbol("value", event["value"]))
         elif shape.value_kind:
             add(value, json.dumps(event["value"]))
+        elif "personal_value" in event:
+            add("value", event["personal_value"])
         add_symbol("unit", "unit", event["unit"])
         if shape.marks & 3:
             add("origin", quote(ORIGINS[shape.marks & 3]))
@@ -312,6 +438,8 @@ class Printer:
             add("raw_cut", "true")
         if "payload" in event:
             add("payload", event["payload"])
+        if "sealed" in event:
+            add("sealed", "[" + ",".join(map(quote, event["sealed"])) + "]")
         add_symbol("vendor_type", "type", event["type"])
         if "replays" in event:
             add("replays", event["replays"])

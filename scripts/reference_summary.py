@@ -20,7 +20,10 @@ import sys
 from collections import Counter, defaultdict
 
 KINDS = ["preference.set", "rating.given", "feature.used", "feedback.text", "fault.seen"]
-OTHERS = ["state.reported", "consent.given", "consent.withdrawn", "receipt"]
+OTHERS = [
+    "state.reported", "consent.given", "consent.withdrawn", "receipt", "data.requested", "erasure.requested"]
+# What the daemon writes of itself.
+OWN = ["customer.erased", "audited"]
 ALIASES = {"feedback.given": "feedback.text"}
 SEQUENCE = re.compile(r"^(0|[1-9][0-9]*)-(0|[1-9][0-9]*)$")
 ONE_TO_TEN = 255
@@ -220,6 +223,8 @@ def read(paths):
                 if not line.strip():
                     continue
                 event = json.loads(line)
+                if kind_of(event) in OWN and not event.get("quarantined"):
+                    continue
                 name = event["product"]
                 if event.get("id") is not None:
                     key = (name, event.get("device"), identity(event) or event["id"])

@@ -67,7 +67,7 @@ class Data:
 
     def path(self, kind):
         names = {"ndjson": "events.ndjson", "csv": "events.csv", "answers": "answers.json"}
-        return f"{self.folder}/{names.get(kind, kind + '.load')}"
+        return f"{self.folder}/{names.get(kind, kind if kind.endswith('.names') else kind + '.load')}"
 
     def file(self, kind):
         self.make([kind])
@@ -172,16 +172,22 @@ def raise_file_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class Server:
-    """A daemon on its own core, with a data folder of its own unless one is given."""
+def clean_environment():
+    return {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
 
-    def __init__(self, binary, folder, fresh=True, http=False, **settings):
+
+class Server:
+    """A daemon on its own core, with a data folder of its own unless one is given: an empty one, or a copy of `seed`."""
+
+    def __init__(self, binary, folder, fresh=True, http=False, seed=None, **settings):
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
+        if seed:
+            shutil.copytree(seed, folder)
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         self.folder, self.port = folder, free_port()
         self.http_port = free_port() if http else None
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
+        environment = clean_environment()
         environment |= {"TIDINGS_DATA_DIR": folder, "TIDINGS_LISTEN_TCP_PORT": str(self.port),
                         "TIDINGS_LISTEN_UDP_PORT": str(self.port), "TIDINGS_LISTEN_HTTP_PORT": str(self.http_port or "off"),
                         "TIDINGS_LOGGING_FORMAT": "json"}
@@ -259,7 +265,7 @@ class Ran(NamedTuple):
 
 def command(binary, *arguments, folder=None, **more):
     """Runs one command of the program on the server's core."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
+    environment = clean_environment()
     if folder:
         environment["TIDINGS_DATA_DIR"] = folder
     environment |= more
@@ -363,7 +369,7 @@ def ingest(binary, data, load, mode, window, folder, *more, **settings):
     millions = data.events / 1e6
     return {"cpu_s_per_M": used / millions, "cpu_s_per_M_to_last_ack": (at_last_ack - before) / millions,
             "cpu_s_per_M_whole_life": life / millions, "events_per_s": sent["events_per_s"],
-            "events_per_answer": data.events / sent["answers"], "minor_faults_per_k": minor / millions / 1e3,
+            "events_per_answer": data.events / sent["answers"], "events_per_record": data.events / sent["records"], "minor_faults_per_k": minor / millions / 1e3,
             "major_faults_per_k": major / millions / 1e3, "sender_cpu_s_per_M": sent["sender_cpu_s"] / millions,
             "memory_mb": memory, "resident_mb": resident, "resent": sent["resent"], "busy": sent["busy"],
             "stages": server.stages()}

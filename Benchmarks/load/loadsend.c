@@ -1,12 +1,15 @@
 // Plays a load file against a daemon and counts what it acknowledges. Build: gcc -O2 -o loadsend loadsend.c -lz
 //
-//   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency] [--turns]
-//   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND]
+//   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency] [--turns] [--keys FILE]
+//   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND] [--resend-ms N]
+//                [--epoch N] [--keys FILE]
 //   loadsend idle HOST PORT FILE --connections N     (greets, or asks once; says "ready", holds on until stdin ends)
 //
 // Records leave in the order of the file, each in a write of its own; with --turns each connection in its turn, so that
 // with a window of 1 all connections wait for an answer at once. --window bounds what a connection (UDP: the
-// sender) has outstanding. Time runs from the first write to the last acknowledgement. One JSON object on stdout.
+// sender) has outstanding. With --keys each connection proves its key, and datagrams, whose connection is their device,
+// are signed before the first of them leaves; every signature of an answer is checked. The file has, for each
+// connection, the number of its key (u32, little-endian) and the key (32 bytes). Time runs from the first write to the last acknowledgement. One JSON object on stdout.
 // The format of the file is described in Sources/Workload/Recorder.swift.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,17 +32,26 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "hmac.h"
+
 enum { FRAMES = 1, LINES = 2, DATAGRAMS = 3, REDIS = 4, MQTT = 5, REQUESTS = 6 };
-enum { WELCOME = 2, ACK = 4, ERROR = 5, PUSH = 6, PING = 8, PONG = 9, BYE = 10 };
-enum { RX = 1 << 16, STALL_SECONDS = 30, RESEND_MS = 250, TRIES = 12, BURST = 64 };
+enum { WELCOME = 2, ACK = 4, ERROR = 5, PUSH = 6, PROOF = 7, PING = 8, PONG = 9, BYE = 10 };
+enum { RX = 1 << 16, STALL_SECONDS = 30, TRIES = 12, BURST = 64 };
+enum { DATAGRAM_HEAD = 14, DATAGRAM_TRAILER = 8, NONCE = 16, WELCOME_NONCE = 32 };
 
 typedef struct {
     uint32_t connection, events, size;
-    const uint8_t *bytes;
+    uint8_t *bytes;
 } record;
 
+// What a connection proves itself with, or a device signs its datagrams with.
 typedef struct {
-    const uint8_t *at, *end, *prelude, *epilogue;
+    uint32_t id;
+    hmac_key made;
+} credential;
+
+typedef struct {
+    uint8_t *at, *end, *prelude, *epilogue;
     uint32_t kind, connections, prelude_size, epilogue_size;
 } load;
 
@@ -50,6 +62,9 @@ typedef struct {
     double *times;               // ring: when it was written
     uint32_t head, count;        // of the ring
     bool welcomed;
+    const credential *key;       // nil without --keys
+    uint8_t hello[64];           // the body of the HELLO that names it; the nonce is its last part
+    size_t hello_size;
     size_t held;                 // bytes in rx
     uint8_t *rx;
 } peer;
@@ -60,7 +75,10 @@ static struct {
 
 static long window = 16, connections = 0;
 static double rate = 0;
+static uint32_t resend_ms = 250;
 static bool latency = false, in_turns = false;
+static credential *keys;         // by connection
+static uint32_t epoch = 0;       // of all datagrams
 static double *samples;
 static size_t sample_count, sample_room;
 static record *turns;            // with --turns: all records, in the order in which they leave
@@ -90,6 +108,8 @@ static void complain(const char *what, const uint8_t *bytes, size_t size) {
 }
 
 static uint32_t little(const uint8_t *b) { return b[0] | b[1] << 8 | b[2] << 16 | (uint32_t)b[3] << 24; }
+static void put_little(uint8_t *b, uint32_t n) { for (int i = 0; i < 4; i++) b[i] = n >> (8 * i); }
+static void put_big(uint8_t *b, uint32_t n) { for (int i = 0; i < 4; i++) b[i] = n >> (24 - 8 * i); }
 static uint32_t big(const uint8_t *b) { return (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3]; }
 
 // Returns the bytes used, 0 when the varint is incomplete or too long.
@@ -107,7 +127,7 @@ static load open_load(const char *path) {
     struct stat st;
     if (fd < 0 || fstat(fd, &st)) fail("%s: %s", path, strerror(errno));
     if (st.st_size < 24) fail("%s: not a load file", path);
-    const uint8_t *b = mmap(0, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    uint8_t *b = mmap(0, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     if (b == MAP_FAILED) fail("%s: %s", path, strerror(errno));
     if (memcmp(b, "TIDLOAD1", 8)) fail("%s: not a load file", path);
     load l = {.kind = little(b + 8), .connections = little(b + 12), .prelude_size = little(b + 16),
@@ -118,6 +138,19 @@ static load open_load(const char *path) {
     volatile uint8_t sum = 0;
     for (const uint8_t *p = b; p < l.end; p += 4096) sum += *p;
     return l;
+}
+
+// `label`: what is made of each key.
+static void open_keys(const char *path, uint32_t count, const char *label) {
+    FILE *file = fopen(path, "r");
+    uint8_t entry[4 + HMAC_BYTES];
+    keys = calloc(count, sizeof *keys);
+    if (!file || !keys) fail("%s: %s", path, strerror(errno));
+    for (uint32_t i = 0; i < count; i++) {
+        if (fread(entry, sizeof entry, 1, file) != 1) fail("%s: not a key for each of %u connections", path, count);
+        keys[i] = (credential){little(entry), hmac_expand(entry + 4, label)};
+    }
+    fclose(file);
 }
 
 static bool next_in_file(load *l, record *r) {
@@ -131,7 +164,7 @@ static bool next_in_file(load *l, record *r) {
 // All records in an order in which the connections take turns: first the first record of each, then the second of each.
 static void take_turns(load *l) {
     size_t *own = calloc(l->connections, sizeof *own), *starts = 0, rounds = 0;
-    const uint8_t *begin = l->at;
+    uint8_t *begin = l->at;
     record r;
     for (int pass = 0; pass < 2; pass++) {
         while (next_in_file(l, &r)) {
@@ -226,8 +259,51 @@ static bool read_ack(const uint8_t *b, const uint8_t *end, uint64_t *durable, ui
     return hit || *durable >= covered;
 }
 
+static void put(peer *p, const uint8_t *bytes, size_t size, int poller, uint32_t kind);
+
+static size_t put_varint(uint8_t *b, uint64_t n) {
+    size_t size = 0;
+    for (; n > 127; n >>= 7) b[size++] = n | 128;
+    b[size++] = n;
+    return size;
+}
+
+static void put_frame(peer *p, uint8_t type, const uint8_t *body, size_t size, int poller) {
+    uint8_t frame[128];
+    size_t head = 1 + put_varint(frame + 1, size);
+    frame[0] = type;
+    memcpy(frame + head, body, size);
+    put_little(frame + head + size, crc32(0, frame, head + size));
+    put(p, frame, head + size + 4, poller, FRAMES);
+}
+
+// A HELLO that names a key: protocol 1, key id, next 1, nonce. Which nonce it is does not matter to a benchmark.
+static void put_hello(peer *p, uint32_t number, int poller) {
+    uint8_t *b = p->hello;
+    *b++ = 1 << 3, *b++ = 1, *b++ = 3 << 3;
+    b += put_varint(b, p->key->id);
+    *b++ = 5 << 3, *b++ = 1, *b++ = 7 << 3 | 2, *b++ = NONCE;
+    for (int i = 0; i < NONCE; i++) *b++ = number >> (8 * (i % 4));
+    p->hello_size = b - p->hello;
+    put(p, (const uint8_t *)"TDG1", 4, poller, FRAMES);
+    put_frame(p, 1, p->hello, p->hello_size, poller);
+}
+
+// The first WELCOME asks for the proof with a nonce, the second is the real one.
+static bool put_proof(peer *p, const uint8_t *body, size_t size, int poller) {
+    if (!p->key || size != 2 + WELCOME_NONCE || body[0] != (1 << 3 | 2) || body[1] != WELCOME_NONCE) return false;
+    uint8_t proof[HMAC_BYTES];
+    sha_run message = hmac_begin(&p->key->made);
+    sha_take(&message, body + 2, WELCOME_NONCE);
+    sha_take(&message, p->hello + p->hello_size - NONCE, NONCE);
+    sha_take(&message, p->hello, p->hello_size);
+    hmac_end(&p->key->made, &message, proof);
+    put_frame(p, PROOF, proof, sizeof proof, poller);
+    return true;
+}
+
 // Consumes the frames in `p->rx`.
-static size_t read_frames(peer *p) {
+static size_t read_frames(peer *p, int poller) {
     size_t at = 0;
     for (;;) {
         const uint8_t *b = p->rx + at, *end = p->rx + p->held;
@@ -239,7 +315,9 @@ static size_t read_frames(peer *p) {
         if (crc32(0, b, 1 + n + size) != little(body + size)) fail("a frame from the daemon has a wrong checksum");
         uint64_t durable, rejects;
         switch (*b & 15) {
-        case WELCOME: p->welcomed = true; break;
+        case WELCOME:
+            if (!put_proof(p, body, size, poller)) p->welcomed = true;
+            break;
         case ACK:
             if (*b >> 4 || !read_ack(body, body + size, &durable, &rejects, 0)) fail("cannot read an ACK");
             total.rejects += rejects;
@@ -325,7 +403,7 @@ static size_t read_responses(peer *p) {
     }
 }
 
-static void receive(peer *p, uint32_t kind) {
+static void receive(peer *p, uint32_t kind, int poller) {
     ssize_t n = read(p->fd, p->rx + p->held, RX - p->held);
     if (n == 0) fail("the daemon closed a connection (%llu of %llu events acknowledged on it)",
                      (unsigned long long)p->acked, (unsigned long long)p->sent);
@@ -334,7 +412,7 @@ static void receive(peer *p, uint32_t kind) {
         fail("read: %s", strerror(errno));
     }
     p->held += n;
-    size_t used = kind == FRAMES ? read_frames(p) : kind == LINES ? read_lines(p)
+    size_t used = kind == FRAMES ? read_frames(p, poller) : kind == LINES ? read_lines(p)
                 : kind == MQTT ? read_packets(p) : kind == REQUESTS ? read_responses(p) : read_replies(p);
     memmove(p->rx, p->rx + used, p->held - used);
     p->held -= used;
@@ -345,7 +423,7 @@ static void receive(peer *p, uint32_t kind) {
 static void serve(int poller, uint32_t kind, int wait_ms) {
     struct epoll_event events[256];
     int n = epoll_wait(poller, events, 256, wait_ms);
-    for (int i = 0; i < n; i++) receive(events[i].data.ptr, kind);
+    for (int i = 0; i < n; i++) receive(events[i].data.ptr, kind, poller);
 }
 
 static void put(peer *p, const uint8_t *bytes, size_t size, int poller, uint32_t kind) {
@@ -387,7 +465,9 @@ static peer *connect_all(struct sockaddr_in to, const load *l, long count, int p
         p->rx = malloc(RX);
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = p};
         epoll_ctl(poller, EPOLL_CTL_ADD, p->fd, &e);
-        put(p, l->prelude, l->prelude_size, poller, l->kind);
+        p->key = keys ? keys + i : 0;
+        if (p->key) put_hello(p, i, poller);
+        else put(p, l->prelude, l->prelude_size, poller, l->kind);
         double limit = now() + STALL_SECONDS;
         while ((l->kind == FRAMES || l->kind == MQTT) && !p->welcomed) {
             serve(poller, l->kind, 100);
@@ -441,18 +521,30 @@ static double play_tcp(struct sockaddr_in to, load *l) {
 
 typedef struct {
     const uint8_t *bytes;
+    const credential *key;       // nil without --keys
     uint32_t size, events;
     uint32_t sent_ms;
     uint8_t tries;
     bool done;
 } datagram;
 
+// Puts in the trailer: the key's signature, or without one the checksum.
+static void seal(uint8_t *trailer, const uint8_t *b, size_t size, const credential *key) {
+    uint8_t code[HMAC_BYTES] = {0};
+    if (key) hmac(&key->made, b, size, code);
+    else put_little(code, crc32(0, b, size));
+    memcpy(trailer, code, DATAGRAM_TRAILER);
+}
+
 static void take_datagram(const uint8_t *b, size_t size, datagram *all, uint32_t next, uint32_t *open_) {
-    if (size < 22 || b[0] != 0xc1 || crc32(0, b, size - 8) != little(b + size - 8))
-        return complain("a damaged datagram", b, size);
+    if (size < DATAGRAM_HEAD + DATAGRAM_TRAILER || b[0] != 0xc1) return complain("a damaged datagram", b, size);
     uint32_t counter = big(b + 10);
     if (counter >= next) return complain("an answer to nothing", b, size);
     datagram *d = all + counter;
+    uint8_t trailer[DATAGRAM_TRAILER];
+    seal(trailer, b, size - DATAGRAM_TRAILER, d->key);
+    if (memcmp(trailer, b + size - DATAGRAM_TRAILER, DATAGRAM_TRAILER) || big(b + 2) != (d->key ? d->key->id : 0))
+        return complain(d->key ? "an answer with a wrong signature" : "a damaged datagram", b, size);
     if ((b[1] & 15) == ERROR) {
         total.busy++;
         return;
@@ -511,7 +603,13 @@ static double play_udp(struct sockaddr_in to, load *l) {
     for (record r; next_record(l, &r); count++) {
         if (count == room) all = realloc(all, (room *= 2) * sizeof *all);
         if (!all) fail("out of memory");
-        all[count] = (datagram){.bytes = r.bytes, .size = r.size, .events = r.events};
+        const credential *key = keys ? keys + r.connection : 0;
+        if (key || epoch) {
+            put_big(r.bytes + 2, key ? key->id : 0);
+            put_big(r.bytes + 6, epoch);
+            seal(r.bytes + r.size - DATAGRAM_TRAILER, r.bytes, r.size - DATAGRAM_TRAILER, key);
+        }
+        all[count] = (datagram){.bytes = r.bytes, .key = key, .size = r.size, .events = r.events};
         total.events += r.events;
     }
     int fd = socket(AF_INET, SOCK_DGRAM, 0), buffer = 8 << 20;
@@ -535,7 +633,7 @@ static double play_udp(struct sockaddr_in to, load *l) {
         while (base < next && all[base].done) base++;
         if (t - checked > 0.02) {                                    // what is overdue goes again
             checked = t;
-            uint32_t overdue = (t - start) * 1000 - RESEND_MS;
+            uint32_t overdue = (t - start) * 1000 - resend_ms;
             n = 0;
             for (uint32_t i = base; i < next && n < BURST; i++) {
                 datagram *d = all + i;
@@ -604,14 +702,18 @@ static void hold_idle(struct sockaddr_in to, load *l) {
 }
 
 int main(int argc, char **argv) {
+    const char *key_file = 0;
     if (argc < 5)
         fail("usage: loadsend tcp|udp|idle HOST PORT FILE [--window N] [--latency] [--turns] [--rate N]"
-             " [--connections N]");
+             " [--connections N] [--resend-ms N] [--epoch N] [--keys FILE]");
     for (int i = 5; i < argc; i++) {
         if (!strcmp(argv[i], "--latency")) latency = true;
         else if (!strcmp(argv[i], "--turns")) in_turns = true;
         else if (!strcmp(argv[i], "--window") && i + 1 < argc) window = atol(argv[++i]);
         else if (!strcmp(argv[i], "--rate") && i + 1 < argc) rate = atof(argv[++i]);
+        else if (!strcmp(argv[i], "--resend-ms") && i + 1 < argc) resend_ms = strtoul(argv[++i], 0, 10);
+        else if (!strcmp(argv[i], "--epoch") && i + 1 < argc) epoch = strtoul(argv[++i], 0, 10);
+        else if (!strcmp(argv[i], "--keys") && i + 1 < argc) key_file = argv[++i];
         else if (!strcmp(argv[i], "--connections") && i + 1 < argc) connections = atol(argv[++i]);
         else fail("unknown option %s", argv[i]);
     }
@@ -621,6 +723,7 @@ int main(int argc, char **argv) {
     struct sockaddr_in to = address(argv[2], argv[3]);
     if (!strcmp(argv[1], "idle")) return hold_idle(to, &l), 0;
     bool udp = !strcmp(argv[1], "udp");
+    if (key_file) open_keys(key_file, l.connections, udp ? "tidings udp mac" : "tidings tcp proof");
     if (udp != (l.kind == DATAGRAMS)) fail("%s is a load for the other transport", argv[4]);
     report(udp ? play_udp(to, &l) : play_tcp(to, &l));
     return total.errors || total.acked != total.events;

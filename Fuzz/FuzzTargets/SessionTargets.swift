@@ -25,15 +25,24 @@ enum FuzzAccess {
 final class FuzzIntake: Intake {
     var filling = EventBatch()
     var vocabulary = Vocabulary()
+    var isOptedOut: Bool {
+        get { admission.consent.isOptedOut }
+        set { admission.consent.isOptedOut = newValue }
+    }
     let now = Timestamp(rawValue: 1_795_132_805_000)
     private var admission = Admission()
     private var admitted = EventBatch.Mark()
     private var ticket: UInt64 = 1
 
+    let isStorageFailing = false
+
     func hasRoom() -> Bool { true }
 
     func admit(_ transport: TransportKind) -> AdmissionResult {
         let result = admission.admit(&filling, from: admitted, transport: transport)
+        if result.needsGate {
+            admission.gate(&filling, admitted.events..<filling.count, vocabulary, transport: transport)
+        }
         admitted = filling.mark
         return result
     }
@@ -104,8 +113,12 @@ private func events(of reads: [ArraySlice<UInt8>], _ mode: UInt8) -> EventBatch 
     }
     precondition(session.isAcknowledged)
     // Whoever speaks by a credential sends for its device alone; whoever has none sends nothing where one is required.
-    if case .holder = ingest.principal {
-        precondition(intake.filling.events.allSatisfy { ingest.principal.maySend($0.device, in: intake.vocabulary) })
+    if case .holder = ingest.principal, let scope = ingest.principal.sends {
+        let names = intake.vocabulary
+        for event in intake.filling.events {
+            let product = names.text(.product, names.product(of: event.device))
+            precondition(scope.contains(product: product.span, name: names.name(of: event.device).span))
+        }
     } else {
         precondition(mode % 3 != 2 || intake.filling.isEmpty)
     }

@@ -1,7 +1,6 @@
 // What a key is for, as it is typed: the source of a device, or what the sources of a gateway's devices begin with.
 
-package import Admission
-import Events
+package import Events
 import Wire
 
 extension Scope {

@@ -14,6 +14,8 @@ package struct AdmissionResult: Sendable {
     package var quarantined = 0
     /// The first of those that were quarantined or are stale, in their order.
     package var named: [Named] = []
+    /// Whether `Admission.gate` must follow: there are consents, or events that may need one.
+    package fileprivate(set) var needsGate = false
     /// How many may be named.
     fileprivate var mostNamed = AdmissionLimits.verdictsNamed
 
@@ -50,15 +52,19 @@ package struct AdmissionResult: Sendable {
 /// Owned by the ingest event loop.
 package struct Admission: Sendable {
     package var dedupe: DedupeTable
+    package var consent: ConsentGate
     /// Indexed by `TransportKind.rawValue`.
     package private(set) var counts = [TransportCounts](repeating: .init(), count: TransportKind.allCases.count)
     /// Admitted since the last `takeAdmitted`, indexed by `TransportKind.rawValue`.
     private var admitted = [AdmittedCounts](repeating: .init(), count: TransportKind.allCases.count)
 
     private var staleCounts = StaleDevices()
+    /// When devices were forgotten that have come back: what happened before is stale.
+    package var forgottenDevices: [UInt32: Timestamp] = [:]
 
-    package init(dedupe: DedupeTable = DedupeTable()) {
+    package init(dedupe: DedupeTable = DedupeTable(), consents: ConsentTable = ConsentTable()) {
         self.dedupe = dedupe
+        consent = ConsentGate(table: consents)
         self.dedupe.beginCounting()
     }
 
@@ -68,6 +74,7 @@ package struct Admission: Sendable {
     ) -> AdmissionResult {
         var result = AdmissionResult()
         result.mostNamed = transport.verdictsNamed
+        result.needsGate = consent.isOn
         let row = Int(transport.rawValue)
         let (start, end) = (mark.events, batch.events.count)
         var kept = start
@@ -108,20 +115,25 @@ package struct Admission: Sendable {
     ) {
         let earliest = Limits.earliestTime
         let ahead = Limits.clockAheadMilliseconds
+        var consents = false
+        let haveDevicesReturned = !forgottenDevices.isEmpty
         var events = events.mutableSpan
         for index in stretch {
-            var reason = verdict(events[index], earliest: earliest, clockAhead: ahead)
-            switch dedupe.admit(events[index], isGood: reason == .none) {
+            var reason = verdict(events[index], earliest: earliest, clockAhead: ahead, consents: &consents)
+            let isForgotten = haveDevicesReturned && isForgotten(events[index])
+            switch dedupe.admit(events[index], isGood: reason == .none && !isForgotten) {
             case .duplicate:
                 result.duplicates += 1
                 continue
             case .stale:
-                result.stale += 1
-                staleCounts.add(events[index].device)
-                name(events[index], .stale, at: index - start, &result)
+                drop(stale: events[index], at: index - start, &result)
                 continue
             case .reused: reason = .numberReused
             case .new: break
+            }
+            if isForgotten {
+                drop(stale: events[index], at: index - start, &result)
+                continue
             }
             if case .none = reason {
                 result.accepted += 1
@@ -132,6 +144,25 @@ package struct Admission: Sendable {
             if kept < index { events[kept] = events[index] }
             kept += 1
         }
+        if consents { result.needsGate = true }
+    }
+
+    /// Counts an event that is stored without its customer.
+    mutating func noteWithoutConsent(_ transport: TransportKind) {
+        admitted[Int(transport.rawValue)].withoutConsent += 1
+    }
+
+    private mutating func drop(stale event: Event, at index: Int, _ result: inout AdmissionResult) {
+        result.stale += 1
+        staleCounts.add(event.device)
+        name(event, .stale, at: index, &result)
+    }
+
+    /// Whether an event happened before its device was forgotten, as far as the device itself knows.
+    private func isForgotten(_ event: borrowing Event) -> Bool {
+        guard let erased = forgottenDevices[event.device.rawValue] else { return false }
+        if case .arrival = event.clock { return false }
+        return event.time <= erased
     }
 
     private mutating func quarantine(_ event: Event, at index: Int, row: Int, _ result: inout AdmissionResult) {
@@ -199,6 +230,7 @@ package struct Admission: Sendable {
         for row in block.indices {
             counts[row].committed += block[row].accepted
             counts[row].inFlight -= block[row].total
+            counts[row].withoutConsent += block[row].withoutConsent
             for reason in block[row].quarantined.indices {
                 counts[row].quarantined[reason] += block[row].quarantined[reason]
             }

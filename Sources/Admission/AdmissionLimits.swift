@@ -15,6 +15,8 @@ package enum AdmissionLimits {
     package static let reuseMilliseconds: Int64 = 60_000
     /// Reused numbers stored of one device that arrive on one day (UTC); more are stale.
     package static let reusedPerDay = 1_000
+    /// Consents remembered: one for each customer, product and purpose that gates. Beyond it nobody new can consent.
+    package static let consents = 8 << 20
     /// Quarantined and stale events named one by one in the answer to one frame; the rest are counted.
     package static let verdictsNamed = 64
     /// The same in the answer to one request over HTTP: all of a batch.

@@ -52,6 +52,8 @@ package struct TransportCounts: Sendable, Equatable {
     package var received: UInt64 = 0
     /// In the log and good.
     package var committed: UInt64 = 0
+    /// Of those in the log, good or kept apart, how many have lost their customer for want of a consent.
+    package var withoutConsent: UInt64 = 0
     package var duplicate: UInt64 = 0
     /// Too old to tell whether it was a duplicate.
     package var stale: UInt64 = 0
@@ -86,6 +88,7 @@ package struct TransportCounts: Sendable, Equatable {
 /// What of a block came in one way; added to the counts when the block is durable.
 package struct AdmittedCounts: Sendable, Equatable {
     package var accepted: UInt64 = 0
+    package var withoutConsent: UInt64 = 0
     package var quarantined = [UInt64](repeating: 0, count: QuarantineReason.slots)
 
     package init() {}

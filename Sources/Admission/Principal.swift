@@ -2,8 +2,7 @@
 
 package import Events
 
-/// On whose behalf a sender acts. Found once for each connection, request or datagram, asked for each event where it is
-/// not `anybody`.
+/// On whose behalf a sender acts. Found once for each connection, request or datagram.
 package enum Principal: Hashable, Sendable {
     /// No credential was asked for: any event of any device.
     case anybody
@@ -18,14 +17,11 @@ package enum Principal: Hashable, Sendable {
         }
     }
 
-    /// Whether events of a device may come from this principal.
-    package func maySend(_ device: DeviceID, in vocabulary: Vocabulary) -> Bool {
+    /// The devices whose events may come from this principal; nil for all.
+    package var sends: Scope? {
         switch self {
-        case .anybody: return true
-        case .holder(let credential):
-            let product = vocabulary.text(.product, vocabulary.product(of: device))
-            return credential.roles.allow(.send)
-                && credential.scope.contains(product: product, name: vocabulary.name(of: device))
+        case .anybody: nil
+        case .holder(let credential): credential.roles.allow(.send) ? credential.scope : .nothing
         }
     }
 }

@@ -7,12 +7,18 @@ package import Events
 /// What only the bytes can tell (a malformed aspect, a number that is not finite, text that was cut) is marked by the
 /// decoder and left as it is.
 package func schemaVerdict(_ event: Event) -> QuarantineReason {
-    verdict(event, earliest: Limits.earliestTime, clockAhead: Limits.clockAheadMilliseconds)
+    var consents = false
+    return verdict(
+        event, earliest: Limits.earliestTime, clockAhead: Limits.clockAheadMilliseconds, consents: &consents)
 }
 
 /// The same, for a loop that has fetched the limits.
+///
+/// - Parameter consents: becomes true when the event is a good consent. Here it costs other events nothing.
 @inline(__always)
-func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> QuarantineReason {
+func verdict(
+    _ event: Event, earliest: Timestamp, clockAhead: Int64, consents: inout Bool
+) -> QuarantineReason {
     if case .none = event.quarantine {} else { return event.quarantine }
     if !isCredible(event.time, arrival: event.arrival, earliest: earliest, clockAhead: clockAhead) {
         // A kind that no device may send is told first.
@@ -21,7 +27,7 @@ func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> Quaranti
     switch event.kind {
     case .preferenceSet, .stateReported:
         guard event.aspect != .none else { return .badAspect }
-        if case .none = event.valueKind { return .missingValue }
+        if case .none = event.valueKind, !event.isValueWithheld { return .missingValue }
         return .none
     case .ratingGiven:
         guard event.aspect != .none else { return .badAspect }
@@ -34,11 +40,14 @@ func verdict(_ event: Event, earliest: Timestamp, clockAhead: Int64) -> Quaranti
         return event.count == 0 || event.severity > 24 ? .outOfRange : .none
     case .feedbackText: return event.textLength == 0 ? .missingValue : .none
     case .consentGiven, .consentWithdrawn:
-        if case .symbol = event.valueKind { return .none }
-        return .missingValue
+        guard case .symbol = event.valueKind else { return .missingValue }
+        consents = true
+        return .none
     case .receipt: return .none
+    // Whose data is meant is all that they say.
+    case .dataRequested, .erasureRequested: return event.customer == .none ? .missingValue : .none
     case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout, .rolloutStep,
-        .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+        .customerErased, .audited, .note:
         return .unknownType
     }
 }

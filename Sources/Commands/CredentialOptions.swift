@@ -61,12 +61,18 @@ struct CredentialOptions: ParsableArguments {
             last = number
         }
         let next = TidingsDatagrams.epoch(after: last, unixSeconds: seconds)
+        try keep(epoch: next)
+        return next
+    }
+
+    /// Keeps the epoch that the next start has to be above.
+    func keep(epoch: UInt32) throws {
+        guard let epochFile else { return }
         do {
-            try Data("\(next)\n".utf8).write(to: URL(fileURLWithPath: epochFile), options: .atomic)
+            try Data("\(epoch)\n".utf8).write(to: URL(fileURLWithPath: epochFile), options: .atomic)
         } catch {
             throw InputFile.unwritable(epochFile, error, "check --epoch-file")
         }
-        return next
     }
 
     private struct Printed: Decodable {

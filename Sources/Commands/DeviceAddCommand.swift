@@ -1,8 +1,8 @@
 // tidings device add: gives devices or gateways keys.
 
 import Access
-import Admission
 import ArgumentParser
+import Events
 import Ingest
 import Presentation
 

@@ -65,5 +65,13 @@ package struct Failure: Error {
         }
     }
 
+    package init(_ error: ForgettingError) {
+        switch error {
+        case .configuration: self.init(error.description, .configuration)
+        case .storage: self.init(error.description, .inputOutput)
+        case .impossible: self.init(error.description, .data)
+        }
+    }
+
     package init(_ error: ConfigurationError) { self.init(error.description, .configuration) }
 }

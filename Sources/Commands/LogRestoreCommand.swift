@@ -1,6 +1,9 @@
 // tidings log restore: puts a copy back.
 
 import ArgumentParser
+import Daemon
+import Events
+import Foundation
 import Log
 import Presentation
 import Projection
@@ -15,6 +18,9 @@ struct LogRestoreCommand: AsyncParsableCommand {
 
             Then start the daemon: it makes the summaries from the log. Devices send again what they still hold; what \
             the copy has already is recognised. Exits 1, and writes nothing, when the copy is damaged.
+
+            Whoever was forgotten since the copy was made is forgotten again, by the erasure list: the file `erasures` \
+            of the data folder, or --erasures FILE. Without one it is not known who that is; --erasures-unknown goes on.
             """)
 
     @Argument(help: "The folder of the copy.")
@@ -23,11 +29,21 @@ struct LogRestoreCommand: AsyncParsableCommand {
     @Option(help: "How to print: table, json or csv.")
     var format: OutputFormat = .table
 
+    @Option(help: "The erasure list, as it was kept elsewhere; for that of the data folder.")
+    var erasures: String?
+
+    @Flag(help: "Restore though it is not known who was forgotten since the copy was made.")
+    var erasuresUnknown = false
+
     @OptionGroup var data: DataOptions
 
     func run() async throws {
-        let directory = try await data.directory()
+        let configuration = try await data.load()
+        for warning in configuration.warnings { printError("tidings: \(warning)") }
+        let directory = configuration.dataDirectory
         try refuseSame(directory, folder)
+        let list = try RestoredErasures(
+            copy: folder, data: directory, file: erasures, isUnknownAllowed: erasuresUnknown)
         let report = try await guardingCopy("restore", directory) { progress in
             try Backup.restore(from: folder, to: directory, companions: [Projector.fileName], progress: progress)
         }
@@ -38,5 +54,6 @@ struct LogRestoreCommand: AsyncParsableCommand {
             throw ExitCode(FailureCode.checkFailed.rawValue)
         }
         printOut(renderCopy(report, verb: "restored", as: format))
+        try await list.replay(in: directory, backupDays: configuration.backupMaxDays)
     }
 }

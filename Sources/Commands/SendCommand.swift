@@ -145,6 +145,7 @@ package struct SendCommand: AsyncParsableCommand {
             if transport == .udp, let epoch = try credentials.nextEpoch() { options.datagram.epoch = epoch }
         }
         let sender = FleetSender(options, observer: report.observer)
+        defer { keepEpoch(of: sender, began: options.datagram.epoch) }
         do {
             let standing = { @Sendable in report.standing }
             try await Interruption.guarding(stands: standing) { try await send(sender) }
@@ -163,6 +164,16 @@ package struct SendCommand: AsyncParsableCommand {
                     + "and answers nobody without; try --credentials")
         }
         guard totals.rejected == 0, totals.lost == 0 else { throw ExitCode(FailureCode.checkFailed.rawValue) }
+    }
+
+    /// The daemon may have known a higher epoch than the one that was begun with.
+    private func keepEpoch(of sender: FleetSender, began epoch: UInt32) {
+        guard let highest = sender.epoch, highest > epoch, credentials.epochFile != nil else { return }
+        do {
+            try credentials.keep(epoch: highest)
+        } catch {
+            printError("tidings: \(error)")
+        }
     }
 
     private func send(_ sender: FleetSender) async throws {

@@ -89,6 +89,8 @@ func serve(
         ).run(whenListening: whenListening)
     } catch let error as ConfigurationError {
         throw Failure(error)
+    } catch let error as ForgettingError {
+        throw Failure(error)
     } catch let error as LogError {
         throw Failure(error)
     } catch let error as ListenError {

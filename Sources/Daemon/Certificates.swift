@@ -101,20 +101,19 @@ struct CertificateService: NamedService {
 
 /// Which handshakes came to nothing since that was last told, which is once a minute at most.
 package struct HandshakeWatch {
-    private var told: [String: UInt64] = [:]
+    private var told: [TLSFailure: UInt64] = [:]
     private var lastTold: ContinuousClock.Instant?
 
     package init() {}
 
-    /// - Returns: how many since the last time, by reason; nil when there is nothing to tell, or not yet.
-    package mutating func failures(_ counts: TLSCounts, at now: ContinuousClock.Instant) -> [String: UInt64]? {
+    /// - Returns: how many since the last time, and what helps, by reason; nil when there is nothing to tell yet.
+    package mutating func failures(_ counts: TLSCounts, at now: ContinuousClock.Instant) -> [String: String]? {
         if let lastTold, lastTold.duration(to: now) < .seconds(60) { return nil }
-        let failed = counts.failedByName
-        guard failed != told else { return nil }
-        defer { (told, lastTold) = (failed, now) }
-        return failed.reduce(into: [:]) { new, entry in
+        guard counts.failed != told else { return nil }
+        defer { (told, lastTold) = (counts.failed, now) }
+        return counts.failed.reduce(into: [:]) { new, entry in
             let more = entry.value - (told[entry.key] ?? 0)
-            if more > 0 { new[entry.key] = more }
+            if more > 0 { new[entry.key.name] = "\(more): \(entry.key.remedy)" }
         }
     }
 }

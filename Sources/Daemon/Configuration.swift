@@ -155,6 +155,41 @@ package struct DaemonConfiguration: Sendable, Equatable {
     ///
     /// Default: `warn`. Example: `refuse`.
     package var emails: EmailPolicy
+    /// `identity.backup_max_days`: how long copies of the names are kept, at most; whoever was forgotten may be known
+    /// by them until then, and the receipt says so.
+    ///
+    /// Default: `30`. Example: `7`.
+    package var backupMaxDays: Int
+
+    // MARK: Privacy
+
+    /// The keys below `privacy.consent`: which products need a consent of the customer, and to what (docs/privacy.md).
+    ///
+    /// `privacy.consent.analytics`: without it an event is stored without customer, texts and personal values.
+    /// Default: `none`. Example: `all except test-rig`.
+    ///
+    /// `privacy.consent.contact`: without it nobody writes to the customer.
+    /// Default: `none`. Example: `all`.
+    ///
+    /// `privacy.consent.personalise`: without it the product is not set up by what is known of the customer.
+    /// Default: `none`. Example: `kettle, oven`.
+    ///
+    /// `privacy.consent.research`: without it what the customer does is used for nothing beyond the product.
+    /// Default: `none`. Example: `all`.
+    package var consent: ConsentPolicy
+    /// `privacy.personal_aspects`: aspects whose values say something about one person; these are kept as texts are, and
+    /// counted by nobody (docs/privacy.md).
+    ///
+    /// Default: `none`. Example: `home.name, body.weight`.
+    package var personalAspects: Set<[UInt8]>
+    /// `privacy.controller`: who answers for the data, as records of consent name it; nil when not said.
+    ///
+    /// Default: `none`. Example: `Kettles Ltd, 1 Steam Lane, privacy@kettles.example`.
+    package var controller: String?
+    /// `privacy.jurisdiction`: whose law holds, as records of consent name it; nil when not said.
+    ///
+    /// Default: `none`. Example: `EU`.
+    package var jurisdiction: String?
 
     // MARK: Events
 

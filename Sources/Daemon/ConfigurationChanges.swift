@@ -30,6 +30,8 @@ extension DaemonConfiguration {
         result.retentionAge = new.retentionAge
         result.retentionBytes = new.retentionBytes
         result.emails = new.emails
+        result.consent = new.consent
+        result.personalAspects = new.personalAspects
         result.keepsUnknown = new.keepsUnknown
         result.logLevel = new.logLevel
         result.effective = zip(ConfigurationKey.all, zip(effective, new.effective)).map { key, settings in
@@ -59,7 +61,7 @@ extension ConfigurationKey {
         case .number, .port:
             if let one = Int(one), let other = Int(other) { return one == other }
             return one == other
-        case .text, .file, .group, .addresses, .choice: return one == other
+        case .text, .file, .group, .addresses, .choice, .products, .aspects: return one == other
         }
     }
 }

@@ -23,6 +23,10 @@ package struct ConfigurationKey: Sendable {
         case group
         /// Addresses and ranges of them, or `none`.
         case addresses
+        /// Aspects, or `none`.
+        case aspects
+        /// Products by name, all, all but some, or `none`.
+        case products
         case choice([String])
     }
 
@@ -57,6 +61,8 @@ package struct ConfigurationKey: Sendable {
         case .file: "a path, or none"
         case .group: "a group of this system, or none"
         case .addresses: "addresses and ranges, as in 192.0.2.7, 2001:db8::/32, or none"
+        case .aspects: "aspects, as in home.name, body.weight, or none"
+        case .products: "products, as in kettle, oven; all; all except oven; or none"
         case .choice(let choices): choices.joined(separator: ", ")
         }
     }
@@ -74,7 +80,7 @@ package struct ConfigurationKey: Sendable {
     }
 
     /// All of them, in the order in which they are shown.
-    package static let all = data + listening + tls + access + quotas + log + names + events + logging
+    package static let all = data + listening + tls + access + quotas + log + names + privacy + events + logging
 
     private static let data: [ConfigurationKey] = [
         .init(
@@ -189,6 +195,31 @@ package struct ConfigurationKey: Sendable {
         .init(
             "identity.emails", .choice(["warn", "refuse", "accept"]), EmailPolicy.warn.rawValue,
             "What is done about new names of devices and customers with an @ in them.", .onReload),
+        .init(
+            "identity.backup_max_days", 0...36_500, 30,
+            "How long copies of identity.sqlite are kept; receipts of erasures say until when.", .onRestart),
+    ]
+
+    private static let privacy: [ConfigurationKey] = [
+        .init(
+            "privacy.consent.analytics", .products, "none",
+            "Products whose events have no customer and no texts in the log without a consent to it.", .onReload),
+        .init(
+            "privacy.consent.contact", .products, "none", "Products that write only to customers who consent to it.",
+            .onReload),
+        .init(
+            "privacy.consent.personalise", .products, "none",
+            "Products that are set up only for customers who consent to it.", .onReload),
+        .init(
+            "privacy.consent.research", .products, "none",
+            "Products whose customers are studied only with their consent to it.", .onReload),
+        .init(
+            "privacy.personal_aspects", .aspects, "none",
+            "Aspects whose values say something about one person: sealed as texts are, and counted by nobody.",
+            .onReload),
+        .init("privacy.controller", .text, "none", "Who answers for the data, in records of consent.", .onRestart),
+        .init(
+            "privacy.jurisdiction", .text, "none", "Whose law holds for the data, in records of consent.", .onRestart),
     ]
 
     private static let events: [ConfigurationKey] = [

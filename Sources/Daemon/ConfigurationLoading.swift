@@ -2,12 +2,14 @@
 
 import Admission
 import Configuration
+import Events
 import Foundation
 import Logging
 import Presentation
 import SQLite
 import TLS
 import Transport
+import Wire
 
 extension DaemonConfiguration {
     /// Reads and checks the configuration.
@@ -75,6 +77,10 @@ extension DaemonConfiguration {
             certificateFile: try file("tls.certificate_file"), keyFile: try file("tls.key_file"))
         tls.clients = .init(rawValue: try text("tls.client_certificates")) ?? .off
         (tls.clientCAFile, tls.clientCRLFile) = (try file("tls.client_ca_file"), try file("tls.client_crl_file"))
+        var consent = ConsentPolicy()
+        for purpose in ConsentPurpose.allCases {
+            consent[purpose] = ProductList(try text("privacy.consent.\(purpose.name)")) ?? ProductList()
+        }
         let effective = ConfigurationKey.all.map { key in
             let layer = layers.first { $0.values[key.name] != nil }
             return SettingInForce(
@@ -107,6 +113,9 @@ extension DaemonConfiguration {
             tableEntries: try number("limits.table_entries"),
             tableBytes: try number("limits.table_bytes"),
             emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
+            backupMaxDays: try number("identity.backup_max_days"),
+            consent: consent, personalAspects: aspects(try text("privacy.personal_aspects")) ?? [],
+            controller: try file("privacy.controller"), jurisdiction: try file("privacy.jurisdiction"),
             keepsUnknown: try text("events.keep_unknown") == "true",
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,
             logFormat: try text("logging.format"),
@@ -138,6 +147,14 @@ extension DaemonConfiguration {
             fault =
                 addressRanges(value) == nil
                 ? "must be addresses or ranges with commas between, as in 192.0.2.7, 2001:db8::/32, or none" : nil
+        case .aspects:
+            fault =
+                aspects(value) == nil
+                ? "must be aspects with commas between (words of a-z 0-9 _ joined by dots), or none" : nil
+        case .products:
+            fault =
+                ProductList(value) == nil
+                ? "must be products with commas between (%2C is a comma in a name), all, all except some, or none" : nil
         case .text, .file: fault = value.isEmpty ? "must not be empty" : nil
         case .group:
             let isKnown = value == "none" || FileAccess.groupNumber(of: value) != nil
@@ -146,6 +163,21 @@ extension DaemonConfiguration {
         guard let fault else { return }
         throw ConfigurationError(description: "configuration: \(key.name) = \(value) (\(place)) \(fault)")
     }
+}
+
+extension DaemonConfiguration {
+    /// The products below `privacy.consent` that a vocabulary does not have: a misspelt one would be asked for nothing.
+    func unknownProducts(_ vocabulary: Vocabulary) -> [String] {
+        let names = Set(ConsentPurpose.allCases.flatMap { consent[$0].listed })
+        return names.sorted().filter { vocabulary.find(.product, Array($0.utf8).span) == nil }
+    }
+}
+
+/// The aspects of a list with commas between; nil when one of them is none.
+private func aspects(_ list: String) -> Set<[UInt8]>? {
+    if list == "none" { return [] }
+    let names = list.split(separator: ",", omittingEmptySubsequences: false).map { Array($0.trimmingCharacters(in: .whitespaces).utf8) }
+    return names.allSatisfy { isAspect($0.span) } ? Set(names) : nil
 }
 
 /// The addresses and ranges of a list with commas between; nil when one of them is none.

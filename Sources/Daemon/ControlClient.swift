@@ -76,6 +76,13 @@ package enum ControlClient {
     package static func ask(
         _ command: ControlRequest.Command, dataDirectory: String, timeout: Duration = DaemonLimits.controlTimeout
     ) async throws -> Data {
+        try await ask(ControlRequest(command), dataDirectory: dataDirectory, timeout: timeout)
+    }
+
+    /// The same, for a request that says more.
+    package static func ask(
+        _ command: ControlRequest, dataDirectory: String, timeout: Duration = DaemonLimits.controlTimeout
+    ) async throws -> Data {
         let late = ControlError.noAnswer(dataDirectory, seconds: timeout.components.seconds)
         do {
             let answer = try await withThrowingTaskGroup(of: Data?.self) { group in
@@ -120,7 +127,7 @@ package enum ControlClient {
         }
     }
 
-    private static func exchange(_ command: ControlRequest.Command, _ dataDirectory: String) async throws -> Data {
+    private static func exchange(_ request: ControlRequest, _ dataDirectory: String) async throws -> Data {
         let address = try ControlAddress(dataDirectory: dataDirectory)
         defer { address.close() }
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -130,9 +137,9 @@ package enum ControlClient {
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
-            var request = try JSONEncoder().encode(ControlRequest(command))
-            request.append(UInt8(ascii: "\n"))
-            try await outbound.write(ByteBuffer(bytes: request))
+            var line = try JSONEncoder().encode(request)
+            line.append(UInt8(ascii: "\n"))
+            try await outbound.write(ByteBuffer(bytes: line))
             var answer = Data()
             for try await bytes in inbound {
                 answer.append(contentsOf: bytes.readableBytesView)

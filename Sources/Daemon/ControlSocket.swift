@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+package import Presentation
 
 /// A request to the daemon.
 package struct ControlRequest: Codable, Sendable {
@@ -17,11 +18,16 @@ package struct ControlRequest: Codable, Sendable {
         case reloadAndWait = "reload_and_wait"
         /// Read keys and tokens again; the answer is an `AccessStanding`, and comes when they are in force.
         case access
+        /// Forget somebody, as `forget` says; the answer is a `ForgetReport`.
+        case forget
     }
 
     package var command: Command
+    package var forget: ForgetRequest?
 
     package init(_ command: Command) { self.command = command }
+
+    package init(_ forget: ForgetRequest) { (command, self.forget) = (.forget, forget) }
 }
 
 /// Cuts requests out of bytes that come in any pieces.

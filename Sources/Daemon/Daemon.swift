@@ -47,13 +47,18 @@ package struct Daemon: Sendable {
         try configuration.checkThatSomebodyMaySend(await access.standing)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let health = HealthReporter()
-        let (storage, ingest) = try await open(on: group.next(), HTTPRoutes(health), tls.value, list)
+        let opened = try await Storage.open(configuration, events: events)
+        let (storage, erasures) = (opened.storage, try await ErasuresInForce(opened.storage.log, configuration))
+        let ingest = try await openIngest(
+            storage, erasures.forget(opened.start), on: group.next(), HTTPRoutes(health), tls.value, list)
+        let forgetting = ForgettingQueue()
+        let forgetter = try await erasures.forgetter(storage, ingest, forgetting, configuration)
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
         let reloads = reloads(ingest, keeps, tls, access)
         let reporter = StatusReporter(
             ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory,
-            reloads: reloads, tls: tls, access: access)
+            reloads: reloads, tls: tls, access: access, forgetting: forgetting)
         health.begin { try await reporter.status() }
         let control = ControlSocket(
             dataDirectory: configuration.dataDirectory, group: .singleton,
@@ -63,7 +68,9 @@ package struct Daemon: Sendable {
         services += [
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
-            AccessService(source: access, ingest: ingest), ControlService(socket: control, events: events),
+            AccessService(source: access, ingest: ingest),
+            ForgettingService(forgetter: forgetter, queue: forgetting, events: events),
+            ControlService(socket: control, events: events),
         ]
         if let reloads { services.append(ReloadService(reloads: reloads)) }
         if tls.value != nil { services.append(CertificateService(tls: tls, events: events)) }
@@ -139,13 +146,6 @@ package struct Daemon: Sendable {
         await whenListening(Dictionary(uniqueKeysWithValues: listeners.map { ($0.name, $0.address.port ?? 0) }))
     }
 
-    private func open(
-        on eventLoop: any EventLoop, _ routes: HTTPRoutes, _ tls: TLSFiles?, _ access: AccessList
-    ) async throws -> (Storage<DaemonEngine>, IngestLoop<DaemonEngine>) {
-        let (storage, start) = try await Storage.open(configuration, events: events)
-        return (storage, try await openIngest(storage, start, on: eventLoop, routes, tls, access))
-    }
-
     /// Makes the ingest loop of a storage, and opens its sockets. Nothing is stored before `AppenderService` runs.
     ///
     /// - Parameters:
@@ -160,14 +160,20 @@ package struct Daemon: Sendable {
         pipelineSettings.groupCommit.blockMaxEvents = configuration.blockMaxEvents
         pipelineSettings.groupCommit.blockMaxDelay = Uptime(TimeAmount(configuration.blockMaxDelay).nanoseconds)
         pipelineSettings.emails = configuration.emails
+        pipelineSettings.consent = configuration.consent
+        pipelineSettings.personalAspects = configuration.personalAspects
         let appender = Appender(storage.log)
         let events = events
+        for name in configuration.unknownProducts(start.vocabulary) {
+            events.remark("privacy.consent: the log has no event of product \(name) yet; is it spelt right?")
+        }
         let groupSettings = pipelineSettings
         let (pool, feed) = (storage.pool, storage.feed)
         let pipeline = try await eventLoop.submit {
             let pipeline = Pipeline(
-                vocabulary: start.vocabulary, dedupe: start.dedupe, settings: groupSettings, eventLoop: eventLoop,
-                events: events, pool: pool, shouldWait: { feed.shouldWait() }, submit: { appender.submit($0) })
+                vocabulary: start.vocabulary, dedupe: start.dedupe, consents: start.consents, settings: groupSettings,
+                eventLoop: eventLoop, events: events, pool: pool, shouldWait: { feed.shouldWait() },
+                submit: { appender.submit($0) })
             return NIOLoopBound(pipeline, eventLoop: eventLoop)
         }.get()
         feed.onCaughtUp { eventLoop.execute { pipeline.value.projectorCaughtUp() } }

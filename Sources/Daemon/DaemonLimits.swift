@@ -4,9 +4,13 @@ package enum DaemonLimits {
     /// How long a graceful stop may take before what is left is given up; its senders send it again.
     static let drainTime: Duration = .seconds(10)
     /// The longest line of a request over the control socket.
-    static let requestBytes = 4_096
+    static let requestBytes = 1 << 20
     /// The largest tidings.yaml; the template has 5,000 bytes.
     static let configurationBytes = 1 << 20
+    /// How long a step of an erasure waits for the log or the summaries.
+    static let forgettingTimeout: Duration = .seconds(60)
+    /// How long a command waits for an erasure: to count what is left, the whole log is read.
+    package static let forgetTimeout: Duration = .seconds(3_600)
     /// How long a command waits for the daemon's answer.
     package static let controlTimeout: Duration = .seconds(10)
     /// How long who asks for fresh summaries waits for the projector: less than a command waits for the daemon.

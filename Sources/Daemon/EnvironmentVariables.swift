@@ -12,9 +12,9 @@ struct EnvironmentVariables {
     private static let prefix = "TIDINGS_"
     /// What the commands, scripts and tests of this project read besides the keys.
     static let ours: Set = [
-        "TIDINGS_BIN", "TIDINGS_CONFIG", "TIDINGS_CPU", "TIDINGS_DEADLINE", "TIDINGS_DEMO", "TIDINGS_FUZZ",
-        "TIDINGS_FUZZ_SEED", "TIDINGS_FUZZ_TARGET", "TIDINGS_SIMULATION_FROM", "TIDINGS_SIMULATION_MUTATION",
-        "TIDINGS_SIMULATION_SEEDS",
+        "TIDINGS_BIN", "TIDINGS_CONFIG", "TIDINGS_CPU", "TIDINGS_DEADLINE", "TIDINGS_DEMO", "TIDINGS_FORGET_CRASH",
+        "TIDINGS_FUZZ", "TIDINGS_FUZZ_SEED", "TIDINGS_FUZZ_TARGET", "TIDINGS_SIMULATION_FROM",
+        "TIDINGS_SIMULATION_MUTATION", "TIDINGS_SIMULATION_SEEDS",
     ]
 
     init(_ environment: [String: String]) {

@@ -11,6 +11,8 @@ package import Transport
 package struct RunTimeSettings: Sendable, Equatable {
     package var transport: TransportSettings
     package var emails: EmailPolicy
+    package var consent: ConsentPolicy
+    package var personalAspects: Set<[UInt8]>
     package var keeps: RetentionKeeps
     package var logLevel: Logger.Level
     package var tls: TLSSettings
@@ -30,6 +32,8 @@ package struct RunTimeSettings: Sendable, Equatable {
         transport.tableBytes = configuration.tableBytes
         transport.keepsUnknown = configuration.keepsUnknown
         emails = configuration.emails
+        consent = configuration.consent
+        personalAspects = configuration.personalAspects
         keeps = RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes)
         logLevel = configuration.logLevel
         tls = configuration.tls
@@ -44,6 +48,10 @@ extension IngestLoop {
         let (pipeline, listeners) = (pipeline, listeners)
         let changed = eventLoop.submit {
             pipeline.value.emails = settings.emails
+            if pipeline.value.consentPolicy != settings.consent { pipeline.value.consentPolicy = settings.consent }
+            if pipeline.value.personalAspects != settings.personalAspects {
+                pipeline.value.personalAspects = settings.personalAspects
+            }
             listeners.change(to: settings.transport)
         }
         if waits { try await changed.get() }

@@ -26,6 +26,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     /// The certificate in force; nil when no listener speaks TLS.
     let tls: Replaceable<TLSFiles?>
     let access: AccessSource
+    let forgetting: ForgettingQueue
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -38,6 +39,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
                     projection: storage.projection.line)
             case .reload: return await reload(waits: false)
             case .reloadAndWait: return await reload(waits: true)
+            case .forget: return try await forgetting.forget(request.forget ?? ForgetRequest([]))
             case .access: return try await ingest.refresh(access, always: true)
             }
         } catch {
@@ -170,10 +172,12 @@ extension DaemonStatus {
             StaleDevice(product: $0.product, device: $0.device, events: $0.events)
         }
         emailNames = pipeline.emailNames
+        eventsOfForgotten = pipeline.forgottenEvents
         let ids = pipeline.admission.dedupe.memory.ids
         (idsRemembered, idsForgotten, idsCrowdedOut) = (UInt64(ids.count), ids.forgottenForOwn, ids.forgottenForAll)
         devices = pipeline.vocabulary.deviceCount
-        customers = pipeline.vocabulary.customerCount
+        customers = pipeline.customerCount
+        consents = UInt64(pipeline.admission.consent.table.count)
         if case .failing(let message) = pipeline.health { storage = message }
     }
 }
@@ -183,6 +187,7 @@ extension DaemonStatus.Counts {
         self.init()
         (received, committed, inFlight) = (counts.received, counts.committed, counts.inFlight)
         (duplicate, stale) = (counts.duplicate, counts.stale)
+        withoutConsent = counts.withoutConsent
         for reason in QuarantineReason.allCases where counts.quarantined[Int(reason.rawValue)] > 0 {
             quarantined["\(reason.name)"] = counts.quarantined[Int(reason.rawValue)]
         }

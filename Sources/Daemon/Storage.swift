@@ -28,10 +28,11 @@ package final class RetentionCount: Sendable {
     }
 }
 
-/// What the ingest starts with: every name, and what has been taken from whom.
+/// What the ingest starts with: every name, what has been taken from whom, and who has consented to what.
 package struct StartState: Sendable {
     package var vocabulary: Vocabulary
     package var dedupe: DedupeTable
+    package var consents = ConsentTable()
 }
 
 /// A log, open for writing, and its summaries, on any engine. The engine is a parameter and no existential, so that
@@ -72,7 +73,9 @@ package struct Storage<Engine: EventLog>: Sendable {
         let behind = head.rawValue - min(head.rawValue, await projector.offset.rawValue)
         if behind > 0 { events.logger.info("summaries catch up", metadata: ["events": "\(behind)"]) }
         for damage in log.openingDamages { events.damaged(damage) }
-        let state = StartState(vocabulary: try await log.vocabulary(), dedupe: try await projector.dedupe(with: log))
+        let vocabulary = try await log.vocabulary()
+        let (dedupe, consents) = try await projector.memory(with: log, ConsentPurposes(vocabulary))
+        let state = StartState(vocabulary: vocabulary, dedupe: dedupe, consents: consents)
         let storage = Storage(
             log: log, projector: projector, feed: ProjectionFeed(head: head), bytesAtStart: log.bytes, start: head)
         storage.lastArrival.value = await log.lastArrival

@@ -112,6 +112,13 @@
     @inlinable static var originMarks: UInt8 { 3 }
     @inlinable static var assignedMark: UInt8 { 4 }
 
+    /// Whether the value stands in a part of its own (`EventDetails.personalValue`), since it says something about one
+    /// person. Said by who reads the event, for who admits it; in the log the part says so.
+    @inlinable package var isValueWithheld: Bool {
+        get { valueKind == .none && valueBits == 1 }
+        set { (valueKind, valueBits) = (.none, newValue ? 1 : 0) }
+    }
+
     /// The discriminator of `value`; raw values are part of the log format.
     @usableFromInline package enum ValueKind: UInt8, Sendable, BitwiseCopyable {
         case none = 0

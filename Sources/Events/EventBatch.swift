@@ -69,7 +69,7 @@ import Bytes
         }
         if event.detail != 0 {
             var details = other.details(of: event)
-            for part in [\EventDetails.extra, \.raw, \.payload] where !details[keyPath: part].isEmpty {
+            for part in EventDetails.parts where !details[keyPath: part].isEmpty {
                 let bytes = other.bytes(of: details[keyPath: part])
                 details[keyPath: part].start = UInt32(self.text.count)
                 self.text.append(contentsOf: bytes)

@@ -90,11 +90,15 @@ package enum ReceiptEvidence: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     @usableFromInline package var raw = TextPart()
     /// What a message carries to devices: JSON.
     @usableFromInline package var payload = TextPart()
+    /// A value that says something about one person: never a word of the vocabulary. The event's own is then empty.
+    @usableFromInline package var personalValue = TextPart()
 
     @inlinable package init() {}
 
     /// All parts that an event may have, in the order in which they are written.
-    package static var parts: [WritableKeyPath<EventDetails, TextPart>] { [\.sealedText, \.extra, \.raw, \.payload] }
+    package static var parts: [WritableKeyPath<EventDetails, TextPart>] {
+        [\.sealedText, \.extra, \.raw, \.payload, \.personalValue]
+    }
 
     /// The event in whose place this one stands.
     package var replays: Offset? {

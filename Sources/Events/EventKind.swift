@@ -73,10 +73,21 @@
     @inlinable package var isUplink: Bool {
         switch self {
         case .preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen, .stateReported, .consentGiven,
-            .consentWithdrawn, .receipt:
+            .consentWithdrawn, .receipt, .dataRequested, .erasureRequested:
             true
         case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout,
-            .rolloutStep, .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+            .rolloutStep, .customerErased, .audited, .note:
+            false
+        }
+    }
+
+    /// Whether it says what the data may be used for.
+    @inlinable package var isConsent: Bool {
+        switch self {
+        case .consentGiven, .consentWithdrawn: true
+        case .preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen, .stateReported, .receipt, .custom,
+            .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout, .rolloutStep,
+            .customerErased, .audited, .note, .dataRequested, .erasureRequested:
             false
         }
     }

@@ -165,6 +165,42 @@ package struct Interner: Sendable {
         }
     }
 
+    // MARK: Forgetting
+
+    /// The slot of an entry that has bytes.
+    func slot(of id: UInt32) -> Int? {
+        let entry = entries[Int(id)]
+        guard entry.count > 0 else { return nil }
+        let bytes = arena.span.extracting(entry.start..<(entry.start + Int(entry.count)))
+        let found = probe(bytes, scope: entry.scope, hash: hash(bytes, scope: entry.scope))
+        return found.entry == id ? found.slot : nil
+    }
+
+    /// Overwrites the bytes of an entry; what it belongs to stays.
+    mutating func blank(_ id: UInt32) {
+        let entry = entries[Int(id)]
+        for index in entry.start..<(entry.start + Int(entry.count)) { arena[index] = 0 }
+        entries[Int(id)].count = 0
+        entries[Int(id)].start = 0
+    }
+
+    /// Frees a slot, and moves up those behind it that were only put there because it was taken.
+    mutating func free(_ slot: Int) {
+        let mask = slots.count - 1
+        var hole = slot
+        var next = (slot + 1) & mask
+        while slots[next] != 0 {
+            let home = Int(truncatingIfNeeded: slots[next] &>> 32) & mask
+            // Whether the way from its home to where it is leads over the hole.
+            if (next &- home) & mask >= (next &- hole) & mask {
+                slots[hole] = slots[next]
+                hole = next
+            }
+            next = (next + 1) & mask
+        }
+        slots[hole] = 0
+    }
+
     private func hash(_ bytes: Span<UInt8>, scope: UInt32) -> UInt64 {
         hashBytes(bytes, seed: seed ^ UInt64(scope))
     }

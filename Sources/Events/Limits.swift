@@ -19,6 +19,8 @@ package enum Limits {
     package static let aspectWords = 8
     /// A string value (a choice, a fault code), bytes.
     package static let valueBytes = 256
+    /// Different words that the values of an aspect may be; from the next one on they are personal.
+    package static let valuesOfAspect = 1_000
     /// A device or customer name, bytes.
     package static let deviceBytes = 128
     package static let customerBytes = 64

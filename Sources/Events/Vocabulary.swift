@@ -26,7 +26,15 @@ import Bytes
 /// A customer that has been given a name, for the identity store.
 @usableFromInline package struct CustomerName: Sendable, BitwiseCopyable {
     package var id: CustomerID
+    /// What the customer's key is made of; `none` where the names are only read.
+    package var seed: Seed
     fileprivate var range: NameRange
+}
+
+/// What the key of a product is made of.
+@usableFromInline package struct ProductSeed: Sendable, BitwiseCopyable {
+    package var product: SymbolID
+    package var seed: Seed
 }
 
 /// A part of the names of some definitions.
@@ -43,6 +51,8 @@ private struct NameRange: Sendable, BitwiseCopyable {
     package var symbols: [Symbol] = []
     package private(set) var devices: [DeviceName] = []
     package private(set) var customers: [CustomerName] = []
+    /// Of the products among `symbols` that were named anew.
+    package private(set) var productSeeds: [ProductSeed] = []
     /// The names of devices and customers, back to back: at start there is one for each that the log knows.
     private var names: [UInt8] = []
 
@@ -54,8 +64,12 @@ private struct NameRange: Sendable, BitwiseCopyable {
         devices.append(DeviceName(id: id, product: product, range: keep(name)))
     }
 
-    package mutating func add(customer id: CustomerID, name: Span<UInt8>) {
-        customers.append(CustomerName(id: id, range: keep(name)))
+    package mutating func add(customer id: CustomerID, name: Span<UInt8>, seed: Seed = .none) {
+        customers.append(CustomerName(id: id, seed: seed, range: keep(name)))
+    }
+
+    package mutating func add(seed: Seed, of product: SymbolID) {
+        productSeeds.append(ProductSeed(product: product, seed: seed))
     }
 
     private mutating func keep(_ name: Span<UInt8>) -> NameRange {
@@ -75,12 +89,26 @@ private struct NameRange: Sendable, BitwiseCopyable {
 
     private func name(_ range: NameRange) -> ArraySlice<UInt8> { names[range.start..<range.start + range.count] }
 
-    /// Whether both give the same names to the same numbers, in the same order.
+    /// Whether both give the same names to the same numbers, in the same order; whatever their seeds are.
     @usableFromInline package static func == (a: Definitions, b: Definitions) -> Bool {
         a.symbols == b.symbols
             && a.devices.elementsEqual(b.devices) {
                 $0.id == $1.id && $0.product == $1.product && a.name(of: $0) == b.name(of: $1)
             } && a.customers.elementsEqual(b.customers) { $0.id == $1.id && a.name(of: $0) == b.name(of: $1) }
+    }
+
+    /// Takes names back that were given out: nothing uses them.
+    package mutating func remove(_ pseudonyms: [Pseudonym]) {
+        guard !devices.isEmpty || !customers.isEmpty else { return }
+        let gone = Set(pseudonyms)
+        for device in devices where gone.contains(.device(device.id)) { blank(device.range) }
+        for customer in customers where gone.contains(.customer(customer.id)) { blank(customer.range) }
+        devices.removeAll { gone.contains(.device($0.id)) }
+        customers.removeAll { gone.contains(.customer($0.id)) }
+    }
+
+    private mutating func blank(_ range: NameRange) {
+        for index in range.start..<(range.start + range.count) { names[index] = 0 }
     }
 
     package mutating func append(_ other: Definitions) {
@@ -90,13 +118,16 @@ private struct NameRange: Sendable, BitwiseCopyable {
         }
         let distance = names.count
         symbols += other.symbols
+        productSeeds += other.productSeeds
         names += other.names
         for device in other.devices {
             let range = device.range.moved(by: distance)
             devices.append(DeviceName(id: device.id, product: device.product, range: range))
         }
         for customer in other.customers {
-            customers.append(CustomerName(id: customer.id, range: customer.range.moved(by: distance)))
+            var moved = customer
+            moved.range = customer.range.moved(by: distance)
+            customers.append(moved)
         }
     }
 }
@@ -106,21 +137,29 @@ private struct NameRange: Sendable, BitwiseCopyable {
 /// Owned by one thread at a time. The ingest event loop has the one that gives out numbers; readers of the log build
 /// their own with `define`.
 package struct Vocabulary: Sendable {
-    private(set) var products = Interner()
+    var products = Interner()
     private(set) var aspects = Interner()
     private(set) var values = Interner()
     private var units = Interner()
     private var languages = Interner()
     private var types = Interner()
-    private(set) var devices = Interner()
-    private(set) var customers = Interner()
+    var devices = Interner()
+    var customers = Interner()
     /// Names given out since the last `takeDefinitions`.
-    private var pending = Definitions()
+    var pending = Definitions()
+    /// Those that were forgotten.
+    package var forgotten = ForgottenNames()
     /// How many more names may be given out; known ones are found even when it is 0. For the quota of a sender.
     package var newNames = Int.max
     /// Whether devices and customers get no new name that has an @ in it; known ones are found all the same.
     package var refusesEmails = false
     package static let at = UInt8(ascii: "@")
+    /// The aspects whose values are no words of this vocabulary.
+    package private(set) var personal = PersonalAspects()
+    /// The last word that was given out as a value, until somebody has asked whose it is.
+    package var newestValue = SymbolID.none
+    /// The devices that whoever sends now may name, known or not; nil for all.
+    package var scope: Scope?
 
     package init() {}
 
@@ -134,8 +173,26 @@ package struct Vocabulary: Sendable {
         if Int(id) > known {
             newNames -= 1
             pending.symbols.append(Symbol(kind: kind, id: SymbolID(rawValue: id), text: Array(copying: text)))
+            if case .value = kind { newestValue = SymbolID(rawValue: id) }
+            if case .aspect = kind { personal.note(text, SymbolID(rawValue: id)) }
+            if case .product = kind { pending.add(seed: .drawn(), of: SymbolID(rawValue: id)) }
         }
         return id == 0 ? nil : SymbolID(rawValue: id)
+    }
+
+    /// A product and a device of it, as one who sends names them. Their numbers are given out if they are new, and not
+    /// before it is known that they may be: a name that is refused leaves nothing behind.
+    ///
+    /// - Throws: `.forbidden` outside the `scope`, `.badIdentity`, `.vocabularyFull`.
+    package mutating func device(
+        product: Span<UInt8>, name: Span<UInt8>, searches: NameSearches = NameSearches()
+    ) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
+        if let scope, !scope.contains(product: product, name: name) { throw .forbidden }
+        guard let productID = symbol(.product, product, search: searches.product) else { throw .vocabularyFull }
+        guard let id = device(product: productID, name: name, search: searches.device) else {
+            throw refusal(of: name)
+        }
+        return (productID, id)
     }
 
     /// The pseudonym of a product's device, given out if it is new; nil when there are `Limits.devices` or no
@@ -149,6 +206,7 @@ package struct Vocabulary: Sendable {
         if Int(id) > known {
             newNames -= 1
             pending.add(device: DeviceID(rawValue: id), product: product, name: name)
+            if forgotten.list != nil { noteReturn(of: DeviceID(rawValue: id), name: name, product: product) }
         }
         return id == 0 ? nil : DeviceID(rawValue: id)
     }
@@ -156,14 +214,34 @@ package struct Vocabulary: Sendable {
     /// The pseudonym of a customer, given out if it is new; nil when there are `Limits.customers` or no `newNames`
     /// left.
     package mutating func customer(_ name: Span<UInt8>, search: NameSearch = NameSearch()) -> CustomerID? {
+        if forgotten.list != nil {
+            let id = customers.intern(name, limit: 0, search: search)
+            if id != 0 { return CustomerID(rawValue: id) }
+            if let standIn = forgottenCustomer(name) { return standIn }
+        }
+        return newCustomer(name, search: search)
+    }
+
+    /// As `customer`, for one who was not forgotten.
+    mutating func newCustomer(_ name: Span<UInt8>, search: NameSearch = NameSearch()) -> CustomerID? {
         let known = customers.count
         let id = customers.intern(name, limit: mayBeNew(name) ? Limits.customers : 0, search: search)
         if Int(id) > known {
             newNames -= 1
-            pending.add(customer: CustomerID(rawValue: id), name: name)
+            pending.add(customer: CustomerID(rawValue: id), name: name, seed: .drawn())
         }
         return id == 0 ? nil : CustomerID(rawValue: id)
     }
+
+    /// Names the aspects whose values say something about one person.
+    package mutating func setPersonalAspects(_ names: Set<[UInt8]>) {
+        var changed = personal
+        changed.change(to: names) { find(.aspect, $0) }
+        personal = changed
+    }
+
+    /// Counts a word that is new, as a value of an aspect; returns whether it is one too many.
+    package mutating func noteWord(of aspect: SymbolID) -> Bool { personal.noteWord(of: aspect) }
 
     /// Why a device or a customer has got no number.
     package func refusal(of name: Span<UInt8>) -> Refusal {
@@ -259,5 +337,21 @@ package struct Vocabulary: Sendable {
         case .language: body(&languages)
         case .type: body(&types)
         }
+    }
+}
+
+// MARK: Names that are not to be kept
+
+extension Definitions {
+    /// Takes customers out. The bytes of their names stay in memory as long as the others.
+    package mutating func removeCustomers(where isRemoved: (CustomerID) -> Bool) {
+        customers.removeAll { isRemoved($0.id) }
+    }
+
+    /// Adds a customer of other definitions, as it is defined there.
+    package mutating func add(_ customer: CustomerName, of other: borrowing Definitions) {
+        var added = customer
+        added.range = keep(other.name(of: customer).span)
+        customers.append(added)
     }
 }

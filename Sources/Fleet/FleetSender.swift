@@ -91,6 +91,9 @@ package final class FleetSender {
         return streams.reduce(lines.local + asLines + (datagrams?.totals ?? SendTotals())) { $0 + $1.totals }
     }
 
+    /// Over UDP: the highest epoch in use.
+    package var epoch: UInt32? { datagrams?.epoch }
+
     /// Sends everything that the source gives and waits until all of it has a verdict.
     ///
     /// - Throws: `SendError`, and what the source throws; what then has no verdict is counted as lost.

@@ -9,10 +9,12 @@ import Synchronization
 
 /// Names of devices and customers. Any thread; calls are serialised by the connection.
 package final class IdentityStore: Sendable {
-    private let queue: DatabaseQueue?
-    private let readOnly: Bool
+    let queue: DatabaseQueue?
+    let readOnly: Bool
     /// About how many bytes of the write-ahead log are not in the file yet.
     private let written = Mutex(0)
+    /// Seeds that were wanted lately, for those who seal and open.
+    let knownSeeds = Mutex(SeedCache())
     /// The file's name within the data folder.
     package static let fileName = "identity.sqlite"
     /// The write-ahead log is copied into the file when it is larger than about this.
@@ -42,13 +44,18 @@ package final class IdentityStore: Sendable {
     }
 
     private static func makeTables(_ db: Database) throws {
-        guard try Int.fetchOne(db, sql: "PRAGMA user_version") == 0 else { return }
+        guard try Int.fetchOne(db, sql: "PRAGMA user_version") == 0 else {
+            // A file of release 0.1.0, which sealed nothing.
+            return try db.execute(
+                sql: "CREATE TABLE IF NOT EXISTS product (id INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT")
+        }
         try db.execute(
             sql: """
                 CREATE TABLE device (
                     id INTEGER PRIMARY KEY, product INTEGER NOT NULL, name TEXT NOT NULL
                 ) STRICT;
                 CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, key BLOB) STRICT;
+                CREATE TABLE product (id INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT;
                 PRAGMA application_id = \(applicationID);
                 PRAGMA user_version = \(format);
                 """)
@@ -65,12 +72,13 @@ package final class IdentityStore: Sendable {
         }
     }
 
-    /// The highest pseudonym of a device that has a name; 0 without names.
+    /// The highest pseudonym of a device that has, or had, a name; 0 without names.
     package func lastDevice() throws(LogError) -> Int {
         guard let queue else { return 0 }
-        return try translating(queue.path) {
+        let last = try translating(queue.path) {
             try queue.read { db in try Int.fetchOne(db, sql: "SELECT max(id) FROM device") ?? 0 }
         }
+        return max(last, try reserved().device)
     }
 
     /// Notes which log these names belong to, and refuses another one's: its numbers mean other people.
@@ -101,7 +109,8 @@ package final class IdentityStore: Sendable {
 
     /// Commits names; durable on return. Numbers that have a name already keep it.
     package func record(_ definitions: Definitions) throws(LogError) {
-        guard !definitions.devices.isEmpty || !definitions.customers.isEmpty else { return }
+        guard !definitions.devices.isEmpty || !definitions.customers.isEmpty || !definitions.productSeeds.isEmpty
+        else { return }
         guard let queue, !readOnly else { throw .closed("the names were opened for reading only") }
         try translating(queue.path) {
             try queue.write { db in
@@ -114,16 +123,19 @@ package final class IdentityStore: Sendable {
                         try rows.endRow()
                     }
                 }
-                try db.insertRows(into: "customer (id, name)", columns: 2, onConflict: .ignore) { rows in
+                try db.insertRows(into: "customer", columns: 3, onConflict: .ignore) { rows in
                     for customer in definitions.customers {
                         rows.add(customer.id.rawValue)
                         rows.bytes += definitions.name(of: customer)
                         rows.addText(from: rows.rowStart)
+                        rows.add(customer.seed)
                         try rows.endRow()
                     }
                 }
+                try Self.insert(definitions.productSeeds, db)
             }
         }
+        knownSeeds.withLock { $0.add(definitions) }
         checkpointIfDue(queue, names: definitions.devices.count + definitions.customers.count)
     }
 

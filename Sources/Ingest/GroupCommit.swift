@@ -81,6 +81,10 @@ package struct GroupCommit: ~Copyable {
     private var gaps: [Event] = []
     /// Names given out since the last block that had events.
     private var pendingNames = Definitions()
+    /// Names of customers that no event in the log has.
+    private var withheld = WithheldNames()
+    /// The events that `admit` has left to `gate`.
+    private var ungated = 0..<0
     private var inFlight: [InFlight] = []
     private var lastBlockEvents = 0
     private var firstEventAt: Uptime?
@@ -125,9 +129,10 @@ package struct GroupCommit: ~Copyable {
 
     /// - Parameter newBatch: gives an empty batch each time.
     package init(
-        dedupe: DedupeTable, settings: Settings, newBatch: @escaping () -> EventBatch = { EventBatch() }
+        dedupe: DedupeTable, consents: ConsentTable = ConsentTable(), settings: Settings,
+        newBatch: @escaping () -> EventBatch = { EventBatch() }
     ) {
-        self.admission = Admission(dedupe: dedupe)
+        self.admission = Admission(dedupe: dedupe, consents: consents)
         self.settings = settings
         self.newBatch = newBatch
     }
@@ -155,12 +160,14 @@ package struct GroupCommit: ~Copyable {
         return isProjectorBehind() ? .awaitsProjector : .openBehind(closeFull(&filling, &vocabulary))
     }
 
-    /// Judges the events that were appended to `filling` since the last call.
+    /// Judges the events that were appended to `filling` since the last call. When the result says so, `gate` must
+    /// follow at once.
     package mutating func admit(
         _ filling: inout EventBatch, _ transport: TransportKind, at now: @autoclosure () -> Uptime
     ) -> AdmissionResult {
         if firstEventAt == nil, !filling.isEmpty { firstEventAt = now() }
         let result = admission.admit(&filling, from: admitted, transport: transport)
+        if result.needsGate { ungated = admitted.events..<filling.count }
         if !gaps.isEmpty || admission.dedupe.hasAnnouncements {
             filling.events += gaps
             admission.dedupe.foldClosed(gaps)
@@ -169,6 +176,17 @@ package struct GroupCommit: ~Copyable {
         markAdmitted(filling)
         return result
     }
+
+    /// Takes from the events of the last `admit` what may not be stored without a consent.
+    package mutating func gate(
+        _ filling: inout EventBatch, _ vocabulary: borrowing Vocabulary, _ transport: TransportKind
+    ) {
+        admission.gate(&filling, ungated, vocabulary, transport: transport)
+        ungated = 0..<0
+    }
+
+    /// How many names of customers are known that are nowhere but in memory.
+    package var withheldNames: Int { withheld.count }
 
     /// At how many of the filling block's events `admit` has not yet looked; `mutating` as `isOpen` is.
     package mutating func unadmitted(events: Int) -> Int { events - admitted.events }
@@ -183,6 +201,9 @@ package struct GroupCommit: ~Copyable {
         admission.admit(own: filling.count - before)
         markAdmitted(filling)
     }
+
+    /// Names that are being forgotten, and that no event of the filling block uses, do not go to the log any more.
+    package mutating func forget(_ pseudonyms: [Pseudonym]) { pendingNames.remove(pseudonyms) }
 
     /// - Returns: the ticket that the peer will be told of.
     package mutating func notifyOnCommit(_ peer: any CommitListener) -> UInt64 {
@@ -276,8 +297,9 @@ package struct GroupCommit: ~Copyable {
         let batch = filling
         filling = newBatch()
         pendingNames.append(vocabulary.takeDefinitions())
-        let names = pendingNames
+        var names = pendingNames
         pendingNames = Definitions()
+        if admission.consent.withholdsNames { withheld.sift(&names, usedBy: batch) }
         markAdmitted(filling)
         return PendingBlock(ticket: beginNext(), batch: batch, definitions: names)
     }

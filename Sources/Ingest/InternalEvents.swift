@@ -121,6 +121,15 @@ package final class InternalEvents: Sendable {
     /// A listener that is done without, as nobody has asked for its port.
     package func listensWithout(_ line: String) { logger.warning("\(line); until then the daemon does without it") }
 
+    /// Said at start: an erasure was not finished when the process before ended, or names came back from a copy.
+    package func resumedErasures(_ count: Int) {
+        logger.notice("erasures that were not finished are finished now", metadata: ["names": "\(count)"])
+    }
+
+    package func erasureFailed(_ cause: String) {
+        logger.error("an erasure is not finished; the next start tries again", metadata: ["cause": "\(cause)"])
+    }
+
     /// Something that stops nothing and should be looked at.
     package func remark(_ line: String) { logger.warning("configuration: \(line)") }
 
@@ -157,10 +166,10 @@ package final class InternalEvents: Sendable {
         for warning in warnings { logger.warning("\(warning)") }
     }
 
-    /// So many handshakes came to nothing within the last minute, by reason.
-    package func handshakesFailed(_ failures: [String: UInt64]) {
+    /// So many handshakes came to nothing within the last minute, and what helps, by reason.
+    package func handshakesFailed(_ failures: [String: String]) {
         logger.warning(
-            "TLS handshakes came to nothing; docs/tls.md says for each reason what helps",
+            "TLS handshakes came to nothing, for each reason so many; docs/tls.md says more",
             metadata: failures.mapValues { "\($0)" })
     }
 

@@ -14,6 +14,10 @@ package final class Pipeline: Intake {
         package var groupCommit = GroupCommit.Settings()
         /// What is done about new names with an @ in them.
         package var emails = EmailPolicy.warn
+        /// Names of the aspects whose values say something about one person.
+        package var personalAspects: Set<[UInt8]> = []
+        /// Which products need which consents.
+        package var consent = ConsentPolicy()
 
         package init() {}
     }
@@ -21,14 +25,22 @@ package final class Pipeline: Intake {
     /// How long to wait for the projector before looking again whether to wait.
     private static let lookAgainAfter = TimeAmount.milliseconds(100)
 
-    private var group: GroupCommit
+    var group: GroupCommit
+    /// Events that were stored without the customer who was forgotten.
+    package internal(set) var forgottenEvents: UInt64 = 0
+    /// Called with the names of customers who have consented after they were forgotten.
+    package var onReadmission: ([UInt8], Timestamp) -> Void = { _, _ in }
     /// New names with an @ in them.
     package private(set) var emailNames: UInt64 = 0
     /// What is done about new names with an @ in them.
     package var emails: EmailPolicy {
         didSet { vocabulary.refusesEmails = emails == .refuse }
     }
-    private let eventLoop: any EventLoop
+    /// Names of the aspects whose values say something about one person: these are no words of the vocabulary.
+    package var personalAspects: Set<[UInt8]> {
+        didSet { vocabulary.setPersonalAspects(personalAspects) }
+    }
+    let eventLoop: any EventLoop
     private let events: InternalEvents
     private let submit: (PendingBlock) -> Void
     private let shouldWait: () -> Bool
@@ -46,26 +58,44 @@ package final class Pipeline: Intake {
     ///   - shouldWait: whether the projector is behind and will soon be less so; then no block is begun, and
     ///     `projectorCaughtUp` is to be called when it is.
     package init(
-        vocabulary: Vocabulary, dedupe: DedupeTable, settings: Settings, eventLoop: any EventLoop,
-        events: InternalEvents, pool: BatchPool, shouldWait: @escaping () -> Bool,
+        vocabulary: Vocabulary, dedupe: DedupeTable, consents: ConsentTable = ConsentTable(), settings: Settings,
+        eventLoop: any EventLoop, events: InternalEvents, pool: BatchPool, shouldWait: @escaping () -> Bool,
         submit: @escaping (PendingBlock) -> Void
     ) {
         let capacity = settings.groupCommit.blockMaxEvents
         group = GroupCommit(
-            dedupe: dedupe, settings: settings.groupCommit, newBatch: { pool.take(capacity: capacity) })
+            dedupe: dedupe, consents: consents, settings: settings.groupCommit,
+            newBatch: { pool.take(capacity: capacity) })
+        group.admission.consent.policy = settings.consent
         filling = pool.take(capacity: capacity)
         self.vocabulary = vocabulary
         self.vocabulary.refusesEmails = settings.emails == .refuse
         emails = settings.emails
+        personalAspects = settings.personalAspects
+        self.vocabulary.setPersonalAspects(settings.personalAspects)
         self.eventLoop = eventLoop
         self.events = events
         self.submit = submit
         self.shouldWait = shouldWait
     }
 
+    /// Which products need which consents.
+    package var consentPolicy: ConsentPolicy {
+        get { group.admission.consent.policy }
+        set { group.admission.consent.policy = newValue }
+    }
+
+    package var isOptedOut: Bool {
+        get { group.admission.consent.isOptedOut }
+        set { group.admission.consent.isOptedOut = newValue }
+    }
+
     package var admission: Admission { group.admission }
+    /// The customers that the log knows; those whose names are withheld are none of them.
+    package var customerCount: Int { vocabulary.customerCount - group.withheldNames }
     package var health: StorageHealth { group.health }
-    private var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
+    package var isStorageFailing: Bool { group.health != .good }
+    var uptime: Uptime { NIODeadline.now().uptimeNanoseconds }
 
     // MARK: Intake
 
@@ -105,7 +135,12 @@ package final class Pipeline: Intake {
         let weight = timingWeight()
         let start: ContinuousClock.Instant? = weight > 0 ? .now : nil
         defer { if let start { admitTime += start.duration(to: .now) * weight } }
+        let first = filling.count - group.unadmitted(events: filling.count)
+        if vocabulary.forgotten.list != nil { group.admission.forgottenDevices = vocabulary.forgotten.devices }
         let result = group.admit(&filling, transport, at: uptime)
+        // Before consents are looked at: who has come back must be known there under the number that the log has.
+        if vocabulary.forgotten.hasHeard { leaveOutForgotten(from: first) }
+        if result.needsGate { group.gate(&filling, vocabulary, transport) }
         if result.quarantined > 0 { events.quarantined(result, transport: transport) }
         if result.stale > 0 { events.stale(result.stale, transport: transport) }
         return result

@@ -75,7 +75,7 @@ package struct BlockDecoder {
         texts.removeAll(keepingCapacity: true)
         guard block.format != .two, let text = block.text else { return nil }
         guard !text.isMissing else { return "its texts are missing" }
-        return inflate(text.stored, limit: Limits.blockTextBytes, into: \.texts).map { "its texts: \($0)" }
+        return inflate(text.stored, limit: LogLimits.storedTextBytes, into: \.texts).map { "its texts: \($0)" }
     }
 
     private mutating func inflate(
@@ -157,7 +157,7 @@ package struct BlockDecoder {
         var size: UInt64 = 0
         for column in [columns.textLength, columns.partLength] {
             for length in column {
-                guard length <= UInt64(Limits.blockTextBytes) else { throw .block }
+                guard length <= UInt64(LogLimits.storedTextBytes) else { throw .block }
                 size += length
             }
         }

@@ -31,12 +31,12 @@ package struct BlockEncoder {
     /// The prediction after the last block.
     package var state: DevicePrediction { prediction }
 
-    /// Encodes 1 ... `Limits.blockEvents` events with up to `Limits.blockTextBytes` of text.
+    /// Encodes 1 ... `Limits.blockEvents` events with up to `LogLimits.storedTextBytes` of text.
     package mutating func encode(_ batch: EventBatch) throws(LogError) -> EncodedBlock {
         guard (1...Limits.blockEvents).contains(batch.count) else {
             throw .refused("a block of \(batch.count) events")
         }
-        guard batch.text.count <= Limits.blockTextBytes else {
+        guard batch.text.count <= LogLimits.storedTextBytes else {
             throw .refused("a block with \(batch.text.count) bytes of text")
         }
         undo.removeAll(keepingCapacity: true)
@@ -84,7 +84,7 @@ package struct BlockEncoder {
         )
         common.giveBack(to: &columns, &undo, times: collected.times, aspects: collected.aspects)
         swap(&entries, &prediction.entries)
-        guard collected.bounds.textBytes <= Limits.blockTextBytes else {
+        guard collected.bounds.textBytes <= LogLimits.storedTextBytes else {
             rollback()
             throw .refused("a block with \(collected.bounds.textBytes) bytes of text")
         }

@@ -1,22 +1,24 @@
 // The parts of text that an event may have beside its text, as they are numbered in a block.
 
-import Events
+package import Events
 
 /// What a part is; raw values are part of the log format (schemas/log/v1/block.proto).
-enum PartTag: UInt8, CaseIterable {
+package enum PartTag: UInt8, CaseIterable, Sendable {
     /// The text itself, when it is sealed; a plain one is told by its length alone.
     case text = 0
     case extra = 1
     case raw = 2
     case payload = 3
+    case personalValue = 4
 
     /// Which of an event's parts it is.
-    var part: WritableKeyPath<EventDetails, TextPart> {
+    package var part: WritableKeyPath<EventDetails, TextPart> {
         switch self {
         case .text: \.sealedText
         case .extra: \.extra
         case .raw: \.raw
         case .payload: \.payload
+        case .personalValue: \.personalValue
         }
     }
 

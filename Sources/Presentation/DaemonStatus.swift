@@ -6,6 +6,8 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package struct Counts: Codable, Sendable, Equatable {
         package var received: UInt64 = 0
         package var committed: UInt64 = 0
+        /// Of those in the log, how many were stored without their customer for want of a consent.
+        package var withoutConsent: UInt64 = 0
         package var duplicate: UInt64 = 0
         package var stale: UInt64 = 0
         package var quarantined: [String: UInt64] = [:]
@@ -17,6 +19,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
 
         enum CodingKeys: String, CodingKey {
             case received, committed, duplicate, stale, quarantined, refused, dropped
+            case withoutConsent = "without_consent"
             case inFlight = "in_flight"
         }
     }
@@ -117,6 +120,10 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var staleDevices: [StaleDevice] = []
     /// Names of devices and customers with an @ in them that came new.
     package var emailNames: UInt64 = 0
+    /// Consents that are remembered: one for each customer, product and purpose that gates.
+    package var consents: UInt64 = 0
+    /// Events that were stored without the customer, who was forgotten.
+    package var eventsOfForgotten: UInt64 = 0
     /// Ids of senders that are remembered now, to recognise repetitions.
     package var idsRemembered: UInt64 = 0
     /// Ids that gave way to later ones of their device, and those that did because all devices had too many.
@@ -133,7 +140,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
 
     enum CodingKeys: String, CodingKey {
         case version, pid, listening, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
-        case projection, devices, customers, transports, tls, access
+        case projection, devices, customers, consents, transports, tls, access
         case authMode = "auth_mode"
         case credentialFaults = "credential_faults"
         case credentialFaultsOfOthers = "credential_faults_others"
@@ -150,6 +157,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
         case connectionsAccepted = "connections_accepted"
         case connectionsEnded = "connections_ended"
         case emailNames = "email_names"
+        case eventsOfForgotten = "events_of_forgotten"
         case idsRemembered = "ids_remembered"
         case idsForgotten = "ids_forgotten"
         case idsCrowdedOut = "ids_crowded_out"

@@ -29,7 +29,9 @@ package struct EventWriter {
             writeEventLine(event, in: batch, offset: offset, vocabulary: vocabulary, into: &bytes)
             bytes.append(UInt8(ascii: "\n"))
         case .table, .csv:
-            let text = String(decoding: text, as: UTF8.self)
+            // A text that nobody here can read is not the same as none.
+            let isSealed = text.isEmpty && !batch.details(of: event).sealedText.isEmpty
+            let text = isSealed ? "(sealed)" : String(decoding: text, as: UTF8.self)
             let line =
                 format == .csv
                 ? lines.csvText(event, text: text, offset: offset, vocabulary: vocabulary)

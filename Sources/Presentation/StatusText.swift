@@ -21,6 +21,7 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
     lines += entry(
         "log",
         ["\(status.head) events", "\(status.devices) devices", "\(status.customers) customers"]
+            + (status.consents > 0 ? ["\(grouped(status.consents)) consents"] : [])
             + (status.emailNames > 0 ? ["\(status.emailNames) new names with an @"] : []), style)
     lines += entry("last event", [status.lastEvent ?? "none"], style)
     lines += entry("chain head", [status.chainHead], style)
@@ -197,6 +198,7 @@ private func counts(_ status: DaemonStatus, _ style: TableStyle) -> [String] {
 private func rows(_ counts: DaemonStatus.Counts) -> [(outcome: String, reason: String, events: UInt64)] {
     var rows: [(String, String, UInt64)] = [
         ("received", "", counts.received), ("committed", "", counts.committed),
+        ("without consent", "", counts.withoutConsent),
         ("duplicate", "", counts.duplicate), ("stale", "", counts.stale),
     ]
     for (outcome, reasons) in [

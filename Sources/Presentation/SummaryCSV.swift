@@ -25,7 +25,7 @@ func summaryCSV(_ summary: ProductSummary) -> String {
         csv.add("", "daily.customers", day.day.description, day.customers)
     }
     for text in summary.texts {
-        csv.add(text.aspect, "text", rfc3339(text.time), text: text.text)
+        csv.add(text.aspect, "text", rfc3339(text.time), text: text.text ?? "")
         if let rating = text.rating { csv.add(text.aspect, "text.rating", rfc3339(text.time), rating) }
         if let language = text.language {
             csv.add(text.aspect, "text.language", rfc3339(text.time), text: language)

@@ -248,7 +248,8 @@ private struct SummaryTable {
         for text in summary.texts {
             let rating = text.rating.map { "[\(short($0))] " } ?? ""
             table.add([
-                String(rfc3339(text.time).prefix(16)), visible(text.aspect), rating + visible(text.text),
+                String(rfc3339(text.time).prefix(16)), visible(text.aspect),
+                rating + (text.text.map { visible($0) } ?? "(forgotten)"),
             ])
         }
         return table

@@ -254,7 +254,7 @@ package enum FileAccess {
     }
 
     /// Waits a little for somebody who reads a file.
-    static func pause() { usleep(20_000) }
+    package static func pause() { usleep(20_000) }
 
     private static func reason() -> String {
         // SAFETY: strerror returns a NUL-terminated string, copied at once.

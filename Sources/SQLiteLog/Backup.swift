@@ -11,7 +11,9 @@ import SQLite
 package enum Backup {
     /// What every copy has beside the log, where it is there: names, and who has keys and tokens. The master key is no
     /// part of it: whoever finds a copy must not be able to speak for the devices.
-    static let besides = [IdentityStore.fileName, AccessStore.fileName]
+    ///
+    /// The sealing secret goes wherever the names go: without it their texts could be read by nobody.
+    static let besides = [SealingSecret.fileName, IdentityStore.fileName, AccessStore.fileName]
 
     /// Copies the log, the names and the list of keys of a data folder, whose daemon may run, into a folder, which may
     /// hold an earlier copy.
@@ -37,7 +39,7 @@ package enum Backup {
         try checkThatItContinues(source, folder)
         var report = CopyReport()
         for name in companions where Files.isThere(data + "/" + name) {
-            try copyDatabase(data + "/" + name, to: target + "/" + name)
+            try copyFile(data + "/" + name, to: target + "/" + name)
         }
         var tally = CopyTally(source, try SegmentWriter.findSegments(source), progress)
         for first in tally.segments {
@@ -45,8 +47,9 @@ package enum Backup {
             try copySegment(first, source, folder, &report, &tally)
         }
         for name in besides where Files.isThere(data + "/" + name) {
-            try copyDatabase(data + "/" + name, to: target + "/" + name)
+            try copyFile(data + "/" + name, to: target + "/" + name)
         }
+        try copyErasures(from: data, to: target)
         try Files.syncFolder(target)
         report.verification = try verify(folder, progress)
         return report
@@ -91,8 +94,9 @@ package enum Backup {
         try Files.syncFolder(draft)
         // All that takes time comes before the first name that would hinder another try.
         let others = (besides + companions).filter { Files.isThere(copy + "/" + $0) }
-        for name in others { try draftDatabase(copy + "/" + name, to: data + "/" + name) }
-        for name in others { try placeDatabase(data + "/" + name) }
+        for name in others { try draftFile(copy + "/" + name, to: data + "/" + name) }
+        for name in others { try placeFile(data + "/" + name) }
+        try copyErasures(from: copy, to: data, isKept: true)
         Files.removeFolder(folder)
         try Files.rename(draft, to: folder)
         try Files.syncFolder(data)
@@ -203,17 +207,19 @@ package enum Backup {
     }
 
     /// Copies an SQLite file that may be in use, to its place, as a plain file.
-    static func copyDatabase(_ path: String, to copy: String) throws(LogError) {
-        try draftDatabase(path, to: copy)
-        try placeDatabase(copy)
+    static func copyFile(_ path: String, to copy: String) throws(LogError) {
+        try draftFile(path, to: copy)
+        try placeFile(copy)
     }
 
-    private static func draftDatabase(_ path: String, to copy: String) throws(LogError) {
+    private static func draftFile(_ path: String, to copy: String) throws(LogError) {
         Segment.removeFiles(copy + draft)
-        try copyPages(path, to: copy + draft)
+        if path.hasSuffix(".sqlite") { try copyPages(path, to: copy + draft) } else {
+            try Files.copy(path, to: copy + draft) { _ in }
+        }
     }
 
-    private static func placeDatabase(_ copy: String) throws(LogError) {
+    private static func placeFile(_ copy: String) throws(LogError) {
         try Files.rename(copy + draft, to: copy)
         for suffix in ["-wal", "-shm"] where Files.isThere(copy + suffix) { Files.remove(copy + suffix) }
     }

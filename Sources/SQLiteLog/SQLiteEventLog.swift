@@ -13,7 +13,9 @@ import Synchronization
 /// thread ever waits for the disk.
 package final class SQLiteEventLog: EventLog {
     let folder: String
-    private let identity: IdentityStore
+    let identity: IdentityStore
+    /// What opens sealed texts; nil when they are to stay sealed.
+    private let sealer: PartSealer?
     private let lock: Mutex<FolderLock?>
     let writer: Mutex<SegmentWriter?>
     private let readers = Mutex<[SegmentReader]>([])
@@ -51,9 +53,12 @@ package final class SQLiteEventLog: EventLog {
     /// Blocks while it reads the state at the head: about 0.1 us an event since the last keyframe.
     /// - Parameter proving: for a log opened for reading only: serve only what the chain proves. That reads the blocks
     ///   with which symbols were recorded twice.
+    /// - Parameter opensParts: for a log opened for reading only: whether sealed texts are opened, as far as this user
+    ///   may read the sealing secret.
     /// - Throws: `LogError.locked` when another process writes it, `.version` when it is no log of this release.
     package init(
-        directory: String, readOnly: Bool, proving: Bool = false, limits: SegmentLimits = SegmentLimits()
+        directory: String, readOnly: Bool, proving: Bool = false, opensParts: Bool = true,
+        limits: SegmentLimits = SegmentLimits()
     ) throws(LogError) {
         let folder = directory + "/log"
         self.folder = folder
@@ -61,7 +66,11 @@ package final class SQLiteEventLog: EventLog {
         if readOnly {
             try Files.expect(folder)
             lock = Mutex(nil)
-            identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: true)
+            let identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: true)
+            self.identity = identity
+            // Who may not read the secret reads the log without its texts.
+            let secret = opensParts ? (try? SealingSecret.read(in: directory)) ?? nil : nil
+            sealer = secret.map { PartSealer($0, identity) }
             writer = Mutex(nil)
             var found = VisibleLog()
             try found.look(at: folder)
@@ -71,8 +80,12 @@ package final class SQLiteEventLog: EventLog {
         } else {
             try Files.makeFolder(folder)
             lock = Mutex(try FolderLock(directory + "/lock"))
-            identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: false)
-            let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity)
+            let identity = try IdentityStore(path: directory + "/" + IdentityStore.fileName, readOnly: false)
+            self.identity = identity
+            let secret = try SealingSecret.readOrMake(in: directory, isNeeded: try identity.hasSeeds())
+            let sealer = PartSealer(secret, identity)
+            self.sealer = sealer
+            let opened = try SegmentWriter(folder: folder, limits: limits, identity: identity, sealer: sealer)
             visible = Mutex(VisibleLog(opened))
             (proof, openingDamages) = (nil, opened.damages)
             writer = Mutex(opened)
@@ -136,6 +149,8 @@ package final class SQLiteEventLog: EventLog {
                 }
             }
             vocabulary.define(try self.identity.names())
+            let reserved = try self.identity.reserved()
+            vocabulary.reserve(customers: reserved.customer, devices: reserved.device)
             return vocabulary
         }
     }
@@ -262,6 +277,7 @@ package final class SQLiteEventLog: EventLog {
                 reader.close()
                 throw .corrupt(segment: Segment.file(first), offsets: offset..<max(end, offset + 1), cause: cause)
             }
+            reader.sealer = sealer
             if let proof { reader.prove(by: proof) }
             if offset > first { try reader.seek(offset) }
         }

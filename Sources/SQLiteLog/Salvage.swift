@@ -18,7 +18,7 @@ extension Backup {
         _ data: String, into target: String, companions: [String], report: @escaping @Sendable (Damage) -> Void,
         progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) async throws(LogError) -> SalvageReport {
-        let log = try SQLiteEventLog(directory: data, readOnly: true, proving: true)
+        let log = try SQLiteEventLog(directory: data, readOnly: true, proving: true, opensParts: false)
         try Files.makeFolder(target + "/log")
         let lock = try FolderLock(target + "/lock")
         defer { withExtendedLifetime(lock) {} }
@@ -27,9 +27,10 @@ extension Backup {
             !Files.isThere(target + "/" + IdentityStore.fileName)
         else { throw .inTheWay("\(target) holds a log already", "salvage into an empty folder") }
         progress(CopyProgress(.salvaging))
+        try copyErasures(from: data, to: target)
         for name in besides + companions where Files.isThere(data + "/" + name) {
             do throws(LogError) {
-                try copyDatabase(data + "/" + name, to: target + "/" + name)
+                try copyFile(data + "/" + name, to: target + "/" + name)
             } catch {
                 report(Damage(segment: name, offsets: .zero..<(.zero), cause: error.cause))
                 Segment.removeFiles(target + "/" + name)

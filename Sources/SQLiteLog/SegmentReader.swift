@@ -24,6 +24,8 @@ struct SegmentReader {
     private(set) var next: Offset
     /// Set when only what the chain proves is to be served.
     var proof: SegmentProof?
+    /// Set when sealed texts are to be opened.
+    var sealer: PartSealer?
 
     /// Opens a segment, at its start.
     ///
@@ -272,6 +274,9 @@ struct SegmentReader {
                 return fault
             }
             definitions.symbols = checked.symbols
+        }
+        do throws(LogError) { try sealer?.open(&batch, at: stored.first) } catch {
+            return "its texts cannot be opened: \(error)"
         }
         blocks.append(
             Block(

@@ -32,6 +32,10 @@ struct SegmentWriter {
     var distrusted: Offset?
     /// A batch whose commit failed in a way that leaves open whether it is in the file, and the chain behind it.
     private var doubtful: (batch: EventBatch, chain: Chain)?
+    /// Seals what people say; nil for a copy, which keeps everything as it is.
+    private let sealer: PartSealer?
+    /// The last batch with its parts sealed; its memory is used again.
+    private var sealed = EventBatch()
     /// Set by a failure: nothing in memory is trusted before the files were read again.
     private var mustReopen = false
 
@@ -74,10 +78,13 @@ struct SegmentWriter {
     }
 
     /// Opens the log in `folder` for writing, and brings back the state at its head.
-    init(folder: String, limits: SegmentLimits, identity: IdentityStore) throws(LogError) {
+    init(
+        folder: String, limits: SegmentLimits, identity: IdentityStore, sealer: PartSealer? = nil
+    ) throws(LogError) {
         self.folder = folder
         self.limits = limits
         self.identity = identity
+        self.sealer = sealer
         encoder = try BlockEncoder()
         try adopt(try find())
     }
@@ -109,7 +116,8 @@ struct SegmentWriter {
             try segment.checkFile()
             let symbols = try missingSymbols(batch, &segment.recorded)
             let keyframe = try dueKeyframe(segment)
-            let block = try encoder.encode(batch)
+            let isSealed = try sealer?.seal(batch, at: head, into: &sealed) ?? false
+            let block = try encoder.encode(isSealed ? sealed : batch)
             let following = chain.adding(block, words: symbols, at: head)
             next = following
             try commit(queue, block, symbols, keyframe, following)

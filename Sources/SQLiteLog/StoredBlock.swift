@@ -96,7 +96,7 @@ struct StoredBlock {
     private static func text(_ row: Row) throws(MalformedRow) -> EncodedText? {
         guard !row.hasNull(atIndex: 11) || !row.hasNull(atIndex: 13) || !row.hasNull(atIndex: 17) else { return nil }
         let (size, digest) = (try row.number(11), try row.bytes(13))
-        guard let crc32 = UInt32(exactly: try row.number(12)), (0...Int64(Limits.blockTextBytes)).contains(size),
+        guard let crc32 = UInt32(exactly: try row.number(12)), (0...Int64(LogLimits.storedTextBytes)).contains(size),
             digest.count == 32
         else { throw MalformedRow(column: 12) }
         let bytes = row.hasNull(atIndex: 17) ? [] : try row.bytes(17)

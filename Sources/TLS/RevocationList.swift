@@ -26,8 +26,10 @@ package struct RevocationList: Sendable, Equatable {
     package var count: Int { serials.count }
 
     package func revokes(_ certificate: CertificateFields) -> Bool {
-        certificate.issuer == issuer && serials.contains(certificate.serial)
+        revokes(issuer: certificate.issuer, serial: certificate.serial)
     }
+
+    func revokes(issuer: [UInt8], serial: [UInt8]) -> Bool { issuer == self.issuer && serials.contains(serial) }
 
     /// Reads a list and checks its signature.
     ///

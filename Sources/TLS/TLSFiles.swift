@@ -15,12 +15,13 @@ package struct TLSFiles: Sendable {
     private let key: NIOSSLPrivateKey
     private let policy: TLSSettings.ClientCertificatePolicy
     private let authorities: [NIOSSLCertificate]
-    private let lists: [RevocationList]?
+    private let clients: ClientCertificates?
+    private let lists: [RevocationList]
 
     /// Who vouches for clients' certificates: how many.
     package var authorityCount: Int { authorities.count }
     /// What is revoked; empty where no list is read.
-    package var revocations: [RevocationList] { lists ?? [] }
+    package var revocations: [RevocationList] { lists }
 
     /// Whether the authorities of clients' certificates are those of other files.
     package func hasAuthorities(of other: TLSFiles) -> Bool { authorities == other.authorities }
@@ -41,7 +42,7 @@ package struct TLSFiles: Sendable {
         policy = settings.clients
         var warnings: [String] = []
         if settings.clients == .off {
-            (authorities, lists) = ([], nil)
+            (authorities, clients, lists) = ([], nil, [])
         } else {
             guard let path = settings.clientCAFile else {
                 throw TLSFileError(
@@ -50,16 +51,18 @@ package struct TLSFiles: Sendable {
             }
             authorities = try Self.certificates("tls.client_ca_file", path)
             if let listPath = settings.clientCRLFile {
-                let read = try Self.revocationLists(listPath, authorities, caFile: path)
+                var known: [CertificateFields] = []
+                for one in authorities { known.append(try Self.fields(of: one, "tls.client_ca_file", path)) }
+                lists = try Self.revocationLists(listPath, known)
                 let now = Int64(Date.now.timeIntervalSince1970)
-                if read.contains(where: { $0.nextUpdate ?? .max < now }) {
+                if lists.contains(where: { $0.nextUpdate ?? .max < now }) {
                     warnings.append(
                         "\(listPath) holds a revocation list that is out of date; what it revokes is still refused; "
                             + "fetch the next one from the authority")
                 }
-                lists = read
+                clients = ClientCertificates(revocations: lists, authorities: known)
             } else {
-                lists = nil
+                (clients, lists) = (ClientCertificates(revocations: nil), [])
             }
         }
         self.warnings = warnings
@@ -102,8 +105,7 @@ package struct TLSFiles: Sendable {
             configuration.sendCANameList = true
         }
         return TLSContext(
-            ssl: try NIOSSLContext(configuration: configuration),
-            clients: policy == .off ? nil : ClientCertificates(revocations: lists))
+            ssl: try NIOSSLContext(configuration: configuration), clients: clients)
     }
 }
 
@@ -165,7 +167,7 @@ extension TLSFiles {
     }
 
     private static func revocationLists(
-        _ path: String, _ authorities: [NIOSSLCertificate], caFile: String
+        _ path: String, _ authorities: [CertificateFields]
     ) throws(TLSFileError) -> [RevocationList] {
         let key = "tls.client_crl_file"
         let text = String(decoding: try read(key, path), as: UTF8.self)
@@ -174,12 +176,10 @@ extension TLSFiles {
         guard !documents.isEmpty else {
             throw TLSFileError(key, path, "holds no revocation list; give a PEM file with -----BEGIN X509 CRL-----")
         }
-        var known: [CertificateFields] = []
-        for authority in authorities { known.append(try fields(of: authority, "tls.client_ca_file", caFile)) }
         var lists: [RevocationList] = []
         for document in documents {
             do throws(RevocationList.Fault) {
-                lists.append(try RevocationList(der: document.derBytes, authorities: known))
+                lists.append(try RevocationList(der: document.derBytes, authorities: authorities))
             } catch {
                 throw TLSFileError(key, path, Self.text(of: error))
             }

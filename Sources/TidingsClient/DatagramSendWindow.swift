@@ -16,6 +16,10 @@ package final class DatagramSendWindow: Sendable {
         var devices: [UInt32: [UInt32]] = [:]
         /// Devices of which a datagram was given up: from then on they say what their oldest event is.
         var devicesWithLoss: Set<UInt32> = []
+        /// Under a key: the epochs of devices whose first one the daemon has refused.
+        var epochs: [UInt32: UInt32] = [:]
+        /// Under a key: devices of which something was stored.
+        var devicesStored: Set<UInt32> = []
         var totals = SendTotals()
         /// When the daemon last answered anything.
         var lastAnswer = NIODeadline.distantPast
@@ -36,6 +40,15 @@ package final class DatagramSendWindow: Sendable {
     }
 
     package var totals: SendTotals { state.withLock { $0.totals } }
+
+    /// Under which epoch a device's events are counted that have no numbers of their own.
+    package func epoch(of device: UInt32) -> UInt32 {
+        guard signer != nil else { return options.epoch }
+        return state.withLock { $0.epochs[device] ?? options.epoch }
+    }
+
+    /// The highest epoch in use.
+    package var highestEpoch: UInt32 { state.withLock { max(options.epoch, $0.epochs.values.max() ?? 0) } }
 
     /// A datagram is on its way.
     package func track(_ datagram: InFlightDatagram, counter: UInt32) {
@@ -104,6 +117,7 @@ package final class DatagramSendWindow: Sendable {
                 state.unreported.append(datagram.verdict(reject, now: verdicts.now))
             }
             if !datagram.isStored { state.totals.acked += UInt64(datagram.events) }
+            if signer != nil { state.devicesStored.insert(datagram.device) }
             state.totals.count(ack, room: state.totals.acked)
             guard ack.durable > 0 else { return }
             for other in state.devices[datagram.device] ?? [] {
@@ -128,6 +142,11 @@ package final class DatagramSendWindow: Sendable {
                 state.inFlight[counter]?.due = now + .milliseconds(100)
                 return
             }
+            if let signer, let epoch = nextEpoch(datagram, reject, state) {
+                state.epochs[datagram.device] = epoch
+                state.inFlight[counter]?.move(to: epoch, signer, now: now)
+                return
+            }
             _ = complete(counter, &state)
             state.totals.rejected += UInt64(datagram.events)
             state.devicesWithLoss.insert(datagram.device)
@@ -137,6 +156,24 @@ package final class DatagramSendWindow: Sendable {
                 state.unreported.append(SendVerdict(reject, of: one.event, one.origin, now: nil))
             }
         }
+    }
+
+    /// How often one datagram may be put under another epoch.
+    private static let mostMoves = 8
+
+    /// Under which epoch a refused datagram is sent again: one above the highest that the daemon knows of the device,
+    /// which may be lower than ours if our clock is far ahead. What was under way when that was told follows.
+    ///
+    /// - Returns: nil when the epoch is not to blame.
+    private func nextEpoch(_ datagram: InFlightDatagram, _ reject: Reject, _ state: State) -> UInt32? {
+        guard reject.refusal == .badIdentity, datagram.isNumberedHere, datagram.moves < Self.mostMoves,
+            let highest = UInt32(exactly: reject.number), highest < .max
+        else { return nil }
+        let epoch = state.epochs[datagram.device] ?? options.epoch
+        guard datagram.epoch == epoch else { return epoch }
+        // Of a device that it does not know the daemon says 0, and of a customer without a name too.
+        guard highest > 0 || !state.devicesStored.contains(datagram.device), highest + 1 != epoch else { return nil }
+        return highest + 1
     }
 
     /// What is due to be sent again now; what has been tried too often is given up.

@@ -77,6 +77,9 @@ package final class DatagramSender {
 
     package var totals: SendTotals { window.totals }
 
+    /// The highest epoch in use: with a key the next start has to be above it.
+    package var epoch: UInt32 { window.highestEpoch }
+
     /// Sends events, each device's in its own datagrams; returns when all have been sent once.
     ///
     /// - Parameter origins: by which numbers the events are told; empty = they are not told one by one.
@@ -183,7 +186,7 @@ package final class DatagramSender {
         let buffer = channel.allocator.buffer(bytes: bytes)
         var datagram = InFlightDatagram(
             device: device, epoch: first.epoch, seqs: first.seq...lastSeq, events: end - start, bytes: buffer,
-            sent: .now(), pause: .milliseconds(options.firstPauseMilliseconds))
+            sent: .now(), pause: .milliseconds(options.firstPauseMilliseconds), isNumberedHere: first.isOurs)
         if !origins.isEmpty {
             datagram.traced = (start..<end).map {
                 TracedEvent(event: batch.events[$0], number: numbers[$0].seq, origin: origins[$0])
@@ -209,7 +212,8 @@ package final class DatagramSender {
         if event.identity == .sequence { return EventNumber(epoch: event.epoch, seq: event.seq) }
         let next = numbers[event.device.rawValue, default: 0] + 1
         numbers[event.device.rawValue] = next
-        return EventNumber(epoch: event.identity == .hash ? options.epoch ^ 1 : options.epoch, seq: next)
+        if event.identity == .hash { return EventNumber(epoch: options.epoch ^ 1, seq: next) }
+        return EventNumber(epoch: window.epoch(of: event.device.rawValue), seq: next, isOurs: true)
     }
 }
 

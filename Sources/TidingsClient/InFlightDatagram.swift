@@ -22,14 +22,19 @@ package struct InFlightDatagram: Sendable {
     var traced: [TracedEvent] = []
     /// Stored, as the ack of another datagram says; its own ack, which says how, is still awaited for a while.
     var isStored = false
+    /// Whether its events have no numbers but those that the sender has given them.
+    var isNumberedHere = false
+    /// How often its events were put under another epoch.
+    private(set) var moves = 0
 
     /// - Parameters:
     ///   - sent: when it has been sent for the first time.
     ///   - pause: after which it is sent again.
     package init(
         device: UInt32, epoch: UInt32, seqs: ClosedRange<UInt64>, events: Int, bytes: ByteBuffer, sent: NIODeadline,
-        pause: TimeAmount
+        pause: TimeAmount, isNumberedHere: Bool = false
     ) {
+        self.isNumberedHere = isNumberedHere
         self.device = device
         self.epoch = epoch
         self.seqs = seqs
@@ -37,6 +42,16 @@ package struct InFlightDatagram: Sendable {
         self.bytes = bytes
         self.due = sent + pause
         self.pause = pause
+    }
+
+    /// Puts its events under another epoch; it is due at once.
+    mutating func move(to epoch: UInt32, _ signer: DatagramSigner, now: NIODeadline) {
+        var datagram = Array(bytes.readableBytesView)
+        DatagramHeader.replaceEpoch(in: &datagram, with: epoch)
+        signer.sign(&datagram, from: 0)
+        bytes = ByteBuffer(bytes: datagram)
+        (self.epoch, due, tries) = (epoch, now, 0)
+        moves += 1
     }
 
     /// What an answer says of the event that it names.

@@ -7,6 +7,8 @@ import Wire
 struct EventNumber: Hashable, Sendable {
     var epoch: UInt32
     var seq: UInt64
+    /// Whether the sender has given it, who may then count the event under another epoch.
+    var isOurs = false
 }
 
 /// Writes batches for one connection or one datagram.
@@ -76,15 +78,16 @@ struct NativeEncoder {
         reset()
         let first = batch.events[start]
         let device = reference(device: first.device, vocabulary)
+        // The epoch stands in the header alone: so another one can be put in its place.
         writer.begin(
-            epoch: header.epoch, firstSeq: numbers[start].seq, time: base(batch, from: start), oldest: oldest,
-            device: device)
+            firstSeq: numbers[start].seq, time: base(batch, from: start), oldest: oldest, device: device)
         var index = start
         var next = numbers[start].seq
         while index < batch.count, index - start < limit {
             let (event, number) = (batch.events[index], numbers[index])
             guard event.device == first.device, number.epoch == numbers[start].epoch, number.seq >= next,
-                isTimed(event.clock) == isTimed(first.clock), number.seq - next < UInt64(UInt32.max)
+                number.isOurs == numbers[start].isOurs, isTimed(event.clock) == isTimed(first.clock),
+                number.seq - next < UInt64(UInt32.max)
             else { break }
             var outgoing = outgoing(event, batch, vocabulary, names: false)
             outgoing.device = 0

@@ -43,7 +43,8 @@ public actor TidingsDatagrams {
     ///   - port: the daemon's `listen.udp.port`.
     ///   - credential: a key, which the datagrams are signed with; with a token nothing can be sent here.
     ///   - epoch: with a key: under which events without numbers of their own are counted. It has to be higher at each
-    ///     start, or the daemon takes nothing: `epoch(after:unixSeconds:)` of the one before, which the caller keeps.
+    ///     start: `epoch(after:unixSeconds:)` of the one before, which the caller keeps. When the daemon refuses it all
+    ///     the same (4013), they are sent again under one more than the highest that it knows of their device.
     ///   - firstPauseMilliseconds: when a datagram is sent again if no ack came; doubled each time.
     ///   - tries: after so many without any answer from the daemon its events are counted as lost; four times as many
     ///     while it answers others.
@@ -69,6 +70,9 @@ public actor TidingsDatagrams {
     public static func epoch(after last: UInt32, unixSeconds: Int64) -> UInt32 {
         risingEpoch(after: last, unixSeconds: unixSeconds)
     }
+
+    /// The highest epoch in use. With a key: what to keep for the next start.
+    public var epoch: UInt32 { sender?.epoch ?? options.epoch }
 
     /// What became of the events so far. After a `flush`, `sent == acked + rejected + lost`.
     public var totals: SendTotals { sender?.totals ?? SendTotals() }

@@ -28,7 +28,8 @@ package final class TestAuthority: Sendable {
 
     package struct OpenSSLFailure: Error { package var text: String }
 
-    package init(_ name: String = "Test CA", rsa: Bool = false) throws {
+    /// - Parameter parent: who vouches for it; nil for itself.
+    package init(_ name: String = "Test CA", rsa: Bool = false, under parent: TestAuthority? = nil) throws {
         folder = NSTemporaryDirectory() + "tidings-ca-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try write(
@@ -52,10 +53,30 @@ package final class TestAuthority: Sendable {
         try write("", to: "index.txt")
         try write("01", to: "serial")
         try write("01", to: "crlnumber")
+        guard let parent else {
+            try openssl(
+                ["req", "-x509", "-nodes", "-keyout", folder + "/ca.key", "-out", certificateFile, "-days", "30"]
+                    + ["-subj", "/CN=\(name)"] + Self.newKey(rsa: rsa))
+            return
+        }
         try openssl(
-            ["req", "-x509", "-nodes", "-keyout", folder + "/ca.key", "-out", certificateFile, "-days", "30"]
-                + ["-subj", "/CN=\(name)"] + Self.newKey(rsa: rsa))
+            ["req", "-nodes", "-keyout", folder + "/ca.key", "-out", folder + "/ca.csr", "-subj", "/CN=\(name)"]
+                + Self.newKey(rsa: rsa))
+        try write("[this]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n", to: "ca.ext")
+        try parent.sign(folder + "/ca", days: -1...30)
     }
+
+    /// Signs `base`.csr with the extensions in `base`.ext as `base`.pem.
+    private func sign(_ base: String, days: ClosedRange<Int>) throws {
+        try openssl([
+            "ca", "-config", configuration, "-batch", "-notext", "-in", base + ".csr", "-out", base + ".pem",
+            "-startdate", Self.time(days.lowerBound), "-enddate", Self.time(days.upperBound), "-extfile",
+            base + ".ext", "-extensions", "this",
+        ])
+    }
+
+    /// Its certificate, as one that can be revoked.
+    package var issued: Issued { Issued(certificateFile: certificateFile, keyFile: folder + "/ca.key") }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
@@ -74,11 +95,7 @@ package final class TestAuthority: Sendable {
                 + Self.newKey(rsa: rsa))
         let lines = [purpose.rawValue] + (names.isEmpty ? [] : ["subjectAltName=" + names.joined(separator: ",")])
         try write("[this]\nbasicConstraints=CA:FALSE\n" + lines.joined(separator: "\n") + "\n", to: name + ".ext")
-        try openssl([
-            "ca", "-config", configuration, "-batch", "-notext", "-in", base + ".csr", "-out", base + ".pem",
-            "-startdate", Self.time(days.lowerBound), "-enddate", Self.time(days.upperBound), "-extfile",
-            base + ".ext", "-extensions", "this",
-        ])
+        try sign(base, days: days)
         return Issued(certificateFile: base + ".pem", keyFile: base + ".key")
     }
 

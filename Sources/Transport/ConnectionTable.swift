@@ -3,6 +3,7 @@
 import Admission
 import Events
 import NIOCore
+import TLS
 
 /// What became of connections since the start, and how many there are now.
 package struct ConnectionCounts: Sendable, Hashable {
@@ -164,6 +165,12 @@ final class ConnectionTable {
         for connection in Array(connections.values) { connection.checkAccess() }
     }
 
+    /// Goes on with other revocation lists; closes the connections whose certificates are on them.
+    func change(clients: ClientCertificates?) {
+        ingest.clients = clients
+        for connection in Array(connections.values) { connection.checkAccess() }
+    }
+
     private func count(_ connection: any Connection) {
         guard let address = connection.sender, limitsConnections(of: address) else { return }
         perAddress[address, default: 0] += 1
@@ -176,6 +183,11 @@ final class ConnectionTable {
     func register(_ connection: any Connection, as device: DeviceID) {
         unregister(connection)
         byDevice[device] = connection
+    }
+
+    /// Closes what stands for a device under a number that is not its own any more.
+    func close(_ device: DeviceID) {
+        for connection in Array(connections.values) where connection.device == device { connection.close() }
     }
 
     private func unregister(_ connection: any Connection) {

@@ -3,6 +3,7 @@
 package import Admission
 import Bytes
 package import Events
+import TLS
 import Wire
 
 /// A key that has signed datagrams.
@@ -16,6 +17,11 @@ extension IngestContext {
     /// Whether a principal may still speak: what it has shown is neither revoked nor expired.
     package func isInForce(_ principal: Principal) -> Bool {
         guard case .holder(let credential) = principal else { return true }
+        if case .certificate(let issuer, let serial) = credential.holder,
+            clients?.hasRevoked(issuer: issuer, serial: serial) == true
+        {
+            return false
+        }
         return access.isInForce(credential, now: intake.now)
     }
 
@@ -76,10 +82,7 @@ extension IngestContext {
     /// - Parameter proof: whether a proof is that of a key.
     /// - Throws: `Refusal.unauthorized`.
     func principal(key id: UInt32, hasProved: (DeviceKey) -> Bool) throws(Refusal) -> Principal {
-        let (keys, credential) = access.signer(id)
-        var isRight = false
-        for key in keys where hasProved(key) { isRight = true }
-        guard isRight, let credential else { throw refusal(.wrong) }
+        guard let credential = access.credential(key: id, hasProved: hasProved) else { throw refusal(.wrong) }
         return .holder(credential)
     }
 
@@ -94,24 +97,29 @@ extension IngestContext {
             try requireCredential()
             return nil
         }
-        guard let known = signer(header.keyID) else { throw refusal(.wrong) }
         signed.removeAll(keepingCapacity: true)
         signed.append(copying: datagram)
-        guard let signer = known.signers.first(where: { $0.hasSigned(signed) }) else { throw refusal(.wrong) }
-        principal = .holder(known.credential)
+        guard let (signer, credential) = signers[header.keyID].map(check) ?? checkNew(header.keyID) else {
+            throw refusal(.wrong)
+        }
+        principal = .holder(credential)
         return signer
     }
 
-    /// A few thousand keys are kept ready. Nobody is answered who does not have one, so it does not matter that to
-    /// refuse an unknown one takes longer.
-    private func signer(_ id: UInt32) -> KnownSigner? {
-        if let known = signers[id] { return known }
-        let (keys, credential) = access.signer(id)
-        guard let credential else { return nil }
+    private func check(_ known: KnownSigner) -> (DatagramSigner, Credential)? {
+        known.signers.first { $0.hasSigned(signed) }.map { ($0, known.credential) }
+    }
+
+    /// A few thousand keys that have signed a datagram are kept ready. Nobody is answered who does not have one, so it
+    /// does not matter that to refuse another one takes longer.
+    private func checkNew(_ id: UInt32) -> (DatagramSigner, Credential)? {
+        let candidates = access.candidates(id).map(\.signer)
+        guard let signer = candidates.first(where: { $0.hasSigned(signed) }),
+            let credential = access.credential(key: id)
+        else { return nil }
         if signers.count >= TransportLimits.signersReady { signers.removeAll(keepingCapacity: true) }
-        let known = KnownSigner(signers: keys.map(\.signer), credential: credential)
-        signers[id] = known
-        return known
+        signers[id] = KnownSigner(signers: candidates, credential: credential)
+        return (signer, credential)
     }
 
     /// Checks that signed events, the last ones of the filling batch, cannot be a repetition that nobody remembers.

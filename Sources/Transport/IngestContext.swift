@@ -3,6 +3,7 @@
 package import Admission
 package import Events
 import NIOCore
+import TLS
 package import Wire
 
 /// The intake, the settings and the scratch memory of one ingest event loop. Confined to that loop.
@@ -23,6 +24,8 @@ package final class IngestContext {
     package var sender: SenderAddress?
     /// Who has which key or token.
     package private(set) var access = AccessList.empty
+    /// Which certificates of clients are revoked, once that has changed since the start.
+    var clients: ClientCertificates?
     /// Whether nothing is taken of whoever has shown no credential, and whether it is noted who that is.
     private(set) var requiresCredentials: Bool
     private(set) var notesMissing: Bool
@@ -38,8 +41,13 @@ package final class IngestContext {
     package var isPrivate = false
     private var tokenUses: [UInt32: Timestamp] = [:]
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
-    /// its connection, or for its datagram. `anybody` between two reads.
-    package var principal = Principal.anybody
+    /// its connection, or for its datagram. `anybody` between two reads. What is decoded then names only devices that
+    /// this principal may send for: no session can forget to ask.
+    package var principal = Principal.anybody {
+        didSet { if isNarrowed || principal.isKnown { narrowNames() } }
+    }
+    /// Whether the vocabulary has a scope.
+    private var isNarrowed = false
     /// The device at the other end of a connection, once its session knows: it says so here, once, and what is meant
     /// for the device can be sent on the connection. A gateway, which speaks for many, has none. `.none` between two
     /// reads.
@@ -115,37 +123,8 @@ package final class IngestContext {
         signers = [:]
     }
 
-    /// How far the batch is filled, where that will be asked for: reading it copies the batch's three references.
-    @inline(__always)
-    package var markToAuthorize: EventBatch.Mark { principal.isKnown ? intake.filling.mark : EventBatch.Mark() }
-
-    /// Checks that the principal may send the events behind `mark` in the filling batch; takes all of them back when it
-    /// may not.
-    ///
-    /// - Parameter mark: as `markToAuthorize` gave it before they were appended.
-    /// - Throws: `Refusal.forbidden`.
-    @inline(__always)
-    package func authorize(since mark: EventBatch.Mark) throws(Refusal) {
-        if principal.isKnown { try authorizeEach(since: mark) }
-    }
-
-    private func authorizeEach(since mark: EventBatch.Mark) throws(Refusal) {
-        if intake.filling.events[mark.events...].allSatisfy({ maySend($0.device) }) { return }
-        intake.filling.truncate(to: mark)
-        note(.scope)
-        throw .forbidden
-    }
-
-    /// Checks that the principal may speak for a device.
-    ///
-    /// - Throws: `Refusal.forbidden`.
-    package func authorize(_ device: DeviceID) throws(Refusal) {
-        guard principal.isKnown, !maySend(device) else { return }
-        note(.scope)
-        throw .forbidden
-    }
-
-    private func maySend(_ device: DeviceID) -> Bool {
-        principal.maySend(device, in: intake.vocabulary)
+    private func narrowNames() {
+        isNarrowed = principal.isKnown
+        intake.vocabulary.scope = principal.sends
     }
 }

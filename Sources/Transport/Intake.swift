@@ -15,6 +15,9 @@ package protocol Intake: AnyObject {
     var filling: EventBatch { get set }
     /// The names; the decoders give out numbers. Implement as a stored property.
     var vocabulary: Vocabulary { get set }
+    /// Whether whoever sends what is read now wants nothing stored that names a person. False between two reads; to be
+    /// set before the first name is looked up.
+    var isOptedOut: Bool { get set }
     /// The arrival time of what is being read now.
     var now: Timestamp { get }
     /// Whether another unit of `Limits.batchEvents` events and `Limits.frameBytes` of text fits. May close the
@@ -22,7 +25,7 @@ package protocol Intake: AnyObject {
     /// for every frame, datagram and line.
     func hasRoom() -> Bool
     /// Judges the events appended to `filling` since the last call: schema, duplicates (dropped in place, so that
-    /// the rest move up), counting. Never closes the block.
+    /// the rest move up), consents, counting. Never closes the block.
     func admit(_ transport: TransportKind) -> AdmissionResult
     /// Promises `listener.committed(through:)` once everything admitted so far, and whatever an admitted duplicate
     /// repeats, is durable; returns the ticket that will be named. A second call for the same ticket does no harm.
@@ -30,6 +33,8 @@ package protocol Intake: AnyObject {
     func notifyOnCommit(_ listener: any CommitListener) -> UInt64
     /// All units of one read are in: an idle appender should start now.
     func readComplete()
+    /// Whether the log cannot be written now; what has been admitted is tried again and again.
+    var isStorageFailing: Bool { get }
     /// Promises one `listener.resume()` when `hasRoom` has become true again.
     func awaitRoom(_ listener: any CommitListener)
     /// Takes `listener` out of all lists: its connection is gone.

@@ -150,11 +150,17 @@ package final class Listeners: Sendable {
     package func change(to settings: TransportSettings) { inside.value.table.change(to: settings) }
 
     /// Connections that come from now on begin with this; those that are open live on. On the event loop only.
-    package func change(toTLS context: TLSContext, of name: String) { inside.value.tls[name]?.context = context }
+    package func change(toTLS context: TLSContext, of name: String) {
+        inside.value.tls[name]?.context = context
+        inside.value.table.change(clients: context.clients)
+    }
 
     /// Goes on with other keys and tokens: who speaks by one that is no more in force is told so, and closed. On the
     /// event loop only.
     package func change(access: AccessList) { inside.value.table.change(access: access) }
+
+    /// Closes the connection of a device that is forgotten. On the event loop only.
+    package func disconnect(_ device: DeviceID) { inside.value.table.close(device) }
 
     /// The tokens that were used since this was asked last, and when. On the event loop only.
     package func takeTokenUses() -> [UInt32: Timestamp] { inside.value.table.ingest.takeTokenUses() }

@@ -44,8 +44,10 @@ extension IngestContext {
         intake.vocabulary.newNames = .max
     }
 
-    /// Why a unit was refused: a vocabulary that takes no name from this sender now is not full.
+    /// Why a unit was refused: a vocabulary that takes no name from this sender now is not full. Notes who names a
+    /// device that is not his.
     func reason(_ refusal: Refusal) -> Refusal {
+        if refusal == .forbidden { note(.scope) }
         guard refusal == .vocabularyFull, grantedNames != nil, intake.vocabulary.newNames == 0 else { return refusal }
         return .tooManyNewNames
     }

@@ -30,6 +30,9 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     /// Goes off when the peer, which has sent more than its quota, is read again.
     private var pause: Scheduled<Void>?
     private var timeouts = ConnectionTimeouts(since: .now())
+    private var storageWait = StorageWait()
+    /// The peer is to send again what was not acknowledged: it is not waited for any more.
+    private var isGivenUp = false
     /// The peer's address.
     private(set) var sender: SenderAddress?
     var isAccepted = false
@@ -164,7 +167,10 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     /// Called about once a second: closes what has been silent, or unfinished, for too long.
     func sweep(now: NIODeadline) {
         if life.isOver(at: now) { return close() }
-        guard life.isOpen, isReading,
+        guard life.isOpen else { return }
+        let isInVain = ingest.intake.isStorageFailing && !session.isAcknowledged
+        if storageWait.isOver(at: now, isInVain: isInVain) { return giveUp() }
+        guard isReading,
             let expiry = timeouts.expired(at: now, ingest.settings, awaitsAck: !session.isAcknowledged)
         else { return }
         table.counts.note(expiry)
@@ -175,11 +181,24 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
 
     func checkAccess() {
         guard life.isOpen, principal.isKnown, !ingest.isInForce(principal) else { return }
+        stopWaiting()
+        ingest.intake.refuse(.unauthorized, events: 0, transport: session.transport)
+        stopReading(.unauthorized)
+    }
+
+    /// The log cannot be written: what the peer waits for may never come.
+    private func giveUp() {
+        stopWaiting()
+        ingest.intake.refuse(.storageUnavailable, events: 0, transport: session.transport)
+        ingest.intake.remove(self)
+        isGivenUp = true
+        stopReading(.storageUnavailable)
+    }
+
+    private func stopWaiting() {
         awaitsRoom = false
         pause?.cancel()
         pause = nil
-        ingest.intake.refuse(.unauthorized, events: 0, transport: session.transport)
-        stopReading(.unauthorized)
     }
 
     /// Sends a message to the device; false when the protocol cannot carry it now.
@@ -205,7 +224,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     /// Whether it has not begun to close, or everything that was read before has been acknowledged.
-    var isDrained: Bool { life.phase != .draining || session.isAcknowledged }
+    var isDrained: Bool { life.phase != .draining || session.isAcknowledged || isGivenUp }
 
     func close() {
         guard !life.isClosed else { return }
@@ -275,7 +294,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         if let answer = ingest.takeOutput(context.channel.allocator) {
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
-        switch life.written(isAnswered: session.isAcknowledged, at: .now()) {
+        switch life.written(isAnswered: session.isAcknowledged || isGivenUp, at: .now()) {
         case .stays: break
         case .closes: close()
         case .halfCloses:

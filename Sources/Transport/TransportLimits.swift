@@ -55,6 +55,8 @@ package enum TransportLimits {
     package static let verdictsPerAck = 64
     /// Body of a PING, bytes.
     package static let pingBytes = 64
+    /// How long a peer waits for the log while that cannot be written; then it is told, and its connection closed.
+    static let storagePatienceSeconds: Int64 = 2
     /// Body of a HELLO, bytes.
     package static let helloBytes = 4 * 1024
     /// What a connection's reads may grow to, bytes: so much of one connection is taken before the next has its turn.

@@ -49,10 +49,10 @@ package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
 /// severity or scale over 255, an origin that is none or a negative duration, `unknownCause` for what is no message's
 /// id); the others are Admission's. Such an event is kept as it came, beside its row, without the names in it.
 ///
-/// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`, `.vocabularyFull`,
-///   `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong` (a name), `.badIdentity` (an empty
-///   customer, an id that is empty or too long). The batch is then as it was; the defines are in the table even so,
-///   unless the body is malformed.
+/// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`,
+///   `.vocabularyFull`, `.forbidden`, `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong`
+///   (a name), `.badIdentity` (an empty customer, an id that is empty or too long). The batch is then as it was; the
+///   defines are in the table even so, unless the body is malformed.
 package func readBatch(
     _ body: Span<UInt8>, context: BatchContext, table: inout StringTable, vocabulary: inout Vocabulary,
     into batch: inout EventBatch
@@ -204,6 +204,7 @@ private func readEvents(
         try fill(&events[index], fields, seq, defaults, &table, &vocabulary)
         if fields.hasMore { try fillMore(&events[index], fields, message, &table, &vocabulary, &arena) }
         if case .none = events[index].quarantine, !fields.hasRare {} else { header.needsRest = true }
+        if vocabulary.withholdsAfterReading(events[index]) { header.needsRest = true }
         index &+= 1
     }
     header.lastSeq = seq
@@ -236,7 +237,12 @@ private func fill(
         let id = try table.id(.aspect, fields.aspect, &vocabulary)
         if id == StringTable.invalid { event.blame(.badAspect) } else { event.aspect.rawValue = id }
     }
-    if fields.isReference {
+    if fields.isReference, vocabulary.personal.isAny, fields.isChoiceOrState,
+        vocabulary.personal.contains(event.aspect)
+    {
+        // The second look at the batch takes the text.
+        event.valueKind = .none
+    } else if fields.isReference {
         let reference = UInt32(truncatingIfNeeded: fields.valueBits)
         let id = try table.id(.value, reference, &vocabulary)
         if id >= StringTable.firstSpecial || fields.kind == UInt32(EventKind.ratingGiven.rawValue) {

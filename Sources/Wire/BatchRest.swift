@@ -8,6 +8,8 @@ private struct RareEventFields {
     var notice: UInt32 = 0
     var method: UInt32 = 0
     var expiry: Int64 = 0
+    /// The value, when it is a string of the table.
+    var value: UInt32 = 0
     /// Where the strings stand in the message; nil for those that are not there.
     var cause: Range<Int>?
     var id: Range<Int>?
@@ -23,6 +25,7 @@ private struct RareEventFields {
             case EventTag.notice: notice = try readVarint32(message, &at, end)
             case EventTag.method: method = try readVarint32(message, &at, end)
             case EventTag.expiry: expiry = Int64(bitPattern: try readVarint(message, &at, end))
+            case EventTag.reference: value = try readVarint32(message, &at, end)
             case EventTag.cause: cause = try readString(message, &at, end)
             case EventTag.id: id = try readString(message, &at, end)
             case EventTag.extra: extra = try readString(message, &at, end)
@@ -90,6 +93,13 @@ struct BatchRest {
             details.expiry = Timestamp(rawValue: rare.expiry)
         }
         batch.setDetails(details, of: &event)
+        if vocabulary.withholds(event) {
+            if rare.value != 0 {
+                setPersonalValue(&event, text: table.text(rare.value).span, &batch)
+            } else {
+                withholdValue(&event, vocabulary, &batch)
+            }
+        }
         if keepsUnknown, let extra = rare.extra { batch.keepExtra(object: message.extracting(extra), of: &event) }
     }
 

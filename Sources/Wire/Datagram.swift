@@ -53,6 +53,13 @@ package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
         return header
     }
 
+    /// Puts another epoch into a whole datagram, whose trailer is then wrong.
+    package static func replaceEpoch(in datagram: inout [UInt8], with epoch: UInt32) {
+        var word: [UInt8] = []
+        appendBigEndian(epoch, to: &word)
+        datagram.replaceSubrange(6..<10, with: word)
+    }
+
     /// Appends a whole datagram: this header, `body` as it is, and the trailer, in whose place a `DatagramSigner` has
     /// to put its signature where there is a key id.
     package func write(body: Span<UInt8>, into output: inout [UInt8]) {

@@ -1,7 +1,6 @@
 // The secret of a device, and what is made of it for each way in: tokens, proofs, and signatures of datagrams.
 
 import Bytes
-import Crypto
 
 /// One device's secret. What is made of it is HKDF-Expand with SHA-256 (RFC 5869, 2.3) to 32 bytes, which is one HMAC
 /// over a label and the byte 1, so that a small device needs nothing else.
@@ -35,44 +34,40 @@ package struct DeviceKey: Hashable, Sendable {
     ///   - ownNonce: the client's, as it stands in its HELLO.
     ///   - hello: the body of the HELLO frame.
     package func proof(nonce: [UInt8], ownNonce: [UInt8], hello: [UInt8]) -> [UInt8] {
-        let key = SymmetricKey(data: expanded("tidings tcp proof"))
-        return Array(HMAC<SHA256>.authenticationCode(for: nonce + ownNonce + hello, using: key))
+        HMACKey(expanded("tidings tcp proof")).code((nonce + ownNonce + hello)[...])
     }
 
     /// What signs datagrams, and checks their signatures.
     package var signer: DatagramSigner { DatagramSigner(expanded("tidings udp mac")) }
 
-    private func expanded(_ label: String) -> [UInt8] { Wire.expanded(bytes, Array(label.utf8)) }
+    private func expanded(_ label: String) -> [UInt8] { KeyExpansion(bytes).expanded(Array(label.utf8)) }
 }
 
-/// HKDF-Expand with SHA-256 to 32 bytes.
-package func expanded(_ key: [UInt8], _ label: [UInt8]) -> [UInt8] {
-    Array(HMAC<SHA256>.authenticationCode(for: label + [1], using: SymmetricKey(data: key)))
+/// HKDF-Expand with SHA-256 to 32 bytes, of one key that others are made of.
+package struct KeyExpansion: Sendable {
+    private let key: HMACKey
+
+    package init(_ key: [UInt8]) { self.key = HMACKey(key) }
+
+    package func expanded(_ label: [UInt8]) -> [UInt8] { key.code((label + [1])[...]) }
 }
 
 /// Signs datagrams with one key: the trailer is the first 8 bytes of HMAC-SHA256 over everything before it.
 package struct DatagramSigner: Sendable {
-    /// Has taken the key in; a copy goes on from there.
-    private let prepared: HMAC<SHA256>
+    private let key: HMACKey
 
-    fileprivate init(_ key: [UInt8]) { prepared = HMAC(key: SymmetricKey(data: key)) }
+    fileprivate init(_ key: [UInt8]) { self.key = HMACKey(key) }
 
     /// Puts the signature in the place of the trailer of the datagram that begins at `start`.
     package func sign(_ output: inout [UInt8], from start: Int) {
         let end = output.count - DatagramHeader.trailerBytes
-        let code = signature(of: output[start..<end])
+        let code = key.code(output[start..<end])
         for index in 0..<DatagramHeader.trailerBytes { output[end + index] = code[index] }
     }
 
     /// Whether the trailer of a datagram, which has one, is this key's. Takes the same time for every wrong one.
     package func hasSigned(_ datagram: [UInt8]) -> Bool {
         let end = datagram.count - DatagramHeader.trailerBytes
-        return isSameSecret(signature(of: datagram[..<end]).prefix(DatagramHeader.trailerBytes), datagram[end...])
-    }
-
-    private func signature(of bytes: ArraySlice<UInt8>) -> [UInt8] {
-        var code = prepared
-        code.update(data: bytes)
-        return Array(code.finalize())
+        return isSameSecret(key.code(datagram[..<end]).prefix(DatagramHeader.trailerBytes), datagram[end...])
     }
 }

@@ -131,21 +131,18 @@ func escapedProductAndDevice(
     of source: Span<UInt8>, _ parts: DeviceSource, _ vocabulary: inout Vocabulary
 ) throws(Refusal) -> (product: SymbolID, device: DeviceID) {
     let name = source.extracting(parts.name)
-    if let product = vocabulary.find(.product, source.extracting(parts.product)),
-        let device = vocabulary.find(device: name, of: product)
-    {
-        return (product, device)
+    let escaped = source.extracting(parts.product)
+    if let product = vocabulary.find(.product, escaped), vocabulary.find(device: name, of: product) != nil {
+        return try vocabulary.device(product: escaped, name: name)
     }
     let plain = decoded(source.extracting(parts.product))
     guard plain.count <= Limits.productBytes else { throw .tooLong }
-    guard let product = vocabulary.symbol(.product, plain.span) else { throw .vocabularyFull }
-    guard let device = vocabulary.device(product: product, name: name) else { throw vocabulary.refusal(of: name) }
-    return (product, device)
+    return try vocabulary.device(product: plain.span, name: name)
 }
 
 /// The device that a source names, given out if it is new; for the source of a Hello.
 ///
-/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.tooLong`, `.badIdentity`, `.vocabularyFull`.
+/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.tooLong`, `.badIdentity`, `.forbidden`, `.vocabularyFull`.
 package func readDevice(_ source: Span<UInt8>, vocabulary: inout Vocabulary) throws(Refusal) -> DeviceID {
     guard isUTF8(source) else { throw .badUTF8 }
     return try device(of: source, vocabulary: &vocabulary)
@@ -163,12 +160,6 @@ func productAndDevice(
     let parts = try DeviceSource(source)
     guard !parts.product.isEmpty else { throw .noProduct }
     if parts.isEscaped { return try escapedProductAndDevice(of: source, parts, &vocabulary) }
-    guard
-        let product = vocabulary.symbol(.product, source.extracting(parts.product), search: searches.product)
-    else { throw .vocabularyFull }
-    let name = source.extracting(parts.name)
-    guard let device = vocabulary.device(product: product, name: name, search: searches.device) else {
-        throw vocabulary.refusal(of: name)
-    }
-    return (product, device)
+    return try vocabulary.device(
+        product: source.extracting(parts.product), name: source.extracting(parts.name), searches: searches)
 }

@@ -29,6 +29,10 @@ struct EventFields {
     var quarantine: QuarantineReason = .none
     /// Whether the value is a reference to the table.
     var isReference: Bool { valueTag == UInt8(EventTag.reference) }
+    /// Whether it says what somebody chose or what a device reports.
+    var isChoiceOrState: Bool {
+        kind == UInt32(EventKind.preferenceSet.rawValue) || kind == UInt32(EventKind.stateReported.rawValue)
+    }
     /// Whether there is a text, a unit, a language, an aspect outside the table or one of the `RareEventFields`.
     var hasMore = false
     var hasRare = false

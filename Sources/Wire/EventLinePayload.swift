@@ -14,8 +14,11 @@ func setPayload(
         if fields.count == .absent { try setCount(&event, number, line) }
     } else if event.kind == .feedbackText, case .text = value {
         if fields.text == .absent { try setText(&event, value, line, &batch.text) }
+    } else if case .text(let text) = value, vocabulary.withholds(event) {
+        try withPlain(line, text) { (plain) throws(Refusal) in setPersonalValue(&event, text: plain, &batch) }
     } else {
         try setValue(&event, value, searches.value, line, &vocabulary)
+        if vocabulary.withholdsAfterReading(event) { withholdValue(&event, vocabulary, &batch) }
     }
     switch fields.count {
     case .absent: break

@@ -8,11 +8,11 @@ package import Events
 ///   - line: one JSON object with nothing around it but white space; without the newline.
 ///   - arrival: the daemon's clock when the bytes were read; also the event's time when the line has none.
 ///   - keepsUnknown: whether properties that no schema knows are kept with the event.
-/// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an object),
-///   `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity` (id or customer), `.tooLong` (a
-///   name or id), `.wrongType` (a name that is no string, a number that is none), `.alreadyQuarantined`,
-///   `.vocabularyFull`. The batch is then as it was. What is well-formed but no good event is quarantined, and what
-///   cannot stand in the row is kept: the line without the names in it.
+/// - Throws: `.tooBig` over `Limits.jsonEventBytes`, `.malformedJSON` (also over `Limits.jsonKeys` keys in an
+///   object), `.badUTF8`, `.duplicateKey`, `.tooDeep`, `.noDevice`, `.noProduct`, `.badIdentity` (id or customer),
+///   `.tooLong` (a name or id), `.wrongType` (a name that is no string, a number that is none),
+///   `.alreadyQuarantined`, `.forbidden`, `.vocabularyFull`. The batch is then as it was. What is well-formed but no
+///   good event is quarantined, and what cannot stand in the row is kept: the line without the names in it.
 package func readEventLine(
     _ line: Span<UInt8>, arrival: Timestamp, keepsUnknown: Bool = false, vocabulary: inout Vocabulary,
     into batch: inout EventBatch
@@ -60,7 +60,6 @@ private func setDevice(
     let productText = fields.product
     try withPlain(line, text) { (source) throws(Refusal) in
         var name = 0..<source.count
-        var product: SymbolID?
         if !isShort {
             let parts = try DeviceSource(source)
             if parts.isEscaped {
@@ -69,25 +68,16 @@ private func setDevice(
             }
             name = parts.name
             if !parts.product.isEmpty {
-                product = vocabulary.symbol(
-                    .product, source.extracting(parts.product), search: searches.product)
-                guard product != nil else { throw .vocabularyFull }
+                (event.product, event.device) = try vocabulary.device(
+                    product: source.extracting(parts.product), name: source.extracting(name), searches: searches)
+                return
             }
         }
         guard !name.isEmpty, name.count <= Limits.deviceBytes else { throw name.isEmpty ? .noDevice : .tooLong }
-        if product == nil {
-            product = try withPlain(line, productText) { (plain) throws(Refusal) in
-                guard fits(plain, Limits.productBytes) else { throw plain.isEmpty ? .noProduct : .tooLong }
-                return vocabulary.symbol(.product, plain, search: searches.product)
-            }
+        (event.product, event.device) = try withPlain(line, productText) { (plain) throws(Refusal) in
+            guard fits(plain, Limits.productBytes) else { throw plain.isEmpty ? .noProduct : .tooLong }
+            return try vocabulary.device(product: plain, name: source.extracting(name), searches: searches)
         }
-        guard let product else { throw .vocabularyFull }
-        let text = source.extracting(name)
-        guard let device = vocabulary.device(product: product, name: text, search: searches.device) else {
-            throw vocabulary.refusal(of: text)
-        }
-        event.product = product
-        event.device = device
     }
     let customer = fields.customer.isPresent ? fields.customer : fields.subject
     guard customer.isPresent else { return }

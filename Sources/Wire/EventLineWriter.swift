@@ -29,6 +29,9 @@ package func writeEventLine(
     appendTimes(event, &output)
     appendSymbol("aspect", event.aspect, .aspect, vocabulary, &output)
     appendValue(event, vocabulary, &output)
+    if event.detail != 0, case .none = event.valueKind, case .plain = details.personalValue.codec {
+        appendJSON("value", batch.bytes(of: details.personalValue), &output)
+    }
     appendSymbol("unit", event.unit, .unit, vocabulary, &output)
     if event.origin != .none {
         appendKey("origin", &output)
@@ -110,10 +113,27 @@ private func appendConsent(
 
 /// Appends the parts beside the text.
 private func appendParts(_ details: EventDetails, _ batch: borrowing EventBatch, _ output: inout [UInt8]) {
-    appendJSON("extra", batch.bytes(of: details.extra), &output)
-    appendString("raw", batch.bytes(of: details.raw), &output)
+    func plain(_ part: TextPart) -> ArraySlice<UInt8> { part.codec == .plain ? batch.bytes(of: part) : [] }
+    appendJSON("extra", plain(details.extra), &output)
+    appendString("raw", plain(details.raw), &output)
     if details.raw.isCut { appendTrue("raw_cut", &output) }
-    appendJSON("payload", batch.bytes(of: details.payload), &output)
+    appendJSON("payload", plain(details.payload), &output)
+    appendSealed(details, &output)
+}
+
+/// Appends the names of the parts that are there and that nobody here can read.
+private func appendSealed(_ details: EventDetails, _ output: inout [UInt8]) {
+    let names: [StaticString] = ["text", "extra", "raw", "payload", "value"]
+    let sealed = zip(EventDetails.parts, names).filter { part, _ in
+        !details[keyPath: part].isEmpty && details[keyPath: part].codec == .sealed
+    }
+    guard !sealed.isEmpty else { return }
+    appendKey("sealed", &output)
+    for (index, (_, name)) in sealed.enumerated() {
+        output.append(UInt8(ascii: index == 0 ? "[" : ","))
+        appendWord(name, &output)
+    }
+    output.append(UInt8(ascii: "]"))
 }
 
 /// Appends `"2026-01-01T00:00:00.000Z"` with its quotes; a time outside the years 0 to 9999 as a plain number.

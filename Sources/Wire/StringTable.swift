@@ -81,6 +81,7 @@ package struct StringTable: Sendable {
     /// Looks for what the entries behind the first `known` ones probably name, side by side (see `NameSearch`): a
     /// source with a product a device, any other one a customer. Words are few and near.
     mutating func seek(after known: Int, _ vocabulary: inout Vocabulary) {
+        if generation != vocabulary.forgotten.generation { forgetMeanings(vocabulary.forgotten.generation) }
         guard count &- known >= Self.leastSought else { return }
         soughtFrom = known
         var sought: [NameSearches] = []
@@ -99,6 +100,16 @@ package struct StringTable: Sendable {
         for index in sought.indices { vocabulary.probe(&sought[index]) }
         for index in sought.indices { vocabulary.prefetchBytes(of: sought[index]) }
         self.sought = sought
+    }
+
+    /// Which names were forgotten when the meanings were looked up (`ForgottenNames.generation`).
+    private var generation: UInt32 = 0
+
+    /// A name was forgotten since the table was used last: what its entries stand for is looked up anew.
+    private mutating func forgetMeanings(_ generation: UInt32) {
+        self.generation = generation
+        for index in meanings.indices { meanings[index] = Meaning() }
+        others.removeAll(keepingCapacity: true)
     }
 
     /// Forgets what `seek` has found.

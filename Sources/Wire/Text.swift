@@ -29,7 +29,7 @@ func cut(_ bytes: Span<UInt8>, limit: Int) -> Int {
 }
 
 /// Whether the bytes are a dotted path of one to eight words of `[a-z0-9_]`, of at most 64 bytes.
-func isAspect(_ bytes: Span<UInt8>) -> Bool {
+package func isAspect(_ bytes: Span<UInt8>) -> Bool {
     guard bytes.count <= Limits.aspectBytes else { return false }
     var words = 1
     var letters = 0

@@ -1,7 +1,7 @@
 // What is typed as a source or a prefix, and whose events it then is for.
 
 import Access
-import Admission
+import Events
 import Testing
 
 @Suite struct AccessNameTests {

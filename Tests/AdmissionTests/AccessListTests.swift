@@ -118,7 +118,7 @@ import Wire
     ])
     func prefixesAreOfWholeNames(_ prefix: String, _ product: String, _ name: String, _ isIn: Bool) {
         let scope = Scope.prefix(Self.bytes(prefix))
-        #expect(scope.contains(product: Self.bytes(product)[...], name: Self.bytes(name)[...]) == isIn)
+        #expect(scope.contains(product: Self.bytes(product).span, name: Self.bytes(name).span) == isIn)
     }
 
     @Test func base64URLIsThatOfTheRFC() {

@@ -14,13 +14,13 @@ import Wire
         let master = MasterKeys(Array(repeating: 3, count: 32))
         let list = AccessList(masters: master, keys: entries, tokens: [])
         for entry in entries {
-            let (keys, credential) = list.signer(entry.id)
+            let (keys, credential) = (list.candidates(entry.id), list.credential(key: entry.id))
             #expect(keys.first?.bytes == master?.keys(id: entry.id, generation: entry.generation).first?.bytes)
             let expected = Credential(.key(entry.id, generation: entry.generation), entry.scope, .send)
             #expect(credential == (entry.isRevoked ? nil : expected))
             #expect(list.isInForce(expected, now: Timestamp(rawValue: 0)) == !entry.isRevoked)
         }
-        for id in missing { #expect(list.signer(id).credential == nil) }
+        for id in missing { #expect(list.credential(key: id) == nil) }
     }
 
     @Test func everyScopeComesBack() {
@@ -49,6 +49,6 @@ import Wire
             masters: MasterKeys(Array(repeating: 3, count: 32)),
             keys: [KeyEntry(id: 1, scope: .everything), KeyEntry(id: 1, scope: .prefix(bytes("a/")), generation: 4)],
             tokens: [])
-        #expect(list.signer(1).credential == Credential(.key(1, generation: 4), .prefix(bytes("a/")), .send))
+        #expect(list.credential(key: 1) == Credential(.key(1, generation: 4), .prefix(bytes("a/")), .send))
     }
 }

@@ -125,6 +125,29 @@ import Wire
                 count: Self.tokensOfAKind), isTaken)
     }
 
+    /// A number of four digits, and a proof that is wrong.
+    private func proof(_ id: UInt32, changing byte: Int) -> [UInt8] {
+        var proof = masters.keys(id: id, generation: 0).first?.proof(nonce: [1], ownNonce: [2], hello: [3]) ?? []
+        proof[byte] ^= 1
+        return Self.bytes(String("000\(id)".suffix(4))) + proof
+    }
+
+    private func isProved(_ shown: [UInt8]) -> Bool {
+        let id = shown[..<4].reduce(0) { $0 * 10 + UInt32($1 - UInt8(ascii: "0")) }
+        return list.credential(key: id) { key in
+            isSameSecret(key.proof(nonce: [1], ownNonce: [2], hello: [3]), shown[4...])
+        } != nil
+    }
+
+    @Test func theTimeOfAProofTellsNothing() {
+        Self.expectSame(
+            "proof of a known against an unknown key",
+            inputs({ proof($0, changing: 0) }, { proof($0 + 5_000, changing: 0) }), isProved)
+        Self.expectSame(
+            "first against last byte of a proof wrong",
+            inputs({ proof($0, changing: 0) }, { proof($0, changing: 31) }), isProved)
+    }
+
     /// What these tests would say of a list that looks first and derives then.
     @Test func aDifferenceWouldBeFound() {
         let known = inputs({ bearer($0, of: $0, changing: 0) }, { bearer($0 + 5_000, of: $0, changing: 0) })

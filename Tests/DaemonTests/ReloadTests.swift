@@ -24,6 +24,8 @@ extension ConfigurationKey {
         case .port: return "1"
         case .text, .file: return "other"
         case .group: return "root"
+        case .products: return "kettle, a%2Cb"
+        case .aspects: return "home.name, weight"
         case .addresses: return "192.0.2.7, 2001:db8::/32"
         // The last word of `auth.mode` is the strictest.
         case .choice(let choices): return choices.last { $0 != defaultValue } ?? ""

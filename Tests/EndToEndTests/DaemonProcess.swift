@@ -99,11 +99,11 @@ final class DaemonProcess {
     private(set) var httpPort = 0
 
     /// Starts the daemon on free ports and waits until it listens.
-    convenience init(data: String, _ arguments: String...) async throws {
-        try await self.init(data: data, arguments: arguments)
+    convenience init(data: String, environment: [String: String] = [:], _ arguments: String...) async throws {
+        try await self.init(data: data, environment: environment, arguments: arguments)
     }
 
-    init(data: String, arguments: [String]) async throws {
+    init(data: String, environment: [String: String] = [:], arguments: [String]) async throws {
         self.data = data
         errors = data + "/daemon.log"
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
@@ -116,6 +116,7 @@ final class DaemonProcess {
         process.arguments =
             ["serve", "--data", data, "--tcp-port", "0", "--udp-port", "0", "--http-port", "0"] + arguments
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
+            .merging(environment) { $1 }
         process.standardError = log
         process.standardOutput = FileHandle.nullDevice
         try process.run()
@@ -164,6 +165,9 @@ final class DaemonProcess {
         Foundation.kill(pid, SIGKILL)
         _ = await exit()
     }
+
+    /// Waits until it has ended by itself.
+    func waitForEnd() async -> Int32 { await exit() }
 
     private func exit() async -> Int32 { await exitStatus(of: process) }
 }

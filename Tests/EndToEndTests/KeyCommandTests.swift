@@ -202,7 +202,7 @@ import Testing
         #expect(try await tidings("log", "backup", copy, "--data", data).status == 0)
         #expect(await daemon.stop() == 0)
         #expect(!FileManager.default.fileExists(atPath: copy + "/master.key"))
-        #expect(try await tidings("log", "restore", copy, "--data", restored).status == 0)
+        #expect(try await tidings("log", "restore", copy, "--data", restored, "--erasures-unknown").status == 0)
         #expect(try mode(restored + "/access.sqlite") == 0o600)
         let list = try await tidings("device", "list", "--data", restored, "--format", "json")
         #expect(try keys(list).count == 1)

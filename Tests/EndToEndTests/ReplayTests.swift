@@ -19,25 +19,9 @@ import Wire
         return socket.receiveBytes(wait: .seconds(3)) ?? []
     }
 
-    /// Whether a datagram is acknowledged.
-    private func isAcknowledged(_ datagram: [UInt8], _ daemon: DaemonProcess) throws -> Bool {
-        let answer = try ask(datagram, daemon)
-        guard !answer.isEmpty else { return false }
+    private func isAck(_ answer: [UInt8]) throws -> Bool {
         let header = try DatagramHeader.read(answer.span)
         return header.type == .ack
-    }
-
-    /// What is said to a datagram that is refused.
-    private func refusal(_ datagram: [UInt8], _ daemon: DaemonProcess) throws -> Reject {
-        let answer = try ask(datagram, daemon)
-        let body = Array(answer[DatagramHeader.body(count: answer.count)])
-        return try Reject(decoding: body.span)
-    }
-
-    private func challenge(_ answer: [UInt8]) throws -> [UInt8] {
-        let body = try #require(try bodies(of: .welcome, in: answer).first)
-        let welcome = try Welcome(decoding: body.span)
-        return welcome.nonce
     }
 
     @Test func aDatagramAfterARestart() async throws {
@@ -47,24 +31,25 @@ import Wire
         let epoch = SignedDevice.epoch
         let recorded = device.datagram(epoch: epoch)
         let first = try await DaemonProcess(data: folder.path, "--auth", "require")
-        #expect(try isAcknowledged(recorded, first))
+        #expect(try isAck(try ask(recorded, first)))
         #expect(try await head(first) == 1)
         await first.kill()
 
         let second = try await DaemonProcess(data: folder.path, "--auth", "require")
-        #expect(try isAcknowledged(recorded, second))
+        #expect(try isAck(try ask(recorded, second)))
         var seen = try await status(second)
         #expect(seen["head"] as? Int == 1)
         let counts = (seen["transports"] as? [String: [String: Any]])?["udp"]
         #expect(counts?["duplicate"] as? Int == 1 && counts?["committed"] as? Int == 0, "\(counts ?? [:])")
         // One that was held back, of a run of the device that was over before the daemon heard of it: the daemon has
         // no memory of its numbers, and the epoch alone tells.
-        let refused = try refusal(device.datagram(epoch: epoch - 9), second)
+        let answer = try ask(device.datagram(epoch: epoch - 9), second)
+        let refused = try Reject(decoding: answer.span.extracting(DatagramHeader.body(count: answer.count)))
         #expect(refused.code == 4013 && refused.number == UInt64(epoch), "\(refused)")
         seen = try await status(second)
         let reasons = (seen["transports"] as? [String: [String: Any]])?["udp"]?["refused"] as? [String: Int]
         #expect(seen["head"] as? Int == 1 && reasons == ["bad_identity": 1], "\(reasons ?? [:])")
-        #expect(try isAcknowledged(device.datagram(epoch: epoch + 1), second))
+        #expect(try isAck(try ask(device.datagram(epoch: epoch + 1), second)))
         #expect(try await head(second) == 2)
         #expect(await second.stop() == 0, "\(second.log)")
     }
@@ -76,8 +61,8 @@ import Wire
         let first = try await DaemonProcess(data: folder.path, "--auth", "require")
         let socket = try #require(LoopbackSocket(port: first.tcpPort))
         #expect(socket.send(device.greeting))
-        let welcome = socket.receiveBytes(wait: .seconds(3)) ?? []
-        let recorded = device.conversation(challenge: try challenge(welcome))
+        let welcome = try #require(try bodies(of: .welcome, in: socket.receiveBytes(wait: .seconds(3)) ?? []).first)
+        let recorded = device.conversation(challenge: try Welcome(decoding: welcome.span).nonce)
         #expect(socket.send(Array(recorded.dropFirst(device.greeting.count))))
         #expect(try await eventually { try await head(first) == 1 })
         socket.close()

@@ -79,6 +79,7 @@ import TidingsTesting
             let failed = try await status(daemon)["failed"] as? [String: Int]
             #expect((failed?["plain_text"] ?? 0) > 0 && (failed?["client_refused"] ?? 0) > 0, "\(failed ?? [:])")
             #expect(daemon.log.contains("TLS handshakes came to nothing"))
+            #expect(daemon.log.contains("the client must speak TLS"), "\(daemon.log)")
         }
         try await serve(yaml(elsewhere)) { daemon, _ in
             let other = try await send(daemon, ca)

@@ -1,8 +1,9 @@
 """Kills the daemon at bad moments, again and again, and checks what it promised.
 
 Real daemons, real senders over four protocols that remember every ack; with --web, web clients as they are (curl,
-PyPI's requests and cloudevents, Node's fetch), each with retries of its own. Each cycle starts the daemon, lets the
-senders send what has no ack (and some of what has, to be recognised), and ends with SIGKILL: after a random time,
+PyPI's requests and cloudevents, Node's fetch), each with retries of its own; with --keys, devices that show their keys
+to a daemon that requires them, and one who sends again what he has recorded of them. Each cycle starts the daemon, lets
+the senders send what has no ack (and some of what has, to be recognised), and ends with SIGKILL: after a random time,
 within the first milliseconds, while a segment is sealed, while the summaries are written, during a clean stop, during a
 rebuild and its swap, or exactly before some file is made, renamed, removed or cut (a library counts; needs gcc).
 
@@ -10,7 +11,7 @@ After each cycle: every acked event is in the log, once, as it was sent, in its 
 end, as well: the chain verifies, and the summaries equal an independent fold and their rebuild.
 
 Example: scripts/crash --cycles 500 --seed 7        a CI run: scripts/crash --cycles 40
-         scripts/crash --web --cycles 50
+         scripts/crash --web --cycles 50        with keys: scripts/crash --keys --cycles 40
 """
 
 import argparse
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import time
 
+from keyed import Recorder, keyed_links
 from rig import (BINARY, Daemon, Device, Ledger, LinesTCP, LinesUDP, NativeTCP, NativeUDP, Parser, compiled, data,
                  environment, read_log, scratch_folder, start, whole_check)
 
@@ -33,7 +35,7 @@ WEIGHTS = {"random": 7, "change": 5, "sealing": 3, "checkpoint": 3, "stop": 3, "
 
 
 class Crash:
-    def __init__(self, folder, seed, kinds, settings, web=False):
+    def __init__(self, folder, seed, kinds, settings, web=False, keys=False):
         self.folder, self.rng, self.settings = folder, random.Random(seed), SETTINGS | settings
         self.weights = {kind: WEIGHTS[kind] for kind in kinds}
         self.library = compiled("powercut", folder)
@@ -42,7 +44,11 @@ class Crash:
             print("crash: there is no gcc: no kills at exact changes of files")
         # Web clients find the daemon at the same port again.
         self.http_port = free_port() if web else 0
-        self.links = self.web_clients(seed) if web else self.protocols(seed)
+        if keys:
+            self.settings["auth.mode"] = "require"
+            self.links = keyed_links(folder, seed)
+        else:
+            self.links = self.web_clients(seed) if web else self.protocols(seed)
         self.devices = [link.device for link in self.links]
         self.ledger = Ledger(self.devices)
         self.kinds, self.missed, self.repeated, self.unreadable = collections.Counter(), 0, 0, 0
@@ -178,7 +184,8 @@ class Crash:
         if kind == "startup":
             self.startup()
         else:
-            for device in self.rng.sample(self.devices, 2):
+            # The recorder repeats by itself.
+            for device in self.rng.sample([device for device in self.devices if type(device) is Device], 2):
                 self.repeated += device.again(len(device.events) and self.rng.randrange(60))
             daemon = self.started(kind)
             load = start(self.links, daemon)
@@ -252,6 +259,7 @@ def main():
     parser.add_argument("--every", type=int, default=100, help="cycles between two checks of everything")
     parser.add_argument("--kinds", default=",".join(WEIGHTS), help="of kills; default: %(default)s")
     parser.add_argument("--web", action="store_true", help="web clients send, each with retries of its own")
+    parser.add_argument("--keys", action="store_true", help="devices with keys send, and one who repeats them")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the daemon")
     parser.add_argument("--keep", metavar="FOLDER", help="work there, and leave it; it is emptied first")
     parser.add_argument("--drop", type=int, default=0, metavar="N",
@@ -262,7 +270,7 @@ def main():
         parser.error(f"no such kind: {', '.join(set(kinds) - set(WEIGHTS))}")
     folder = scratch_folder(options.keep)
     settings = dict(pair.split("=", 1) for pair in options.set)
-    crash, began = Crash(folder, options.seed, kinds, settings, options.web), time.monotonic()
+    crash, began = Crash(folder, options.seed, kinds, settings, options.web, options.keys), time.monotonic()
     print(f"crash: seed {options.seed}, in {folder}", flush=True)
     cycles, unread = 0, False
     while cycles < options.cycles and time.monotonic() - began < options.minutes * 60:
@@ -293,6 +301,9 @@ def main():
     if options.web:
         outlived = sum(link.outlived for link in crash.links)
         print(f"crash: {outlived} times a request was without its answer when the next daemon came")
+    for link in crash.links:
+        if isinstance(link, Recorder):
+            print("crash: sent again: " + ", ".join(f"{count} {name}" for name, count in sorted(link.answers.items())))
     for name in ("lost", "doubled", "invented", "out_of_order"):
         print(f"crash: {counts['acked']} events acked, {counts[name]} {name.replace('_', ' ')}")
     print(f"crash: {counts['stored']} events stored, {crash.repeated} sent again after their ack")

@@ -209,7 +209,7 @@ class Ledger:
             key = event["product"], event.get("device")
             epoch, number = map(int, event["id"].split("-"))
             device = self.devices.get(key)
-            sent = device and epoch == device.epoch and device.events.get(number)
+            sent = device and device.sent(epoch, number)
             if not sent or any(sent.get(name) != event.get(name) for name in ("type", "aspect", "value", "text")):
                 self.invented.append(event)
             if event["offset"] != self.offset:

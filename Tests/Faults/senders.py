@@ -57,6 +57,10 @@ class Device:
         self.events[number] = self.pending[number] = event
         return event
 
+    def sent(self, epoch, number):
+        """The event of that name; None when there is none."""
+        return self.events.get(number) if epoch == self.epoch else None
+
     def window(self, count):
         """The next `count` events to send, the oldest first; new ones are made as needed."""
         while len(self.pending) < count:

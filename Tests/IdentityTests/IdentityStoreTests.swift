@@ -7,16 +7,6 @@ import Identity
 import Log
 import Testing
 
-/// A folder for one test, removed with it.
-private final class Folder: Sendable {
-    let path = NSTemporaryDirectory() + "tidings-names-" + UUID().uuidString
-    var file: String { path + "/" + IdentityStore.fileName }
-
-    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-}
-
 @Suite struct IdentityStoreTests {
     private let folder: Folder
 

@@ -25,14 +25,15 @@ import Testing
             "storage": "good",
             "projection": "no room for the summaries: database or disk is full (13); free some space, "
                 + "the daemon goes on by itself",
-            "devices": 5, "customers": 6, "email_names": 7, "stale_events": 1_234_567,
+            "devices": 5, "customers": 6, "consents": 4, "email_names": 7, "events_of_forgotten": 0,
+            "stale_events": 1_234_567,
             "ids_remembered": 8_388_608, "ids_forgotten": 9_000_000, "ids_crowded_out": 12,
             "stale_devices": Self.names.enumerated().map {
                 ["product": $0.element.product, "device": $0.element.device, "events": 1_000_000 - $0.offset]
             },
             "transports": [
                 "tcp_json": [
-                    "received": 10, "committed": 1, "duplicate": 2, "stale": 3, "quarantined": ["out_of_range": 1],
+                    "received": 10, "committed": 1, "without_consent": 0, "duplicate": 2, "stale": 3, "quarantined": ["out_of_range": 1],
                     "refused": ["too_many_new_names": 2], "dropped": ["device": 1], "in_flight": 0,
                 ]
             ], "is_balanced": true,

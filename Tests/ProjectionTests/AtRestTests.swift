@@ -24,13 +24,14 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
         let folder = try Folder()
         var fleet = Fleet(seed: 1)
         let projector = try open(folder, head: Offset(rawValue: 1_000))
-        await projector.apply(block(&fleet, 500))
-        #expect(await projector.offset.rawValue == 500)
+        let block = block(&fleet, 500)
+        await projector.apply(block)
+        #expect(await projector.offset == block.endOffset)
         #expect(await projector.checkpointOffset == .zero, "folded, and not to be seen yet")
         #expect(try SummaryReader(path: folder.summaries).position().offset == .zero)
         try await projector.checkpoint()
-        #expect(await projector.checkpointOffset.rawValue == 500)
-        #expect(try SummaryReader(path: folder.summaries).position().offset.rawValue == 500)
+        #expect(await projector.checkpointOffset == block.endOffset)
+        #expect(try SummaryReader(path: folder.summaries).position().offset == block.endOffset)
         try await projector.stop()
     }
 

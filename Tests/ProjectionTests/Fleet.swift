@@ -89,7 +89,10 @@ struct Fleet {
         case .faultSeen:
             event.value = .symbol(word(.value, "E\(Int.random(in: 0..<4, using: &random))"))
             event.severity = UInt8.random(in: 0...24, using: &random)
-        default: event.value = .symbol(word(.value, "purpose"))
+        default:
+            let words = ["analytics", "dpv:ServiceOptimisation", "contact", "purpose"]
+            event.value = .symbol(word(.value, words.randomElement(using: &random) ?? "purpose"))
+            if Int.random(in: 0..<3, using: &random) == 0 { event.kind = .consentWithdrawn }
         }
     }
 

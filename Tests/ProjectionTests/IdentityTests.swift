@@ -74,7 +74,7 @@ private func open(_ folder: Folder, _ log: ListLog) async throws -> Projector {
             }
         }
         try await projector.stop()
-        let restored = try await open(folder, log).dedupe(with: ListLog(blocks: []))
+        let restored = try await open(folder, log).memory(with: ListLog(blocks: []), ConsentPurposes()).dedupe
         var folded = DedupeTable()
         for event in batch.events { _ = folded.fold(event) }
         #expect(restored == folded, "seed \(seed)")

@@ -68,7 +68,7 @@ private func open(_ folder: Folder, head: Offset) throws -> Projector {
         await projector.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeDefinitions()))
         try await projector.stop()
         let next = try open(folder, head: Offset(rawValue: 1))
-        var dedupe = try await next.dedupe(with: ListLog(blocks: []))
+        var dedupe = try await next.memory(with: ListLog(blocks: []), ConsentPurposes()).dedupe
         #expect(dedupe.admit(event) == .duplicate)
         #expect(await next.offset == Offset(rawValue: 1))
     }
@@ -91,9 +91,15 @@ private func open(_ folder: Folder, head: Offset) throws -> Projector {
 
         let next = try Projector(
             directory: folder.path, identity: "log", start: .zero, head: await log.head, isLoading: false, now: clock)
-        let dedupe = try await next.dedupe(with: log)
+        let purposes = ConsentPurposes(fleet.vocabulary)
+        let (dedupe, consents) = try await next.memory(with: log, purposes)
         var whole = DedupeTable()
-        for event in batch.events { _ = whole.fold(event) }
+        var wholeConsents = ConsentTable()
+        for event in batch.events {
+            guard case .new = whole.fold(event), case .none = event.quarantine else { continue }
+            wholeConsents.fold(event, batch.details(of: event), purposes.purpose(of: event))
+        }
+        #expect(consents == wholeConsents && consents.count > 20, "seed \(seed)")
         #expect(dedupe.pageCount == whole.pageCount && whole.pageCount > 0, "seed \(seed)")
         for page in 0..<whole.pageCount { #expect(dedupe.page(page) == whole.page(page), "seed \(seed)") }
 
@@ -104,8 +110,11 @@ private func open(_ folder: Folder, head: Offset) throws -> Projector {
         #expect(await next.offset == known)
         try await next.catchUp(with: log)
         try await before.checkpoint()
-        try await next.checkpoint()
+        try await next.checkpoint(snapshot: true)
         #expect(try await next.dump() == before.dump(), "seed \(seed)")
+        // The projector has folded the same consents as the ingest.
+        let saved = try await next.memory(with: ListLog(blocks: []), ConsentPurposes()).consents
+        #expect(saved == wholeConsents, "seed \(seed)")
     }
 
     @Test func aDamagedPartOfTheSnapshotIsFoundBeforeTheStateIsRead() async throws {
@@ -120,7 +129,7 @@ private func open(_ folder: Folder, head: Offset) throws -> Projector {
         try queue.close()
         let next = try Projector(
             directory: folder.path, identity: "log", start: .zero, head: await log.head, isLoading: false, now: clock)
-        var dedupe = try await next.dedupe(with: log)
+        var dedupe = try await next.memory(with: log, ConsentPurposes()).dedupe
         let numbered = batch.events.first { $0.identity != .none && $0.kind != .gap }
         #expect(dedupe.admit(try #require(numbered)) == .duplicate)
         #expect(await next.offset == .zero)

@@ -57,11 +57,14 @@ final class SimulatedDaemon: Intake {
         projector.catchUp()
         vocabulary = disk.vocabulary()
         group = GroupCommit(
-            dedupe: mutation == .forgetsDedupe ? DedupeTable() : projector.state.dedupe, settings: Self.settings(world))
+            dedupe: mutation == .forgetsDedupe ? DedupeTable() : projector.state.dedupe,
+            consents: projector.state.consents, settings: Self.settings(world))
         datagrams = SimulatedDatagramPort(ingest: ingest(), world: world)
     }
 
     private func ingest() -> IngestContext { IngestContext(intake: self, settings: TransportSettings()) }
+
+    var isStorageFailing: Bool { group.health != .good }
 
     // MARK: The world outside
 
@@ -103,6 +106,10 @@ final class SimulatedDaemon: Intake {
 
     var filling = EventBatch()
     var vocabulary: Vocabulary
+    var isOptedOut: Bool {
+        get { group.admission.consent.isOptedOut }
+        set { group.admission.consent.isOptedOut = newValue }
+    }
 
     var admission: Admission { group.admission }
 
@@ -124,6 +131,7 @@ final class SimulatedDaemon: Intake {
     func admit(_ transport: TransportKind) -> AdmissionResult {
         let table = admission.dedupe
         let result = group.admit(&filling, transport, at: uptime)
+        if result.needsGate { group.gate(&filling, vocabulary, transport) }
         if mutation == .skipsDedupe { group.admission.dedupe = table }
         return result
     }

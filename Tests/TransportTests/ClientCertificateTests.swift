@@ -140,6 +140,45 @@ extension TestAuthority.Issued {
         }
     }
 
+    /// A device that is on the new list is told and closed at once, and another one is not.
+    @Test func anOpenConnectionEndsWhenItsCertificateIsRevoked() async throws {
+        let authority = fixture.authority
+        let names = ["URI:tidings:kettle/k-5", "URI:tidings:kettle/k-6"]
+        let (lost, kept) = (
+            try authority.issue("lost", .client, names: [names[0]]),
+            try authority.issue("kept", .client, names: [names[1]])
+        )
+        let empty = try authority.revocationList()
+        try await Station.withTLS(fixture.settings(.require, crl: empty)) { station in
+            async let first = station.client(
+                lost.options, input: event("k-5", 1) + "\n", seconds: 15, holdsInput: true)
+            async let second = station.client(
+                kept.options, input: event("k-6", 1) + "\n", seconds: 6, holdsInput: true)
+            #expect(try await station.until { $0.events.count == 2 })
+            try authority.revoke(lost)
+            let began = ContinuousClock.now
+            try await change(station, fixture.settings(.require, crl: try authority.revocationList()))
+            let said = try await first
+            #expect(began.duration(to: .now) < .seconds(3))
+            #expect(said.contains("{\"ack\":1}") && said.contains("4010"), "\(said)")
+            let other = try await second
+            #expect(other.contains("{\"ack\":1}") && !other.contains("4010"), "\(other)")
+        }
+    }
+
+    /// No longer than the certificate itself.
+    @Test func anOpenConnectionEndsWithItsCertificate() async throws {
+        try await Station.withTLS(fixture.settings(.require)) { station in
+            async let client = station.client(own.options, input: event("k-1", 1) + "\n", seconds: 15, holdsInput: true)
+            #expect(try await station.until { $0.events.count == 1 })
+            let began = ContinuousClock.now
+            _ = try await station.inside { $0.now = Timestamp(rawValue: $0.now.rawValue + 31 * 86_400_000) }
+            let said = try await client
+            #expect(said.contains("4010"), "\(said)")
+            #expect(began.duration(to: .now) < .seconds(4))
+        }
+    }
+
     @Test func newConnectionsGetTheNewCertificateAndOldOnesLiveOn() async throws {
         let renewed = try fixture.authority.issue("renewed")
         try await Station.withTLS(fixture.settings) { station in

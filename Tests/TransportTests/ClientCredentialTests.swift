@@ -76,10 +76,35 @@ private func credential(_ id: UInt32, generation: UInt32 = 0) throws -> SenderCr
             // An epoch of before, as if the device had forgotten it.
             let late = TidingsDatagrams(
                 host: "127.0.0.1", port: station.udpPort, credential: try credential(9), epoch: epoch - 1)
-            try await late.send([TidingsEvent(product: "kettle", device: "d1", kind: .featureUsed, aspect: "lid")])
+            try await late.send([event(1, device: "d1", epoch: epoch - 2)])
             await late.flush()
+            // What is numbered by its device stays what it is.
             #expect(await late.totals.rejected == 1)
             #expect(await late.takeVerdicts().first?.code == 4013)
+            #expect(await late.epoch == epoch - 1)
+        }
+    }
+
+    /// One that is below the last, as if that had been lost; and those of a clock that is years ahead.
+    @Test(arguments: [-1, 1_000_000_000]) func aRefusedEpochIsJumped(_ distance: Int64) async throws {
+        try await with { station in
+            let today = (StubIntake().now.rawValue - Limits.earliestTime.rawValue) / 1_000
+            let events = (1...60).map {
+                TidingsEvent(product: "kettle", device: "d\($0 % 2)", kind: .featureUsed, aspect: "lid")
+            }
+            for round in 1...2 {
+                let datagrams = TidingsDatagrams(
+                    host: "127.0.0.1", port: station.udpPort, credential: try credential(9),
+                    epoch: UInt32(today + (round == 1 && distance < 0 ? 0 : distance)))
+                for start in stride(from: 0, to: events.count, by: 4) {
+                    try await datagrams.send(Array(events[start..<(start + 4)]))
+                }
+                await datagrams.flush()
+                let totals = await datagrams.totals
+                #expect(totals.acked == 60 && totals.rejected == 0 && totals.lost == 0, "\(totals)")
+                #expect(try await station.inside { $0.events.count } == 60 * round)
+                await datagrams.close()
+            }
         }
     }
 

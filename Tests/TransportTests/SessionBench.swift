@@ -7,7 +7,7 @@ import Wire
 
 /// A session, its intake, and the bytes that it has not dealt with.
 final class Bench {
-    let intake = StubIntake()
+    let intake: StubIntake
     let peer = StubPeer()
     let ingest: IngestContext
     var session = TCPSession()
@@ -15,7 +15,8 @@ final class Bench {
     var output: [UInt8] = []
     var last = Progress.Next.needsMore
 
-    init(settings: TransportSettings = TransportSettings()) {
+    init(settings: TransportSettings = TransportSettings(), on intake: StubIntake = StubIntake()) {
+        self.intake = intake
         ingest = IngestContext(intake: intake, settings: settings)
     }
 

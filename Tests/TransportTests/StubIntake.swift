@@ -16,6 +16,7 @@ final class StubIntake: Intake {
     /// Whether blocks become durable by themselves at the end of a read.
     var commitsAtOnce = false
     var isFull = false
+    var isStorageFailing = false
     private(set) var committed: [Event] = []
     private(set) var refusals: [Refusal] = []
 
@@ -27,6 +28,10 @@ final class StubIntake: Intake {
 
     var filling = EventBatch()
     var vocabulary = Vocabulary()
+    var isOptedOut: Bool {
+        get { group.admission.consent.isOptedOut }
+        set { group.admission.consent.isOptedOut = newValue }
+    }
 
     var admission: Admission { group.admission }
     var ticket: UInt64 { group.currentTicket }
@@ -42,7 +47,11 @@ final class StubIntake: Intake {
         }
     }
 
-    func admit(_ transport: TransportKind) -> AdmissionResult { group.admit(&filling, transport, at: 0) }
+    func admit(_ transport: TransportKind) -> AdmissionResult {
+        let result = group.admit(&filling, transport, at: 0)
+        if result.needsGate { group.gate(&filling, vocabulary, transport) }
+        return result
+    }
     func notifyOnCommit(_ peer: any CommitListener) -> UInt64 { group.notifyOnCommit(peer) }
 
     func readComplete() {

@@ -8,7 +8,8 @@ enum Generate {
     static let usage = """
         usage: generate --out FOLDER [--events N] [--seed S] [--gateways K] [--part P] [--devices D] FILE...
         files: ndjson csv answers tcp-256 tcp-256-one tcp-1 tcp-latency json udp-1 udp-1200
-               http-lines http-cloudevents http-single
+               tcp-256-product tcp-1-product http-lines http-cloudevents http-single
+               devices.names gateways.names (who needs a key, in the order of the connections)
         --part 20: a twentieth of the standard fleet, for short runs. --devices: so many instead of 100,000.
         Same events and options: the same bytes.
         """
@@ -84,6 +85,13 @@ enum Generate {
         case "tcp-latency":
             FrameRecorder(
                 fleet: fleet, fileName: "tcp-latency.load", gateways: options.gateways, batch: 1, onlyFirst: 5_000)
+        case "tcp-256-product":
+            FrameRecorder(
+                fleet: fleet, fileName: "tcp-256-product.load", of: ProductGateways(fleet: fleet), batch: 256)
+        case "tcp-1-product":
+            FrameRecorder(fleet: fleet, fileName: "tcp-1-product.load", of: ProductGateways(fleet: fleet), batch: 1)
+        case "devices.names": KeyNamesRecorder(devicesOf: fleet)
+        case "gateways.names": KeyNamesRecorder(ProductGateways(fleet: fleet), of: fleet)
         case "json": LineRecorder(fleet: fleet, fileName: "json.load", connections: 16)
         case "http-lines":
             RequestRecorder(fleet: fleet, fileName: "http-lines.load", body: .lines, connections: 16)

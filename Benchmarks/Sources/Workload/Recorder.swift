@@ -21,7 +21,7 @@ package enum LoadFile {
         case frames = 1
         /// JSON lines over TCP.
         case lines = 2
-        /// Native datagrams; record n carries counter n.
+        /// Native datagrams; record n carries counter n, and its connection is the number of its device.
         case datagrams = 3
         /// Requests over HTTP, each answered for itself. (4 and 5 are written by `peers`.)
         case requests = 6
@@ -41,8 +41,8 @@ package enum LoadFile {
     }
 }
 
-/// Native frames of gateways: gateway g forwards for every device whose number is g modulo the number of gateways,
-/// and sends a frame when it holds `batch` events.
+/// Native frames of gateways, each of which sends a frame when it holds `batch` events. Gateway g forwards for every
+/// device whose number is g modulo the number of gateways; or each forwards for devices of one product alone.
 package struct FrameRecorder: Recorder {
     package let fileName: String
     package var bytes: [UInt8]
@@ -60,16 +60,34 @@ package struct FrameRecorder: Recorder {
     private let fleet: Fleet
     private let batch: Int
     private let onlyFirst: Int
+    /// By device.
+    private let gatewayOf: [Int32]
     private let checksum = Checksum()
     private var gateways: [Gateway]
     private var writer = EventWriter()
 
     /// - Parameter onlyFirst: when above 0, only the first gateway's first so many events are recorded.
     package init(fleet: Fleet, fileName: String, gateways count: Int, batch: Int, onlyFirst: Int = 0) {
+        let gatewayOf = (0..<fleet.deviceCount).map { Int32($0 % count) }
+        self.init(
+            fleet: fleet, fileName: fileName, gateways: count, gatewayOf: gatewayOf, batch: batch, onlyFirst: onlyFirst)
+    }
+
+    /// Gateways that forward for devices of one product alone, as their keys allow.
+    package init(fleet: Fleet, fileName: String, of gateways: ProductGateways, batch: Int) {
+        self.init(
+            fleet: fleet, fileName: fileName, gateways: gateways.products.count, gatewayOf: gateways.gatewayOf,
+            batch: batch, onlyFirst: 0)
+    }
+
+    private init(
+        fleet: Fleet, fileName: String, gateways count: Int, gatewayOf: [Int32], batch: Int, onlyFirst: Int
+    ) {
         self.fleet = fleet
         self.fileName = fileName
         self.batch = batch
         self.onlyFirst = onlyFirst
+        self.gatewayOf = gatewayOf
         gateways = Array(repeating: Gateway(), count: count)
         var prelude = Array("TDG1".utf8)
         // Hello: proto 1, no source (every event names its device), next 1, agent.
@@ -85,7 +103,7 @@ package struct FrameRecorder: Recorder {
 
     package mutating func add(_ slice: [Occurrence]) {
         for event in slice {
-            let gateway = Int(event.device) % gateways.count
+            let gateway = Int(gatewayOf[Int(event.device)])
             if onlyFirst > 0 {
                 let held = gateways[0].sent + gateways[0].waiting.count
                 guard gateway == 0, held < onlyFirst else { continue }
@@ -136,7 +154,7 @@ package struct FrameRecorder: Recorder {
 /// Native datagrams, each of one device and complete in itself.
 package struct DatagramRecorder: Recorder {
     package let fileName: String
-    package var bytes = LoadFile.head(.datagrams, connections: 1)
+    package var bytes: [UInt8]
 
     /// A datagram that may still grow; a class, so that the array of all devices is never copied.
     private final class Draft {
@@ -144,16 +162,17 @@ package struct DatagramRecorder: Recorder {
         var defines: [UInt8] = []
         var events: [UInt8] = []
         var count = 0
+        let device: Int32
         var firstSeq: Int32 = 0
         var base: Int64 = 0
 
-        init() {}
+        init(_ device: Int32) { self.device = device }
 
         var size: Int { DatagramRecorder.overhead + defines.count + events.count }
 
         /// A draft with the same contents, to try whether one more event fits.
         func copy() -> Draft {
-            let copy = Draft()
+            let copy = Draft(device)
             (copy.table, copy.defines, copy.events) = (table, defines, events)
             (copy.count, copy.firstSeq, copy.base) = (count, firstSeq, base)
             return copy
@@ -175,13 +194,14 @@ package struct DatagramRecorder: Recorder {
         self.fleet = fleet
         self.fileName = fileName
         self.limit = limit
+        bytes = LoadFile.head(.datagrams, connections: fleet.deviceCount)
         drafts = Array(repeating: nil, count: limit == 0 ? 0 : fleet.deviceCount)
     }
 
     package mutating func add(_ slice: [Occurrence]) {
         for event in slice {
             guard limit > 0, let draft = drafts[Int(event.device)] else {
-                let draft = Draft()
+                let draft = Draft(event.device)
                 append(event, to: draft)
                 if limit == 0 { flush(draft) } else { drafts[Int(event.device)] = draft }
                 continue
@@ -190,7 +210,7 @@ package struct DatagramRecorder: Recorder {
             append(event, to: longer)
             if longer.size > limit {
                 flush(draft)
-                longer = Draft()
+                longer = Draft(event.device)
                 append(event, to: longer)
             }
             drafts[Int(event.device)] = longer
@@ -238,7 +258,7 @@ package struct DatagramRecorder: Recorder {
         datagram += draft.events
         appendLittleEndian(checksum.value(of: datagram), to: &datagram)
         datagram += [0, 0, 0, 0]
-        LoadFile.append(datagram, connection: 0, events: draft.count, to: &bytes)
+        LoadFile.append(datagram, connection: Int(draft.device), events: draft.count, to: &bytes)
         counter += 1
     }
 }

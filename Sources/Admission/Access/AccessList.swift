@@ -77,15 +77,18 @@ package final class AccessList: Sendable {
     package func credential(bearer: Span<UInt8>, now: Timestamp) -> Credential? {
         if begins(bearer, with: Self.tokenPrefix) { return credential(token: bearer, now: now) }
         guard let (id, token) = Self.parts(of: bearer) else { return nil }
+        return credential(key: id) { isSameSecret($0.token, token) }
+    }
+
+    /// The credential of whoever has proved a key. Takes the same time for every proof that is wrong, whether or not
+    /// there is such a key: of an entry nothing but the generation is looked at before the proof is right.
+    ///
+    /// - Parameter hasProved: whether what was shown is right under a key.
+    /// - Returns: nil when it is not, or the key is revoked.
+    package func credential(key id: UInt32, hasProved: (DeviceKey) -> Bool) -> Credential? {
         var isRight = false
-        // What nobody has is worked out all the same, so that the time does not tell which numbers are given out.
-        let index = keys.index(of: id)
-        let generation = keys.generation(at: index)
-        for key in masters?.keys(id: id, generation: generation) ?? [] where isSameSecret(key.token, token) {
-            isRight = true
-        }
-        guard isRight, let index, !keys.isRevoked(at: index) else { return nil }
-        return Credential(.key(id, generation: generation), keys.scope(at: index), .send)
+        for key in candidates(id) where hasProved(key) { isRight = true }
+        return isRight ? credential(key: id) : nil
     }
 
     private func credential(token: Span<UInt8>, now: Timestamp) -> Credential? {
@@ -97,16 +100,16 @@ package final class AccessList: Sendable {
         return Credential(.token(entry.id), entry.scope, entry.roles, expires: entry.expires)
     }
 
-    /// The keys to check a signature of this key id with, the likeliest first, and whose it is; keys that are not used
-    /// by anybody where there is no such id or it is revoked, so that these take the same time.
-    package func signer(_ id: UInt32) -> (keys: [DeviceKey], credential: Credential?) {
-        let index = keys.index(of: id)
-        let generation = keys.generation(at: index)
-        let credential = index.flatMap { index in
-            keys.isRevoked(at: index)
-                ? nil : Credential(.key(id, generation: generation), keys.scope(at: index), .send)
-        }
-        return (masters?.keys(id: id, generation: generation) ?? [], credential)
+    /// The keys to check a proof or a signature of this key id with, the likeliest first. What nobody has is worked out
+    /// all the same, so that the time does not tell which numbers are given out.
+    package func candidates(_ id: UInt32) -> [DeviceKey] {
+        masters?.keys(id: id, generation: keys.generation(at: keys.index(of: id))) ?? []
+    }
+
+    /// Whose a key is that was proved; nil when nobody has it, or it is revoked.
+    package func credential(key id: UInt32) -> Credential? {
+        guard let index = keys.index(of: id), !keys.isRevoked(at: index) else { return nil }
+        return Credential(.key(id, generation: keys.generation(at: index)), keys.scope(at: index), .send)
     }
 
     /// Whether a credential that was good once still is.
@@ -116,6 +119,7 @@ package final class AccessList: Sendable {
         case .key(let id, let generation):
             return keys.index(of: id).map { !keys.isRevoked(at: $0) && keys.generation(at: $0) == generation } ?? false
         case .token(let id): return tokenIDs.contains(id)
+        // Those are not in this list.
         case .certificate: return true
         }
     }

@@ -9,6 +9,8 @@ package import Wire
 package struct MasterKeys: Sendable, Equatable {
     /// HKDF-Extract of each, the newest first.
     private let keys: [[UInt8]]
+    /// The same, ready for use: a fleet that comes back needs a key for each device at once.
+    private let expansions: [KeyExpansion]
 
     /// Length of one key, bytes.
     package static let keyBytes = DeviceKey.byteCount
@@ -20,7 +22,10 @@ package struct MasterKeys: Sendable, Equatable {
             let master = SymmetricKey(data: bytes[start..<(start + Self.keyBytes)])
             return Array(HKDF<SHA256>.extract(inputKeyMaterial: master, salt: [UInt8]()))
         }
+        expansions = keys.map { KeyExpansion($0) }
     }
+
+    package static func == (one: MasterKeys, other: MasterKeys) -> Bool { one.keys == other.keys }
 
     /// How many there are.
     package var count: Int { keys.count }
@@ -29,11 +34,9 @@ package struct MasterKeys: Sendable, Equatable {
     ///
     /// - Parameter generation: counts how often the key was replaced; each has another key.
     package func keys(id: UInt32, generation: UInt32) -> [DeviceKey] {
-        keys.map { key in
-            var label = Array("tidings device key ".utf8)
-            appendBigEndian(id, to: &label)
-            appendBigEndian(generation, to: &label)
-            return DeviceKey(unchecked: expanded(key, label))
-        }
+        var label = Array("tidings device key ".utf8)
+        appendBigEndian(id, to: &label)
+        appendBigEndian(generation, to: &label)
+        return expansions.map { DeviceKey(unchecked: $0.expanded(label)) }
     }
 }

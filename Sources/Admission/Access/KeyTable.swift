@@ -1,6 +1,8 @@
 // All keys of devices and gateways without their secrets, packed: a million of them take some 20 bytes each, and their
 // names.
 
+import Events
+
 /// Keys by their numbers.
 package struct KeyTable: Sendable {
     /// Ascending; the other columns are in the same order.

@@ -56,6 +56,17 @@ package let openAPIDocument = #"""
         "identity"
        ]
       }
+     },
+     {
+      "name": "Sec-GPC",
+      "in": "header",
+      "description": "With `1` (Global Privacy Control) the events are stored without their customers and texts.",
+      "schema": {
+       "type": "string",
+       "examples": [
+        "1"
+       ]
+      }
      }
     ],
     "requestBody": {
@@ -1206,6 +1217,56 @@ package let openAPIDocument = #"""
         }
        }
       }
+     },
+     {
+      "if": {
+       "required": [
+        "type"
+       ],
+       "properties": {
+        "type": {
+         "enum": [
+          "data.requested",
+          "org.tidings.data.requested.v1"
+         ]
+        }
+       }
+      },
+      "then": {
+       "required": [
+        "subject"
+       ],
+       "properties": {
+        "data": {
+         "$ref": "#/components/schemas/data.requested"
+        }
+       }
+      }
+     },
+     {
+      "if": {
+       "required": [
+        "type"
+       ],
+       "properties": {
+        "type": {
+         "enum": [
+          "erasure.requested",
+          "org.tidings.erasure.requested.v1"
+         ]
+        }
+       }
+      },
+      "then": {
+       "required": [
+        "subject"
+       ],
+       "properties": {
+        "data": {
+         "$ref": "#/components/schemas/erasure.requested"
+        }
+       }
+      }
      }
     ]
    },
@@ -1751,6 +1812,28 @@ package let openAPIDocument = #"""
       "evidence": "app",
       "text": "the valve is open"
      }
+    ]
+   },
+   "data.requested": {
+    "title": "data.requested",
+    "description": "A customer asks for a copy of what is kept of them. Who it is, the envelope says.",
+    "type": "object",
+    "properties": {},
+    "required": [],
+    "additionalProperties": true,
+    "examples": [
+     {}
+    ]
+   },
+   "erasure.requested": {
+    "title": "erasure.requested",
+    "description": "A customer asks to be forgotten. Who it is, the envelope says.",
+    "type": "object",
+    "properties": {},
+    "required": [],
+    "additionalProperties": true,
+    "examples": [
+     {}
     ]
    },
    "Report": {

@@ -4,7 +4,9 @@ import Events
 
 extension SummaryState {
     /// Keeps the text of an event until the checkpoint; events of kinds that say nothing to read are passed over.
-    mutating func addText(_ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: [UInt8]) {
+    mutating func addText(
+        _ event: borrowing Event, _ product: Int, at offset: UInt64, _ text: [UInt8], isUnreadable: Bool
+    ) {
         let kind = event.kind
         guard kind == .feedbackText || kind == .ratingGiven else { return }
         let rating = kind == .ratingGiven ? event.number : nil
@@ -16,10 +18,34 @@ extension SummaryState {
             PendingText(
                 product: UInt32(product), number: products[product].textNumber, offset: offset,
                 aspect: event.aspect.rawValue, language: event.language.rawValue, time: event.time.rawValue,
-                rating: rating, scale: event.scale, start: start, length: Int(event.textLength)))
+                rating: rating, scale: event.scale, start: start, length: Int(event.textLength),
+                customer: event.customer.rawValue, device: event.device.rawValue, isUnreadable: isUnreadable))
         products[product].textNumber += 1
         if dirty.texts.count > dirty.textBound || dirty.textBytes.count > dirty.textBytesBound {
             dropOldTexts()
+        }
+    }
+
+    /// Whether the text of an event cannot be read; nil when it has none.
+    @inline(__always)
+    static func isUnreadable(_ event: borrowing Event, _ details: [EventDetails]) -> Bool? {
+        if event.textLength > 0 { return false }
+        guard event.detail != 0, Int(event.detail) <= details.count,
+            !details[Int(event.detail) - 1].sealedText.isEmpty
+        else { return nil }
+        return true
+    }
+
+    /// What somebody has said who is forgotten from here on is not shown: neither what waits nor what is written.
+    mutating func eraseTexts(of event: borrowing Event) {
+        let (customer, device) = (event.customer.rawValue, event.device.rawValue)
+        if customer != 0 { dirty.erasedCustomers.append(customer) }
+        if device != 0 { dirty.erasedDevices.append(device) }
+        for index in dirty.texts.indices {
+            let text = dirty.texts[index]
+            guard customer != 0 && text.customer == customer || device != 0 && text.device == device else { continue }
+            for byte in text.start..<(text.start + text.length) { dirty.textBytes[byte] = 0 }
+            dirty.texts[index].isUnreadable = true
         }
     }
 

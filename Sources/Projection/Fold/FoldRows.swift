@@ -46,7 +46,7 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
         get { counts[4] }
         set { counts[4] = newValue }
     }
-    /// State reports, consents and receipts.
+    /// State reports, consents, receipts and requests.
     package var others: UInt64 {
         get { counts[5] }
         set { counts[5] = newValue }
@@ -75,10 +75,10 @@ package struct KindCounts: Sendable, Equatable, BitwiseCopyable {
         case .featureUsed: 2
         case .feedbackText: 3
         case .faultSeen: 4
-        case .stateReported, .consentGiven, .consentWithdrawn, .receipt: 5
+        case .stateReported, .consentGiven, .consentWithdrawn, .receipt, .dataRequested, .erasureRequested: 5
         // No device sends these, so that they are in no summary.
         case .custom, .setting, .gap, .reply, .notice, .question, .settings, .addressed, .closed, .rollout,
-            .rolloutStep, .customerErased, .audited, .note, .dataRequested, .erasureRequested:
+            .rolloutStep, .customerErased, .audited, .note:
             5
         }
     }

@@ -51,7 +51,7 @@ extension SummaryState {
             var list = items.mutableSpan
             var rows = lookups.mutableSpan
             find(events, window, &rows)
-            let count = admit(events, window, rows.span, at: first, batch.text, &list)
+            let count = admit(events, window, rows.span, at: first, batch, &list)
             countTotals(events, &list, count)
             let hasOthers = findPreferences(events, window, &list, count, &restated)
             if restated.isEmpty {
@@ -77,8 +77,8 @@ extension SummaryState {
     ///
     /// - Returns: how many events are to be counted; they stand at the beginning of `items`.
     private mutating func admit(
-        _ events: Span<Event>, _ window: Range<Int>, _ lookups: Span<RowLookup>, at first: UInt64, _ text: [UInt8],
-        _ items: inout MutableSpan<FoldItem>
+        _ events: Span<Event>, _ window: Range<Int>, _ lookups: Span<RowLookup>, at first: UInt64,
+        _ batch: borrowing EventBatch, _ items: inout MutableSpan<FoldItem>
     ) -> Int {
         var count = 0
         var next = window.lowerBound
@@ -86,11 +86,19 @@ extension SummaryState {
             next = Self.admitOrdinary(
                 events, next, window, lookups, &items, &count, products, &devices, &newestTimes)
             guard next < window.upperBound else { return count }
-            if let device = take(events[next]) {
+            if isOfTheDaemon(events[next]) {
+                if case .customerErased = events[next].kind { eraseTexts(of: events[next]) }
+            } else if let device = take(events[next]) {
                 var item = FoldItem(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
                 find(events[next], device, lookups[next - window.lowerBound], &item)
-                if events[next].textLength > 0 {
-                    addText(events[next], Int(item.product), at: first + UInt64(next), text)
+                if events[next].kind.isConsent {
+                    consents.fold(
+                        events[next], batch.details(of: events[next]), words.purposes.purpose(of: events[next]))
+                }
+                if let isUnreadable = Self.isUnreadable(events[next], batch.details) {
+                    addText(
+                        events[next], Int(item.product), at: first + UInt64(next), batch.text,
+                        isUnreadable: isUnreadable)
                 }
                 items[count] = item
                 count += 1
@@ -133,12 +141,20 @@ extension SummaryState {
         return window.upperBound
     }
 
-    /// Whether an event is numbered, good, without text, and of a kind that devices send.
+    /// Whether an event is numbered, good, says nothing in words, and is of a kind that devices send and that is no
+    /// consent.
     @inline(__always) private static func isOrdinary(_ event: borrowing Event) -> Bool {
-        guard case .sequence = event.identity, case .none = event.quarantine, event.textLength == 0 else {
-            return false
-        }
-        return event.kind.isUplink
+        guard case .sequence = event.identity, case .none = event.quarantine, event.textLength | event.detail == 0
+        else { return false }
+        let kind = event.kind
+        return kind.isUplink && !kind.isConsent
+    }
+
+    /// Whether the daemon has written an event about itself or about the log, which is counted nowhere.
+    private func isOfTheDaemon(_ event: borrowing Event) -> Bool {
+        guard case .none = event.quarantine else { return false }
+        let kind = event.kind
+        return kind == .customerErased || kind == .audited
     }
 
     /// The device of an event that counts; nil when the event is not to be counted further.

@@ -1,5 +1,7 @@
-// The few words that the fold itself understands: units that can be converted, and the choices `true` and `false`.
+// The few words that the fold itself understands: units that can be converted, the choices `true` and `false`, and the
+// purposes of consents that gate.
 
+import Admission
 import Events
 
 /// What some symbols mean, by their numbers in the log.
@@ -12,6 +14,12 @@ struct KnownWords: Sendable {
     /// The values `true` and `false`; 0 while the log has no such word.
     private var on: UInt64 = 0
     private var off: UInt64 = 0
+    private(set) var purposes = ConsentPurposes()
+
+    /// The texts of words that `note` has to be given after a restart.
+    static var texts: [String] {
+        MeasurementUnit.known.map { "\($0.name)" } + ["true", "false"] + ConsentPurpose.words.map(\.text)
+    }
 
     mutating func note(_ kind: SymbolKind, _ id: SymbolID, _ text: [UInt8]) {
         switch kind {
@@ -23,6 +31,7 @@ struct KnownWords: Sendable {
         case .value:
             if text.elementsEqual("true".utf8) { on = UInt64(id.rawValue) }
             if text.elementsEqual("false".utf8) { off = UInt64(id.rawValue) }
+            purposes.note(id, text)
         case .product, .aspect, .language, .type: break
         }
     }

@@ -147,4 +147,9 @@ struct PendingText: Sendable, BitwiseCopyable {
     var scale: UInt8
     var start: Int
     var length: Int
+    /// Who said it, on what; 0 for none.
+    var customer: UInt32
+    var device: UInt32
+    /// Whether it cannot be read any more: sealed with a key that is gone, or of somebody who was forgotten.
+    var isUnreadable: Bool
 }

@@ -35,6 +35,8 @@ package struct SummaryState: Sendable {
     var newestTimes: [Int64] = []
     /// With the epochs of `devices` and these times, all that has been taken from whom.
     var identities = IdentityMemory()
+    /// Who has consented to what, as of `offset`.
+    package internal(set) var consents = ConsentTable()
     var customers: [CustomerRow] = []
     var preferences = PreferencePool()
     var otherPreferences = OtherPreferences()
@@ -76,6 +78,7 @@ package struct SummaryState: Sendable {
     var restoredDedupe = DedupeTable()
     var restoredPreferences: [Preference] = []
     var restoredRanks: [UInt32] = []
+    var restoredConsents: [Consent] = []
 
     /// What the next checkpoint has to write.
     var dirty = DirtyRows()
@@ -90,6 +93,9 @@ package struct SummaryState: Sendable {
         var symbols: [Symbol] = []
         var texts: [PendingText] = []
         var textBytes: [UInt8] = []
+        /// Whose texts are to go from what is written already.
+        var erasedCustomers: [UInt32] = []
+        var erasedDevices: [UInt32] = []
         /// When there are so many texts, or bytes of them, those that later ones have pushed out are forgotten; more
         /// when even then so many are left.
         var textBound = ProjectionLimits.waitingTexts
@@ -99,7 +105,7 @@ package struct SummaryState: Sendable {
     /// The number of rows that a checkpoint would write now.
     package var dirtyRowCount: Int {
         dirty.products.count + dirty.productDays.count + dirty.aspects.count
-            + dirty.symbols.count + dirty.texts.count
+            + dirty.symbols.count + dirty.texts.count + dirty.erasedCustomers.count + dirty.erasedDevices.count
     }
 
     /// Folds a block. Events before `offset` were folded already and are passed over; a block that begins after it

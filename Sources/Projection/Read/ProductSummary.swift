@@ -172,7 +172,8 @@ package struct FeedbackText: Sendable, Equatable {
     package var aspect: String
     package var language: String?
     package var rating: Double?
-    package var text: String
+    /// Nil when it cannot be read any more: who said it was forgotten.
+    package var text: String?
 }
 
 /// One day of a product.

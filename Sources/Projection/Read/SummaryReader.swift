@@ -82,7 +82,7 @@ package struct SummaryReader: Sendable {
         }
     }
 
-    private func read<Result>(_ body: (Database) throws -> Result) throws(ProjectionError) -> Result {
+    func read<Result>(_ body: (Database) throws -> Result) throws(ProjectionError) -> Result {
         do { return try queue.read(body) } catch { throw ProjectionError(error) }
     }
 

@@ -16,6 +16,7 @@ struct CheckpointWriter {
         try writeProducts(state)
         try writeProductDays(state)
         try writeAspects(&state)
+        try eraseTexts(state)
         try writeTexts(state)
     }
 }

@@ -27,6 +27,11 @@ extension Row {
     /// A text that the query selects as `StoredText.bytes`.
     func text(_ index: Int) throws -> String { String(decoding: try decode(Data.self, atIndex: index), as: UTF8.self) }
 
+    /// The same, of a column that may be NULL.
+    func textIfAny(_ index: Int) throws -> String? {
+        try decode(Data?.self, atIndex: index).map { String(decoding: $0, as: UTF8.self) }
+    }
+
     /// A count of events, devices or customers.
     func count(_ column: some TableColumn) throws -> Int { try plausible(value(column)) }
 

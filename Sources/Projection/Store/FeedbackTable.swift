@@ -17,7 +17,10 @@ enum FeedbackColumn: String, TableColumn {
     case time = "time_ms"
     case rating
     case scale
+    /// NULL when it cannot be read any more: whoever has said it was forgotten.
     case text
+    case customer
+    case device
 
     var type: ColumnType {
         switch self {
@@ -39,6 +42,24 @@ enum FeedbackColumn: String, TableColumn {
 }
 
 extension CheckpointWriter {
+    /// Takes texts away that were said by somebody who is forgotten.
+    func eraseTexts(_ state: borrowing SummaryState) throws {
+        try eraseTexts(.customer, state.dirty.erasedCustomers)
+        try eraseTexts(.device, state.dirty.erasedDevices)
+    }
+
+    private func eraseTexts(_ column: FeedbackColumn, _ numbers: [UInt32]) throws {
+        // Numbers in the statement: there is no bound on how many there are but its length.
+        for start in stride(from: 0, to: numbers.count, by: 10_000) {
+            let list = numbers[start..<min(numbers.count, start + 10_000)].map { String($0) }.joined(separator: ",")
+            try db.execute(
+                sql: """
+                    UPDATE \(FeedbackColumn.table) SET \(FeedbackColumn.text) = NULL
+                    WHERE \(column) IN (\(list)) AND \(FeedbackColumn.text) IS NOT NULL
+                    """)
+        }
+    }
+
     func writeTexts(_ state: borrowing SummaryState) throws {
         let room = UInt64(ProjectionLimits.textsPerProduct)
         var keys: [SortKey] = []
@@ -61,8 +82,10 @@ extension CheckpointWriter {
             if index + 16 < keys.count { texts.prefetch(Int(keys[index + 16].row)) }
             if index + 8 < keys.count {
                 let next = texts[Int(keys[index + 8].row)]
-                textBytes.prefetch(next.start)
-                textBytes.prefetch(next.start + next.length - 1)
+                if next.length > 0 {
+                    textBytes.prefetch(next.start)
+                    textBytes.prefetch(next.start + next.length - 1)
+                }
             }
             let text = texts[Int(key.row)]
             for column in columns { rows.add(column, of: key.key, text, state) }
@@ -86,8 +109,11 @@ extension RowInserter {
         case .time: add(text.time)
         case .rating: add(text.rating ?? 0, if: text.rating != nil)
         case .scale: add(UInt64(text.scale))
+        case .customer: add(text.customer)
+        case .device: add(text.device)
         case .text:
             let start = bytes.count
+            if text.isUnreadable { return addNull() }
             bytes += state.dirty.textBytes[text.start..<text.start + text.length]
             addText(from: start)
         }
@@ -113,7 +139,7 @@ extension SummaryReading {
                     offset: Offset(rawValue: offset), time: Timestamp(rawValue: try row.value(Column.time)),
                     aspect: aspect == 0 ? "" : try name(.aspect, aspect),
                     language: language == 0 ? nil : try name(.language, language),
-                    rating: try row.value(Column.rating), text: try row.text(0)))
+                    rating: try row.value(Column.rating), text: try row.textIfAny(0)))
         }
     }
 

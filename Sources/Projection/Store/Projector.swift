@@ -130,19 +130,29 @@ package actor Projector {
         isLoaded = true
     }
 
-    /// What has been taken from whom, up to the end of the log: with what the ingest starts. It is a small part of the
-    /// snapshot, and folding it alone over the events since then costs little more than reading them.
-    package func dedupe(with log: some EventLog) async throws(ProjectionError) -> DedupeTable {
+    /// What has been taken from whom, and who has consented to what, up to the end of the log: with what the ingest
+    /// starts. It is a small part of the snapshot, and folding it alone over the events since then costs little more
+    /// than reading them.
+    ///
+    /// - Parameter purposes: those of the log's words.
+    package func memory(
+        with log: some EventLog, _ purposes: ConsentPurposes
+    ) async throws(ProjectionError) -> (dedupe: DedupeTable, consents: ConsentTable) {
         let restored = try Self.read(&store, location) { (store: inout SummaryStore) throws(ProjectionError) in
-            try store.restoreDedupe()
+            try store.restoreMemory()
         }
-        var dedupe = restored ?? DedupeTable()
+        var (dedupe, consents) = restored ?? (DedupeTable(), ConsentTable())
         var follower = Self.follower(of: log, from: snapshotOffset)
         while true {
             let blocks = try await Self.next(&follower)
-            if blocks.isEmpty { return dedupe }
+            if blocks.isEmpty { return (dedupe, consents) }
             for block in blocks {
-                for event in block.batch.events { _ = dedupe.fold(event) }
+                for event in block.batch.events {
+                    guard case .new = dedupe.fold(event), event.kind.isConsent, case .none = event.quarantine else {
+                        continue
+                    }
+                    consents.fold(event, block.batch.details(of: event), purposes.purpose(of: event))
+                }
             }
         }
     }
@@ -242,6 +252,27 @@ package actor Projector {
         let (start, rows) = (ContinuousClock.now, state.dirtyRowCount)
         try store.checkpoint(&state, updated: now(), snapshot: snapshot)
         policy.wrote(rows: rows, from: start, to: ContinuousClock.now, snapshot: snapshot)
+    }
+
+    /// Writes what is folded, and empties the write-ahead log: then no file has any more what events of erasures have
+    /// taken away.
+    ///
+    /// - Returns: why that is not done, or nil.
+    package func clearErased(until limit: ContinuousClock.Instant) async throws -> String? {
+        while !isLoaded || state.offset < store.checkpointOffset {
+            guard ContinuousClock.now < limit else {
+                return "the summaries are being read, and still show texts; restart the daemon to see to it"
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        try write(snapshot: false)
+        while try !store.emptyWriteAheadLog() {
+            guard ContinuousClock.now < limit else {
+                return "somebody reads \(location.path), whose write-ahead log still has texts; end that, and restart"
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return nil
     }
 
     /// Writes the last checkpoint and the snapshot, and closes the file. The projector is of no use after this.

@@ -10,7 +10,7 @@ enum SnapshotPart: UInt32, CaseIterable, Sendable {
     case header = 0
     case dedupe, products, productDays, aspects, aspectDays, devices, customers
     case preferences, otherPreferences, ratings, choices, faults, bins, dayChoices, wideDevices, wideCustomers
-    case otherUnits, dayUnits, quarantines, ranks
+    case otherUnits, dayUnits, quarantines, ranks, consents
 
     /// Rows, or devices for the preferences, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
@@ -47,6 +47,7 @@ extension SummaryState {
             case .otherUnits: otherUnits.count
             case .dayUnits: dayUnits.count
             case .quarantines: quarantines.count
+            case .consents: consents.count
             }
         return (rows + part.pageRows - 1) / part.pageRows
     }
@@ -85,6 +86,7 @@ extension SummaryState {
         case .otherUnits: add(otherUnits)
         case .dayUnits: add(dayUnits)
         case .quarantines: add(quarantines)
+        case .consents: add(consents.consents)
         }
     }
 
@@ -117,6 +119,7 @@ extension SummaryState {
         case .otherUnits: decode(&otherUnits, &reader)
         case .dayUnits: decode(&dayUnits, &reader)
         case .quarantines: decode(&quarantines, &reader)
+        case .consents: decode(&restoredConsents, &reader)
         }
         return !reader.isDamaged
     }
@@ -184,8 +187,9 @@ extension SummaryState {
         guard next == restoredPreferences.count, otherPreferences.preferences.allSatisfy(isSound) else { return false }
         newestTimes = restoredDedupe.current.map(\.newestTime)
         identities = restoredDedupe.memory
-        guard restoreRanks() else { return false }
-        (restoredDedupe, restoredPreferences, restoredRanks) = (DedupeTable(), [], [])
+        guard restoreRanks(), let restored = ConsentTable(restoring: restoredConsents) else { return false }
+        consents = restored
+        (restoredDedupe, restoredPreferences, restoredRanks, restoredConsents) = (DedupeTable(), [], [], [])
         return true
     }
 

@@ -1,5 +1,6 @@
 // How rows of the fold become bytes of a snapshot, and come back: each names its numbers once, for both directions.
 
+import Admission
 import Bytes
 import Events
 
@@ -74,5 +75,33 @@ extension Preference: SnapshotRow {
         coder.code(&seq)
         coder.code(&bits)
         (kind, row) = (.init(rawValue: kindNumber) ?? .none, rowNumber &- 1)
+    }
+}
+
+extension Consent: SnapshotRow {
+    mutating func code<Coder: RowCoder & ~Copyable & ~Escapable>(with coder: inout Coder) {
+        var (customerNumber, productNumber, noticeNumber) = (customer.rawValue, product.rawValue, notice.rawValue)
+        var (purposeNumber, timeNumber, expiryNumber) = (purpose.rawValue, time.rawValue, expiry.rawValue)
+        coder.code(&customerNumber)
+        coder.code(&productNumber)
+        coder.code(&purposeNumber)
+        coder.code(&isGiven)
+        coder.code(&noticeNumber)
+        coder.code(&timeNumber)
+        coder.code(&expiryNumber)
+        (customer, product) = (CustomerID(rawValue: customerNumber), SymbolID(rawValue: productNumber))
+        notice = SymbolID(rawValue: noticeNumber)
+        // One that no release knows is of nobody: then the table does not restore.
+        if let known = ConsentPurpose(rawValue: purposeNumber) { purpose = known } else { customer = .none }
+        (time, expiry) = (Timestamp(rawValue: timeNumber), Timestamp(rawValue: expiryNumber))
+    }
+}
+
+extension [Consent] {
+    /// Appends those of a page. False when it is damaged.
+    mutating func restore(_ bytes: [UInt8]) -> Bool {
+        var reader = ByteReader(bytes)
+        while !reader.isAtEnd { append(reader.row()) }
+        return !reader.isDamaged
     }
 }

@@ -37,6 +37,8 @@ package struct SummaryStore: Sendable {
         configuration.prepareDatabase { db in
             // What SQLite needs for a while is a few pages: no disk but the data folder's can hinder a checkpoint.
             try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY")
+            // What is overwritten or deleted must not stay behind in the file.
+            try db.execute(sql: "PRAGMA secure_delete = ON")
         }
         do {
             queue = try DatabaseQueue.openForWriting(path, configuration: configuration, setUp: Self.setUp)
@@ -145,27 +147,34 @@ package struct SummaryStore: Sendable {
         return state
     }
 
-    /// The part of the last snapshot that says what has been taken from whom; nil when there is none.
+    /// The parts of the last snapshot that say what has been taken from whom, and who has consented to what; nil when
+    /// there is none.
     ///
     /// - Throws: `damaged`, `storage`.
-    func restoreDedupe() throws(ProjectionError) -> DedupeTable? {
+    func restoreMemory() throws(ProjectionError) -> (dedupe: DedupeTable, consents: ConsentTable)? {
         guard snapshotOffset != nil else { return nil }
         var dedupe = DedupeTable()
+        var consents: [Consent] = []
         var checksums = [[UInt64]](repeating: [], count: SnapshotPart.allCases.count)
         do {
             try queue.read { db in
-                let filter = "WHERE \(StateColumn.part) = \(SnapshotPart.dedupe.rawValue)"
-                try Self.readPages(db, filter, &checksums) { _, body in dedupe.restore(body.span) }
+                let parts = [SnapshotPart.dedupe, .consents].map { "\($0.rawValue)" }.joined(separator: ", ")
+                try Self.readPages(db, "WHERE \(StateColumn.part) IN (\(parts))", &checksums) { part, body in
+                    part == .dedupe ? dedupe.restore(body.span) : consents.restore(body)
+                }
             }
         } catch {
             throw ProjectionError(error)
         }
-        return dedupe
+        guard let table = ConsentTable(restoring: consents) else {
+            throw .damaged("its consents contradict each other")
+        }
+        return (dedupe, table)
     }
 
     /// What the fold understands of the words defined so far; those that came after the snapshot do no harm.
     private static func readWords(_ db: Database, _ words: inout KnownWords) throws {
-        let texts = (MeasurementUnit.known.map(\.name) + ["true", "false"]).map { "'\($0)'" }.joined(separator: ", ")
+        let texts = KnownWords.texts.map { "'\($0)'" }.joined(separator: ", ")
         for kind in [SymbolKind.unit, .value] {
             let sql = """
                 SELECT \(SymbolColumn.id), \(StoredText.bytes("\(SymbolColumn.text)")) FROM \(SymbolColumn.table)
@@ -275,6 +284,17 @@ package struct SummaryStore: Sendable {
             _ = try queue.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
             _ = queue.makePlain(attempts: 10)
             try queue.close()
+        } catch {
+            throw ProjectionError(error)
+        }
+    }
+
+    /// Moves the write-ahead log into the file, and empties it. False when somebody reads the file at this moment.
+    func emptyWriteAheadLog() throws(ProjectionError) -> Bool {
+        do {
+            return try queue.writeWithoutTransaction { db in
+                try Int.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)") == 0
+            }
         } catch {
             throw ProjectionError(error)
         }

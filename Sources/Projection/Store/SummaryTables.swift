@@ -1,5 +1,6 @@
 // All tables of summaries.sqlite, and those without rows of the fold: what the file says of itself, symbols, state.
 
+import Admission
 import Bytes
 import Events
 import GRDB
@@ -25,7 +26,7 @@ package enum SummaryTables {
             MemoryLayout<RatingRow>.size, MemoryLayout<ChoiceRow>.size, MemoryLayout<FaultRow>.size,
             MemoryLayout<BinRow>.size, MemoryLayout<DayChoiceRow>.size, MemoryLayout<Preference>.size,
             MemoryLayout<PackedPreference>.size, MemoryLayout<OtherUnitRow>.size, MemoryLayout<DayUnitRow>.size,
-            MemoryLayout<QuarantineRow>.size,
+            MemoryLayout<QuarantineRow>.size, MemoryLayout<Consent>.size,
         ]
         let arrays = [
             AspectField.allCases.count, ChoiceField.allCases.count, FaultField.allCases.count,

@@ -93,11 +93,9 @@ extension EventsRequest {
         let entries = ingest.window.count
         var noted = 0
         for index in 0..<entries {
-            let mark = ingest.markToAuthorize
             do throws(Refusal) {
                 _ = try ingest.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
-                try ingest.authorize(since: mark)
             } catch {
                 requests.noteOrigins(of: noted..<index)
                 noted = index + 1
@@ -217,14 +215,12 @@ extension EventsRequest {
         _ bytes: Span<UInt8>, _ ingest: IngestContext, _ peer: any CommitListener
     ) -> Outcome {
         let intake = ingest.intake
-        let mark = ingest.markToAuthorize
         ingest.requests.table.reset()
         let header: BatchHeader
         do throws(Refusal) {
             header = try readBatch(
                 bytes, context: ingest.batchContext(), table: &ingest.requests.table, vocabulary: &intake.vocabulary,
                 into: &intake.filling)
-            try ingest.authorize(since: mark)
         } catch {
             let reason = ingest.reason(error)
             return refuseRest(reason, ingest)

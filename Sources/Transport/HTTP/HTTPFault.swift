@@ -68,7 +68,7 @@ package enum HTTPFault: Hashable, Sendable {
     case malformed, noHost, twoHosts, badHost, badTarget, badLength, badTransferEncoding, chunkedInOldVersion
     case framingTooBig, targetTooLong, headTooBig, unknownExpectation, tooSlow, brokenOff
     case isTLS, isPlain, isHTTP2, isNative
-    case noPath, notInForce, connect, busy, shuttingDown, tooManyConnections
+    case noPath, notInForce, connect, busy, storageUnavailable, shuttingDown, tooManyConnections
 
     package var status: HTTPStatus {
         switch self {
@@ -83,7 +83,7 @@ package enum HTTPFault: Hashable, Sendable {
         case .noPath: .notFound
         case .notInForce: .unauthorized
         case .connect: .methodNotAllowed
-        case .busy, .shuttingDown, .tooManyConnections: .serviceUnavailable
+        case .busy, .storageUnavailable, .shuttingDown, .tooManyConnections: .serviceUnavailable
         }
     }
 
@@ -112,6 +112,8 @@ package enum HTTPFault: Hashable, Sendable {
         case .notInForce: "the credential was revoked or has expired; ask whoever runs the daemon for another one"
         case .connect: "this is no proxy; send a path"
         case .busy: "the daemon is full; send the same request again in a second: what is stored is not stored twice"
+        case .storageUnavailable:
+            "the log cannot be written now; send the same request again later: what is stored is not stored twice"
         case .shuttingDown: "the daemon is stopping; send the same request again later"
         case .tooManyConnections: "as many connections as allowed, in all or from one address; try again later"
         }

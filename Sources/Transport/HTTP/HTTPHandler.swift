@@ -25,14 +25,14 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     /// Since when the intake has had no room.
     private var fullSince: NIODeadline?
     private var pause: Scheduled<Void>?
+    private var storageWait = StorageWait()
     private var timeouts = HTTPTimeouts(since: .now())
     /// What is wrong with what stands behind the parts that wait.
     private var fault: HTTPFault?
     private var hasReadPart = false
     private var isReading = true
     /// Bytes of the connection when the body at hand began, and those of the body.
-    private var bodyStart = 0
-    private var bodyBytes = 0
+    private var (bodyStart, bodyBytes) = (0, 0)
 
     let device = DeviceID.none
     private(set) var sender: SenderAddress?
@@ -123,15 +123,10 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // What comes behind a fault is read and dropped: were it not, the peer's system would drop our answer.
-        if error is ByteToMessageDecoderError { return }
-        if isUncleanEnd(error) { return }
-        guard error is HTTPParserError else { return close() }
+        if error is ByteToMessageDecoderError || isUncleanEnd(error) { return }
+        guard let error = error as? HTTPParserError else { return close() }
         guard life.isOpen else { return }
-        switch error as? HTTPParserError {
-        case .headerOverflow: fault = .headTooBig
-        case .invalidEOFState: fault = .brokenOff
-        default: fault = framing.fault
-        }
+        fault = error == .headerOverflow ? .headTooBig : error == .invalidEOFState ? .brokenOff : framing.fault
         if parts.isEmpty { endInput() }
     }
 
@@ -300,6 +295,8 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     func sweep(now: NIODeadline) {
         if life.isOver(at: now) { return close() }
         guard life.isOpen else { return }
+        let isInVain = ingest.intake.isStorageFailing && session.awaitsCommit
+        if storageWait.isOver(at: now, isInVain: isInVain) { return giveUp() }
         if let fullSince, now - fullSince > .seconds(HTTPLimits.patienceSeconds) { return stop(.busy) }
         guard let expiry = timeouts.expired(at: now, ingest.settings, awaitsAnswer: !session.isAnswered) else {
             return
@@ -308,25 +305,24 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         if expiry == .unfinished { stop(.tooSlow) } else { close() }
     }
 
+    /// The log cannot be written: who waits for it is told so, and may ask again on another connection.
+    private func giveUp() {
+        enter()
+        session.storageFails(in: ingest, output: &ingest.output)
+        readNoMore()
+    }
+
     /// A request that was begun is answered so; between two requests nobody waits to be told.
     func checkAccess() {
-        guard life.isOpen, !ingest.isInForce(session.principal) else { return }
-        pause?.cancel()
-        pause = nil
-        if session.isInRequest { return stop(.notInForce) }
-        life.drain()
-        parts.removeAll()
-        finish()
+        guard life.isOpen, !ingest.isInForce(session.principal) || !ingest.isInForce(session.client) else { return }
+        if session.isInRequest { stop(.notInForce) } else { readNoMore() }
     }
 
     func push(_ message: Span<UInt8>) -> Bool { false }
 
     func drain() {
         guard life.isOpen else { return }
-        if session.isInRequest { return stop(.shuttingDown) }
-        life.drain()
-        parts.removeAll()
-        finish()
+        if session.isInRequest { stop(.shuttingDown) } else { readNoMore() }
     }
 
     var isDrained: Bool { life.phase != .draining || session.isAnswered }
@@ -364,9 +360,14 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     private func stop(_ fault: HTTPFault) {
         enter()
         session.fail(fault, in: ingest, output: &ingest.output)
+        readNoMore()
+    }
+
+    private func readNoMore() {
+        pause?.cancel()
+        (pause, fullSince) = (nil, nil)
         life.drain()
         parts.removeAll()
-        fullSince = nil
         finish()
     }
 
@@ -390,10 +391,9 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     private func leave() {
         guard !life.isClosed else { return }
         life.close()
-        context = nil
         parts.removeAll()
         pause?.cancel()
-        pause = nil
+        (pause, context) = (nil, nil)
         ingest.intake.remove(self)
         table.leave(self)
     }

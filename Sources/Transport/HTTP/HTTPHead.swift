@@ -47,6 +47,8 @@ package struct HTTPHead: Sendable {
     /// Who asks whether it may send events here, and how many a minute.
     package private(set) var webHookOrigin: String?
     package private(set) var asksForRate = false
+    /// `Sec-GPC: 1`, Global Privacy Control: nothing that names a person is to be kept of what is sent.
+    package private(set) var optsOut = false
     /// The credential, as it came, and how many there are.
     package private(set) var authorization: String?
     package private(set) var authorizations = 0
@@ -159,6 +161,7 @@ package struct HTTPHead: Sendable {
             takeHost(text)
         case 6 where same(key, "expect"): takeExpectation(text)
         case 7 where same(key, "upgrade"): asksForUpgrade = true
+        case 7 where same(key, "sec-gpc"): if same(text, trimmed(text, 0..<text.count), "1") { optsOut = true }
         case 10 where same(key, "connection"): takeConnection(text)
         case 12 where same(key, "content-type"): takeContentType(value)
         case 13 where same(key, "authorization"):

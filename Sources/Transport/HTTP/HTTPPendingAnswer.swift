@@ -45,6 +45,17 @@ struct HTTPPendingAnswer: Sendable {
 
     func isDue(_ committed: UInt64) -> Bool { question == 0 && ticket <= committed }
 
+    /// Whether it waits for a block that is not durable.
+    func awaitsCommit(after committed: UInt64) -> Bool { question == 0 && ticket > committed }
+
+    /// What was asked came to nothing, as far as is known.
+    mutating func fail(_ fault: HTTPFault) {
+        (report, ticket, status) = (nil, 0, fault.status)
+        if status == .serviceUnavailable { fields.retryAfter = 1 }
+        body = []
+        writeFaultBody(status, fault.text, into: &body)
+    }
+
     mutating func take(_ reply: HTTPReply) {
         question = 0
         (status, body) = (reply.status, reply.body)

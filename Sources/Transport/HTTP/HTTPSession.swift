@@ -177,6 +177,8 @@ package struct HTTPSession {
         guard let form = Self.form(of: head), head.coding != .other else {
             return refuse(.mediaType, ingest, &output)
         }
+        // Nothing is taken of which nobody could say for a while what becomes of it.
+        if ingest.intake.isStorageFailing { return refuse(.storageUnavailable, ingest, &output) }
         let limit = form == .lines ? HTTPLimits.linesBytes : HTTPLimits.wholeBytes
         if let length = head.contentLength, length > limit { return refuse(.tooBig, ingest, &output) }
         var request = EventsRequest(form, head)
@@ -272,7 +274,10 @@ package struct HTTPSession {
     ) -> Next {
         ingest.grantNames()
         if principal.isKnown { ingest.principal = principal }
+        let optsOut = head?.optsOut == true
+        if optsOut { ingest.intake.isOptedOut = true }
         defer {
+            if optsOut { ingest.intake.isOptedOut = false }
             ingest.chargeNames()
             ingest.principal = .anybody
         }
@@ -322,6 +327,27 @@ package struct HTTPSession {
     package mutating func committed(through ticket: UInt64, in ingest: IngestContext, output: inout [UInt8]) {
         committedTicket = max(committedTicket, ticket)
         writeDue(ingest, &output)
+    }
+
+    /// Whether a request waits for a commit.
+    package var awaitsCommit: Bool {
+        (events?.ticket ?? 0) > committedTicket || answers.contains { $0.awaitsCommit(after: committedTicket) }
+    }
+
+    /// The log cannot be written: requests that wait for it are answered so, and nothing more is read.
+    package mutating func storageFails(in ingest: IngestContext, output: inout [UInt8]) {
+        for index in answers.indices where answers[index].awaitsCommit(after: committedTicket) {
+            answerBytes -= answers[index].size
+            answers[index].fail(.storageUnavailable)
+            answerBytes += answers[index].size
+        }
+        if case .events = reading {
+            _ = end(.storageUnavailable, in: ingest, output: &output)
+        } else {
+            if let last = answers.indices.last { answers[last].fields.closes = true }
+            reading = .ended
+            writeDue(ingest, &output)
+        }
     }
 
     /// Takes the request that is to be answered elsewhere, if there is a new one.

@@ -118,9 +118,7 @@ struct LineSession: Sendable {
             ingest.principal = try ingest.principal(bearer: hello.token.span)
         }
         guard !hello.source.isEmpty else { return }
-        let device = try readDevice(hello.source.span, vocabulary: &ingest.intake.vocabulary)
-        try ingest.authorize(device)
-        ingest.device = device
+        ingest.device = try readDevice(hello.source.span, vocabulary: &ingest.intake.vocabulary)
     }
 
     /// What the sender owes stands in the quotas too.
@@ -210,11 +208,9 @@ struct LineSession: Sendable {
         var last: UInt64?
         ingest.window.search(bytes, &intake.vocabulary)
         for index in 0..<ingest.window.count where last == nil {
-            let mark = ingest.markToAuthorize
             do throws(Refusal) {
                 let form = try ingest.window.append(
                     index, bytes, arrival: arrival, vocabulary: &intake.vocabulary, into: &intake.filling)
-                try ingest.authorize(since: mark)
                 origins.append(windowOrigins[index])
                 if form != 0, form != lastForm, !ingest.settings.keepsUnknown {
                     tellUnknownKeys(form, windowOrigins[index], bytes, output: &output)

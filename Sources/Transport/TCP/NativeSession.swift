@@ -200,10 +200,8 @@ struct NativeSession: Sendable {
     ) throws(Refusal) {
         let intake = ingest.intake
         if !hello.source.isEmpty {
-            let named = try readDevice(hello.source.span, vocabulary: &intake.vocabulary)
-            try ingest.authorize(named)
-            source = named
-            ingest.device = named
+            source = try readDevice(hello.source.span, vocabulary: &intake.vocabulary)
+            ingest.device = source
         }
         hasGreeted = true
         greetedEpoch = hello.epoch
@@ -245,7 +243,6 @@ struct NativeSession: Sendable {
             requireResend(from: header.firstSeq)
             throw .badIdentity
         }
-        try ingest.authorize(since: mark)
         numbered = header.device
         due = max(due, ingest.charge(events: header.count, units: header.count))
         if !follows(header) {

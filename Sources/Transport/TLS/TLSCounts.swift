@@ -41,6 +41,22 @@ package enum TLSFailure: Error, Hashable, Sendable {
         }
     }
 
+    /// What helps, in a few words; docs/tls.md says more.
+    package var remedy: StaticString {
+        switch self {
+        case .plainText: "the client must speak TLS: tidings send --tls, https://"
+        case .oldVersion: "bring the client's TLS up to date; 1.2 and 1.3 are spoken"
+        case .nothingInCommon: "the client must know ECDHE with AES-GCM or ChaCha20"
+        case .noClientCertificate: "give the device a certificate, or set tls.client_certificates to ask"
+        case .untrustedClientCertificate: "issue it by an authority of tls.client_ca_file, for now and for clients"
+        case .clientCertificate(let fault): fault.remedy
+        case .clientRefused: "give the client the authority of tls.certificate_file, and connect by a name in that"
+        case .tooSlow, .gaveWay: "a slow link, or somebody who holds places"
+        case .brokenOff: "mostly a port scan, or a check by TCP alone"
+        case .other: "capture a handshake"
+        }
+    }
+
     /// - Parameter error: what ended the handshake.
     init(_ error: any Error) {
         guard case .handshakeFailed(let cause)? = error as? NIOSSLError else {

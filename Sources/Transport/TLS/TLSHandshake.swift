@@ -163,9 +163,11 @@ final class TLSHandshake: ChannelInboundHandler, RemovableChannelHandler, Connec
     private func identify() throws(TLSFailure) {
         guard let clients = listener.context.clients, let certificate = ssl?.peerCertificate else { return }
         let intake = table.ingest.intake
+        let fields: CertificateFields
         let source: [UInt8]
         do throws(ClientCertificateFault) {
-            source = try clients.source(of: certificate, at: intake.now.rawValue / 1_000)
+            fields = try ClientCertificates.fields(of: certificate)
+            source = try clients.source(of: fields, at: intake.now.rawValue / 1_000)
         } catch {
             throw .clientCertificate(error)
         }
@@ -173,7 +175,10 @@ final class TLSHandshake: ChannelInboundHandler, RemovableChannelHandler, Connec
             let device = try readDevice(source.span, vocabulary: &intake.vocabulary)
             let product = intake.vocabulary.text(.product, intake.vocabulary.product(of: device))
             let own = Scope.device(product: Array(product), name: Array(intake.vocabulary.name(of: device)))
-            principal = .holder(Credential(.certificate, own, .send))
+            principal = .holder(
+                Credential(
+                    .certificate(issuer: fields.issuer, serial: fields.serial), own, .send,
+                    expires: Timestamp(rawValue: (fields.notAfter + 1) * 1_000)))
         } catch {
             throw .clientCertificate(.noDevice)
         }

@@ -172,7 +172,6 @@ package struct UDPSession: DatagramSession, Sendable {
                 header = try read(body, request, names, ingest)
             }
             refusedEvents = max(header.count, 1)
-            try ingest.authorize(since: mark)
             if signer != nil { replay = ingest.replay(since: mark, header) }
             guard replay == nil, !ingest.isOverQuota(events: header.count) else {
                 intake.filling.truncate(to: mark)
@@ -247,11 +246,9 @@ package struct UDPSession: DatagramSession, Sendable {
         let arrival = intake.now
         while let range = lines.next(bytes) {
             do throws(Refusal) {
-                let before = ingest.markToAuthorize
                 try readEventLine(
                     bytes.extracting(range), arrival: arrival, keepsUnknown: ingest.settings.keepsUnknown,
                     vocabulary: &intake.vocabulary, into: &intake.filling)
-                try ingest.authorize(since: before)
                 origins.append((lines.number, range))
             } catch {
                 let reason = ingest.reason(error)

@@ -10,6 +10,46 @@
 
 /// What devices and gateways send to the daemon, and what it answers. Frames and datagrams: docs of the wire format;
 /// field numbers are never reused, retyped or renamed.
+///
+/// Keys. A device that has one knows a number (the key id, from 1) and 32 bytes (printed in base64url without
+/// padding). The bytes are never sent. For each use a secret of 32 bytes is made of them, by one HMAC-SHA256 (RFC
+/// 2104) with the 32 bytes as its key, over the ASCII of a label, without quotes, and one byte 0x01:
+///
+///   "tidings token"      the token, for where nobody can read along
+///   "tidings tcp proof"  the key of proofs, for plain TCP
+///   "tidings udp mac"    the key of MACs, for datagrams
+///
+/// Token. Written as key id in decimal, ".", and the 32 bytes in base64url without padding (43 characters): `7.CIGW...`.
+/// It goes into Hello.token, into the first line of a connection of JSON lines ({"hello":"SOURCE","token":"7.CIGW..."}),
+/// or behind "Authorization: Bearer ". The daemon takes it over TLS, from its own machine, and over HTTP; a token that
+/// comes over plain TCP from elsewhere is refused (4010), for others may have read it. A token of a vendor ("tdg_...")
+/// is written as it is.
+///
+/// Proof, over TCP:
+///   1. The client sends the magic and HELLO, with key_id and a nonce of 16 to 64 bytes that it never used before.
+///   2. The daemon answers with WELCOME in which there is a nonce of 32 bytes and nothing else.
+///   3. The client sends PROOF (frame type 7), whose body is the 32 bytes of HMAC-SHA256 with the key of proofs over:
+///      the daemon's nonce, the client's nonce, the body of the HELLO frame byte for byte as it was sent.
+///   4. The daemon answers with the usual WELCOME, and the client may send batches. A BATCH before PROOF, or a wrong
+///      proof, is told by ERROR 4010, and the connection closes.
+///
+/// MAC, over UDP. A datagram is: byte 0xc1; a byte of which the low four bits are the frame type (3 BATCH, 4 ACK, 5
+/// ERROR) and the high four the flags (1 = the body is deflated, in zlib's format); key id, epoch and counter, four
+/// bytes each, the most significant first; the body; a trailer of 8 bytes. With a key id the trailer is the first 8
+/// bytes of HMAC-SHA256 with the key of MACs over everything before it. With key id 0 it is CRC-32 over the same, four
+/// bytes, the least significant first, and four bytes of zero. A datagram whose MAC is wrong is not answered. Answers
+/// to a datagram with a key carry the same key id, epoch and counter and a MAC of the same key: one that is not right
+/// is to be dropped unread.
+///
+/// Epoch of datagrams with a key. It has to rise, so that nothing recorded can be sent again with success: at each
+/// start the device takes the larger of the seconds since 2000-01-01T00:00:00Z and one more than its last epoch, and
+/// keeps it where it survives a reset (without a clock: one more than the last) before it sends. It stands in the
+/// datagram's header (or in Batch.epoch, which goes before it). An epoch that is neither one of those that the daemon
+/// remembers of the device nor above the highest that it knows, or is more than a day ahead of the daemon's clock, is
+/// refused with ERROR 4013: Reject.number is the highest epoch of that device (0: none is known). The device then
+/// takes that number + 1 as its epoch, keeps it, and sends the same events again under it, with the numbers that they
+/// had. Each event needs a number (Batch.seq) or an id of its own. Without a key, and over TCP, the epoch may be any
+/// number that differs at each start.
 
 #if canImport(FoundationEssentials)
 package import FoundationEssentials
@@ -34,7 +74,7 @@ package nonisolated struct Tidings_Wire_V1_Batch: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// The sender's reset counter; 0 = the one of Hello, or of the datagram's header.
+  /// The sender's reset counter; 0 = the one of Hello, or of the datagram's header. Has to rise in datagrams with a key.
   package var epoch: UInt32 = 0
 
   /// The number of the first event, from 1; 0 = the sender does not number its events (they are not deduplicated).
@@ -328,7 +368,7 @@ package nonisolated struct Tidings_Wire_V1_Reject: Sendable {
   package var text: String = String()
 
   /// The event's number in the count of its connection, for a gateway whose events have numbers of their own; 0 = not
-  /// known.
+  /// known. Of code 4013 in answer to a datagram with a key: the highest epoch of its device, 0 = none.
   package var number: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -336,26 +376,33 @@ package nonisolated struct Tidings_Wire_V1_Reject: Sendable {
   package init() {}
 }
 
-/// Body of a HELLO frame, the client's first.
+/// Body of a HELLO frame, the client's first; at most 4,096 bytes.
 package nonisolated struct Tidings_Wire_V1_Hello: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Version of the protocol; 1.
   package var proto: UInt32 = 0
 
+  /// Whose events come, where a batch does not say: product/serial, or a device URN; empty for a gateway.
   package var source: String = String()
 
+  /// The number of the key that is going to be proved; 0 = none.
   package var keyID: UInt32 = 0
 
+  /// The sender's reset counter, for batches that name none.
   package var epoch: UInt32 = 0
 
+  /// The number of the next event that the sender has; for people who look.
   package var next: UInt64 = 0
 
   package var catalogue: UInt32 = 0
 
+  /// The client's part in the proof: 16 to 64 bytes, never used before. With key_id alone.
   package var nonce: Data = Data()
 
+  /// The token, where nobody can read along: whole, or with key_id what stands behind its dot. Goes before a proof.
   package var token: String = String()
 
   package var agent: String = String()
@@ -367,22 +414,28 @@ package nonisolated struct Tidings_Wire_V1_Hello: Sendable {
   package init() {}
 }
 
-/// Body of a WELCOME frame, the daemon's answer to HELLO.
+/// Body of a WELCOME frame, the daemon's answer to HELLO. One that has nothing but a nonce asks for PROOF, and another
+/// one follows.
 package nonisolated struct Tidings_Wire_V1_Welcome: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// The daemon's part in the proof: 32 bytes.
   package var nonce: Data = Data()
 
+  /// Every number of `epoch` up to this one is durable.
   package var durable: UInt64 = 0
 
+  /// The daemon's clock, milliseconds since 1970-01-01T00:00:00Z.
   package var timeMs: Int64 = 0
 
+  /// Bytes of a frame's body, and events of a batch, at most.
   package var maxFrame: UInt32 = 0
 
   package var maxBatch: UInt32 = 0
 
+  /// Of which epoch `durable` is: the one of Hello, or if nothing of that is known the one heard last; 0 = none.
   package var epoch: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -400,7 +400,7 @@ package nonisolated struct Tidings_Log_V1_Block: @unchecked Sendable {
   /// Clears the value of `replays`. Subsequent reads from it will return its default value.
   package mutating func clearReplays() {_uniqueStorage()._replays = nil}
 
-  /// How many parts an event has beside its plain text: 1 to 4, in ascending order of their tags, each tag once.
+  /// How many parts an event has beside its plain text: 1 to 5, in ascending order of their tags, each tag once.
   package var partCount: Tidings_Log_V1_Column {
     get {_storage._partCount ?? Tidings_Log_V1_Column()}
     set {_uniqueStorage()._partCount = newValue}
@@ -412,7 +412,8 @@ package nonisolated struct Tidings_Log_V1_Block: @unchecked Sendable {
 
   /// One for each part. Bits 0 to 3 are the tag: 0 the text itself when it is sealed, 1 extra (properties that no schema
   /// knows: a JSON object), 2 raw (what came in, when it could not be read as an event), 3 payload (JSON of a message to
-  /// devices). Bits 4 to 6 are the codec: 0 plain UTF-8, 1 sealed. Bit 7: the end was cut off.
+  /// devices), 4 value (one that says something about a person). Bits 4 to 6 are the codec: 0 plain UTF-8, 1 sealed
+  /// (docs/log-format.md, "Sealed parts"). Bit 7: the end was cut off.
   package var part: Tidings_Log_V1_Column {
     get {_storage._part ?? Tidings_Log_V1_Column()}
     set {_uniqueStorage()._part = newValue}

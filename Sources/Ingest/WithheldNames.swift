@@ -1,0 +1,38 @@
+// Names of customers that came with events which were stored without them: kept from the log's files.
+
+import Events
+
+/// The customers that have a number in this process, and that no event in the log has.
+///
+/// Their names are in memory alone. Once an event is stored with one of them, because there is a consent by now, the
+/// name goes to the identity store with it. At most `Limits.customers`, as all names.
+struct WithheldNames {
+    /// The names, among them some that are withheld no more; emptied when none is.
+    private var names = Definitions()
+    /// Where in `names.customers` one that is withheld stands.
+    private var indices: [CustomerID: Int] = [:]
+
+    var count: Int { indices.count }
+
+    /// Takes from a block's definitions the customers that none of its events has, and adds those withheld before that
+    /// one has now.
+    mutating func sift(_ definitions: inout Definitions, usedBy batch: borrowing EventBatch) {
+        guard !definitions.customers.isEmpty || !indices.isEmpty else { return }
+        var unused: Set<CustomerID> = []
+        for customer in definitions.customers { unused.insert(customer.id) }
+        let events = batch.events.span
+        for event in events.indices where events[event].customer != .none {
+            let customer = events[event].customer
+            unused.remove(customer)
+            guard !indices.isEmpty, let index = indices.removeValue(forKey: customer) else { continue }
+            definitions.add(names.customers[index], of: names)
+        }
+        if indices.isEmpty { names = Definitions() }
+        guard !unused.isEmpty else { return }
+        for customer in definitions.customers where unused.contains(customer.id) {
+            indices[customer.id] = names.customers.count
+            names.add(customer, of: definitions)
+        }
+        definitions.removeCustomers { unused.contains($0) }
+    }
+}
