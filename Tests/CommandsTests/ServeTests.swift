@@ -32,9 +32,7 @@ import Testing
         let configuration = try await DaemonConfiguration.load(
             flags: flags, environment: ["TIDINGS_LISTEN_TCP_PORT": "99", "TIDINGS_LOGGING_LEVEL": "debug"])
         #expect(configuration.listeners.first { $0.name == "tcp" }?.port == nil)
-        #expect(
-            configuration.effective.contains {
-                $0.name == "logging.level" && $0.value == "error" && $0.source == "flag"
-            })
+        let level = configuration.effective.first { $0.name == "logging.level" }
+        #expect(level == SettingInForce(name: "logging.level", value: "error", source: "flag"))
     }
 }
