@@ -60,7 +60,7 @@ struct DemoCommand: AsyncParsableCommand {
                 printError("over TCP: \(line(overTCP))")
                 printError("over UDP: \(line(overUDP))")
                 _ = try? await ControlClient.ask(.checkpoint, dataDirectory: folder)
-                answer = try self.answer(folder)
+                answer = try self.answer(folder, configuration.smallGroups)
                 // The daemon stops as it does for an operator: by SIGTERM.
                 kill(ProcessInfo.processInfo.processIdentifier, SIGTERM)
                 break
@@ -98,15 +98,16 @@ struct DemoCommand: AsyncParsableCommand {
         ) { "\($0), \($1.0) \($1.1)" }
     }
 
-    private func answer(_ folder: String) throws -> String {
+    private func answer(_ folder: String, _ smallGroups: SmallGroupRule) throws -> String {
         do {
             let reader = try SummaryReader(path: folder + "/" + Projector.fileName)
             let products = try reader.products()
-            let list = renderProducts(products, position: try reader.position(), as: .table, style: .now)
+            let list = renderProducts(
+                products, position: try reader.position(), smallGroups: smallGroups, as: .table, style: .now)
             guard let first = products.first, let summary = try reader.summary(product: first.product) else {
                 return list
             }
-            return list + "\n" + renderSummary(summary, as: .table, style: .now)
+            return list + "\n" + renderSummary(summary, smallGroups: smallGroups, as: .table, style: .now)
         } catch {
             throw Failure(error)
         }

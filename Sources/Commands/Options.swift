@@ -15,10 +15,13 @@ struct DataOptions: ParsableArguments {
     var data: String?
 
     /// The data folder that the flags, the environment and the file agree on.
-    func directory() async throws -> String {
+    func directory() async throws -> String { try await configuration().dataDirectory }
+
+    /// What the flags, the environment and the file agree on; what should be looked at is printed.
+    func configuration() async throws -> DaemonConfiguration {
         let configuration = try await load()
         for warning in configuration.warnings { printError("tidings: \(warning)") }
-        return configuration.dataDirectory
+        return configuration
     }
 
     /// Where `load` reads from.

@@ -15,6 +15,8 @@ struct SummaryCommand: AsyncParsableCommand {
                       tidings summary kettle --since 2026-11-01 --until 2026-11-07 --format csv
 
             Works while the daemon runs, and when it does not. The same tables are in summaries.sqlite, for any SQL.
+            Of fewer than 5 customers (privacy.least_group; devices, where no customer is named) only counts are shown:
+            of a product, of an aspect, in a window. In SQL everything stands.
             A window of days says what it cannot know. A name is also known by the form in which it is shown.
             """)
 
@@ -45,14 +47,17 @@ struct SummaryCommand: AsyncParsableCommand {
     func run() async throws {
         let days = (since: since.flatMap { Day($0) }, until: until.flatMap { Day($0) })
         do { _ = try DayWindow(since: days.since, until: days.until) } catch { throw Failure(error) }
-        let directory = try await data.directory()
+        let configuration = try await data.configuration()
+        let (directory, smallGroups) = (configuration.dataDirectory, configuration.smallGroups)
         // A running daemon writes what is due first, so that the answer is of now; without one the file is complete.
         if let remark = await ControlClient.freshen(dataDirectory: directory) { printError("tidings: \(remark)") }
         do {
             let reader = try SummaryReader(path: directory + "/" + Projector.fileName)
             guard let product else {
                 printOut(
-                    renderProducts(try reader.products(), position: try reader.position(), as: format, style: .now))
+                    renderProducts(
+                        try reader.products(), position: try reader.position(), smallGroups: smallGroups, as: format,
+                        style: .now))
                 return
             }
             let known = try Self.name(product, reader)
@@ -60,7 +65,7 @@ struct SummaryCommand: AsyncParsableCommand {
                 let nearest = try reader.nearest(to: product)
                 throw Failure(renderUnknown(product: product, nearest: nearest), .data)
             }
-            printOut(renderSummary(summary, as: format, style: .now))
+            printOut(renderSummary(summary, smallGroups: smallGroups, as: format, style: .now))
         } catch let error as ProjectionError {
             throw Failure(error)
         }

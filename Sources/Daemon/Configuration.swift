@@ -3,6 +3,7 @@
 package import Admission
 package import Logging
 package import Presentation
+package import Projection
 package import TLS
 package import Transport
 
@@ -182,6 +183,11 @@ package struct DaemonConfiguration: Sendable, Equatable {
     ///
     /// Default: `none`. Example: `home.name, body.weight`.
     package var personalAspects: Set<[UInt8]>
+    /// `privacy.least_group`: of fewer customers, or devices where no customer is named, summaries show counts only;
+    /// each `tidings summary` reads it (docs/privacy.md).
+    ///
+    /// Default: `5`. Example: `1`, which shows everything.
+    package var smallGroups: SmallGroupRule
     /// `privacy.controller`: who answers for the data, as records of consent name it; nil when not said.
     ///
     /// Default: `none`. Example: `Kettles Ltd, 1 Steam Lane, privacy@kettles.example`.

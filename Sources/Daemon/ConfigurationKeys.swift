@@ -217,6 +217,9 @@ package struct ConfigurationKey: Sendable {
             "privacy.personal_aspects", .aspects, "none",
             "Aspects whose values say something about one person: sealed as texts are, and counted by nobody.",
             .onReload),
+        .init(
+            "privacy.least_group", 1...1_000, 5,
+            "Of fewer customers (devices, where none is named) summaries show counts only; 1 = never.", .onRestart),
         .init("privacy.controller", .text, "none", "Who answers for the data, in records of consent.", .onRestart),
         .init(
             "privacy.jurisdiction", .text, "none", "Whose law holds for the data, in records of consent.", .onRestart),

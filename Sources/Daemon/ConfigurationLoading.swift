@@ -6,6 +6,7 @@ import Events
 import Foundation
 import Logging
 import Presentation
+import Projection
 import SQLite
 import TLS
 import Transport
@@ -115,6 +116,7 @@ extension DaemonConfiguration {
             emails: EmailPolicy(rawValue: try text("identity.emails")) ?? .warn,
             backupMaxDays: try number("identity.backup_max_days"),
             consent: consent, personalAspects: aspects(try text("privacy.personal_aspects")) ?? [],
+            smallGroups: SmallGroupRule(least: try number("privacy.least_group")),
             controller: try file("privacy.controller"), jurisdiction: try file("privacy.jurisdiction"),
             keepsUnknown: try text("events.keep_unknown") == "true",
             logLevel: Logger.Level(rawValue: try text("logging.level")) ?? .info,

@@ -3,18 +3,22 @@
 import Events
 package import Projection
 
-/// All products with their totals.
+/// All products with their totals; of those that are known of few people, counts only.
 package func renderProducts(
-    _ products: [ProductLine], position: SummaryPosition, as format: OutputFormat, style: TableStyle = .plain
+    _ products: [ProductLine], position: SummaryPosition, smallGroups: SmallGroupRule, as format: OutputFormat,
+    style: TableStyle = .plain
 ) -> String {
-    switch format {
-    case .table: productTable(products, position, style)
+    let products = products.map { smallGroups.applied(to: $0) }
+    return switch format {
+    case .table: productTable(products, position, smallGroups, style)
     case .json: productJSON(products, position)
     case .csv: productCSV(products)
     }
 }
 
-private func productTable(_ products: [ProductLine], _ position: SummaryPosition, _ style: TableStyle) -> String {
+private func productTable(
+    _ products: [ProductLine], _ position: SummaryPosition, _ smallGroups: SmallGroupRule, _ style: TableStyle
+) -> String {
     guard !products.isEmpty else { return "no products yet (\(freshness(position)))\n" }
     // Left out first: texts, what stands apart, faults, ratings, customers, the last event, the mean rating.
     var table = TextTable([
@@ -31,9 +35,29 @@ private func productTable(_ products: [ProductLine], _ position: SummaryPosition
             line.last.map { String(rfc3339($0).prefix(16)) } ?? "-",
         ])
     }
+    let few = products.filter(\.isSmall)
     let end = ["\(grouped(products.count)) products", freshness(position)]
-    return (table.lines(style, indent: 0) + [""] + folded(end, ", ", style).map(style.faint))
-        .joined(separator: "\n") + "\n"
+    var lines = table.lines(style, indent: 0) + [""] + folded(end, ", ", style).map(style.faint)
+    if !few.isEmpty {
+        let number = few.count == 1 ? "1 product" : "\(grouped(few.count)) products"
+        let reason = "\(number) of \(smallGroups.reason(few.map { $0.customers > 0 }))"
+        lines += folded([reason], "", style).map(style.faint)
+    }
+    return lines.joined(separator: "\n") + "\n"
+}
+
+extension SmallGroupRule {
+    /// Why there is no more to be seen, and what shows it.
+    ///
+    /// - Parameter areNamed: of each group, whether a customer of it is named.
+    func reason(_ areNamed: [Bool]) -> String {
+        let people = [areNamed.contains(true) ? "customers" : nil, areNamed.contains(false) ? "devices" : nil]
+        let whom = people.compactMap(\.self).joined(separator: " or ")
+        return "fewer than \(grouped(least)) \(whom): counts only (privacy.least_group)"
+    }
+
+    /// What programs find as `withheld` where only counts are told.
+    static let withheld = "small_group"
 }
 
 /// `as of event 2,000,000, 2026-01-08T00:00:00.000Z`
@@ -58,6 +82,7 @@ private func productJSON(_ products: [ProductLine], _ position: SummaryPosition)
             for line in products {
                 json.object { json in
                     json.add("product", line.product)
+                    if line.isSmall { json.add("withheld", SmallGroupRule.withheld) }
                     json.add("events", line.kinds.total)
                     addKinds(line.kinds, to: &json)
                     json.add("devices", line.devices)
@@ -91,14 +116,17 @@ func named(_ kinds: KindCounts) -> [(String, UInt64)] {
 private func productCSV(_ products: [ProductLine]) -> String {
     var text = csvLine([
         "product", "events", "preferences", "ratings", "uses", "texts", "faults", "others", "devices", "customers",
-        "quarantined", "missing", "rating_mean", "last",
+        "quarantined", "missing", "rating_mean", "last", "withheld",
     ])
     for line in products {
         let counts = [line.kinds.total] + named(line.kinds).map(\.1)
         let others = [line.devices, line.customers, line.quarantined, line.missing]
         text += csvLine(
             [line.product] + counts.map { String($0) } + others.map { String($0) }
-                + [line.ratingMean.map { "\($0)" } ?? "", line.last.map(rfc3339) ?? ""])
+                + [
+                    line.ratingMean.map { "\($0)" } ?? "", line.last.map(rfc3339) ?? "",
+                    line.isSmall ? SmallGroupRule.withheld : "",
+                ])
     }
     return text
 }

@@ -6,6 +6,7 @@ import Projection
 func summaryCSV(_ summary: ProductSummary) -> String {
     var csv = FigureLines(product: summary.product)
     for (name, count) in named(summary.kinds) { csv.add("", "events", name, count) }
+    if summary.isSmall { csv.add("", "withheld", "", text: SmallGroupRule.withheld) }
     csv.add("", "devices", "", summary.devices)
     csv.add("", "customers", "", summary.customers)
     csv.addIfKnown("", "missing", summary.missing)
@@ -18,6 +19,7 @@ func summaryCSV(_ summary: ProductSummary) -> String {
         csv.add("", "not_in_window", "", text: gap.rawValue)
     }
     if let rating = summary.rating { csv.add("", rating) }
+    if summary.isRatingWithheld { csv.add("", "withheld", "rating", text: SmallGroupRule.withheld) }
     for aspect in summary.aspects { csv.add(aspect) }
     for day in summary.days {
         csv.add("", "daily.events", day.day.description, day.kinds.total)
@@ -75,6 +77,7 @@ private struct FigureLines {
         for (kind, count) in named(aspect.kinds) where count > 0 { add(name, "events", kind, count) }
         addIfKnown(name, "devices", aspect.devices)
         addIfKnown(name, "customers", aspect.customers)
+        if aspect.isSmall { return add(name, "withheld", "", text: SmallGroupRule.withheld) }
         if let preference = aspect.preference { add(name, preference) }
         for rating in aspect.ratings { add(name, rating) }
         if aspect.kinds.uses > 0 { add(name, "use.total", "", aspect.useTotal) }

@@ -15,6 +15,7 @@ func summaryJSON(_ summary: ProductSummary) -> String {
                 for gap in WindowGap.allCases where summary.gaps.contains(gap) { json.add(nil, gap.rawValue) }
             }
         }
+        if summary.isSmall { json.add("withheld", SmallGroupRule.withheld) }
         json.add("events", summary.kinds.total)
         addKinds(summary.kinds, to: &json)
         json.add("devices", summary.devices)
@@ -28,14 +29,17 @@ func summaryJSON(_ summary: ProductSummary) -> String {
         json.addIfKnown("missing", summary.missing)
         json.addIfKnown("duplicates", summary.duplicates)
         json.addIfKnown("unfiled", summary.overflow)
-        if !summary.gaps.contains(.first) { json.add("first", summary.first) }
-        if !summary.gaps.contains(.last) { json.add("last", summary.last) }
+        if !summary.isSmall, !summary.gaps.contains(.first) { json.add("first", summary.first) }
+        if !summary.isSmall, !summary.gaps.contains(.last) { json.add("last", summary.last) }
         if let rating = summary.rating { json.object("rating") { add(rating, to: &$0) } }
+        if summary.isRatingWithheld { json.object("rating") { $0.add("withheld", SmallGroupRule.withheld) } }
         json.array("aspects") { json in
             for aspect in summary.aspects { json.object { add(aspect, to: &$0) } }
         }
-        json.array("texts") { json in
-            for text in summary.texts { json.object { add(text, to: &$0) } }
+        if !summary.isSmall {
+            json.array("texts") { json in
+                for text in summary.texts { json.object { add(text, to: &$0) } }
+            }
         }
         json.array("days") { json in
             for day in summary.days {
@@ -54,10 +58,12 @@ func summaryJSON(_ summary: ProductSummary) -> String {
 
 private func add(_ aspect: AspectSummary, to json: inout JSONWriter) {
     json.add("aspect", aspect.aspect)
+    if aspect.isSmall { json.add("withheld", SmallGroupRule.withheld) }
     json.add("events", aspect.kinds.total)
     addKinds(aspect.kinds, to: &json)
     json.addIfKnown("devices", aspect.devices)
     json.addIfKnown("customers", aspect.customers)
+    if aspect.isSmall { return }
     if let first = aspect.first { json.add("first", first) }
     if let last = aspect.last { json.add("last", last) }
     if let preference = aspect.preference { json.object("preference") { add(preference, to: &$0) } }

@@ -3,12 +3,13 @@
 import Events
 package import Projection
 
-/// One product's summary.
+/// One product's summary; counts only of what is known of few people.
 package func renderSummary(
-    _ summary: ProductSummary, as format: OutputFormat, style: TableStyle = .plain
+    _ summary: ProductSummary, smallGroups: SmallGroupRule, as format: OutputFormat, style: TableStyle = .plain
 ) -> String {
-    switch format {
-    case .table: SummaryTable(summary, style).text()
+    let summary = smallGroups.applied(to: summary)
+    return switch format {
+    case .table: SummaryTable(summary, smallGroups, style).text()
     case .json: summaryJSON(summary)
     case .csv: summaryCSV(summary)
     }
@@ -22,17 +23,19 @@ package func renderUnknown(product: String, nearest: [String]) -> String {
 
 private struct SummaryTable {
     private let summary: ProductSummary
+    private let smallGroups: SmallGroupRule
     private let style: TableStyle
     private var lines: [String] = []
 
-    init(_ summary: ProductSummary, _ style: TableStyle) {
+    init(_ summary: ProductSummary, _ smallGroups: SmallGroupRule, _ style: TableStyle) {
         self.summary = summary
+        self.smallGroups = smallGroups
         self.style = style
     }
 
     consuming func text() -> String {
         head()
-        if summary.window != nil, summary.days.isEmpty, summary.texts.isEmpty {
+        if summary.window != nil, summary.days.isEmpty, summary.texts.isEmpty, !summary.isSmall {
             lines += ["", "no events in these days\(elsewhere())"]
         }
         section(summary.window == nil ? "Preferred now" : "Preferred in these days", preferences())
@@ -40,6 +43,8 @@ private struct SummaryTable {
         section("Use", uses())
         section("Faults", faults())
         section("Latest feedback", texts())
+        section("Counts only", countsOnly())
+        withheld()
         notKnown()
         return lines.joined(separator: "\n") + "\n"
     }
@@ -99,6 +104,13 @@ private struct SummaryTable {
     private func elsewhere() -> String {
         guard let extent = summary.extent else { return "" }
         return "; there are some from \(extent.lowerBound) to \(extent.upperBound)"
+    }
+
+    private mutating func withheld() {
+        let few = summary.aspects.filter(\.isSmall).map { $0.everyone.customers > 0 }
+        guard summary.isSmall || !few.isEmpty else { return }
+        let reason = smallGroups.reason(summary.isSmall ? [summary.customers > 0] : few)
+        lines += folded(["  " + reason], "", style).map(style.faint)
     }
 
     /// What a window cannot know of this product, in as few lines as there is room for.
@@ -240,6 +252,33 @@ private struct SummaryTable {
         return table
     }
 
+    /// All that is told of small groups; the first row is of the product, when it is one itself.
+    ///
+    /// Left out first: the kinds, the customers, the devices.
+    private func countsOnly() -> TextTable {
+        let isWindow = summary.window != nil
+        var rows: [CountsRow] = []
+        if summary.isSmall {
+            rows.append(CountsRow("(all)", summary.kinds, summary.devices, summary.customers))
+        }
+        for aspect in summary.aspects where aspect.isSmall {
+            rows.append(CountsRow(visible(aspect.aspect), aspect.kinds, aspect.devices, aspect.customers))
+        }
+        let kinds = KindCounts.names.indices.filter { kind in rows.contains { $0.counts[kind] > 0 } }
+        var heads: [TextTable.Column] = [.init("aspect", least: 14, most: 0.35), .init("events", .right)]
+        // In a window only the product's are known, and these stand in the first lines.
+        if !isWindow { heads += [.init("devices", .right, rank: 1), .init("customers", .right, rank: 2)] }
+        for kind in kinds { heads.append(.init(KindCounts.names[kind], .right, rank: 3 + kind)) }
+        var table = TextTable(heads)
+        for row in rows {
+            var cells = [row.name, grouped(row.events)]
+            if !isWindow { cells += [grouped(row.devices ?? 0), grouped(row.customers ?? 0)] }
+            for kind in kinds { cells.append(grouped(row.counts[kind])) }
+            table.add(cells)
+        }
+        return table
+    }
+
     /// Left out first: the aspect, the time.
     private func texts() -> TextTable {
         var table = TextTable([
@@ -253,6 +292,21 @@ private struct SummaryTable {
             ])
         }
         return table
+    }
+}
+
+/// What is told of a small group.
+private struct CountsRow {
+    let name: String
+    let events: UInt64
+    /// In the order of `KindCounts.names`.
+    let counts: [UInt64]
+    let devices: Int?
+    let customers: Int?
+
+    init(_ name: String, _ kinds: KindCounts, _ devices: Int?, _ customers: Int?) {
+        (self.name, events, counts) = (name, kinds.total, named(kinds).map(\.1))
+        (self.devices, self.customers) = (devices, customers)
     }
 }
 

@@ -24,14 +24,20 @@ enum Binary {
     static let checkout = (#filePath as NSString).deletingLastPathComponent + "/../.."
 }
 
+/// The environment of a summary that tells everything also of few devices.
+let showsSmallGroups = ["TIDINGS_PRIVACY_LEAST_GROUP": "1"]
+
 /// Runs a program to its end and returns what it printed; `input` is its standard input.
-func run(_ program: String, _ arguments: [String], input: Data? = nil) async throws -> Finished {
+func run(
+    _ program: String, _ arguments: [String], input: Data? = nil, environment: [String: String] = [:]
+) async throws -> Finished {
     let folder = TemporaryFolder()
     defer { folder.remove() }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDINGS_") }
+        .merging(environment) { $1 }
     let (output, errors, source) = (folder.path + "/out", folder.path + "/err", folder.path + "/in")
     for path in [output, errors] { _ = FileManager.default.createFile(atPath: path, contents: nil) }
     _ = FileManager.default.createFile(atPath: source, contents: input ?? Data())
@@ -62,8 +68,10 @@ func exitStatus(of process: Process) async -> Int32 {
 }
 
 /// Runs `tidings` with the given arguments.
-func tidings(_ arguments: String..., input: Data? = nil) async throws -> Finished {
-    try await run(Binary.tidings, arguments, input: input)
+func tidings(
+    _ arguments: String..., input: Data? = nil, environment: [String: String] = [:]
+) async throws -> Finished {
+    try await run(Binary.tidings, arguments, input: input, environment: environment)
 }
 
 /// Runs a shell line as a terminal would: with no signal blocked (a thread of this process has most of them blocked,

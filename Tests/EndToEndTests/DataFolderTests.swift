@@ -26,7 +26,8 @@ import Testing
     ) async throws -> Finished {
         try await run(
             "/usr/bin/setpriv",
-            ["--reuid", "65534", "--regid", group, "--clear-groups", program] + arguments)
+            ["--reuid", "65534", "--regid", group, "--clear-groups", program] + arguments,
+            environment: showsSmallGroups)
     }
 
     /// The program where every user can start it.
@@ -46,7 +47,7 @@ import Testing
         try await post(daemon)
         let status = try await tidings("status", "--data", data)
         #expect(status.status == 0, "\(status)")
-        let summary = try await tidings("summary", "kettle", "--data", data)
+        let summary = try await tidings("summary", "kettle", "--data", data, environment: showsSmallGroups)
         #expect(summary.output.contains("92") && summary.errors.isEmpty, "\(summary)")
         #expect(await daemon.stop() == 0, "\(daemon.log)")
         #expect(!FileManager.default.fileExists(atPath: data + "/control.sock"))
@@ -68,7 +69,7 @@ import Testing
         #expect(status.status == 69, "\(status)")
         #expect(try await [another.status, third.status] == [69, 69])
         #expect(status.errors.contains("the daemon at \(folder.path) does not answer (within 10 s)"), "\(status)")
-        let summary = try await tidings("summary", "kettle", "--data", folder.path)
+        let summary = try await tidings("summary", "kettle", "--data", folder.path, environment: showsSmallGroups)
         #expect(summary.status == 0 && summary.output.contains("92"), "\(summary)")
         #expect(summary.errors.contains("does not answer") && summary.errors.contains("as of the last checkpoint"))
         Foundation.kill(daemon.pid, SIGCONT)

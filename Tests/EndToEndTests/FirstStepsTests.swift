@@ -30,11 +30,37 @@ import Testing
         let daemon = try await DaemonProcess(data: folder.path)
         _ = try await shell("printf '\(Self.kettle)\\n' | nc -q1 127.0.0.1 \(daemon.tcpPort)")
         #expect(await daemon.stop() == 0)
-        let summary = try await tidings("summary", "kettle", "--data", folder.path)
+        let summary = try await tidings("summary", "kettle", "--data", folder.path, environment: showsSmallGroups)
         #expect(summary.status == 0)
         #expect(summary.output.contains("temperature"))
         #expect(summary.output.contains("92"))
         folder.remove()
+    }
+
+    /// The README's own line, as it stands there: of as many kettles as a summary needs to say more than counts.
+    @Test func whatTheReadmePostsIsAnswered() async throws {
+        let readme = try String(contentsOfFile: Binary.checkout + "/README.md", encoding: .utf8)
+        let block = try #require(readme.firstMatch(of: /```sh\n(printf '(?s:.+?))```/))
+        try await withDaemon { daemon in
+            let answer = try await shell(String(block.output.1).replacing("7411", with: "\(daemon.tcpPort)"))
+            #expect(answer.output.hasSuffix("{\"ack\":5}\n"), "\(answer)")
+            let summary = try await tidings("summary", "kettle", "--data", daemon.data)
+            #expect(summary.output.contains("median 92"), "\(summary)")
+        }
+    }
+
+    @Test func ofFewDevicesOnlyCountsAreShown() async throws {
+        try await withDaemon { daemon in
+            _ = try await shell("printf '\(Self.kettle)\\n' | nc -q1 127.0.0.1 \(daemon.tcpPort)")
+            let few = try await tidings("summary", "kettle", "--data", daemon.data)
+            let reason = "fewer than 5 devices: counts only (privacy.least_group)"
+            #expect(few.status == 0 && few.output.contains(reason) && !few.output.contains("92"), "\(few)")
+            let file = daemon.data + ".yaml"
+            defer { try? FileManager.default.removeItem(atPath: file) }
+            try "privacy:\n  least_group: 1\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let all = try await tidings("summary", "kettle", "--data", daemon.data, "--config", file)
+            #expect(all.status == 0 && all.output.contains("92") && !all.output.contains("counts only"), "\(all)")
+        }
     }
 
     @Test func anUnknownProductNamesTheNearest() async throws {

@@ -65,7 +65,8 @@ import Testing
             try await Self.expectSigned(forgot.output)
             #expect(
                 forgot.output.contains(#""events":20,"devices":1,"aspects":0,"readable_texts":0"#), "\(forgot.output)")
-            let summary = try await tidings("summary", "kettle", "--data", daemon.data, "--format", "json")
+            let summary = try await tidings(
+                "summary", "kettle", "--data", daemon.data, "--format", "json", environment: showsSmallGroups)
             #expect(summary.output.contains(#""text":null"#) && !summary.output.contains("WORDS"), "\(summary.output)")
             let twice = try await tidings("forget", Self.name, "--data", daemon.data)
             #expect(twice.status == 0 && twice.output.contains("was forgotten already"), "\(twice)")

@@ -51,7 +51,7 @@ import Testing
     }
 
     private func json(_ arguments: String...) async throws -> Any {
-        let printed = try await run(Binary.tidings, arguments)
+        let printed = try await run(Binary.tidings, arguments, environment: showsSmallGroups)
         #expect(printed.status == 0, "\(arguments): \(printed.errors)")
         return try JSONSerialization.jsonObject(with: Data(printed.output.utf8))
     }

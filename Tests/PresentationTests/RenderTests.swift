@@ -89,14 +89,14 @@ private struct Kettle {
               2026-01-01T00:00  milk.foam  too \\u{1b}[2Jloud
 
             """
-        #expect(renderSummary(summary, as: .table, style: style) == expected)
+        #expect(renderSummary(summary, smallGroups: .shown, as: .table, style: style) == expected)
     }
 
     @Test func withoutUnicodeItIsPlainASCII() throws {
         let kettle = try Kettle()
         defer { kettle.remove() }
         let summary = try #require(try kettle.reader.summary(product: "kettle"))
-        let text = renderSummary(summary, as: .table, style: .plain)
+        let text = renderSummary(summary, smallGroups: .shown, as: .table, style: .plain)
         #expect(text.utf8.allSatisfy { $0 < 0x80 && ($0 >= 0x20 || $0 == 0x0a) })
         #expect(text.contains("#######..."))
     }
@@ -105,7 +105,7 @@ private struct Kettle {
         let kettle = try Kettle(choice: "a\"b\\\n\u{7}")
         defer { kettle.remove() }
         let summary = try #require(try kettle.reader.summary(product: "kettle"))
-        let text = renderSummary(summary, as: .json)
+        let text = renderSummary(summary, smallGroups: .shown, as: .json)
         let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
         #expect(object?["events"] as? Int == 14)
         #expect((object?["rating"] as? [String: Any])?["histogram"] as? [Int] == [0, 1, 0, 1, 2])
@@ -114,7 +114,8 @@ private struct Kettle {
         let choices = try #require(preference["choices"] as? [[String: Any]])
         #expect(choices.first?["value"] as? String == "a\"b\\\n\u{7}")
         #expect(choices.first?["devices"] as? Int == 2)
-        let products = renderProducts(try kettle.reader.products(), position: summary.position, as: .json)
+        let products = renderProducts(
+            try kettle.reader.products(), position: summary.position, smallGroups: .shown, as: .json)
         let list = try JSONSerialization.jsonObject(with: Data(products.utf8)) as? [String: Any]
         #expect((list?["products"] as? [[String: Any]])?.first?["customers"] as? Int == 3)
     }
@@ -123,10 +124,11 @@ private struct Kettle {
         let kettle = try Kettle(product: "=cmd|' /C calc'!A0", choice: "@SUM(1,2)")
         defer { kettle.remove() }
         let summary = try #require(try kettle.reader.summary(product: "=cmd|' /C calc'!A0"))
-        let lines = renderSummary(summary, as: .csv).split(separator: "\r\n")
+        let lines = renderSummary(summary, smallGroups: .shown, as: .csv).split(separator: "\r\n")
         #expect(lines.contains("'=cmd|' /C calc'!A0,brew.strength,preference.devices,\"'@SUM(1,2)\",2"))
         #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("'=cmd") })
-        let list = renderProducts(try kettle.reader.products(), position: summary.position, as: .csv)
+        let list = renderProducts(
+            try kettle.reader.products(), position: summary.position, smallGroups: .shown, as: .csv)
         let line = try #require(list.split(separator: "\r\n").last)
         #expect(line.hasPrefix("'=cmd|' /C calc'!A0,14,7,4,1,1,1,0,3,3,0,0,4.0,"))
     }

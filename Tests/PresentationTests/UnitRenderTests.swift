@@ -37,7 +37,8 @@ import Testing
 
     @Test func theMedianIsInTheFirstUnitAndTheOthersHaveTheirOwnLine() throws {
         let table = renderSummary(
-            try summary(), as: .table, style: TableStyle(isUnicode: true, isColored: false, width: 100))
+            try summary(), smallGroups: .shown, as: .table,
+            style: TableStyle(isUnicode: true, isColored: false, width: 100))
         let lines = table.split(separator: "\n").map(String.init)
         let first = try #require(lines.firstIndex { $0.contains("temperature") })
         #expect(lines[first].contains("5      0") && lines[first].contains("median 92 Cel"), "\(table)")
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test func programsGetEachUnit() throws {
-        let json = renderSummary(try summary(), as: .json)
+        let json = renderSummary(try summary(), smallGroups: .shown, as: .json)
         let data = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
         let aspect = try #require((data["aspects"] as? [[String: Any]])?.first)
         let preference = try #require(aspect["preference"] as? [String: Any])
@@ -54,7 +55,7 @@ import Testing
         let others = try #require(preference["other_units"] as? [[String: Any]])
         #expect(others.count == 1 && others[0]["unit"] as? String == "psi" && others[0]["p50"] as? Double == 5)
 
-        let csv = renderSummary(try summary(), as: .csv)
+        let csv = renderSummary(try summary(), smallGroups: .shown, as: .csv)
         for line in [
             "kettle,temperature,number,unit,Cel", "kettle,temperature,other_unit.devices,psi,1",
             "kettle,temperature,other_unit.p50,psi,5.0", "kettle,temperature,other_unit.max,psi,5.0",

@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test func theJSONLeavesOutWhatIsNotKnown() throws {
-        let text = renderSummary(try Self.summary(since: Day("2026-01-02")), as: .json)
+        let text = renderSummary(try Self.summary(since: Day("2026-01-02")), smallGroups: .shown, as: .json)
         let json = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
         #expect(json["since"] as? String == "2026-01-02")
         for key in ["until", "quarantined", "missing", "first", "last"] { #expect(json[key] == nil, "\(key)") }
@@ -74,8 +74,8 @@ import Testing
 
     @Test func theTableSaysItAtItsEnd() throws {
         let style = TableStyle(isUnicode: true, isColored: false, width: 200)
-        let lines = renderSummary(try Self.summary(since: Day("2026-01-02")), as: .table, style: style).split(
-            separator: "\n")
+        let summary = try Self.summary(since: Day("2026-01-02"))
+        let lines = renderSummary(summary, smallGroups: .shown, as: .table, style: style).split(separator: "\n")
         #expect(lines[1].hasSuffix("2026-01-02 and after"))
         #expect(
             lines.suffix(2) == [
@@ -90,7 +90,8 @@ import Testing
     }
 
     @Test func theCSVHasNoLineForIt() throws {
-        let lines = renderSummary(try Self.summary(since: Day("2026-01-02")), as: .csv).split(separator: "\r\n")
+        let summary = try Self.summary(since: Day("2026-01-02"))
+        let lines = renderSummary(summary, smallGroups: .shown, as: .csv).split(separator: "\r\n")
         #expect(!lines.contains { $0.contains(",missing,,") && !$0.contains("not_in_window") })
         #expect(!lines.contains { $0.contains("max_severity,") || $0.contains("preference.moves,,0,") })
         #expect(lines.contains("kettle,,not_in_window,,aspects.faults.codes"))
@@ -98,7 +99,7 @@ import Testing
 
     @Test func aWindowWithoutEventsSaysSo() throws {
         let summary = try Self.summary(since: nil, until: Day("2020-01-01"))
-        let text = renderSummary(summary, as: .table)
+        let text = renderSummary(summary, smallGroups: .shown, as: .table)
         #expect(text.contains("no events in these days; there are some from 2026-01-01 to 2026-01-02\n"))
         #expect(text.contains("up to 2020-01-01"))
     }

@@ -24,6 +24,8 @@ package struct ProductLine: Sendable, Equatable {
     /// The mean of the ratings from 1 to 5; nil without any.
     package var ratingMean: Double?
     package var last: Timestamp?
+    /// Whether a `SmallGroupRule` has taken away all but counts.
+    package var isSmall = false
 }
 
 /// What is known of one product, from the log's beginning or within a window of days.
@@ -33,6 +35,8 @@ package struct ProductSummary: Sendable, Equatable {
     /// The window asked for; nil when it is everything. In a window choices are counted by how often they were set
     /// in it, and what the rows of single days do not hold is nil or left out, and named in `gaps`.
     package var window: DayWindow?
+    /// Whether a `SmallGroupRule` has taken away all but counts, of every aspect too.
+    package var isSmall = false
     /// What this product has and the window cannot know.
     package var gaps: Set<WindowGap> = []
     /// The days of the first and the last event that was counted, whatever the window; nil without any.
@@ -53,6 +57,8 @@ package struct ProductSummary: Sendable, Equatable {
     package var last: Timestamp?
     /// Ratings from 1 to 5, all aspects together.
     package var rating: RatingSummary?
+    /// Whether a `SmallGroupRule` has taken it away because nearly all of them are of small aspects.
+    package var isRatingWithheld = false
     /// Most events first.
     package var aspects: [AspectSummary] = []
     /// Latest first.
@@ -70,6 +76,10 @@ package struct ProductSummary: Sendable, Equatable {
 /// One aspect of a product.
 package struct AspectSummary: Sendable, Equatable {
     package var aspect: String
+    /// Whether a `SmallGroupRule` has taken away all but counts.
+    package var isSmall = false
+    /// Of whom something is known from the log's beginning on; in a window, so many at most.
+    package var everyone = GroupSize()
     package var kinds = KindCounts()
     /// These four are nil in a window.
     package var devices: Int?

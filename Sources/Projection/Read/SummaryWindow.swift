@@ -85,6 +85,7 @@ extension SummaryReading {
     private mutating func aspect(_ sum: WindowSum) throws -> AspectSummary {
         var aspect = AspectSummary(aspect: try name(.aspect, sum.aspect))
         aspect.kinds = sum.kinds
+        aspect.everyone = sum.whole.everyone
         aspect.useTotal = sum.useTotal
         aspect.faultTotal = sum.faultTotal
         if let rating = sum.rating(overall: summary.rating?.mean, isTopKnown: sum.whole.isTopOfRatingsKnown) {
@@ -206,6 +207,7 @@ private struct WindowNumbers {
 private struct WindowSum {
     /// What is known of the aspect from the log's beginning on.
     struct Whole {
+        var everyone = GroupSize()
         var changes: Int? = 0
         var maxSeverity: Int? = 0
         var hasCodes = false
@@ -234,6 +236,7 @@ private struct WindowSum {
         aspect = try row.value(AspectColumn.aspect)
         unit = try row.value(AspectColumn.unit)
         let counts = NumberArray(try row.value(AspectColumn.counts))
+        whole.everyone = try GroupSize(counts)
         whole.changes = try counts.count(AspectField.changes)
         whole.maxSeverity = counts.total(AspectField.maxSeverity)
         let codes = try row.arrays(AspectColumn.codes)

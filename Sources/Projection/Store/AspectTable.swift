@@ -256,6 +256,7 @@ extension SummaryReading {
         aspect.kinds = try KindCounts(counts, from: AspectField.preferences)
         aspect.devices = try counts.count(AspectField.devices)
         aspect.customers = try counts.count(AspectField.customers)
+        aspect.everyone = try GroupSize(counts)
         aspect.first = try row.time(AspectColumn.first)
         aspect.last = try row.time(AspectColumn.last)
         aspect.useTotal = counts.total(AspectField.useTotal)
@@ -335,5 +336,13 @@ extension SummaryReading {
         numbers.least = try row.value(AspectColumn.numberLeast)
         numbers.most = try row.value(AspectColumn.numberMost)
         return numbers
+    }
+}
+
+extension GroupSize {
+    /// Of whom an aspect is known.
+    init(_ counts: NumberArray) throws {
+        self.init(
+            devices: try counts.count(AspectField.devices), customers: try counts.count(AspectField.customers))
     }
 }
