@@ -177,8 +177,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     /// `privacy.consent.research`: without it what the customer does is used for nothing beyond the product.
     /// Default: `none`. Example: `all`.
     package var consent: ConsentPolicy
-    /// `privacy.personal_aspects`: aspects whose values say something about one person; these are kept as texts are, and
-    /// counted by nobody (docs/privacy.md).
+    /// `privacy.personal_aspects`: aspects whose values say something about one person; these are kept as texts are,
+    /// and counted by nobody (docs/privacy.md).
     ///
     /// Default: `none`. Example: `home.name, body.weight`.
     package var personalAspects: Set<[UInt8]>

@@ -176,7 +176,9 @@ extension DaemonConfiguration {
 /// The aspects of a list with commas between; nil when one of them is none.
 private func aspects(_ list: String) -> Set<[UInt8]>? {
     if list == "none" { return [] }
-    let names = list.split(separator: ",", omittingEmptySubsequences: false).map { Array($0.trimmingCharacters(in: .whitespaces).utf8) }
+    let names = list.split(separator: ",", omittingEmptySubsequences: false).map {
+        Array($0.trimmingCharacters(in: .whitespaces).utf8)
+    }
     return names.allSatisfy { isAspect($0.span) } ? Set(names) : nil
 }
 

@@ -105,8 +105,10 @@ private func renderForgotten(_ one: Forgotten, _ name: ForgetRequest.Name) -> St
     case .found, .forgotten: break
     }
     let left = one.remains ?? ErasureRemains()
+    func counted(_ number: Int, _ thing: String) -> String { "\(grouped(number)) \(thing)\(number == 1 ? "" : "s")" }
     let numbers =
-        "\(grouped(left.events)) events on \(grouped(left.devices)) devices about \(grouped(left.aspects)) aspects"
+        "\(counted(left.events, "event")) on \(counted(left.devices, "device")) "
+        + "about \(counted(left.aspects, "aspect"))"
     var text =
         one.outcome == .found
         ? "\(shown): would be forgotten; without a name would be left \(numbers)\n"

@@ -4,7 +4,7 @@ import Events
 import Testing
 import TidingsTesting
 
-@testable import Admission
+import Admission
 
 private let start: Int64 = 1_767_225_600_000
 private let kettle = SymbolID(rawValue: 1)
@@ -158,7 +158,6 @@ private func until(_ seconds: Int64) -> EventDetails {
         init() {
             var policy = ConsentPolicy()
             policy[.analytics] = ProductList("kettle") ?? ProductList()
-            policy.personalAspects = [Array("weight".utf8)]
             admission.consent.policy = policy
         }
 
@@ -200,16 +199,21 @@ private func until(_ seconds: Int64) -> EventDetails {
 
     @Test func withoutConsentAnEventHasNoCustomerNoPartsAndNoPersonalValue() {
         var gated = Gated()
-        gated.add(.preferenceSet, aspect: "weight", value: .whole(90), text: "I am Anna")
+        let weight = gated.batch.append(part: "90".utf8Span.span)
+        for product in ["kettle", "oven"] {
+            gated.add(.preferenceSet, product, aspect: "weight", text: "I am Anna") { $0.personalValue = weight }
+            gated.batch.events[gated.batch.count - 1].isValueWithheld = true
+        }
         gated.add(.preferenceSet, value: .whole(90))
-        gated.add(.preferenceSet, "oven", aspect: "weight", value: .whole(90), text: "I am Anna")
         gated.add(.preferenceSet, value: .whole(90), customer: .none, text: "nobody's")
         let result = gated.admit()
         #expect(result.accepted == 4)
-        #expect(gated.isStripped(0) && gated.batch.events[0].value == .none)
-        #expect(gated.isStripped(1) && gated.batch.events[1].value == .whole(90))
+        #expect(gated.isStripped(0) && !gated.batch.events[0].isValueWithheld)
+        #expect(gated.batch.details(of: gated.batch.events[0]).personalValue.isEmpty)
+        #expect(gated.batch.details(of: gated.batch.events[1]).personalValue == weight)
+        #expect(gated.isStripped(2) && gated.batch.events[2].value == .whole(90))
         #expect(gated.batch.details(of: gated.batch.events[0]).cause == 7, "what is no part stays")
-        #expect(gated.batch.events[2].customer == anna && gated.batch.events[2].textLength == 9)
+        #expect(gated.batch.events[1].customer == anna && gated.batch.events[1].textLength == 9)
         #expect(gated.batch.events[3].textLength == 8, "an event without customer is nobody's")
         let counts = gated.admission.counts[0]
         #expect(counts.withoutConsent == 2 && counts.committed == 4 && counts.isBalanced)

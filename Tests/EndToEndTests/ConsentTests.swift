@@ -4,7 +4,11 @@ import Foundation
 import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct ConsentTests {
-    private static let policy = "privacy: {consent: {analytics: kettle}}\nevents: {keep_unknown: true}\n"
+    private static let policy = """
+        privacy: {personal_aspects: home.name, consent: {analytics: kettle}}
+        events: {keep_unknown: true}
+
+        """
 
     /// A daemon whose file can be rewritten, and that can be killed and started again.
     private final class Running {
@@ -122,8 +126,9 @@ import Testing
     }
 
     private func rebuildEqualsLive(_ running: Running) async throws {
-        let tables = "for view in product_summary feedback daily_product daily_aspect aspect_summary rating; do sqlite3 "
-            + "'\(running.data)/summaries.sqlite' \"SELECT '$view', * FROM $view\" | sort; done | sha256sum"
+        let views = "product_summary feedback daily_product daily_aspect aspect_summary rating"
+        let rows = "sqlite3 '\(running.data)/summaries.sqlite' \"SELECT '$view', * FROM $view\" | sort"
+        let tables = "for view in \(views); do \(rows); done | sha256sum"
         let live = try await shell(tables)
         let rebuilt = try await tidings("rebuild", "--data", running.data)
         #expect(rebuilt.status == 0, "\(rebuilt)")
@@ -138,6 +143,8 @@ import Testing
             lines.append(running.line("PLANTED-\(number)", text))
             lines.append(running.line("PLANTED-\(number)", #""type":"com.acme.x","more":"PLANTED-More""#))
             lines.append(running.line("PLANTED-\(number)", #""type":"rating.given","aspect":"a","value":9"#))
+            let name = #""type":"preference.set","aspect":"home.name","value":"PLANTED-Value"#
+            lines.append(running.line("PLANTED-\(number)", name + "-\(number)\""))
         }
         let done = try await tidings(
             "send", "--port", "\(running.daemon.tcpPort)", "--format", "json",
@@ -145,11 +152,11 @@ import Testing
         #expect(done.status != 64, "\(done)")
         let status = try await running.status()
         #expect(status["customers"] as? Int == 0 && status["is_balanced"] as? Bool == true, "\(status)")
-        #expect((status["transports"] as? [String: [String: Any]])?["tcp_json"]?["without_consent"] as? Int == 600)
+        #expect((status["transports"] as? [String: [String: Any]])?["tcp_json"]?["without_consent"] as? Int == 800)
         #expect(try running.files(with: "PLANTED") == [])
         await running.end()
         #expect(try running.files(with: "PLANTED") == [])
-        #expect(try await running.export().count == 600)
+        #expect(try await running.export().count == 800)
         let output = try await tidings("log", "export", "--data", running.data, "--format", "ndjson").output
         #expect(!output.contains("PLANTED"))
     }

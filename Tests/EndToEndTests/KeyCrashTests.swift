@@ -99,6 +99,8 @@ import Testing
         let epochFile = fleet.folder.path + "/epoch"
         var daemon = try await fleet.start()
         for (number, kept) in ["", "3000000000", "5", "3000000000"].enumerated() {
+            // Without what it has kept, a sender goes by the clock alone, whose second must be a later one.
+            if number > 0 { try await Task.sleep(for: .seconds(2)) }
             if !kept.isEmpty { try kept.write(toFile: epochFile, atomically: true, encoding: .utf8) }
             let sent = try await tidings(
                 "send", "--port", fleet.ports[1], "--transport", "udp", "--output", "json", "--credentials",
@@ -119,7 +121,7 @@ import Testing
     @Test func foreignNamesAreNotOnDisk() async throws {
         var fleet = try await Fleet(["d"])
         let daemon = try await fleet.start()
-        let foreign = (1...10_000).map {
+        let foreign = (1...300).map {
             #"{"product":"foreignproduct\#($0)","device":"foreigndevice\#($0)","type":"feature.used","aspect":"x"}"#
         }
         for arguments in [["--format", "json"], [], ["--transport", "udp"]] {

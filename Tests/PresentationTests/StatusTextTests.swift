@@ -33,7 +33,8 @@ import Testing
             },
             "transports": [
                 "tcp_json": [
-                    "received": 10, "committed": 1, "without_consent": 0, "duplicate": 2, "stale": 3, "quarantined": ["out_of_range": 1],
+                    "received": 10, "committed": 1, "without_consent": 0, "duplicate": 2, "stale": 3,
+                    "quarantined": ["out_of_range": 1],
                     "refused": ["too_many_new_names": 2], "dropped": ["device": 1], "in_flight": 0,
                 ]
             ], "is_balanced": true,

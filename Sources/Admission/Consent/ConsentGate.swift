@@ -59,12 +59,6 @@ package struct ConsentGate: Sendable {
         return requirements[product] & 1 << ConsentPurpose.analytics.rawValue == 0
             || table.isInForce(.analytics, event.customer, event.product, at: event.arrival)
     }
-
-    /// Whether the value of an event is not to be stored without its customer.
-    fileprivate func isPersonal(_ event: Event, _ vocabulary: borrowing Vocabulary) -> Bool {
-        guard event.aspect != .none, !policy.personalAspects.isEmpty else { return false }
-        return policy.personalAspects.contains(Array(vocabulary.text(.aspect, event.aspect)))
-    }
 }
 
 extension Admission {
@@ -90,16 +84,17 @@ extension Admission {
                 if event.customer == .none { continue }
                 if consent.allowsAnalytics(event, vocabulary) { continue }
             }
-            strip(&batch, index, keepsCustomer: keepsCustomer, isPersonal: consent.isPersonal(event, vocabulary))
+            strip(&batch, index, keepsCustomer: keepsCustomer)
             if !keepsCustomer { noteWithoutConsent(transport) }
         }
     }
 
-    /// What is in the arena stays there until the block is written; nothing points to it.
-    private func strip(_ batch: inout EventBatch, _ index: Int, keepsCustomer: Bool, isPersonal: Bool) {
+    /// Takes the parts from an event, a personal value among them. What is in the arena stays there until the block is
+    /// written; nothing points to it.
+    private func strip(_ batch: inout EventBatch, _ index: Int, keepsCustomer: Bool) {
         var event = batch.events[index]
         if !keepsCustomer { event.customer = .none }
-        if isPersonal { event.value = .none }
+        if event.isValueWithheld { event.value = .none }
         (event.textStart, event.textLength) = (0, 0)
         if event.detail != 0 {
             var details = batch.details(of: event)

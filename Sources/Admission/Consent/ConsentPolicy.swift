@@ -63,8 +63,6 @@ private func trimmed(_ text: Substring) -> Substring {
 /// Which products need a consent to which purpose.
 package struct ConsentPolicy: Sendable, Equatable {
     private var lists = [ProductList](repeating: ProductList(), count: ConsentPurpose.allCases.count)
-    /// The aspects whose values are personal: they are not stored where there is no customer.
-    package var personalAspects: Set<[UInt8]> = []
 
     package init() {}
 

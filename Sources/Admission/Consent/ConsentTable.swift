@@ -47,7 +47,7 @@ package struct ConsentTable: Sendable {
     package init() { self.init(limit: AdmissionLimits.consents) }
 
     /// For tests.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// Puts back the consents of a snapshot. Nil when they contradict each other.
     package init?(restoring consents: [Consent]) {
