@@ -17,7 +17,8 @@ struct ExportCommand: AsyncParsableCommand {
             For a person who asks what is kept of them: every event with its text, what they consented to, who looked \
             at it, and their devices. It is read from the log, with the names and the sealing secret, so it must be \
             asked as the daemon's user; the daemon may run. What is damaged is left out and named on standard error; \
-            the exit code is then 65, as for a customer who is not known or was forgotten.
+            the exit code is then 65, as for a customer who is not known or was forgotten. That it was asked for is \
+            noted in the log (`tidings log tail --audit`).
             """)
 
     @Argument(help: "The customer's name, as devices send it.")

@@ -1,7 +1,7 @@
 // Names of customers that came with events which were stored without them: kept from the log's files.
 
-import Events
-import Log
+package import Events
+package import Log
 
 /// The customers that have a number in this process, and that no event in the log has.
 ///
