@@ -120,7 +120,7 @@ let package = Package(
         .target(
             name: "Identity",
             dependencies: [
-                "Bytes", "Events", "Log", "SQLite", .product(name: "Crypto", package: "swift-crypto"),
+                "Bytes", "Events", "Wire", "Log", "SQLite", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: daemon),

@@ -52,7 +52,7 @@ struct DeviceAddCommand: AsyncParsableCommand {
         let folder = try await KeyFolder(data)
         let scopes: [Scope]
         do throws(AccessError) { scopes = try wanted() } catch { throw Failure(error) }
-        let issued = try await folder.change { store throws(AccessError) in
+        let issued = try await folder.change(.deviceAdd) { store throws(AccessError) in
             let masters = try folder.masters(for: store)
             return try store.add(scopes, note: note, now: wallClock()).map { key throws(AccessError) in
                 try folder.issued(key, masters)

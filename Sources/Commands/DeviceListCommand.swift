@@ -2,6 +2,7 @@
 
 import Access
 import ArgumentParser
+import Events
 import Presentation
 
 struct DeviceListCommand: AsyncParsableCommand {
@@ -16,7 +17,7 @@ struct DeviceListCommand: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
 
     func run() async throws {
-        let keys = try await KeyFolder(data).read { store throws(AccessError) in try store.keys() }
+        let keys = try await KeyFolder(data).read(.deviceList) { store throws(AccessError) in try store.keys() }
         printOut(renderKeys(keys, as: format, style: .now))
     }
 }
@@ -30,7 +31,9 @@ struct DeviceShowCommand: AsyncParsableCommand {
     @OptionGroup var key: KeyArguments
 
     func run() async throws {
-        let found = try await KeyFolder(key.data).read { store throws(AccessError) in try store.key(key.device) }
+        let found = try await KeyFolder(key.data).read(.deviceShow) { store throws(AccessError) in
+            try store.key(key.device)
+        }
         key.show(found)
     }
 }

@@ -2,6 +2,7 @@
 
 import Access
 import ArgumentParser
+import Events
 import Ingest
 import Presentation
 
@@ -38,7 +39,8 @@ struct DeviceRestoreCommand: AsyncParsableCommand {
 
 extension KeyArguments {
     fileprivate func setRevoked(_ isRevoked: Bool) async throws {
-        let changed = try await KeyFolder(data).change { store throws(AccessError) in
+        let use = isRevoked ? AuditedUse.deviceRevoke : .deviceRestore
+        let changed = try await KeyFolder(data).change(use) { store throws(AccessError) in
             try store.setRevoked(isRevoked, device, now: wallClock())
         }
         show(changed)

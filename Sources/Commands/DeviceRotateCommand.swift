@@ -4,6 +4,7 @@ import Access
 import Admission
 import ArgumentParser
 import Daemon
+import Events
 import Presentation
 
 struct DeviceRotateCommand: AsyncParsableCommand {
@@ -49,7 +50,7 @@ struct DeviceRotateCommand: AsyncParsableCommand {
     func run() async throws {
         let folder = try await KeyFolder(data)
         guard let device else { return try await rotateMaster(folder) }
-        let issued = try await folder.change { store throws(AccessError) in
+        let issued = try await folder.change(.deviceRotate) { store throws(AccessError) in
             guard let masters = try folder.configuration.masterKey.read() else {
                 throw folder.configuration.masterKey.missing
             }
@@ -71,6 +72,7 @@ struct DeviceRotateCommand: AsyncParsableCommand {
             throw Failure(error)
         }
         await folder.tellDaemon()
+        await folder.note(master ? .masterRotate : .masterFinish)
         printError(
             master
                 ? "tidings: \(file.path) has a new master key before the old one; keep a copy of it elsewhere, give "

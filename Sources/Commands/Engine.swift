@@ -15,6 +15,9 @@ func openLog(_ directory: String, proving: Bool = false) throws -> some EventLog
     }
 }
 
+/// Why nothing may be appended to the log of a folder; nil when it may.
+func whyNothingIsAppended(_ directory: String) -> String? { SQLiteEventLog.whyNothingIsAppended(in: directory) }
+
 /// Opens the log of a data folder that no daemon uses.
 func openLogForWriting(_ directory: String) throws(LogError) -> some EventLog {
     try SQLiteEventLog(directory: directory, readOnly: false)

@@ -19,10 +19,12 @@ struct ForgetCommand: AsyncParsableCommand {
                       tidings forget --device kettle/k-1 --dry-run
                       tidings forget --from leavers.txt --format json >receipts.ndjson
                       tidings forget --requested
+                      tidings forget household-17 --text-match
 
             A running daemon does it; without one the data folder is opened. The receipt (--format json) says what was \
             done, what is left as counts, and until when copies may know more; docs/privacy.md says how to verify it. \
-            Keep the line for the erasure list where the log's copies are not. Exits 65 when somebody named is not \
+            Keep the line for the erasure list where the log's copies are not. --text-match changes nothing: it lists \
+            what others have said that mentions the name, for somebody to look at. Exits 65 when somebody named is not \
             known, 74 when something is left to be done.
             """)
 
@@ -41,6 +43,9 @@ struct ForgetCommand: AsyncParsableCommand {
     @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
     var isDryRun = false
 
+    @Flag(name: .customLong("text-match"), help: "Only list the texts of others that mention the customer.")
+    var isTextMatch = false
+
     @Option(help: "How to print: table, json or csv.")
     var format: OutputFormat = .table
 
@@ -49,6 +54,9 @@ struct ForgetCommand: AsyncParsableCommand {
     func validate() throws {
         guard isRequested || file != nil || !customers.isEmpty || !devices.isEmpty else {
             throw ValidationError("name a customer, or --device PRODUCT/NAME, --from FILE or --requested")
+        }
+        guard !isTextMatch || devices.isEmpty && !isDryRun else {
+            throw ValidationError("--text-match goes with customers alone, and without --dry-run")
         }
     }
 
@@ -61,6 +69,9 @@ struct ForgetCommand: AsyncParsableCommand {
         guard !names.isEmpty else {
             printError("tidings: nobody is to be forgotten")
             return
+        }
+        guard !isTextMatch else {
+            return try await printTextMatches(names.map(\.name), in: configuration.dataDirectory, as: format)
         }
         var isEverybodyKnown = true
         var isDone = true

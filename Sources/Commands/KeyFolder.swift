@@ -3,6 +3,7 @@
 import Access
 import Admission
 import Daemon
+import Events
 import Foundation
 import Ingest
 import Presentation
@@ -18,13 +19,19 @@ struct KeyFolder {
     }
 
     /// Looks at keys and tokens; without a file there are none.
-    func read<Value>(_ body: (AccessStore) throws(AccessError) -> Value) throws -> Value {
-        try use(readOnly: true, body)
+    func read<Value>(
+        _ use: AuditedUse, _ body: (AccessStore) throws(AccessError) -> Value
+    ) async throws -> Value {
+        let value = try open(readOnly: true, body)
+        await note(use)
+        return value
     }
 
     /// Changes keys or tokens; what was changed is on disk then. A running daemon goes by it when this returns, or
     /// within a second.
-    func change<Value>(_ body: (AccessStore) throws(AccessError) -> Value) async throws -> Value {
+    func change<Value>(
+        _ use: AuditedUse, _ body: (AccessStore) throws(AccessError) -> Value
+    ) async throws -> Value {
         let isThere = FileAccess.isThere(configuration.dataDirectory)
         do {
             try FileManager.default.createDirectory(
@@ -34,12 +41,19 @@ struct KeyFolder {
             throw InputFile.unwritable(configuration.dataDirectory, error, "ask as the daemon's user, or check --data")
         }
         if !isThere { try? FileAccess.syncFolder(FileAccess.folder(of: configuration.dataDirectory)) }
-        let value = try use(readOnly: false, body)
+        let value = try open(readOnly: false, body)
         await tellDaemon()
+        await note(use)
         return value
     }
 
-    private func use<Value>(readOnly: Bool, _ body: (AccessStore) throws(AccessError) -> Value) throws -> Value {
+    /// Notes in the log what was done.
+    func note(_ use: AuditedUse) async {
+        var audit = Audit(use, in: configuration.dataDirectory)
+        await audit.note()
+    }
+
+    private func open<Value>(readOnly: Bool, _ body: (AccessStore) throws(AccessError) -> Value) throws -> Value {
         do throws(AccessError) {
             let store = try AccessStore(path: configuration.accessFile, readOnly: readOnly)
             defer { store.close() }

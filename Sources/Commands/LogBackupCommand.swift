@@ -46,7 +46,13 @@ struct LogBackupCommand: AsyncParsableCommand {
         while true {
             let start = await log.start
             let report = try Backup.take(
-                from: directory, to: folder, companions: start > .zero ? [Projector.fileName] : [], progress: progress)
+                from: directory, to: folder, companions: start > .zero ? [Projector.fileName] : [],
+                clean: { (draft) throws(LogError) in
+                    // What people have said is sealed in the log, and nowhere plain in a copy.
+                    do throws(ProjectionError) { try SummaryStore.removeTexts(of: draft) } catch {
+                        throw .io(error.description)
+                    }
+                }, progress: progress)
             _ = await log.head
             if await log.start == start { return report }
         }

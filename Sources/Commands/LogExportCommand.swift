@@ -18,7 +18,8 @@ struct LogExportCommand: AsyncParsableCommand {
             Examples: tidings log export --format ndjson >events.ndjson
                       tidings log export --format csv --from 1000 --limit 500
 
-            What is damaged is left out and named on standard error; the exit code is then 65.
+            What is damaged is left out and named on standard error; the exit code is then 65. That it was made is \
+            noted in the log (`tidings log tail --audit`), behind what it has.
             """)
 
     @Option(help: "ndjson (one JSON object a line) or csv.")
@@ -33,7 +34,12 @@ struct LogExportCommand: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
 
     func run() async throws {
-        let log = try openLog(try await data.directory(), proving: true)
+        let directory = try await data.directory()
+        let log = try openLog(directory, proving: true)
+        // Without the event that says that it was made.
+        let head = await log.head
+        var audit = Audit(.logExport, in: directory)
+        await audit.noteInDaemon()
         let next = Mutex(Offset.zero)
         let isWhole: Bool
         do {
@@ -42,20 +48,24 @@ struct LogExportCommand: AsyncParsableCommand {
                 stands: { done, _ in
                     "export stopped after \(grouped(done)) events; go on with --from \(next.withLock { $0.rawValue })"
                 },
-                { progress in try await export(log, wrote: { offset in next.withLock { $0 = offset } }, progress) })
+                { progress in
+                    try await export(log, until: head, wrote: { offset in next.withLock { $0 = offset } }, progress)
+                })
+            try await log.close()
         } catch let error as LogError {
             throw Failure(error)
         }
+        await audit.noteAtRest(isLogWhole: isWhole)
         guard isWhole else { throw ExitCode(FailureCode.data.rawValue) }
     }
 
     /// - Parameter wrote: called with the offset behind what has been written.
     /// - Returns: whether nothing was left out.
     private func export(
-        _ log: some EventLog, wrote: (Offset) -> Void, _ progress: (_ done: UInt64, _ total: UInt64) -> Void
+        _ log: some EventLog, until head: Offset, wrote: (Offset) -> Void,
+        _ progress: (_ done: UInt64, _ total: UInt64) -> Void
     ) async throws(LogError) -> Bool {
         let first = if let from { Offset(rawValue: from) } else { await log.start }
-        let head = await log.head
         let total = min(limit ?? .max, head.rawValue - min(first.rawValue, head.rawValue))
         wrote(first)
         var done: UInt64 = 0
@@ -66,12 +76,13 @@ struct LogExportCommand: AsyncParsableCommand {
         var follower = PassingFollower(
             Follower(log, from: first, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
         var left = limit ?? .max
-        while left > 0 {
+        while left > 0, follower.position < head {
             let blocks = try await follower.nextAvailable(limit: 8)
             if blocks.isEmpty { break }
             var written = follower.position
             for block in blocks {
-                for (index, event) in block.batch.events.enumerated() where left > 0 {
+                for (index, event) in block.batch.events.enumerated()
+                where left > 0 && block.firstOffset + index < head {
                     writer.append(event, in: block.batch, at: block.firstOffset + index)
                     written = block.firstOffset + index + 1
                     left -= 1

@@ -55,5 +55,20 @@ struct LogRestoreCommand: AsyncParsableCommand {
         }
         printOut(renderCopy(report, verb: "restored", as: format))
         try await list.replay(in: directory, backupDays: configuration.backupMaxDays)
+        try await refillTexts(directory)
+    }
+
+    /// A copy of summaries has no texts; the log has those that were not dropped.
+    private func refillTexts(_ directory: String) async throws {
+        guard FileManager.default.fileExists(atPath: directory + "/" + Projector.fileName) else { return }
+        do {
+            let log = try openLogForWriting(directory)
+            if await log.start > .zero { _ = try await Projector.refillTexts(from: log, in: directory) }
+            try await log.close()
+        } catch let error as LogError {
+            throw Failure(error)
+        } catch let error as ProjectionError {
+            throw Failure(error)
+        }
     }
 }

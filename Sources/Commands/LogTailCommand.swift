@@ -13,6 +13,7 @@ struct LogTailCommand: AsyncParsableCommand {
             Examples: tidings log tail -n 20
                       tidings log tail -f --product kettle
                       tidings log tail --quarantined --format json
+                      tidings log tail --audit -n 100
             """)
 
     @Option(name: [.customShort("n"), .long], help: "How many events.")
@@ -24,6 +25,9 @@ struct LogTailCommand: AsyncParsableCommand {
     @Flag(help: "Only events that are kept apart, with the reason.")
     var quarantined = false
 
+    @Flag(help: "Only who used what: exports, forgetting, keys and tokens.")
+    var audit = false
+
     @Option(help: "Only events of this product.")
     var product: String?
 
@@ -34,6 +38,9 @@ struct LogTailCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (0...1_000_000).contains(count) else { throw ValidationError("-n must be from 0 to 1000000") }
+        guard !audit || !quarantined && product == nil else {
+            throw ValidationError("--audit goes with neither --quarantined nor --product")
+        }
     }
 
     func run() async throws {
@@ -72,6 +79,7 @@ struct LogTailCommand: AsyncParsableCommand {
 
     private func isWanted(_ event: Event, _ vocabulary: Vocabulary) -> Bool {
         if quarantined, event.quarantine == .none { return false }
+        if audit, event.kind != .audited || event.quarantine != .none { return false }
         guard let product else { return true }
         let name = vocabulary.text(.product, event.product)
         // Some characters cannot be typed: the name as it is shown will do.

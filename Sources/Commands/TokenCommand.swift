@@ -97,7 +97,7 @@ struct TokenAddCommand: AsyncParsableCommand {
         for name in product where !products.contains(name) { products.append(name) }
         let new = NewToken(
             label: name, roles: try wantedRoles(), products: products.isEmpty ? nil : products, expires: expiry)
-        let (token, secret) = try await KeyFolder(data).change { store throws(AccessError) in
+        let (token, secret) = try await KeyFolder(data).change(.tokenAdd) { store throws(AccessError) in
             try store.add(new, now: now)
         }
         printOut(renderIssued(token, secret: secret, as: format))
@@ -116,7 +116,9 @@ struct TokenListCommand: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
 
     func run() async throws {
-        let tokens = try await KeyFolder(data).read { store throws(AccessError) in try store.tokens() }
+        let tokens = try await KeyFolder(data).read(.tokenList) { store throws(AccessError) in
+            try store.tokens()
+        }
         printOut(renderTokens(tokens, as: format, style: .now))
     }
 }
@@ -140,7 +142,7 @@ struct TokenRevokeCommand: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
 
     func run() async throws {
-        let revoked = try await KeyFolder(data).change { store throws(AccessError) in
+        let revoked = try await KeyFolder(data).change(.tokenRevoke) { store throws(AccessError) in
             try store.revokeToken(token, now: wallClock())
         }
         printOut(renderTokens([revoked], as: format, style: .now))

@@ -20,14 +20,19 @@ package struct ControlRequest: Codable, Sendable {
         case access
         /// Forget somebody, as `forget` says; the answer is a `ForgetReport`.
         case forget
+        /// Note a use in the log, as `audit` says; the answer, `AuditAnswer`, comes when that is durable.
+        case audit
     }
 
     package var command: Command
     package var forget: ForgetRequest?
+    package var audit: AuditRequest?
 
     package init(_ command: Command) { self.command = command }
 
     package init(_ forget: ForgetRequest) { (command, self.forget) = (.forget, forget) }
+
+    package init(_ audit: AuditRequest) { (command, self.audit) = (.audit, audit) }
 }
 
 /// Cuts requests out of bytes that come in any pieces.

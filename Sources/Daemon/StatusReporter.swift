@@ -40,6 +40,10 @@ struct StatusReporter<Engine: EventLog>: Sendable {
             case .reload: return await reload(waits: false)
             case .reloadAndWait: return await reload(waits: true)
             case .forget: return try await forgetting.forget(request.forget ?? ForgetRequest([]))
+            case .audit:
+                guard let audit = request.audit else { return RequestFailure(error: "the request says no use") }
+                try await ingest.audit(audit.use, of: audit.pseudonyms)
+                return AuditAnswer()
             case .access: return try await ingest.refresh(access, always: true)
             }
         } catch {

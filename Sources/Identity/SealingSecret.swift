@@ -1,8 +1,8 @@
 // The sealing secret: without it no seed makes a key. Made at the first start, beside identity.sqlite; never changed.
 
-package import Crypto
 package import Log
 import SQLite
+import Wire
 
 /// 32 random bytes in a file of its own. With them and a seed, the key of a customer or a product is made.
 package struct SealingSecret: Sendable {
@@ -11,19 +11,17 @@ package struct SealingSecret: Sendable {
     package static let byteCount = 32
 
     /// Has taken the secret in; a copy goes on from there.
-    private let prepared: HMAC<SHA256>
+    private let prepared: HMACKey
 
     /// - Parameter bytes: 32; nil for another length.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.byteCount else { return nil }
-        prepared = HMAC(key: SymmetricKey(data: bytes))
+        prepared = HMACKey(bytes)
     }
 
     /// HKDF-Expand with SHA-256 to 32 bytes (RFC 5869, 2.3): one HMAC over a label, what it is made for, and a 1.
-    package func expanded(_ label: [UInt8], _ bytes: [UInt8]) -> HMAC<SHA256>.MAC {
-        var code = prepared
-        code.update(data: label + bytes + [1])
-        return code.finalize()
+    package func expanded(_ label: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
+        prepared.code((label + bytes + [1])[...])
     }
 
     /// The secret of a data folder.

@@ -80,9 +80,9 @@ package struct GroupCommit: ~Copyable {
     /// Gaps that the unit being read has told of; they follow its events into the block.
     private var gaps: [Event] = []
     /// Names given out since the last block that had events.
-    private var pendingNames = Definitions()
+    var pendingNames = Definitions()
     /// Names of customers that no event in the log has.
-    private var withheld = WithheldNames()
+    var withheld = WithheldNames()
     /// The events that `admit` has left to `gate`.
     private var ungated = 0..<0
     private var inFlight: [InFlight] = []

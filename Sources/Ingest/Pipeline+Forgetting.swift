@@ -2,6 +2,7 @@
 
 import Admission
 package import Events
+package import Log
 package import NIOCore
 import Transport
 
@@ -14,6 +15,15 @@ extension Pipeline {
         vocabulary.forget(pseudonyms, isInUse: !filling.isEmpty)
         if filling.isEmpty { group.forget(pseudonyms) }
     }
+
+    /// Customers whose names are in memory alone: no event of the log has their numbers, or none has yet.
+    package var unstoredCustomers: [StoredName] { group.unstoredCustomers(vocabulary.pendingDefinitions) }
+
+    /// Forgets names that are in memory alone. To be called when `forget` was, and what was taken before is stored.
+    package func forgetUnstored(_ pseudonyms: [Pseudonym]) { group.forgetUnstored(pseudonyms) }
+
+    /// The number of the word of a use; nil when there are too many words.
+    package func word(of use: AuditedUse) -> SymbolID? { vocabulary.word(of: use) }
 
     /// Succeeds when everything is durable that has been taken before the call.
     package func flush() -> EventLoopFuture<Void> {

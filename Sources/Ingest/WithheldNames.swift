@@ -1,6 +1,7 @@
 // Names of customers that came with events which were stored without them: kept from the log's files.
 
-import Events
+package import Events
+package import Log
 
 /// The customers that have a number in this process, and that no event in the log has.
 ///
@@ -13,6 +14,25 @@ struct WithheldNames {
     private var indices: [CustomerID: Int] = [:]
 
     var count: Int { indices.count }
+
+    /// The names that are withheld.
+    var all: [StoredName] {
+        indices.values.map { index in
+            let customer = names.customers[index]
+            return StoredName(.customer(customer.id), product: .none, name: Array(names.name(of: customer)))
+        }
+    }
+
+    /// Forgets names, and overwrites them; also of those that are withheld no more.
+    mutating func forget(_ pseudonyms: [Pseudonym]) {
+        for case .customer(let id) in pseudonyms { indices[id] = nil }
+        names.remove(pseudonyms)
+        let kept = indices
+        indices = [:]
+        for (index, customer) in names.customers.enumerated() where kept[customer.id] != nil {
+            indices[customer.id] = index
+        }
+    }
 
     /// Takes from a block's definitions the customers that none of its events has, and adds those withheld before that
     /// one has now.
@@ -34,5 +54,25 @@ struct WithheldNames {
             names.add(customer, of: definitions)
         }
         definitions.removeCustomers { unused.contains($0) }
+    }
+}
+
+extension GroupCommit {
+    /// Customers whose names no block has told the log.
+    ///
+    /// - Parameter pending: those that the vocabulary has given out last.
+    package func unstoredCustomers(_ pending: Definitions) -> [StoredName] {
+        withheld.all
+            + [pendingNames, pending].flatMap { names in
+                names.customers.map { customer in
+                    StoredName(.customer(customer.id), product: .none, name: Array(names.name(of: customer)))
+                }
+            }
+    }
+
+    /// Forgets names that no event uses that is on its way, or ever will.
+    package mutating func forgetUnstored(_ pseudonyms: [Pseudonym]) {
+        pendingNames.remove(pseudonyms)
+        withheld.forget(pseudonyms)
     }
 }

@@ -41,6 +41,8 @@ package struct Forgotten: Codable, Sendable, Equatable {
     package var since: String?
     /// What the log has of it.
     package var remains: ErasureRemains?
+    /// In how many texts of others the name is mentioned; only told when nothing is changed.
+    package var mentions: Int?
     /// The receipt's text, which is what is signed; its signature, base64; and the public key, PEM.
     package var receipt: String?
     package var signature: String?
@@ -81,11 +83,12 @@ package func renderForgotten(_ report: ForgetReport, of names: [ForgetRequest.Na
     case .table: zip(names, report.names).map { renderForgotten($1, $0) }.joined()
     case .json: report.names.map { json($0) + "\n" }.joined()
     case .csv:
-        csvLine(["outcome", "since", "events", "devices", "aspects", "readable_texts", "line"])
+        csvLine(["outcome", "since", "events", "devices", "aspects", "readable_texts", "line", "mentions"])
             + report.names.map { one in
                 csvLine([
                     one.outcome.rawValue, one.since ?? "", text(one.remains?.events), text(one.remains?.devices),
                     text(one.remains?.aspects), text(one.remains?.readableTexts), one.line ?? "",
+                    text(one.mentions),
                 ])
             }.joined()
     }
@@ -115,6 +118,9 @@ private func renderForgotten(_ one: Forgotten, _ name: ForgetRequest.Name) -> St
             "  \(grouped(left.readableTexts)) texts can still be read in the log: "
             + left.segments.joined(separator: ", ") + "\n"
     }
+    if let mentions = one.mentions, mentions > 0 {
+        text += "  \(grouped(mentions)) texts of others mention the name; --text-match lists them\n"
+    }
     if left.isIncomplete { text += "  damaged parts of the log could not be looked at\n" }
     if let line = one.line { text += "  keep elsewhere, for the erasure list: \(line)\n" }
     return text
@@ -135,6 +141,7 @@ private func json(_ one: Forgotten) -> String {
                 json.add("is_incomplete", left.isIncomplete)
             }
         }
+        if let mentions = one.mentions { json.add("mentions", mentions) }
         if let receipt = one.receipt { json.add("receipt", receipt) }
         if let signature = one.signature { json.add("signature", signature) }
         if let key = one.publicKey { json.add("public_key", key) }

@@ -7,8 +7,8 @@ import Wire
 /// Everything that the log keeps of one customer, as JSON (GDPR, articles 15 and 20). Owned by one thread at a time.
 ///
 /// The document is an object with, in this order: `schema`, `customer`, `pseudonym`, `as_of`, `events` (each as in an
-/// export of the log, with its text where it can be read), and then what is gathered on the way: `consents` and
-/// `accesses` (offsets of the events that say so), `devices`, `products`, and `counts`.
+/// export of the log, with its text where it can be read), and then what is gathered on the way: `consents` (offsets of
+/// the events that say so), `accesses` (who looked at it: when, and by which command), `devices`, `products`, `counts`.
 package struct PersonExport {
     private let customer: CustomerID
     private let vocabulary: Vocabulary
@@ -17,7 +17,9 @@ package struct PersonExport {
     private var devices: Set<DeviceID> = []
     private var products: Set<SymbolID> = []
     private var consents: [Offset] = []
-    private var accesses: [Offset] = []
+    private var accesses: [(offset: Offset, event: Event)] = []
+    /// The word for an export of all events, which has this customer's.
+    private let logExport: SymbolID?
     private var sealed = 0
     /// How many events were written.
     package private(set) var count = 0
@@ -27,6 +29,7 @@ package struct PersonExport {
     ///   - asOf: the time that is given with the answer.
     package init(of customer: CustomerID, vocabulary: Vocabulary, head: Offset, asOf: Timestamp) {
         (self.customer, self.vocabulary) = (customer, vocabulary)
+        logExport = vocabulary.find(.logExport)
         var json = JSONWriter()
         json.object { json in
             json.add("schema", "tidings/export/v1")
@@ -41,10 +44,13 @@ package struct PersonExport {
         bytes += Array(",\"events\":[".utf8)
     }
 
-    /// Adds an event if it is this customer's.
+    /// Adds an event if it is this customer's, or says that somebody looked at it.
     package mutating func append(_ event: Event, in batch: borrowing EventBatch, at offset: Offset) {
+        if event.kind == .audited, event.quarantine == .none {
+            guard case .symbol(let use) = event.value, event.customer == customer || use == logExport else { return }
+            return accesses.append((offset, event))
+        }
         guard event.customer == customer else { return }
-        if event.kind == .audited { return accesses.append(offset) }
         if !isFirst { bytes.append(UInt8(ascii: ",")) }
         isFirst = false
         bytes.append(UInt8(ascii: "\n"))
@@ -62,7 +68,16 @@ package struct PersonExport {
         var json = JSONWriter()
         json.object { json in
             json.array("consents") { json in for offset in consents { json.add(nil, offset.rawValue) } }
-            json.array("accesses") { json in for offset in accesses { json.add(nil, offset.rawValue) } }
+            json.array("accesses") { json in
+                for (offset, event) in accesses {
+                    guard case .symbol(let use) = event.value else { continue }
+                    json.object { json in
+                        json.add("offset", offset.rawValue)
+                        json.add("time", event.time)
+                        json.add("use", text(vocabulary.text(.value, use)))
+                    }
+                }
+            }
             json.array("devices") { json in
                 for device in devices.sorted(by: { $0.rawValue < $1.rawValue }) where device != .none {
                     json.object { json in

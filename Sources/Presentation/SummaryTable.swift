@@ -288,7 +288,7 @@ private struct SummaryTable {
             let rating = text.rating.map { "[\(short($0))] " } ?? ""
             table.add([
                 String(rfc3339(text.time).prefix(16)), visible(text.aspect),
-                rating + (text.text.map { visible($0) } ?? "(forgotten)"),
+                rating + (text.text.map { visible($0) } ?? "(no longer there)"),
             ])
         }
         return table

@@ -22,11 +22,14 @@ package enum Backup {
     /// has a name for each. Each file is written beside its place, flushed, and then renamed.
     /// - Parameter companions: other SQLite files of the data folder, copied before the log; those not there are left
     ///   out.
+    /// - Parameter clean: called with the path of the copy of a companion, before it gets its name: takes out
+    ///   what is not to be kept in copies.
     /// - Parameter progress: called after some megabytes or blocks each.
     /// - Throws: `LogError`; what was copied so far is whole. `.inTheWay` when the folder holds another log, or one
     ///   that is not a beginning of this one.
     package static func take(
         from data: String, to target: String, companions: [String],
+        clean: (_ draft: String) throws(LogError) -> Void = { (_) throws(LogError) in },
         progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) throws(LogError) -> CopyReport {
         let (source, folder) = (data + "/log", target + "/log")
@@ -39,7 +42,9 @@ package enum Backup {
         try checkThatItContinues(source, folder)
         var report = CopyReport()
         for name in companions where Files.isThere(data + "/" + name) {
-            try copyFile(data + "/" + name, to: target + "/" + name)
+            try draftFile(data + "/" + name, to: target + "/" + name)
+            try clean(target + "/" + name + draft)
+            try placeFile(target + "/" + name)
         }
         var tally = CopyTally(source, try SegmentWriter.findSegments(source), progress)
         for first in tally.segments {

@@ -54,7 +54,7 @@ import Testing
 
         func export() async throws -> [[String: Any]] {
             let output = try await tidings("log", "export", "--data", data, "--format", "ndjson").output
-            return try output.split(separator: "\n").map {
+            return try output.split(separator: "\n").filter { !$0.contains(#""type":"audited""#) }.map {
                 try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
             }
         }

@@ -78,7 +78,7 @@ def export(folder):
                           env=rig.environment(), capture_output=True, timeout=rig.DEADLINE)
     events = {}
     for line in done.stdout.split(b"\n"):
-        if line:
+        if line and b'"type":"audited"' not in line:    # that there were exports before
             offset = re.match(rb'{"offset":(\d+),', line)
             events[int(offset.group(1)) if offset else len(events)] = line
     return done.returncode, events, done.stderr.decode("utf-8", "replace")

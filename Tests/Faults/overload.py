@@ -259,6 +259,8 @@ class Stored:
         with subprocess.Popen([rig.BINARY, "log", "export", "--format", "ndjson", "--data", str(rig.data(folder))],
                               stdout=subprocess.PIPE, env=rig.environment()) as reader:
             for line in reader.stdout:
+                if b'"type":"audited"' in line:
+                    continue
                 device, number = self.PATTERN.search(line).groups()
                 seen, number = self.seen[device], int(number)
                 if number >= len(seen):

@@ -75,6 +75,29 @@ import Transport
         #expect(block.defined == [] && block.used == ["anna"])
     }
 
+    /// Whoever is forgotten leaves memory too, also when no event of the log was ever theirs.
+    @Test func aNameThatIsForgottenIsInNoList() {
+        let shell = Shell("all")
+        for name in ["anna", "berta", "carla"] { shell.add(name) }
+        #expect(shell.close().defined == [] && shell.group.withheldNames == 3)
+        shell.add("dora")
+        func names() -> [String] {
+            shell.group.unstoredCustomers(shell.vocabulary.pendingDefinitions)
+                .map { String(decoding: $0.name, as: UTF8.self) }.sorted()
+        }
+        #expect(names() == ["anna", "berta", "carla", "dora"])
+        let berta = shell.vocabulary.find(customer: "berta".utf8Span.span)
+        shell.vocabulary.forget([.customer(berta ?? .none)], isInUse: true)
+        #expect(shell.close().defined == [])
+        shell.group.forgetUnstored([.customer(berta ?? .none)])
+        #expect(names() == ["anna", "carla", "dora"] && shell.group.withheldNames == 3)
+        // The others are found where they are now.
+        shell.add("carla", .consentGiven)
+        let block = shell.close()
+        #expect(block.defined == ["carla"] && block.used == ["carla"])
+        #expect(names() == ["anna", "dora"])
+    }
+
     /// After a restart nobody remembers that the name was withheld; its repetition must not bring it in.
     @Test func aRepetitionBringsNoName() {
         let shell = Shell("all")

@@ -28,7 +28,7 @@ package struct ErasureFiles: Sendable {
         guard let secret = try SealingSecret.read(in: directory) else {
             throw ForgettingError.configuration("\(directory)/\(SealingSecret.fileName) is not there")
         }
-        digests = NameDigests(key: Array(secret.expanded(Array("tidings erasure list".utf8), [])))
+        digests = NameDigests(key: secret.expanded(Array("tidings erasure list".utf8), []))
         lines = try list.read(of: log, check: digests.check)
         key = try ReceiptKey(in: directory)
         try list.make()
@@ -72,10 +72,30 @@ package actor Forgetter {
         try await find(&targets, products)
         let time = now()
         if !request.isDryRun, targets.contains(where: { $0.outcome == .found }) {
-            let warning = try await erase(&targets, at: time)
-            return try await report(targets, at: time, warning)
+            let warnings = try await erase(&targets, at: time)
+            return try await report(targets, at: time, warnings)
         }
-        return try await report(targets, at: time, nil)
+        let use = request.isDryRun ? AuditedUse.forgetDryRun : .forget
+        let warning = await audit(use, of: targets.flatMap(\.pseudonyms))
+        return try await report(targets, at: time, Warnings(audit: warning), countsMentions: request.isDryRun)
+    }
+
+    /// What is not done yet, and why.
+    private struct Warnings {
+        var texts: String?
+        var audit: String?
+    }
+
+    /// Notes that this was asked for.
+    ///
+    /// - Returns: why it is not noted, or nil.
+    private func audit(_ use: AuditedUse, of pseudonyms: [Pseudonym]) async -> String? {
+        do {
+            try await host.audit(use, of: pseudonyms)
+            return nil
+        } catch {
+            return "that `\(use.rawValue)` was used is not noted in the log: \(error)"
+        }
     }
 
     // MARK: Whom
@@ -114,7 +134,7 @@ package actor Forgetter {
         for (place, target) in targets.enumerated() where target.outcome != .repeated { wanted[target.key] = place }
         let found = Mutex<[(Int, Pseudonym)]>([])
         let sought = wanted
-        _ = try await host.log.pseudonyms { stored in
+        let isSought: @Sendable (StoredName) -> Bool = { stored in
             let product = Int(stored.product.rawValue)
             let isDevice = stored.pseudonym.kind == .device
             let of: [UInt8]? = isDevice ? (products.indices.contains(product) ? products[product] : []) : nil
@@ -123,9 +143,11 @@ package actor Forgetter {
             found.withLock { $0.append((place, pseudonym)) }
             return true
         }
+        _ = try await host.log.pseudonyms(where: isSought)
+        for name in try await host.unstoredCustomers() { _ = isSought(name) }
         for (place, pseudonym) in found.withLock({ $0 }) {
-            targets[place].pseudonyms.append(pseudonym)
             targets[place].outcome = .found
+            if !targets[place].pseudonyms.contains(pseudonym) { targets[place].pseudonyms.append(pseudonym) }
         }
         for place in targets.indices where targets[place].outcome == .unknown {
             if index.erasure(targets[place].digest) != nil { targets[place].outcome = .already }
@@ -134,23 +156,25 @@ package actor Forgetter {
 
     // MARK: The steps
 
-    private func erase(_ targets: inout [Target], at time: Timestamp) async throws -> String? {
+    private func erase(_ targets: inout [Target], at time: Timestamp) async throws -> Warnings {
         let places = targets.indices.filter { targets[$0].outcome == .found }
         let pseudonyms = places.flatMap { targets[$0].pseudonyms }
         let lines = places.map { line(targets[$0], at: time) }
-        var warning: String?
+        var warnings = Warnings()
         for step in ForgetStep.allCases {
             if step == .list {
                 try files.list.append(lines)
                 index.add(lines)
                 lineCount += lines.count
             } else {
-                warning = try await perform(step, pseudonyms, at: time) ?? warning
+                warnings.texts = try await perform(step, pseudonyms, at: time) ?? warnings.texts
+                // Before the summaries follow the log up to its end.
+                if step == .event { warnings.audit = await audit(.forget, of: pseudonyms) }
             }
             crash.pass(step)
         }
         for place in places { targets[place].outcome = .forgotten }
-        return warning
+        return warnings
     }
 
     private func line(_ target: Target, at time: Timestamp) -> ErasureLine {
@@ -211,8 +235,10 @@ package actor Forgetter {
 
     // MARK: What is told
 
-    private func report(_ targets: [Target], at time: Timestamp, _ warning: String?) async throws -> ForgetReport {
-        let remains = try await remains(targets)
+    private func report(
+        _ targets: [Target], at time: Timestamp, _ warnings: Warnings, countsMentions: Bool = false
+    ) async throws -> ForgetReport {
+        let remains = try await remains(targets, countsMentions: countsMentions)
         var names: [Forgotten] = []
         for (place, target) in targets.enumerated() {
             var told = Forgotten(target.outcome)
@@ -224,14 +250,15 @@ package actor Forgetter {
                 var left = remains.remains[place]
                 (left.readableTexts, left.segments) = (0, [])
                 told.remains = left
+                told.mentions = remains.mentions[place]
             case .forgotten:
                 told.since = rfc3339(time)
                 told.remains = remains.remains[place]
                 let line = line(target, at: time).text
                 let receipt = Receipt(
                     log: host.log.logIdentity, kind: "\(target.name.kind.name)", digest: target.digest, line: line,
-                    time: time, remains: remains.remains[place], exports: remains.exports, backupDays: backupDays,
-                    pending: warning)
+                    time: time, remains: remains.remains[place], exports: remains.exports[place],
+                    backupDays: backupDays, pending: warnings.texts)
                 told.line = line
                 told.receipt = receipt.text
                 told.signature = try files.key.signature(of: receipt.text)
@@ -240,14 +267,20 @@ package actor Forgetter {
             names.append(told)
         }
         var report = ForgetReport(names)
-        if let warning { report.warnings.append(warning) }
+        report.warnings += [warnings.texts, warnings.audit].compactMap(\.self)
         return report
     }
 
-    private func remains(_ targets: [Target]) async throws -> RemainsCount {
+    private func remains(_ targets: [Target], countsMentions: Bool) async throws -> RemainsCount {
         let log = host.log
-        let word = try await log.vocabulary().find(.aspect, Array("export".utf8).span)
-        var count = RemainsCount(targets.map(\.pseudonyms), exportWord: word)
+        let vocabulary = try await log.vocabulary()
+        var count = RemainsCount(
+            targets.map(\.pseudonyms), export: vocabulary.find(.export), logExport: vocabulary.find(.logExport))
+        if countsMentions {
+            count.sought = targets.map { target in
+                target.outcome == .found && target.name.kind == .customer ? NameWords(target.name.name) : nil
+            }
+        }
         guard targets.contains(where: { !$0.pseudonyms.isEmpty }) else { return count }
         let damages = Mutex(0)
         var follower = PassingFollower(

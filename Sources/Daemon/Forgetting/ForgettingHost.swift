@@ -24,6 +24,12 @@ package protocol ForgettingHost: Sendable {
     /// Appends events; they are durable on return.
     func append(_ events: [Event]) async throws
 
+    /// Customers whose names are in memory alone, and in no file.
+    func unstoredCustomers() async throws -> [StoredName]
+
+    /// Notes a use, once for each pseudonym that it was about; durable on return.
+    func audit(_ use: AuditedUse, of pseudonyms: [Pseudonym]) async throws
+
     /// Has the summaries follow the log up to its end, and what they overwrite leave the disk.
     ///
     /// - Returns: why it is not done yet, or nil.
@@ -59,25 +65,15 @@ struct LiveHost<Engine: EventLog>: ForgettingHost {
             }
         }
         try await flush()
+        try await ingest.onLoop { $0.forgetUnstored(pseudonyms) }
     }
 
-    func append(_ events: [Event]) async throws {
-        let pipeline = ingest.pipeline
-        for start in stride(from: 0, to: events.count, by: Limits.batchEvents) {
-            let part = Array(events[start..<min(events.count, start + Limits.batchEvents)])
-            let limit = ContinuousClock.now + DaemonLimits.forgettingTimeout
-            while true {
-                let isStored = try await ingest.eventLoop.flatSubmit {
-                    pipeline.value.append(own: part)?.map { true }
-                        ?? pipeline.value.loop.makeSucceededFuture(false)
-                }.get()
-                if isStored { break }
-                guard ContinuousClock.now < limit else {
-                    throw ForgettingError.storage("the log takes no events at the moment; forget again later")
-                }
-                try await Task.sleep(for: .milliseconds(5))
-            }
-        }
+    func append(_ events: [Event]) async throws { try await ingest.append(own: events) }
+
+    func unstoredCustomers() async throws -> [StoredName] { try await ingest.onLoop { $0.unstoredCustomers } }
+
+    func audit(_ use: AuditedUse, of pseudonyms: [Pseudonym]) async throws {
+        try await ingest.audit(use, of: pseudonyms)
     }
 
     func clearTexts() async throws -> String? {
@@ -115,6 +111,12 @@ struct FolderHost: ForgettingHost {
             batch.events = Array(events[start..<min(events.count, start + Limits.batchEvents)])
             _ = try await log.append(batch, defining: Definitions())
         }
+    }
+
+    func unstoredCustomers() async throws -> [StoredName] { [] }
+
+    func audit(_ use: AuditedUse, of pseudonyms: [Pseudonym]) async throws {
+        try await FolderAudit.note(use, of: pseudonyms, in: log)
     }
 
     func clearTexts() async throws -> String? {

@@ -12,16 +12,26 @@ struct RemainsCount {
     private var seenDevices: [Set<UInt32>]
     private var seenAspects: [Set<UInt32>]
     private(set) var remains: [ErasureRemains]
-    /// When exports were made, as the log says.
-    private(set) var exports: [Timestamp] = []
-    private var exportWord = SymbolID.none
+    /// When exports were made that had something of each, as the log says.
+    private(set) var exports: [[Timestamp]]
+    private let export: SymbolID?
+    private let logExport: SymbolID?
+    /// Whose name is looked for in the texts of others; nil for none.
+    var sought: [NameWords?] = []
+    /// In how many texts of others it is; nil where it was not looked for.
+    private(set) var mentions: [Int?]
 
-    /// - Parameter pseudonyms: those of each name.
-    init(_ pseudonyms: [[Pseudonym]], exportWord: SymbolID?) {
+    /// - Parameters:
+    ///   - pseudonyms: those of each name.
+    ///   - export: the word for an export of one customer.
+    ///   - logExport: the word for an export of all.
+    init(_ pseudonyms: [[Pseudonym]], export: SymbolID?, logExport: SymbolID?) {
+        (self.export, self.logExport) = (export, logExport)
+        exports = Array(repeating: [], count: pseudonyms.count)
+        mentions = Array(repeating: nil, count: pseudonyms.count)
         remains = Array(repeating: ErasureRemains(), count: pseudonyms.count)
         seenDevices = Array(repeating: [], count: pseudonyms.count)
         seenAspects = seenDevices
-        self.exportWord = exportWord ?? .none
         for (index, pseudonyms) in pseudonyms.enumerated() {
             for pseudonym in pseudonyms {
                 switch pseudonym {
@@ -36,12 +46,14 @@ struct RemainsCount {
         let events = block.batch.events
         for index in events.indices {
             let event = events[index]
-            if event.kind == .audited, event.quarantine == .none, event.aspect == exportWord, exportWord != .none {
-                exports.append(event.time)
+            if event.kind == .audited {
+                note(use: event)
+                continue
             }
             var owner: Int?
             if event.customer != .none, !customers.isEmpty { owner = customers[event.customer.rawValue] }
             if owner == nil, !devices.isEmpty { owner = devices[event.device.rawValue] }
+            if !sought.isEmpty, event.textLength > 0 { countMentions(block.batch.text(of: event), except: owner) }
             guard let owner, event.kind != .customerErased else { continue }
             remains[owner].events += 1
             if event.device != .none { seenDevices[owner].insert(event.device.rawValue) }
@@ -51,6 +63,22 @@ struct RemainsCount {
             remains[owner].readableTexts += 1
             let name = segment(block.firstOffset + index)
             if remains[owner].segments.last != name { remains[owner].segments.append(name) }
+        }
+    }
+
+    private mutating func note(use event: Event) {
+        guard event.quarantine == .none, case .symbol(let word) = event.value else { return }
+        if word == logExport {
+            for index in exports.indices { exports[index].append(event.time) }
+        } else if word == export, let owner = customers[event.customer.rawValue] {
+            exports[owner].append(event.time)
+        }
+    }
+
+    private mutating func countMentions(_ text: some Collection<UInt8>, except owner: Int?) {
+        let words = NameWords(String(decoding: text, as: UTF8.self))
+        for (index, name) in sought.enumerated() where index != owner {
+            if let name, words.contain(name) { mentions[index] = (mentions[index] ?? 0) + 1 }
         }
     }
 
@@ -65,6 +93,7 @@ struct RemainsCount {
             remains[index].devices = seenDevices[index].count
             remains[index].aspects = seenAspects[index].count
             remains[index].isIncomplete = isIncomplete
+            if sought.indices.contains(index), sought[index] != nil { mentions[index] = mentions[index] ?? 0 }
         }
     }
 }
