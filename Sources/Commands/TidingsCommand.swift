@@ -16,8 +16,8 @@ package struct TidingsCommand: AsyncParsableCommand {
             | nc -q1 127.0.0.1 7411
                      tidings summary kettle
 
-            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 69 daemon unreachable, 74 I/O, 77 not permitted, \
-            78 configuration, 130 and 143 interrupted.
+            Exit codes: 0 ok, 1 a check failed, 64 usage, 65 data, 66 no input, 69 daemon unreachable, 74 I/O, \
+            77 not permitted, 78 configuration, 130 and 143 interrupted.
             """,
         version: tidingsVersion,
         subcommands: [

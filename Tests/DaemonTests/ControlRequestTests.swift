@@ -16,7 +16,10 @@ import Testing
         #expect(found == [.status, .status])
     }
 
-    @Test(arguments: ["\n", "{}\n", "status\n", #"{"command":"stop"}"# + "\n", String(repeating: "[", count: 1_100_000)])
+    @Test(
+        arguments: [
+            "\n", "{}\n", "status\n", #"{"command":"stop"}"# + "\n", String(repeating: "[", count: 1_100_000),
+        ])
     func anythingElseIsRefused(_ text: String) {
         var requests = ControlRequests()
         #expect(throws: (any Error).self) { try requests.take(text.utf8) }

@@ -48,7 +48,7 @@ import Testing
 
     private static func customers(of kind: String, _ data: String) async throws -> [String] {
         try await export(data).filter { $0.contains(#""type":"\#(kind)""#) }.map { line in
-            line.firstMatch(of: /"customer":"([^"]*)"/).map { String($0.output.1) } ?? ""
+            line.firstMatch(of: #/"customer":"([^"]*)"/#).map { String($0.output.1) } ?? ""
         }
     }
 

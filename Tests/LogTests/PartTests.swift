@@ -56,7 +56,7 @@ struct PartTests {
 
     @Test(
         arguments: [
-            ("a tag that nobody knows", 1, 4), ("a codec that nobody knows", 1, 2 << 4), ("a tag twice", 1, 1),
+            ("a tag that nobody knows", 1, 5), ("a codec that nobody knows", 1, 2 << 4), ("a tag twice", 1, 1),
             ("a codec of three bits", 0, 7 << 4 | 1),
         ] as [(String, Int, UInt8)]) func tagsAndCodecs(_ what: String, _ index: Int, _ code: UInt8) throws
     {

@@ -145,11 +145,7 @@ func cut(_ batch: EventBatch, _ definitions: Definitions, _ random: inout Seeded
     while start < batch.count {
         let end = min(batch.count, start + Int.random(in: 1...most, using: &random))
         var part = EventBatch()
-        for var event in batch.events[start..<end] {
-            let text = Array(batch.text(of: event))
-            if !text.isEmpty { part.setText(text.span, of: &event) }
-            part.events.append(event)
-        }
+        for event in batch.events[start..<end] { part.append(event, of: batch) }
         let names = start == 0 ? definitions : Definitions()
         blocks.append(Block(firstOffset: Offset(rawValue: UInt64(start)), batch: part, definitions: names))
         start = end
