@@ -63,7 +63,8 @@ struct LogRestoreCommand: AsyncParsableCommand {
         guard FileManager.default.fileExists(atPath: directory + "/" + Projector.fileName) else { return }
         do {
             let log = try openLogForWriting(directory)
-            if await log.start > .zero { _ = try await Projector.refillTexts(from: log, in: directory) }
+            // Segments that were dropped since an earlier backup stay in the copy: it may be whole all the same.
+            _ = try await Projector.refillTexts(from: log, in: directory)
             try await log.close()
         } catch let error as LogError {
             throw Failure(error)

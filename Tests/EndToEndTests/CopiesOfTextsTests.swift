@@ -34,7 +34,7 @@ import Testing
             "send", "--port", "\(daemon.tcpPort)", "--events", "1000000", "--devices", "500")
         #expect(sent.status == 0, "\(sent)")
         var isDropped = false
-        for _ in 0..<4 where !isDropped {
+        for _ in 0..<12 where !isDropped {
             isDropped = try await eventually {
                 let status = try await tidings("status", "--data", data, "--format", "json").output
                 return status.contains(/"retention_segments":[1-9]/)
