@@ -122,7 +122,8 @@ struct SeedCache {
         guard seed != .none else { return }
         guard case .customer(let id) = owner else {
             if products.count >= Self.size { products.removeAll() }
-            return products[owner] = seed
+            products[owner] = seed
+            return
         }
         if customers.isEmpty { customers = Array(repeating: Slot(), count: Self.size) }
         customers[Int(id.rawValue) & (Self.size - 1)] = Slot(owner: owner, seed: seed)

@@ -219,7 +219,9 @@ package enum Backup {
 
     private static func draftFile(_ path: String, to copy: String) throws(LogError) {
         Segment.removeFiles(copy + draft)
-        if path.hasSuffix(".sqlite") { try copyPages(path, to: copy + draft) } else {
+        if path.hasSuffix(".sqlite") {
+            try copyPages(path, to: copy + draft)
+        } else {
             try Files.copy(path, to: copy + draft) { _ in }
         }
     }

@@ -1,10 +1,9 @@
 // Consents as a fold: what was said last, until when it holds, and what of an event is stored without one.
 
+import Admission
 import Events
 import Testing
 import TidingsTesting
-
-import Admission
 
 private let start: Int64 = 1_767_225_600_000
 private let kettle = SymbolID(rawValue: 1)

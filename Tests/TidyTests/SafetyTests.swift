@@ -55,8 +55,8 @@ import Testing
     /// What ends the process is printed, and may reach a crash report: it must not say what an event says.
     @Test(arguments: Repository.sources)
     func noTrapSaysWhatIsInAnEvent(_ file: TextFile) {
-        for (index, line) in file.lines.enumerated() {
-            guard line.contains(#/\b(precondition|assert|assertionFailure)\(/#) else { continue }
+        for (index, line) in file.lines.enumerated() where line.contains(#/\b(precondition|assert|assertionFailure)\(/#)
+        {
             // A message may stand on the next line.
             let statement = file.lines[index..<min(index + 3, file.lines.count)].prefix { !$0.isEmpty }.joined()
             #expect(!statement.contains("\\("), "\(file.path):\(index + 1): a trap with something of the run in it")
