@@ -47,8 +47,8 @@ import Testing
     }
 
     private static func customers(of kind: String, _ data: String) async throws -> [String] {
-        try await export(data).filter { $0.contains(#""type":"\#(kind)""#) }.map { line in
-            line.firstMatch(of: #/"customer":"([^"]*)"/#).map { String($0.output.1) } ?? ""
+        try await export(data).filter { $0.contains("\"type\":\"\(kind)\"") }.map { line in
+            line.firstMatch(of: #/"customer":"([^\x22]*)"/#).map { String($0.output.1) } ?? ""
         }
     }
 
