@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    private func summary(_ data: String, _ arguments: String...) async throws -> Finished {
+    private func summaryOfPlanted(_ data: String, _ arguments: String...) async throws -> Finished {
         try await run(
             Binary.tidings, ["summary", "planted", "--data", data] + arguments, environment: showsSmallGroups)
     }
@@ -51,7 +51,7 @@ import Testing
         }
         #expect(isDropped, "\(daemon.log)")
         try await Self.say("PLANTED-late", 2, customer: "berta", to: daemon)
-        let live = try await summary(data, "--format", "json")
+        let live = try await summaryOfPlanted(data, "--format", "json")
         #expect(live.output.contains("PLANTED-early") && live.output.contains("PLANTED-late"), "\(live)")
         #expect(try Self.files(with: "PLANTED", in: data).contains { $0.hasPrefix("summaries.sqlite") })
         #expect(try await tidings("log", "backup", copy, "--data", data).status == 0)
@@ -61,10 +61,10 @@ import Testing
         #expect(await daemon.stop() == 0, "\(daemon.log)")
         let restored = try await tidings("log", "restore", copy, "--data", back, "--erasures", data + "/erasures")
         #expect(restored.status == 0, "\(restored)")
-        let summary = try await summary(back, "--format", "json")
+        let summary = try await summaryOfPlanted(back, "--format", "json")
         #expect(summary.output.contains("PLANTED-late") && !summary.output.contains("PLANTED-early"), "\(summary)")
         #expect(summary.output.contains(#""text":null"#), "\(summary)")
-        let table = try await summary(back)
+        let table = try await summaryOfPlanted(back)
         #expect(table.output.contains("(no longer there)"), "\(table)")
         let again = try await DaemonProcess(data: back)
         #expect(await again.stop() == 0, "\(again.log)")
