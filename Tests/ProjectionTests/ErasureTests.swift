@@ -130,9 +130,9 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
         event.customer = fleet.customer("anna")
         batch.setText(Array("stays".utf8).span, of: &event)
         batch.events.append(event)
-        var false_ = Self.erased(event.customer)
-        false_.quarantine = .unknownType
-        batch.events.append(false_)
+        var forged = Self.erased(event.customer)
+        forged.quarantine = .unknownType
+        batch.events.append(forged)
         var state = SummaryState()
         state.apply(Block(firstOffset: .zero, batch: batch, definitions: fleet.vocabulary.takeDefinitions()))
         let folder = try Folder()
