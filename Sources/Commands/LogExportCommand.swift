@@ -18,8 +18,8 @@ struct LogExportCommand: AsyncParsableCommand {
             Examples: tidings log export --format ndjson >events.ndjson
                       tidings log export --format csv --from 1000 --limit 500
 
-            What is damaged is left out and named on standard error; the exit code is then 65. That it was made is \
-            noted in the log (`tidings log tail --audit`), behind what it has.
+            What is damaged is left out and named on standard error; the exit code is then 65. A running \
+            daemon notes in the log that it was made (`tidings log tail --audit`), behind what it has.
             """)
 
     @Option(help: "ndjson (one JSON object a line) or csv.")
@@ -55,7 +55,6 @@ struct LogExportCommand: AsyncParsableCommand {
         } catch let error as LogError {
             throw Failure(error)
         }
-        await audit.noteAtRest(isLogWhole: isWhole)
         guard isWhole else { throw ExitCode(FailureCode.data.rawValue) }
     }
 

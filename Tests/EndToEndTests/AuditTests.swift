@@ -41,8 +41,9 @@ import Testing
         }
     }
 
-    private static func expectOneEventEach(_ data: String) async throws {
-        for (words, use) in commands {
+    private static func expectOneEventEach(_ data: String, isServed: Bool) async throws {
+        // To read a folder that no daemon serves changes nothing in it.
+        for (words, use) in commands where isServed || use != "log.export" {
             let before = try await audited(data).map(\.use)
             let done = try await run(Binary.tidings, words + ["--data", data])
             #expect([0, 65].contains(done.status) && !done.errors.contains("is not noted"), "\(words): \(done)")
@@ -60,7 +61,7 @@ import Testing
         let folder = TemporaryFolder()
         let daemon = try await DaemonProcess(data: folder.path)
         try await Self.fill(daemon)
-        try await Self.expectOneEventEach(folder.path)
+        try await Self.expectOneEventEach(folder.path, isServed: true)
         #expect(await daemon.stop() == 0, "\(daemon.log)")
         try await expectRebuildEqualsLive(folder.path)
         #expect(try await tidings("log", "verify", "--data", folder.path).status == 0)
@@ -72,7 +73,7 @@ import Testing
         let daemon = try await DaemonProcess(data: folder.path)
         try await Self.fill(daemon)
         #expect(await daemon.stop() == 0)
-        try await Self.expectOneEventEach(folder.path)
+        try await Self.expectOneEventEach(folder.path, isServed: false)
         try await expectRebuildEqualsLive(folder.path)
         #expect(try await tidings("log", "verify", "--data", folder.path).status == 0)
         folder.remove()
@@ -117,9 +118,10 @@ import Testing
         let daemon = try await DaemonProcess(data: data)
         try await Self.fill(daemon)
         #expect(try await tidings("log", "backup", copy, "--data", data).status == 0)
-        let export = try await tidings("log", "export", "--data", copy)
-        #expect(export.status == 0 && export.output.split(separator: "\n").count == 6, "\(export)")
-        #expect(export.errors.contains("that `log.export` was used is not noted in the log"), "\(export)")
+        let all = try await tidings("log", "export", "--data", copy)
+        #expect(all.status == 0 && all.output.split(separator: "\n").count == 6 && all.errors.isEmpty, "\(all)")
+        let export = try await tidings("export", Self.name, "--data", copy)
+        #expect(export.errors.contains("that `export` was used is not noted in the log"), "\(export)")
         #expect(export.errors.split(separator: "\n").count == 1)
         let again = try await tidings("log", "backup", copy, "--data", data)
         #expect(again.status == 0, "\(again)")
