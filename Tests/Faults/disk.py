@@ -83,6 +83,10 @@ class Disk:
             self.now[path] = inode
             inode.is_new = True
             self.change(self.folder_of(path), os.path.basename(path), inode, os.path.basename(former))
+        elif op == "L":
+            inode = self.now[path] = self.now[piece.decode()]
+            inode.is_new = True
+            self.change(self.folder_of(path), os.path.basename(path), inode)
         elif op == "U" and path in self.now:
             del self.now[path]
             self.change(self.folder_of(path), os.path.basename(path), None)

@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CREATE = 'C', WRITE = 'W', TRUNCATE = 'T', SYNC = 'S', RENAME = 'R', UNLINK = 'U', MKDIR = 'M' };
+enum { CREATE = 'C', WRITE = 'W', TRUNCATE = 'T', SYNC = 'S', RENAME = 'R', LINK = 'L', UNLINK = 'U', MKDIR = 'M' };
 enum { DESCRIPTORS = 4096 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -249,6 +249,23 @@ int rename(const char *from, const char *to) {
         snprintf(target, sizeof target, "%s", inside);
         const char *source = below(from);
         note(RENAME, 0, 0, target, source ? source : "", source ? strlen(source) : 0);
+    }
+    end();
+    return result;
+}
+
+// A second name for a file: how one is made that never takes the place of another.
+int link(const char *from, const char *to) {
+    REAL(link);
+    begin();
+    const char *inside = below(to);
+    counted(inside != NULL);
+    int result = real(from, to);
+    if (result == 0 && inside) {
+        char target[PATH_MAX];
+        snprintf(target, sizeof target, "%s", inside);
+        const char *source = below(from);
+        note(LINK, 0, 0, target, source ? source : "", source ? strlen(source) : 0);
     }
     end();
     return result;

@@ -385,7 +385,7 @@ def sealing_records(records):
 def choose_cuts(rng, records, sealing, count):
     """Indices of the last record before the cut: half anywhere, a third in sealing, the rest at changes of names."""
     turning = sorted(sealing) or [0]
-    naming = [index for index, record in enumerate(records) if record[1] in "CRUMT"]
+    naming = [index for index, record in enumerate(records) if record[1] in "CRLUMT"]
     cuts = []
     for _ in range(count):
         chance = rng.random()
@@ -395,6 +395,7 @@ def choose_cuts(rng, records, sealing, count):
 
 
 def main():
+    os.umask(0o077)     # files that come back have their owner's permissions alone, as they had
     parser = Parser(
         prog="scripts/powercut", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--states", type=int, default=10_000)
