@@ -181,15 +181,23 @@ package struct BlockEncoder {
         guard bytes > 0 else { return nil }
         texts.removeAll(keepingCapacity: true)
         texts.reserveCapacity(bytes)
+        var isPlain = false
         for event in batch.events where event.textLength > 0 || event.detail != 0 {
             texts += batch.text(of: event)
+            isPlain = isPlain || event.textLength > 0
             guard event.detail != 0 else { continue }
             let details = batch.details(of: event)
-            for tag in PartTag.allCases { texts += batch.bytes(of: details[keyPath: tag.part]) }
+            for tag in PartTag.allCases {
+                let part = details[keyPath: tag.part]
+                guard !part.isEmpty else { continue }
+                texts += batch.bytes(of: part)
+                isPlain = isPlain || part.codec == .plain
+            }
         }
         var body: [UInt8] = []
         try deflater.deflate(
-            texts.span, [Deflater.Section(end: texts.count, strategy: .matches)], into: &body)
+            // In what is sealed nothing repeats.
+            texts.span, [Deflater.Section(end: texts.count, strategy: isPlain ? .matches : .plain)], into: &body)
         return EncodedText(EncodedBody(body: body, rawSize: texts.count))
     }
 }
