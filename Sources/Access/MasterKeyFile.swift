@@ -2,6 +2,7 @@
 // moved from one to the next.
 
 package import Admission
+import Bytes
 import SQLite
 
 /// The master key's file. What is written there is durable, and readable for its owner alone.
@@ -30,7 +31,7 @@ package struct MasterKeyFile: Sendable, Equatable {
     package func readOrMake(isNeeded: Bool) throws(AccessError) -> (keys: MasterKeys, isNew: Bool) {
         if let keys = try read() { return (keys, false) }
         guard !isNeeded else { throw missing }
-        let bytes = SecretFile.random(MasterKeys.keyBytes)
+        let bytes = randomBytes(MasterKeys.keyBytes)
         let isMade: Bool
         do throws(SecretFile.Failure) { isMade = try file.make(bytes) } catch { throw told(error) }
         if !isMade, let keys = try read() { return (keys, false) }
@@ -50,7 +51,7 @@ package struct MasterKeyFile: Sendable, Equatable {
                 "\(path) has two master keys already; when all devices have the new one's keys, "
                     + "`tidings device rotate --finish` removes the old one")
         }
-        try replace(by: SecretFile.random(MasterKeys.keyBytes) + bytes)
+        try replace(by: randomBytes(MasterKeys.keyBytes) + bytes)
     }
 
     /// Removes the older of two keys: what was made of it is over.

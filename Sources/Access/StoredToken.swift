@@ -95,9 +95,7 @@ extension AccessStore {
         guard (new.products?.count ?? 0) <= AccessLimits.productsOfToken else {
             throw .refused("a token is for at most \(AccessLimits.productsOfToken) products, or for all of them")
         }
-        var random = SystemRandomNumberGenerator()
-        let secret =
-            AccessList.tokenPrefix + base64URL((0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+        let secret = AccessList.tokenPrefix + base64URL(randomBytes(32))
         let products = try new.products.map { products throws(AccessError) in
             guard let text = try? JSONEncoder().encode(products) else { throw .refused("a product is no text") }
             return String(decoding: text, as: UTF8.self)

@@ -1,10 +1,10 @@
 // Who was forgotten: no name, but what can be made of it with a secret; and the lines in which this is written down.
 
 import Bytes
-import Crypto
 package import Events
 @_spi(_Unicode) import Swift
 import Synchronization
+import Wire
 
 /// What stands for a forgotten name: HMAC-SHA256 of its kind and its text, under a key that only the data folder has.
 package struct NameDigest: Hashable, Sendable {
@@ -16,7 +16,7 @@ package struct NameDigest: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    fileprivate init(_ code: HashedAuthenticationCode<SHA256>) { bytes = Array(code) }
+    fileprivate init(code: [UInt8]) { bytes = code }
 
     /// Digests are random: any of their bytes will do.
     package func hash(into hasher: inout Hasher) { hasher.combine(bytes.span.word(at: 0)) }
@@ -24,20 +24,20 @@ package struct NameDigest: Hashable, Sendable {
 
 /// Makes digests of names.
 package struct NameDigests: Sendable {
-    private let key: SymmetricKey
+    private let key: HMACKey
 
     /// - Parameter key: made of the sealing secret of the data folder.
-    package init(key: [UInt8]) { self.key = SymmetricKey(data: key) }
+    package init(key: [UInt8]) { self.key = HMACKey(key) }
 
     /// Tells a list that was made with another secret.
     package var check: [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array("check".utf8), using: key).prefix(ErasureLine.checkBytes))
+        Array(key.code(Array("check".utf8)[...]).prefix(ErasureLine.checkBytes))
     }
 
     package func digest(ofCustomer name: Span<UInt8>) -> NameDigest {
         var text = Array("customer\0".utf8)
         appendNormalized(name, to: &text)
-        return NameDigest(HMAC<SHA256>.authenticationCode(for: text, using: key))
+        return NameDigest(code: key.code(text[...]))
     }
 
     package func digest(ofDevice name: Span<UInt8>, product: Span<UInt8>) -> NameDigest {
@@ -45,7 +45,7 @@ package struct NameDigests: Sendable {
         appendNormalized(product, to: &text)
         text.append(0)
         appendNormalized(name, to: &text)
-        return NameDigest(HMAC<SHA256>.authenticationCode(for: text, using: key))
+        return NameDigest(code: key.code(text[...]))
     }
 }
 

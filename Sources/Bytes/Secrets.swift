@@ -1,4 +1,10 @@
-// Secrets compared.
+// Secrets made, and compared.
+
+/// Random bytes of the system's generator, good for secrets.
+package func randomBytes(_ count: Int) -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+}
 
 /// Whether two secrets are equal, in a time that depends on their lengths alone.
 @inlinable

@@ -1,5 +1,7 @@
 // The random bytes that a key is made of: drawn where a name is first seen, and destroyed when it is forgotten.
 
+import Bytes
+
 /// 16 random bytes, of which, with the sealing secret, the key of a customer or of a product is made. Without them the
 /// key cannot be made again by anybody.
 @usableFromInline package struct Seed: Hashable, Sendable, BitwiseCopyable {
@@ -29,9 +31,8 @@
     /// Most significant byte first.
     package func append(to bytes: inout [UInt8]) {
         for word in [first, second] {
-            for shift in stride(from: 56, through: 0, by: -8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-            }
+            appendBigEndian(UInt32(truncatingIfNeeded: word >> 32), to: &bytes)
+            appendBigEndian(UInt32(truncatingIfNeeded: word), to: &bytes)
         }
     }
 }

@@ -313,6 +313,11 @@ package struct Vocabulary: Sendable {
     /// The UTF-8 of a customer's name; empty when unknown or forgotten.
     package func name(of customer: CustomerID) -> ArraySlice<UInt8> { customers.bytes(of: customer.rawValue) }
 
+    /// The words of a kind by their numbers; the first is of none.
+    package func texts(_ kind: SymbolKind) -> [[UInt8]] {
+        (0...count(kind)).map { Array(text(kind, SymbolID(rawValue: UInt32($0)))) }
+    }
+
     package func count(_ kind: SymbolKind) -> Int { interner(kind).count }
     package var deviceCount: Int { devices.count }
     package var customerCount: Int { customers.count }

@@ -34,10 +34,8 @@ package struct PartSealer: Sendable {
         var nonce: [UInt8] {
             var bytes: [UInt8] = []
             bytes.reserveCapacity(12)
-            for shift in stride(from: UInt64(0), to: 64, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: offset.rawValue >> shift))
-            }
-            bytes += [0, 0, 0, 0]
+            appendLittleEndian(offset.rawValue, size: 8, to: &bytes)
+            appendLittleEndian(0, size: 4, to: &bytes)
             return bytes
         }
 
@@ -47,10 +45,10 @@ package struct PartSealer: Sendable {
                 case .customer(let id): (UInt8(1), id.rawValue)
                 case .product(let id): (UInt8(2), id.rawValue)
                 }
-            return [
-                mark, UInt8(truncatingIfNeeded: id), UInt8(truncatingIfNeeded: id >> 8),
-                UInt8(truncatingIfNeeded: id >> 16), UInt8(truncatingIfNeeded: id >> 24), kind.rawValue, tag.rawValue,
-            ]
+            var bytes = [mark]
+            appendLittleEndian(UInt64(id), size: 4, to: &bytes)
+            bytes += [kind.rawValue, tag.rawValue]
+            return bytes
         }
     }
 
@@ -68,9 +66,8 @@ package struct PartSealer: Sendable {
         sealed.removeAll()
         guard batch.events.contains(where: { $0.textLength > 0 || $0.detail != 0 }) else { return false }
         sealed.events.append(contentsOf: batch.events)
-        for index in batch.events.indices {
+        for index in batch.events.indices where batch.events[index].textLength > 0 || batch.events[index].detail != 0 {
             var event = batch.events[index]
-            guard event.textLength > 0 || event.detail != 0 else { continue }
             var details = batch.details(of: event)
             var place = Place(
                 owner: PartOwner(event), kind: event.kind, tag: .text, offset: first + index)

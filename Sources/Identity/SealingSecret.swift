@@ -1,5 +1,6 @@
 // The sealing secret: without it no seed makes a key. Made at the first start, beside identity.sqlite; never changed.
 
+import Bytes
 package import Log
 import SQLite
 import Wire
@@ -11,18 +12,16 @@ package struct SealingSecret: Sendable {
     package static let byteCount = 32
 
     /// Has taken the secret in; a copy goes on from there.
-    private let prepared: HMACKey
+    private let prepared: KeyExpansion
 
     /// - Parameter bytes: 32; nil for another length.
     package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.byteCount else { return nil }
-        prepared = HMACKey(bytes)
+        prepared = KeyExpansion(bytes)
     }
 
-    /// HKDF-Expand with SHA-256 to 32 bytes (RFC 5869, 2.3): one HMAC over a label, what it is made for, and a 1.
-    package func expanded(_ label: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
-        prepared.code((label + bytes + [1])[...])
-    }
+    /// A key of 32 bytes, made of the secret for a label and what it is made for.
+    package func expanded(_ label: [UInt8], _ bytes: [UInt8]) -> [UInt8] { prepared.expanded(label + bytes) }
 
     /// The secret of a data folder.
     ///
@@ -50,7 +49,7 @@ package struct SealingSecret: Sendable {
                 "\(file.path) is not there, and texts of this log are sealed with it",
                 "put it back from where identity.sqlite is kept too; without it these texts cannot be read by anybody")
         }
-        let bytes = SecretFile.random(byteCount)
+        let bytes = randomBytes(byteCount)
         do throws(SecretFile.Failure) {
             if try file.make(bytes), let secret = SealingSecret(bytes) { return secret }
         } catch {

@@ -76,12 +76,6 @@ package struct SecretFile: Sendable, Equatable {
         try sync()
     }
 
-    /// Random bytes of the system's generator.
-    package static func random(_ count: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-    }
-
     /// Writes a file beside the place of the secret; its contents are on disk then.
     private func writeDraft(_ bytes: [UInt8]) throws(Failure) -> String {
         let draft = path + ".\(ProcessInfo.processInfo.processIdentifier).partial"

@@ -1,5 +1,6 @@
 // How the writer finds and adopts the state of a log: at the start, and after every failure.
 
+import Bytes
 import Events
 import GRDB
 import Identity
@@ -39,8 +40,7 @@ extension SegmentWriter {
             if let fault = stored.fault { found.note(first, first..<first, "words cannot be read: \(fault)") }
         }
         guard let last = found.segments.last else {
-            var generator = SystemRandomNumberGenerator()
-            found.logID = logID.isEmpty ? (0..<16).map { _ in UInt8.random(in: 0...255, using: &generator) } : logID
+            found.logID = logID.isEmpty ? randomBytes(16) : logID
             return found
         }
         try repairWriteAheadLog(last, &found)

@@ -76,8 +76,7 @@ struct Greeting: Sendable {
         var hello = hello
         switch credential?.kind {
         case .key(let id, let key) where !isEncrypted:
-            var generator = SystemRandomNumberGenerator()
-            nonce = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            nonce = randomBytes(32)
             (hello.keyID, hello.nonce, self.key) = (id, nonce, key)
         case .some: hello.token = credential?.bearer ?? ""
         case nil: break

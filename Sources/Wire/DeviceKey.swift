@@ -43,7 +43,7 @@ package struct DeviceKey: Hashable, Sendable {
     private func expanded(_ label: String) -> [UInt8] { KeyExpansion(bytes).expanded(Array(label.utf8)) }
 }
 
-/// HKDF-Expand with SHA-256 to 32 bytes, of one key that others are made of.
+/// HKDF-Expand with SHA-256 to 32 bytes (RFC 5869, 2.3), of one key that others are made of.
 package struct KeyExpansion: Sendable {
     private let key: HMACKey
 
