@@ -16,12 +16,11 @@ package struct TLSFiles: Sendable {
     private let policy: TLSSettings.ClientCertificatePolicy
     private let authorities: [NIOSSLCertificate]
     private let clients: ClientCertificates?
-    private let lists: [RevocationList]
+    /// What is revoked; empty where no list is read.
+    package let revocations: [RevocationList]
 
     /// Who vouches for clients' certificates: how many.
     package var authorityCount: Int { authorities.count }
-    /// What is revoked; empty where no list is read.
-    package var revocations: [RevocationList] { lists }
 
     /// Whether the authorities of clients' certificates are those of other files.
     package func hasAuthorities(of other: TLSFiles) -> Bool { authorities == other.authorities }
@@ -42,7 +41,7 @@ package struct TLSFiles: Sendable {
         policy = settings.clients
         var warnings: [String] = []
         if settings.clients == .off {
-            (authorities, clients, lists) = ([], nil, [])
+            (authorities, clients, revocations) = ([], nil, [])
         } else {
             guard let path = settings.clientCAFile else {
                 throw TLSFileError(
@@ -53,16 +52,16 @@ package struct TLSFiles: Sendable {
             if let listPath = settings.clientCRLFile {
                 var known: [CertificateFields] = []
                 for one in authorities { known.append(try Self.fields(of: one, "tls.client_ca_file", path)) }
-                lists = try Self.revocationLists(listPath, known)
+                revocations = try Self.revocationLists(listPath, known)
                 let now = Int64(Date.now.timeIntervalSince1970)
-                if lists.contains(where: { $0.nextUpdate ?? .max < now }) {
+                if revocations.contains(where: { $0.nextUpdate ?? .max < now }) {
                     warnings.append(
                         "\(listPath) holds a revocation list that is out of date; what it revokes is still refused; "
                             + "fetch the next one from the authority")
                 }
-                clients = ClientCertificates(revocations: lists, authorities: known)
+                clients = ClientCertificates(revocations: revocations, authorities: known)
             } else {
-                (clients, lists) = (ClientCertificates(revocations: nil), [])
+                (clients, revocations) = (ClientCertificates(revocations: nil), [])
             }
         }
         self.warnings = warnings

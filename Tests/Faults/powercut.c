@@ -238,38 +238,25 @@ FTRUNCATE(ftruncate64, off64_t)
 SYNC(fsync)
 SYNC(fdatasync)
 
-int rename(const char *from, const char *to) {
-    REAL(rename);
-    begin();
-    const char *inside = below(to);
-    counted(inside != NULL);
-    int result = real(from, to);
-    if (result == 0 && inside) {
-        char target[PATH_MAX];
-        snprintf(target, sizeof target, "%s", inside);
-        const char *source = below(from);
-        note(RENAME, 0, 0, target, source ? source : "", source ? strlen(source) : 0);
+// Another name for a file: in the place of the old one (rename), or beside it and of no other file's (link).
+#define NAMING(function, kind) \
+    int function(const char *from, const char *to) { \
+        REAL(function); \
+        begin(); \
+        const char *inside = below(to); \
+        counted(inside != NULL); \
+        int result = real(from, to); \
+        if (result == 0 && inside) { \
+            char target[PATH_MAX]; \
+            snprintf(target, sizeof target, "%s", inside); \
+            const char *source = below(from); \
+            note(kind, 0, 0, target, source ? source : "", source ? strlen(source) : 0); \
+        } \
+        end(); \
+        return result; \
     }
-    end();
-    return result;
-}
-
-// A second name for a file: how one is made that never takes the place of another.
-int link(const char *from, const char *to) {
-    REAL(link);
-    begin();
-    const char *inside = below(to);
-    counted(inside != NULL);
-    int result = real(from, to);
-    if (result == 0 && inside) {
-        char target[PATH_MAX];
-        snprintf(target, sizeof target, "%s", inside);
-        const char *source = below(from);
-        note(LINK, 0, 0, target, source ? source : "", source ? strlen(source) : 0);
-    }
-    end();
-    return result;
-}
+NAMING(rename, RENAME)
+NAMING(link, LINK)
 
 int unlink(const char *path) {
     REAL(unlink);

@@ -18,6 +18,13 @@ extension Station {
     /// Sends bytes, has a key revoked once something was answered, and reads to the end.
     fileprivate func untilRevoked(_ bytes: [UInt8], revoke: AccessList) async throws -> [UInt8] {
         try await change(TestKeys.list())
+        return try await untilEnded(bytes, within: .seconds(1)) { try await change(revoke) }
+    }
+
+    /// Sends bytes, does something once something was answered, and reads to the end, which must come in time.
+    fileprivate func untilEnded(
+        _ bytes: [UInt8], within limit: Duration, _ end: @Sendable () async throws -> Void
+    ) async throws -> [UInt8] {
         let client = try await connect()
         return try await client.executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(bytes: bytes))
@@ -27,9 +34,9 @@ extension Station {
                 answer += Array(buffer.readableBytesView)
                 guard start == nil else { continue }
                 start = .now
-                try await change(revoke)
+                try await end()
             }
-            #expect(try #require(start).duration(to: .now) < .seconds(1))
+            #expect(try #require(start).duration(to: .now) < limit)
             return answer
         }
     }
@@ -99,20 +106,9 @@ private let event = #"{"product":"kettle","device":"k-1","id":"1-1","type":"feat
             let end = try await station.inside { $0.now.rawValue + 60_000 }
             let token = TestKeys.token(1, "tdg_short", TestKeys.products("kettle"), .send, expires: end)
             try await station.change(AccessList(masters: nil, keys: [], tokens: [token]))
-            let client = try await station.connect()
-            let answer = try await client.executeThenClose { inbound, outbound in
-                try await outbound.write(ByteBuffer(bytes: bytes))
-                var answer: [UInt8] = []
-                var start: ContinuousClock.Instant?
-                for try await buffer in inbound {
-                    answer += Array(buffer.readableBytesView)
-                    guard start == nil else { continue }
-                    start = .now
-                    try await station.inside { $0.now = Timestamp(rawValue: end) }
-                }
-                // A look every second, and the time of a busy machine.
-                #expect(try #require(start).duration(to: .now) < .seconds(3))
-                return answer
+            // A look every second, and the time of a busy machine.
+            let answer = try await station.untilEnded(bytes, within: .seconds(3)) {
+                try await station.inside { $0.now = Timestamp(rawValue: end) }
             }
             // Between two requests nobody waits to be told.
             if way == "requests" { #expect(HTTPTestAnswer.all(answer).map(\.status) == [200]) }
