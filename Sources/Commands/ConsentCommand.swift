@@ -3,7 +3,7 @@
 import ArgumentParser
 import Daemon
 import Events
-import Foundation
+import Ingest
 import Log
 import Presentation
 import Projection
@@ -49,7 +49,7 @@ struct ConsentCommand: AsyncParsableCommand {
         let context = ConsentContext(
             subject: customer, controller: configuration.controller, jurisdiction: configuration.jurisdiction,
             retentionDays: configuration.retentionAge.map { Int($0.components.seconds / 86_400) },
-            now: Timestamp(rawValue: Int64(Date().timeIntervalSince1970 * 1_000)))
+            now: wallClock())
         printOut(renderConsents(history, context, as: format, style: .now))
         guard isWhole else { throw ExitCode(FailureCode.data.rawValue) }
     }
@@ -58,32 +58,24 @@ struct ConsentCommand: AsyncParsableCommand {
     private func read(
         _ log: some EventLog, _ directory: String, _ progress: (_ done: UInt64, _ total: UInt64) -> Void
     ) async throws -> (ConsentHistory, isWhole: Bool) {
-        // Whoever's name is not there must not become known by this: a copy that gives out no numbers.
-        var words = try await log.vocabulary()
-        words.newNames = 0
-        let name = Array(customer.utf8)
-        guard let id = words.customer(name.span) else {
+        let words = try await log.vocabulary()
+        guard let id = words.find(customer: Array(customer.utf8).span) else {
             // Neither the name that was asked for nor one like it is repeated: names are private.
             throw Failure("no event names this customer; a name is written as the device sends it", .data)
         }
         var history = ConsentHistory(of: id, product: product)
-        let (start, head) = (await log.start, await log.head)
-        if start > .zero, let reader = try? SummaryReader(path: directory + "/" + Projector.fileName) {
+        if await log.start > .zero, let reader = try? SummaryReader(path: directory + "/" + Projector.fileName) {
             for consent in (try? reader.consents()) ?? [] { history.add(consent, words) }
         }
         let lines = DamageLines()
         for damage in log.openingDamages { lines.note(damage) }
-        var follower = PassingFollower(
-            Follower(log, from: start, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
-        while follower.position < head {
-            let blocks = try await follower.nextAvailable(limit: 16)
-            if blocks.isEmpty { break }
+        try await log.scan(report: { lines.note($0) }) { blocks, done, total in
             for block in blocks {
                 for (index, event) in block.batch.events.enumerated() where event.customer == id {
                     history.add(event, of: block.batch, at: block.firstOffset + index, words)
                 }
             }
-            progress(follower.position.rawValue - start.rawValue, head.rawValue - start.rawValue)
+            progress(done, total)
         }
         lines.finish()
         return (history, lines.isEmpty)

@@ -61,15 +61,10 @@ struct ExportCommand: AsyncParsableCommand {
         _ person: CustomerID, _ log: some EventLog, _ vocabulary: Vocabulary, until head: Offset,
         _ progress: (_ done: UInt64, _ total: UInt64) -> Void
     ) async throws(LogError) -> Bool {
-        let start = await log.start
         var document = PersonExport(of: person, vocabulary: vocabulary, head: head, asOf: wallClock())
         let lines = DamageLines()
         for damage in log.openingDamages { lines.note(damage) }
-        var follower = PassingFollower(
-            Follower(log, from: start, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
-        while follower.position < head {
-            let blocks = try await follower.nextAvailable(limit: 8)
-            if blocks.isEmpty { break }
+        try await log.scan(until: head, report: { lines.note($0) }) { blocks, done, total in
             for block in blocks {
                 for (index, event) in block.batch.events.enumerated()
                 where event.customer == person || event.kind == .audited {
@@ -77,7 +72,7 @@ struct ExportCommand: AsyncParsableCommand {
                 }
             }
             document.flush { printOut(bytes: $0) }
-            progress(follower.position.rawValue - start.rawValue, head.rawValue - start.rawValue)
+            progress(done, total)
         }
         document.finish()
         document.flush { printOut(bytes: $0) }

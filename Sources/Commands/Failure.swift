@@ -73,5 +73,16 @@ package struct Failure: Error {
         }
     }
 
+    /// What a command fails with in the place of an error of one of the rooms; any other error stays as it is.
+    package static func of(_ error: any Error) -> any Error {
+        switch error {
+        case let error as LogError: Failure(error)
+        case let error as ProjectionError: Failure(error)
+        case let error as ForgettingError: Failure(error)
+        case let error as ConfigurationError: Failure(error)
+        default: error
+        }
+    }
+
     package init(_ error: ConfigurationError) { self.init(error.description, .configuration) }
 }

@@ -168,12 +168,8 @@ struct ForgetCommand: AsyncParsableCommand {
                 request, in: directory, log: try await openWhenFree(directory),
                 backupDays: configuration.backupMaxDays
             ).report
-        } catch let error as LogError {
-            throw Failure(error)
-        } catch let error as ProjectionError {
-            throw Failure(error)
-        } catch let error as ForgettingError {
-            throw Failure(error)
+        } catch {
+            throw Failure.of(error)
         }
     }
 

@@ -66,10 +66,8 @@ struct LogRestoreCommand: AsyncParsableCommand {
             // Segments that were dropped since an earlier backup stay in the copy: it may be whole all the same.
             _ = try await Projector.refillTexts(from: log, in: directory)
             try await log.close()
-        } catch let error as LogError {
-            throw Failure(error)
-        } catch let error as ProjectionError {
-            throw Failure(error)
+        } catch {
+            throw Failure.of(error)
         }
     }
 }

@@ -32,10 +32,8 @@ struct RebuildCommand: AsyncParsableCommand {
             let log = try openLogForWriting(directory)
             events = try await rebuild(log, directory)
             try await log.close()
-        } catch let error as LogError {
-            throw Failure(error)
-        } catch let error as ProjectionError {
-            throw Failure(error)
+        } catch {
+            throw Failure.of(error)
         }
         printOut(renderRebuild(events: events, seconds: start.duration(to: .now) / .seconds(1), as: format))
     }

@@ -31,13 +31,7 @@ func openRequests(in directory: String) async throws -> [DataRequest] {
     let log = try openLog(directory)
     do throws(LogError) {
         var search = RequestSearch()
-        var follower = PassingFollower(
-            Follower(log, from: await log.start, wakeup: .poll(every: .seconds(1))), report: { _ in })
-        while true {
-            let blocks = try await follower.nextAvailable(limit: 8)
-            if blocks.isEmpty { break }
-            for block in blocks { search.add(block) }
-        }
+        try await log.scan { blocks, _, _ in for block in blocks { search.add(block) } }
         return search.requests(try await log.vocabulary())
     } catch {
         throw Failure(error)

@@ -55,12 +55,8 @@ struct RestoredErasures {
                 nil, in: directory, log: try openLogForWriting(directory), backupDays: backupDays
             ).again
             if again > 0 { printError("tidings: forgotten again: \(grouped(again)) of the copy's names") }
-        } catch let error as LogError {
-            throw Failure(error)
-        } catch let error as ProjectionError {
-            throw Failure(error)
-        } catch let error as ForgettingError {
-            throw Failure(error)
+        } catch {
+            throw Failure.of(error)
         }
     }
 }

@@ -87,15 +87,9 @@ func serve(
             configuration, logger: Logger(label: "tidings") { _ in handler },
             reloading: source.map { Reloading(source: $0, logLevel: level) }
         ).run(whenListening: whenListening)
-    } catch let error as ConfigurationError {
-        throw Failure(error)
-    } catch let error as ForgettingError {
-        throw Failure(error)
-    } catch let error as LogError {
-        throw Failure(error)
     } catch let error as ListenError {
         throw Failure(error.description, .inputOutput)
-    } catch let error as ProjectionError {
-        throw Failure(error)
+    } catch {
+        throw Failure.of(error)
     }
 }

@@ -17,11 +17,7 @@ func printTextMatches(_ names: [String], in directory: String, as format: Output
         if names.count == 1 { audit.customer = vocabulary.find(customer: Array(names[0].utf8).span) ?? .none }
         await audit.noteInDaemon()
         var search = TextMatchSearch(names, vocabulary)
-        var follower = PassingFollower(
-            Follower(log, from: await log.start, wakeup: .poll(every: .seconds(1))), report: { lines.note($0) })
-        while follower.position < head {
-            let blocks = try await follower.nextAvailable(limit: 8)
-            if blocks.isEmpty { break }
+        try await log.scan(until: head, report: { lines.note($0) }) { blocks, _, _ in
             for block in blocks {
                 for (index, event) in block.batch.events.enumerated() where event.textLength > 0 {
                     search.add(event, in: block.batch, at: block.firstOffset + index)

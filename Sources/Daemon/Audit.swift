@@ -36,8 +36,7 @@ extension IngestLoop {
     /// Appends events that the daemon itself has made; durable on return.
     func append(own events: [Event]) async throws {
         let pipeline = pipeline
-        for start in stride(from: 0, to: events.count, by: Limits.batchEvents) {
-            let part = Array(events[start..<min(events.count, start + Limits.batchEvents)])
+        for part in FolderAudit.parts(events) {
             let limit = ContinuousClock.now + DaemonLimits.forgettingTimeout
             while true {
                 let isStored = try await eventLoop.flatSubmit {
@@ -66,12 +65,26 @@ package enum FolderAudit {
         var vocabulary = try await log.vocabulary()
         guard let word = vocabulary.word(of: use) else { throw tooManyWords }
         let events = AuditedUse.events(word, of: pseudonyms, at: wallClock())
-        var definitions = vocabulary.takeDefinitions()
-        for start in stride(from: 0, to: events.count, by: Limits.batchEvents) {
+        try await append(events, defining: vocabulary.takeDefinitions(), to: log)
+    }
+
+    /// Appends events that no device has sent; durable on return.
+    ///
+    /// - Parameter definitions: the words that they use for the first time.
+    static func append(
+        _ events: [Event], defining definitions: Definitions = Definitions(), to log: some EventLog
+    ) async throws(LogError) {
+        for (index, part) in parts(events).enumerated() {
             var batch = EventBatch()
-            batch.events = Array(events[start..<min(events.count, start + Limits.batchEvents)])
-            _ = try await log.append(batch, defining: definitions)
-            definitions = Definitions()
+            batch.events = part
+            _ = try await log.append(batch, defining: index == 0 ? definitions : Definitions())
+        }
+    }
+
+    /// Events in parts, of which each is no larger than what a device may send at once.
+    static func parts(_ events: [Event]) -> [[Event]] {
+        stride(from: 0, to: events.count, by: Limits.batchEvents).map { start in
+            Array(events[start..<min(events.count, start + Limits.batchEvents)])
         }
     }
 }

@@ -16,12 +16,7 @@ struct WithheldNames {
     var count: Int { indices.count }
 
     /// The names that are withheld.
-    var all: [StoredName] {
-        indices.values.map { index in
-            let customer = names.customers[index]
-            return StoredName(.customer(customer.id), product: .none, name: Array(names.name(of: customer)))
-        }
-    }
+    var all: [StoredName] { indices.values.map { StoredName(names.customers[$0], of: names) } }
 
     /// Forgets names, and overwrites them; also of those that are withheld no more.
     mutating func forget(_ pseudonyms: [Pseudonym]) {
@@ -57,17 +52,19 @@ struct WithheldNames {
     }
 }
 
+extension StoredName {
+    fileprivate init(_ customer: CustomerName, of names: Definitions) {
+        self.init(.customer(customer.id), product: .none, name: Array(names.name(of: customer)))
+    }
+}
+
 extension GroupCommit {
     /// Customers whose names no block has told the log.
     ///
     /// - Parameter pending: those that the vocabulary has given out last.
     package func unstoredCustomers(_ pending: Definitions) -> [StoredName] {
         withheld.all
-            + [pendingNames, pending].flatMap { names in
-                names.customers.map { customer in
-                    StoredName(.customer(customer.id), product: .none, name: Array(names.name(of: customer)))
-                }
-            }
+            + [pendingNames, pending].flatMap { names in names.customers.map { StoredName($0, of: names) } }
     }
 
     /// Forgets names that no event uses that is on its way, or ever will.

@@ -73,6 +73,33 @@ package struct PassingFollower: Sendable {
     }
 }
 
+extension EventLog {
+    /// Reads all that there is, some blocks at a time, and passes over damage.
+    ///
+    /// - Parameters:
+    ///   - first: where to begin; nil for the log's start.
+    ///   - end: no block that begins here or later is read; nil for where the log ends at the call.
+    ///   - report: called for each place that is left out, in log order.
+    ///   - body: gets the blocks, and how many events have been passed of how many.
+    package func scan(
+        from first: Offset? = nil, until end: Offset? = nil, report: @escaping @Sendable (Damage) -> Void = { _ in },
+        _ body: (_ blocks: [Block], _ done: UInt64, _ total: UInt64) -> Void
+    ) async throws(LogError) {
+        let blocksAtOnce = 8
+        var (start, head) = (first ?? .zero, end ?? .zero)
+        if first == nil { start = await self.start }
+        if end == nil { head = await self.head }
+        // What is there is read, and nothing is waited for.
+        var follower = PassingFollower(
+            Follower(self, from: start, wakeup: .poll(every: .seconds(1))), report: report)
+        while follower.position < head {
+            let blocks = try await follower.nextAvailable(limit: blocksAtOnce)
+            if blocks.isEmpty { break }
+            body(blocks, follower.position.rawValue - start.rawValue, head.rawValue - start.rawValue)
+        }
+    }
+}
+
 extension LogError {
     /// What has to be stepped over for reading to go on from `offset`; nil when stepping over does not help.
     fileprivate func damage(from offset: Offset) -> Damage? {

@@ -77,15 +77,13 @@ private func csv(_ history: ConsentHistory, _ context: ConsentContext) -> String
 private let schema = "https://w3id.org/dpv/schema/iso-27560#record"
 
 private func json(_ history: ConsentHistory, _ context: ConsentContext) -> String {
-    var json = JSONWriter()
-    json.object { json in
+    JSONWriter.line { json in
         json.object("@context") { writeTerms(&$0) }
         json.add("generated", context.now)
         json.array("records") { json in
             for record in history.records { json.object { write(record, context, &$0) } }
         }
     }
-    return json.text + "\n"
 }
 
 /// What the keys are called as RDF.

@@ -102,8 +102,7 @@ package func renderRequests(_ requests: [DataRequest], as format: OutputFormat, 
         return table.lines(style, indent: 0).map { $0 + "\n" }.joined()
     case .json:
         return requests.map { one in
-            var json = JSONWriter()
-            json.object { json in
+            JSONWriter.line { json in
                 json.add("type", "\(one.kind.name)")
                 json.add("offset", one.offset.rawValue)
                 json.add("time", one.time)
@@ -111,7 +110,6 @@ package func renderRequests(_ requests: [DataRequest], as format: OutputFormat, 
                 json.add("source", one.source)
                 json.add("is_known_device", one.isKnownDevice)
             }
-            return json.text + "\n"
         }.joined()
     case .csv:
         return csvLine(["type", "offset", "time", "customer", "source", "is_known_device"])

@@ -7,11 +7,9 @@ package func renderCounts(_ counts: KeyValuePairs<String, UInt64>, as format: Ou
     switch format {
     case .table: return counts.map { "\($0.key) \($0.value)" }.joined(separator: ", ") + "\n"
     case .json:
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.line { json in
             for (name, count) in counts { json.add(name, count) }
         }
-        return json.text + "\n"
     case .csv: return csvLine(counts.map(\.key)) + csvLine(counts.map { "\($0.value)" })
     }
 }
@@ -23,13 +21,11 @@ package func renderRebuild(events: UInt64, seconds: Double, as format: OutputFor
     switch format {
     case .table: return "rebuilt the summaries from \(events) events in \(seconds) s (\(rate) events/s)\n"
     case .json:
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.line { json in
             json.add("events", events)
             json.add("seconds", seconds)
             json.add("events_per_second", rate)
         }
-        return json.text + "\n"
     case .csv:
         return csvLine(["events", "seconds", "events_per_second"]) + csvLine(["\(events)", "\(seconds)", "\(rate)"])
     }

@@ -53,6 +53,13 @@ struct JSONWriter {
 
     mutating func add(_ key: String? = nil, _ time: Timestamp?) { add(key, time.map(rfc3339)) }
 
+    /// One object on a line of its own.
+    static func line(_ body: (inout JSONWriter) -> Void) -> String {
+        var json = JSONWriter()
+        json.object(nil, body)
+        return json.text + "\n"
+    }
+
     /// Leaves the key out when there is no number.
     mutating func addIfKnown(_ key: String, _ number: Int?) {
         if let number { add(key, number) }

@@ -26,8 +26,7 @@ package func renderIssued(_ issued: [IssuedKey], as format: OutputFormat) -> Str
                 + "key id   \(issued.key.id)\nkey      \(base64URL(issued.secret.bytes))\ntoken    \(issued.token)\n"
         }.joined(separator: "\n")
     case .json:
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.line { json in
             json.array("keys") { json in
                 for issued in issued {
                     json.object { json in
@@ -38,7 +37,6 @@ package func renderIssued(_ issued: [IssuedKey], as format: OutputFormat) -> Str
                 }
             }
         }
-        return json.text + "\n"
     case .csv:
         return csvLine(["kind", "for", "key_id", "key", "token"])
             + issued.map {
@@ -64,11 +62,9 @@ package func renderKeys(_ keys: [StoredKey], as format: OutputFormat, style: Tab
         }
         return table.lines(style, indent: 0).map { $0 + "\n" }.joined()
     case .json:
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.line { json in
             json.array("keys") { json in for key in keys { json.object { json in add(key, to: &json) } } }
         }
-        return json.text + "\n"
     case .csv:
         return csvLine(["key_id", "kind", "for", "generation", "created", "revoked", "note"])
             + keys.map { key in
@@ -105,12 +101,10 @@ package func renderIssued(_ token: StoredToken, secret: String, as format: Outpu
             + "for      \(visible(products(token)))\nexpires  \(token.expires.map(rfc3339) ?? "never")\n"
             + "token    \(secret)\n"
     case .json:
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.line { json in
             add(token, to: &json)
             json.add("token", secret)
         }
-        return json.text + "\n"
     case .csv: return csvLine(["id", "name", "token"]) + csvLine(["\(token.id)", token.label, secret])
     }
 }
@@ -134,11 +128,9 @@ package func renderTokens(_ tokens: [StoredToken], as format: OutputFormat, styl
         }
         return table.lines(style, indent: 0).map { $0 + "\n" }.joined()
     case .json:
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.line { json in
             json.array("tokens") { json in for token in tokens { json.object { json in add(token, to: &json) } } }
         }
-        return json.text + "\n"
     case .csv:
         return csvLine(["id", "name", "roles", "for", "created", "expires", "last_used", "revoked"])
             + tokens.map { token in

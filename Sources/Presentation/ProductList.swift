@@ -75,8 +75,7 @@ func addPosition(_ position: SummaryPosition, to json: inout JSONWriter) {
 }
 
 private func productJSON(_ products: [ProductLine], _ position: SummaryPosition) -> String {
-    var json = JSONWriter()
-    json.object { json in
+    JSONWriter.line { json in
         addPosition(position, to: &json)
         json.array("products") { json in
             for line in products {
@@ -96,7 +95,6 @@ private func productJSON(_ products: [ProductLine], _ position: SummaryPosition)
             }
         }
     }
-    return json.text + "\n"
 }
 
 func addKinds(_ kinds: KindCounts, to json: inout JSONWriter) {

@@ -47,8 +47,7 @@ package func renderReload(_ report: ReloadReport, as format: OutputFormat, style
     switch format {
     case .table: return reloadTable(report, style)
     case .json:
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.line { json in
             json.add("in_force", report.isInForce)
             json.array("changes") { json in
                 for change in report.changes {
@@ -61,7 +60,6 @@ package func renderReload(_ report: ReloadReport, as format: OutputFormat, style
                 }
             }
         }
-        return json.text + "\n"
     case .csv:
         return csvLine(["key", "old", "new", "outcome"])
             + report.changes.map { csvLine([$0.key, $0.old, $0.new, $0.outcome.rawValue]) }.joined()

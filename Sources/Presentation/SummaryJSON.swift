@@ -4,8 +4,7 @@ import Events
 import Projection
 
 func summaryJSON(_ summary: ProductSummary) -> String {
-    var json = JSONWriter()
-    json.object { json in
+    JSONWriter.line { json in
         json.add("product", summary.product)
         addPosition(summary.position, to: &json)
         if let window = summary.window {
@@ -53,7 +52,6 @@ func summaryJSON(_ summary: ProductSummary) -> String {
             }
         }
     }
-    return json.text + "\n"
 }
 
 private func add(_ aspect: AspectSummary, to json: inout JSONWriter) {

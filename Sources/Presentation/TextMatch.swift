@@ -77,15 +77,13 @@ package func renderTextMatches(_ matches: [TextMatch], as format: OutputFormat, 
         return table.lines(style, indent: 0).map { $0 + "\n" }.joined()
     case .json:
         return matches.map { one in
-            var json = JSONWriter()
-            json.object { json in
+            JSONWriter.line { json in
                 json.add("offset", one.offset.rawValue)
                 json.add("time", one.time)
                 json.add("product", one.product)
                 json.add("text", one.text)
                 json.add("name", one.name)
             }
-            return json.text + "\n"
         }.joined()
     case .csv:
         return csvLine(["offset", "time", "product", "text", "name"])

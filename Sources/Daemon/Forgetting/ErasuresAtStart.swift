@@ -18,10 +18,7 @@ package enum ErasuresAtStart {
         let erased = Set(files.lines[begun.lines...].filter { $0.state == .erased }.map(\.digest))
         var found: [Pseudonym] = []
         if !erased.isEmpty {
-            let vocabulary = try await log.vocabulary()
-            let products = (0...vocabulary.count(.product)).map { number in
-                Array(vocabulary.text(.product, SymbolID(rawValue: UInt32(number))))
-            }
+            let products = try await log.vocabulary().texts(.product)
             let digests = files.digests
             found = try await log.pseudonyms { stored in
                 switch stored.pseudonym {

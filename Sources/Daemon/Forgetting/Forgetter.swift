@@ -283,12 +283,7 @@ package actor Forgetter {
         }
         guard targets.contains(where: { !$0.pseudonyms.isEmpty }) else { return count }
         let damages = Mutex(0)
-        var follower = PassingFollower(
-            Follower(log, from: await log.start, wakeup: .poll(every: .seconds(1))),
-            report: { _ in damages.withLock { $0 += 1 } })
-        while true {
-            let blocks = try await follower.nextAvailable(limit: 8)
-            if blocks.isEmpty { break }
+        try await log.scan(report: { _ in damages.withLock { $0 += 1 } }) { blocks, _, _ in
             for block in blocks { count.add(block, segment: { log.segmentName(of: $0) }) }
         }
         count.finish(isIncomplete: damages.withLock { $0 } > 0)

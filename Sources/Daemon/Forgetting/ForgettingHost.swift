@@ -48,11 +48,7 @@ struct LiveHost<Engine: EventLog>: ForgettingHost {
     }
 
     func products() async throws -> [[UInt8]] {
-        try await ingest.onLoop { pipeline in
-            (0...pipeline.vocabulary.count(.product)).map { number in
-                Array(pipeline.vocabulary.text(.product, SymbolID(rawValue: UInt32(number))))
-            }
-        }
+        try await ingest.onLoop { $0.vocabulary.texts(.product) }
     }
 
     func forget(_ pseudonyms: [Pseudonym], list: any ErasedNames) async throws {
@@ -96,22 +92,11 @@ struct FolderHost: ForgettingHost {
 
     func flush() async throws {}
 
-    func products() async throws -> [[UInt8]] {
-        let vocabulary = try await log.vocabulary()
-        return (0...vocabulary.count(.product)).map { number in
-            Array(vocabulary.text(.product, SymbolID(rawValue: UInt32(number))))
-        }
-    }
+    func products() async throws -> [[UInt8]] { try await log.vocabulary().texts(.product) }
 
     func forget(_ pseudonyms: [Pseudonym], list: any ErasedNames) async throws {}
 
-    func append(_ events: [Event]) async throws {
-        for start in stride(from: 0, to: events.count, by: Limits.batchEvents) {
-            var batch = EventBatch()
-            batch.events = Array(events[start..<min(events.count, start + Limits.batchEvents)])
-            _ = try await log.append(batch, defining: Definitions())
-        }
-    }
+    func append(_ events: [Event]) async throws { try await FolderAudit.append(events, to: log) }
 
     func unstoredCustomers() async throws -> [StoredName] { [] }
 

@@ -116,11 +116,7 @@ extension Projector {
         }
         var found = FoundTexts(missing)
         do throws(LogError) {
-            var follower = PassingFollower(
-                Follower(log, from: Offset(rawValue: first), wakeup: .poll(every: .seconds(1))), report: { _ in })
-            while true {
-                let blocks = try await follower.nextAvailable(limit: 8)
-                if blocks.isEmpty { break }
+            try await log.scan(from: Offset(rawValue: first)) { blocks, _, _ in
                 for block in blocks { found.add(block) }
             }
         } catch {
