@@ -69,7 +69,7 @@ struct ConsentCommand: AsyncParsableCommand {
         }
         let lines = DamageLines()
         for damage in log.openingDamages { lines.note(damage) }
-        try await log.scan(report: { lines.note($0) }) { blocks, done, total in
+        try await log.scan(report: lines.note) { blocks, done, total in
             for block in blocks {
                 for (index, event) in block.batch.events.enumerated() where event.customer == id {
                     history.add(event, of: block.batch, at: block.firstOffset + index, words)

@@ -64,7 +64,7 @@ struct ExportCommand: AsyncParsableCommand {
         var document = PersonExport(of: person, vocabulary: vocabulary, head: head, asOf: wallClock())
         let lines = DamageLines()
         for damage in log.openingDamages { lines.note(damage) }
-        try await log.scan(until: head, report: { lines.note($0) }) { blocks, done, total in
+        try await log.scan(until: head, report: lines.note) { blocks, done, total in
             for block in blocks {
                 for (index, event) in block.batch.events.enumerated()
                 where event.customer == person || event.kind == .audited {

@@ -17,7 +17,7 @@ func printTextMatches(_ names: [String], in directory: String, as format: Output
         if names.count == 1 { audit.customer = vocabulary.find(customer: Array(names[0].utf8).span) ?? .none }
         await audit.noteInDaemon()
         var search = TextMatchSearch(names, vocabulary)
-        try await log.scan(until: head, report: { lines.note($0) }) { blocks, _, _ in
+        try await log.scan(until: head, report: lines.note) { blocks, _, _ in
             for block in blocks {
                 for (index, event) in block.batch.events.enumerated() where event.textLength > 0 {
                     search.add(event, in: block.batch, at: block.firstOffset + index)

@@ -283,7 +283,8 @@ package actor Forgetter {
         }
         guard targets.contains(where: { !$0.pseudonyms.isEmpty }) else { return count }
         let damages = Mutex(0)
-        try await log.scan(report: { _ in damages.withLock { $0 += 1 } }) { blocks, _, _ in
+        let note: @Sendable (Damage) -> Void = { _ in damages.withLock { $0 += 1 } }
+        try await log.scan(report: note) { blocks, _, _ in
             for block in blocks { count.add(block, segment: { log.segmentName(of: $0) }) }
         }
         count.finish(isIncomplete: damages.withLock { $0 } > 0)
