@@ -4,6 +4,7 @@ json         JSONTestSuite through every way in that takes JSON (a corpus)
 cloudevents  the feature file of CloudEvents' HTTP binding (a corpus)
 strictness   RFC 9112 and RFC 9110 as cases of our own, directly and behind nginx and haproxy
 bad-input    bodies that are too large, half good, packed into each other, or cut
+mqtt         the packet sequences of mosquitto's own tests (a corpus)
 
 Usage: scripts/conformance [--corpora DIR] [SUITE ...]
 Example: scripts/conformance --corpora ../shared/corpora json cloudevents
@@ -18,23 +19,28 @@ import time
 import bad_input
 import cloud_events
 import json_corpus
+import mqtt_sequences
 import strictness
 from harness import Tally, rig
 
-SUITES = {"json": json_corpus, "cloudevents": cloud_events, "strictness": strictness, "bad-input": bad_input}
+SUITES = {"json": json_corpus, "cloudevents": cloud_events, "strictness": strictness, "bad-input": bad_input,
+          "mqtt": mqtt_sequences}
 
 
 def main():
     parser = rig.Parser(prog="scripts/conformance", description=__doc__, add_help=True,
                         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"one of {', '.join(SUITES)} (default: all)")
-    parser.add_argument("--corpora", metavar="DIR", help="the folder that holds json/ and cloudevents/; without it "
-                        "these suites are skipped")
+    parser.add_argument("--corpora", metavar="DIR", help="the folder that holds json/, cloudevents/ and mqtt/; "
+                        "without it these suites are skipped")
+    parser.add_argument("--port", type=int, help="mqtt only: a server that runs already, on this machine, and relays")
     parser.add_argument("--keep", metavar="DIR", help="a folder for the data of the daemons, which is kept")
     options = parser.parse_args()
     for name in options.suites:
         if name not in SUITES:
             parser.error(f"no suite {name}; there are {', '.join(SUITES)}")
+    if options.port and options.suites != ["mqtt"]:
+        parser.error("--port goes with the suite mqtt alone")
     corpora = pathlib.Path(options.corpora) if options.corpora else None
     if corpora and not corpora.is_dir():
         parser.error(f"no folder {corpora}")
@@ -43,7 +49,8 @@ def main():
     try:
         for name in options.suites or SUITES:
             tally, started = Tally(), time.monotonic()
-            SUITES[name].run(tally, pathlib.Path(scratch, name), corpora)
+            more = {"port": options.port} if options.port else {}
+            SUITES[name].run(tally, pathlib.Path(scratch, name), corpora, **more)
             print(f"{name}: {tally}, {time.monotonic() - started:.1f} s", flush=True)
             total.passed += tally.passed
             total.failed += tally.failed

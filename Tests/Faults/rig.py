@@ -85,7 +85,7 @@ class Daemon:
                 preexec_fn=limits)
         self.pid = self.process.pid
         Daemon.running = [daemon for daemon in Daemon.running if daemon.alive] + [self]
-        self.tcp_port = self.udp_port = self.http_port = 0
+        self.tcp_port = self.udp_port = self.http_port = self.mqtt_port = self.mqtts_port = 0
         if wait:
             self.wait_until_listening()
 
@@ -97,6 +97,8 @@ class Daemon:
                     self.tcp_port = int(line["tcp"].rsplit(":", 1)[1])
                     self.udp_port = int(line["udp"].rsplit(":", 1)[1])
                     self.http_port = int(line.get("http", ":0").rsplit(":", 1)[1])
+                    self.mqtt_port = int(line.get("mqtt", ":0").rsplit(":", 1)[1])
+                    self.mqtts_port = int(line.get("mqtts", ":0").rsplit(":", 1)[1])
                     return self
             if self.process.poll() is not None:
                 raise RuntimeError(f"the daemon ended at its start, exit code {self.process.returncode}: {self.log()}")
