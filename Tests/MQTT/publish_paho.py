@@ -1,0 +1,94 @@
+"""Publishes with paho-mqtt what stands on the standard input, and says what was acknowledged.
+
+Each line: source, topic, payload (base64), qos, type (content type or null), key. Another source is another connection,
+with the source as user name and its token as password. Options in argv: a JSON object with port, version, client (the
+client id; null: one for each source), tokens, ca (null: no TLS), bind. At the end of the input it waits for all acks and
+disconnects. Says {"acked": key}, {"connected": code}, {"closed": reason}; {"refused": [key, reason]}.
+"""
+
+import base64
+import json
+import sys
+import threading
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+OPTIONS = json.loads(sys.argv[1])
+LOCK = threading.Lock()
+
+
+def say(**what):
+    with LOCK:
+        print(json.dumps(what), flush=True)
+
+
+class Publisher:
+    def __init__(self, source):
+        self.source, self.keys = source, {}
+        self.changed = threading.Condition()
+        version = mqtt.MQTTv5 if OPTIONS["version"] == 5 else mqtt.MQTTv311
+        name = OPTIONS["client"] or f"paho {source}"
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=version)
+        self.client.username_pw_set(source, OPTIONS["tokens"].get(source))
+        self.client.reconnect_delay_set(1, 1)
+        self.client.on_connect = lambda client, data, flags, reason, properties: say(connected=str(reason))
+        self.client.on_disconnect = lambda client, data, flags, reason, properties: say(closed=str(reason))
+        self.client.on_publish = self.published
+        if OPTIONS["ca"]:
+            self.client.tls_set(OPTIONS["ca"])
+        while True:
+            try:
+                self.client.connect("127.0.0.1", OPTIONS["port"], bind_address=OPTIONS["bind"] or "")
+                break
+            except OSError:
+                threading.Event().wait(0.2)
+        self.client.loop_start()
+
+    def published(self, client, data, number, reason, properties):
+        with self.changed:
+            # The answer can come before `publish` has returned.
+            self.changed.wait_for(lambda: number in self.keys, 5)
+            key = self.keys.pop(number)
+            self.changed.notify_all()
+        if getattr(reason, "is_failure", False):
+            say(refused=[key, str(reason)])
+        else:
+            say(acked=key)
+
+    def publish(self, line):
+        properties = None
+        if OPTIONS["version"] == 5 and line["type"]:
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.ContentType = line["type"]
+        with self.changed:
+            self.changed.wait_for(lambda: len(self.keys) < 100)
+        info = self.client.publish(
+            line["topic"], base64.b64decode(line["payload"]), line["qos"], properties=properties)
+        with self.changed:
+            self.keys[info.mid] = line["key"]
+            self.changed.notify_all()
+
+    def close(self):
+        with self.changed:
+            self.changed.wait_for(lambda: not self.keys)
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def main():
+    publisher = None
+    for text in sys.stdin:
+        line = json.loads(text)
+        if publisher and publisher.source != line["source"]:
+            publisher.close()
+            publisher = None
+        publisher = publisher or Publisher(line["source"])
+        publisher.publish(line)
+    if publisher:
+        publisher.close()
+
+
+if __name__ == "__main__":
+    main()
