@@ -179,7 +179,7 @@ def clean_environment():
 class Server:
     """A daemon on its own core, with a data folder of its own unless one is given: an empty one, or a copy of `seed`."""
 
-    def __init__(self, binary, folder, fresh=True, http=False, seed=None, **settings):
+    def __init__(self, binary, folder, fresh=True, http=False, mqtt=False, seed=None, **settings):
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
         if seed:
@@ -187,10 +187,13 @@ class Server:
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         self.folder, self.port = folder, free_port()
         self.http_port = free_port() if http else None
+        self.mqtt_port = free_port() if mqtt else None
         environment = clean_environment()
         environment |= {"TIDINGS_DATA_DIR": folder, "TIDINGS_LISTEN_TCP_PORT": str(self.port),
                         "TIDINGS_LISTEN_UDP_PORT": str(self.port), "TIDINGS_LISTEN_HTTP_PORT": str(self.http_port or "off"),
                         "TIDINGS_LOGGING_FORMAT": "json"}
+        if mqtt:
+            environment["TIDINGS_LISTEN_MQTT_PORT"] = str(self.mqtt_port)
         environment |= {"TIDINGS_" + key.upper(): str(value) for key, value in settings.items()}
         self.log_path = folder + ".stderr"
         self.started = time.perf_counter()
@@ -201,7 +204,7 @@ class Server:
         self.log = []
 
     def port_for(self, load):
-        return self.http_port if load.startswith("http-") else self.port
+        return self.http_port if load.startswith("http-") else self.mqtt_port if load.startswith("mqtt-") else self.port
 
     def wait_until_listening(self, limit=60, step=0.02):
         end = time.time() + limit
@@ -347,11 +350,11 @@ def check_counts(server, data, resent=0):
     return total
 
 
-def ingest(binary, data, load, mode, window, folder, *more, **settings):
+def ingest(binary, data, load, mode, window, folder, *more, path=None, **settings):
     """One run on a fresh folder, from first byte to clean stop, checked; returns its figures. `more` goes to the
-    sender."""
-    path = data.file(load)
-    server = Server(binary, folder, http=load.startswith("http-"), **settings)
+    sender; `path` is that of a load that the generator does not make."""
+    path = path or data.file(load)
+    server = Server(binary, folder, http=load.startswith("http-"), mqtt=load.startswith("mqtt-"), **settings)
     try:
         server.wait_until_listening().close()
         before = settle(server.pid, quiet=0.3)

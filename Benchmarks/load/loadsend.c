@@ -375,7 +375,8 @@ static size_t read_packets(peer *p) {
         const uint8_t *b = p->rx + at;
         if (b[0] == 0x20 && b[1] == 2 && b[3] == 0) p->welcomed = true;
         else if (b[0] != 0x40 || b[1] != 2) fail("an unexpected MQTT packet of type %d", b[0] >> 4);
-        else count_answers(1, 4), acknowledge(p, p->acked + 1);
+        else if (!p->count) fail("a PUBACK for nothing");
+        else count_answers(1, 4), acknowledge(p, p->ends[p->head % window]);
     }
     return at;
 }
