@@ -6,9 +6,9 @@ keep-alive, packet id, other); `LN` 32 bits; `iN` 8 bits; `'text'` its UTF-8. Be
 CONNACK, unless the test brings its own. At its end the connection must be closed without another byte, or answer a
 PINGREQ.
 
-Nothing is relayed between clients here, so what needs a message that is delivered is skipped, and counted. A server that
-runs already (--port) is asked for its usual CONNACK of MQTT 5 first, and gets what needs a relay, too; older ones close
-without a word where the corpus wants the reason, which is counted apart.
+Nothing is relayed between clients here, so what needs a message that is delivered is skipped, and counted. A server
+that runs already (--port) is asked for its usual CONNACK of MQTT 5 first, and gets what needs a relay, too; older ones
+close without a word where the corpus wants the reason, which is counted apart.
 """
 
 import collections
@@ -239,7 +239,7 @@ def play_all(tally, chosen, port, usual_connack, is_foreign=False):
     if is_foreign:
         silent = [result for result in results if result[2] and result[2].startswith(SILENCE)]
         results = [result for result in results if result not in silent]
-        tally.skip(len(silent), f"{len(silent)} sequences", "closed as they expect, without the reason that they expect")
+        tally.skip(len(silent), f"{len(silent)} sequences", "closed as expected, without the reason that is expected")
     for one, sent, problem in results:
         tally.check(f"{one.file}: {one.name}", f"{len(sent)} bytes", sent, problem and f"{problem}; all that was sent: "
                     f"{sent.hex(' ')}" if len(sent) <= 400 else problem)

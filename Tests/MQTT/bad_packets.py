@@ -258,7 +258,8 @@ def bad_payloads(trial):
         link.link.settimeout(10)
         link.send(publish(TOPIC, b" " * 1_500_000 + event(1), 1))
         name, _, rest = link.packet()
-        return None if name == "PUBACK" and len(rest) > 2 and rest[2] in (0x95, 0x99) else f"1.5 MB: {name} {rest.hex()}"
+        is_refused = name == "PUBACK" and len(rest) > 2 and rest[2] in (0x95, 0x99)
+        return None if is_refused else f"1.5 MB: {name} {rest.hex()}"
 
 
 def others(trial):
@@ -312,11 +313,12 @@ def wills(trial):
 
 
 def credentials(trial):
-    """who has no token, a wrong one, or another's gets 0x86 or 0x87 (MQTT 3.1.1: 4 or 5), and may not send for others"""
+    """no token, a wrong one, another's: 0x86 or 0x87 (MQTT 3.1.1: 4 or 5); and nobody may send for others"""
     token = trial.site.target.tokens["kettle/k-1"]
+    refusals = {5: ("CONNACK 0x86, end", "CONNACK 0x87, end"), 4: ("CONNACK 0x04, end", "CONNACK 0x05, end")}
     for who in ({}, {"user": "kettle/k-1"}, {"user": "kettle/k-1", "password": token[:-2]},
                 {"user": "kettle/k-2", "password": token}, {"user": "", "password": token[:5]}):
-        for version, wanted in ((5, ("CONNACK 0x86, end", "CONNACK 0x87, end")), (4, ("CONNACK 0x04, end", "CONNACK 0x05, end"))):
+        for version, wanted in refusals.items():
             problem = one_of(trial.first(connect("who", version, **who)), *wanted)
             if problem:
                 return f"{ {name: value[:6] for name, value in who.items()} }: {problem}"
@@ -369,6 +371,7 @@ def asked(trial, case):
         problem = case(trial)
     except (ValueError, OSError, packets.Closed, struct.error, IndexError) as error:
         problem = f"{type(error).__name__}: {error}"
-    print(f"check-mqtt: {'FAILED' if problem else 'ok'}: {case.__doc__}{trial.site.title}, {time.monotonic() - began:.1f} s"
-          + (f": {problem}" if problem else ""), flush=True)
-    return [f"{case.__doc__}{trial.site.title}: {problem}"] if problem else []
+    what, seconds = f"{case.__doc__}{trial.site.title}", time.monotonic() - began
+    print(f"check-mqtt: {'FAILED' if problem else 'ok'}: {what}, {seconds:.1f} s{f': {problem}' if problem else ''}",
+          flush=True)
+    return [f"{what}: {problem}"] if problem else []

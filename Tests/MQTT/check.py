@@ -5,6 +5,7 @@ clients   mosquitto_pub, the Paho C programs, paho-mqtt and gmqtt say events twi
 kills     kill -9 in a loop, for each QoS, under the clients' own retries: acknowledged = stored once
 takeover  two clients with one id: no storm, both addresses logged once; a thousand clients with one id
 input     bad packets, and much of what is good
+recipes   what docs/devices.md says of MQTT, run as it stands there
 
 Each without and with TLS and keys that are required.
 
@@ -26,10 +27,12 @@ import rig  # noqa: E402
 import bad_packets  # noqa: E402
 import every_client  # noqa: E402
 import kills  # noqa: E402
+import recipes  # noqa: E402
 import takeover  # noqa: E402
 from mqtt_site import Site  # noqa: E402
 
-PARTS = {"clients": every_client, "kills": kills, "takeover": takeover, "input": bad_packets}
+PARTS = {"clients": every_client, "kills": kills, "takeover": takeover, "input": bad_packets,
+         "recipes": recipes}
 SHORT = {"scale": 0.04, "cycles": 4, "seconds": 12}
 
 
@@ -54,7 +57,7 @@ def main():
     for name, value in SHORT.items() if options.short else ():
         setattr(options, name, value)
     rig.BINARY = options.binary
-    sites = [Site(secure) for secure in (False, True) if not (options.plain and secure or options.secure and not secure)]
+    sites = [Site(is_secure) for is_secure in (False, True) if not (options.plain if is_secure else options.secure)]
     print(f"check-mqtt: seed {options.seed}", flush=True)
     folder, problems = pathlib.Path(rig.scratch_folder(options.keep)), []
     for name in options.parts or PARTS:

@@ -15,7 +15,10 @@ import mqtt_site
 from senders import Device
 
 # Devices other than the one that sends much; how many clients are at work side by side.
-DEVICES, EACH, SIDE_BY_SIDE = 200, 100, 4
+DEVICES, EACH = 200, 100
+# Processes side by side: programs mostly wait, libraries compute.
+PROGRAMS, LIBRARIES = 12, 4
+
 
 
 def make(scale, seed):
@@ -41,18 +44,16 @@ def send_all(client, target, fleets, turn, folder):
     used = collections.Counter()
 
     def send(index):
-        made = mqtt_forms.messages(fleets[index], client.forms, turn + index, is_short=index % 2 == 1)
-        made = list(with_qos(made, turn + index))
-        # One form after the other for programs that know one topic and one content type.
-        if not isinstance(client, mqtt_clients.Library):
-            made = list(in_runs(client, fleets[index], turn + index, index % 2 == 1))
+        made = list(in_runs(client, fleets[index], turn + index, index % 2 == 1))
         used.update(f"QoS {message.qos}" for message in made)
         client.send(target, made, folder)
 
-    with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        if isinstance(client, mqtt_clients.Library):
+    is_library = isinstance(client, mqtt_clients.Library)
+    side_by_side = LIBRARIES if is_library else PROGRAMS
+    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
+        if is_library:
             # A process of a library is for many devices, one after the other.
-            jobs = [range(first, len(fleets), SIDE_BY_SIDE) for first in range(SIDE_BY_SIDE)]
+            jobs = [range(first, len(fleets), side_by_side) for first in range(side_by_side)]
             list(pool.map(lambda job: send_many(client, target, fleets, turn, job, used), jobs))
         else:
             list(pool.map(send, range(len(fleets))))

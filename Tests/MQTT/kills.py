@@ -81,7 +81,7 @@ def loop(site, options, folder, qos):
             late += not live(senders, rng)
             site.daemon.kill9()
             pause(senders, 0.05)    # what was on its way in the clients' pipes
-            ledger.read(rig.read_log(folder, ledger.offset) if is_readable(folder) else after_start(site, folder, ledger))
+            ledger.read(events_after_death(site, folder, ledger.offset))
             lost = ledger.lost_since()
             problems += [f"acked and lost: {lost[:5]}"] if lost else []
             problems += [one for sender in senders for one in sender.problems]
@@ -92,8 +92,8 @@ def loop(site, options, folder, qos):
             sender.publishing.close()
     counts = ledger.counts()
     acks = ", ".join(f"{len(sender.device.acked)} {sender.client.name}" for sender in senders)
-    print(f"check-mqtt: QoS {qos}{site.title}: {cycle + 1} kills in {time.monotonic() - began:.0f} s, {late} times some "
-          f"client had not come back: {counts}" + (f"; acked: {acks}" if qos else ""), flush=True)
+    print(f"check-mqtt: QoS {qos}{site.title}: {cycle + 1} kills in {time.monotonic() - began:.0f} s; {late} times some"
+          f" client was late: {counts}{f'; acked: {acks}' if qos else ''}", flush=True)
     problems += [f"QoS {qos}: {counts[name]} events {name}" for name in ("lost", "doubled", "invented") if counts[name]]
     if qos and not all(sender.device.acked for sender in senders):
         problems.append(f"QoS {qos}: some client never had an ack")
@@ -121,12 +121,10 @@ def pause(senders, seconds):
         time.sleep(0.005)
 
 
-def is_readable(folder):
-    """Only a daemon's start can undo a journal that a kill has left."""
-    return rig.tidings(folder, "log", "export", "--from", "999999999").returncode == 0
-
-
-def after_start(site, folder, ledger):
-    site.again()
-    site.daemon.term()
-    return rig.read_log(folder, ledger.offset)
+def events_after_death(site, folder, since):
+    """What the last life stored. Only a daemon's start can undo a journal that a kill has left: then after one."""
+    try:
+        return rig.read_log(folder, since)
+    except RuntimeError:
+        site.again().term()
+        return rig.read_log(folder, since)

@@ -68,7 +68,7 @@ class Client:
 
 
 class Mosquitto(Client):
-    """A process of mosquitto_pub for the messages of a topic: a line of its input each (-l), or its whole input (-s)."""
+    """A process of mosquitto_pub for the messages of a topic: a line of its input each (-l), or all of it (-s)."""
 
     def __init__(self, version):
         super().__init__("mosquitto_pub", version, mqtt_forms.FORMS)

@@ -1,7 +1,7 @@
 """The forms in which the same events go over MQTT (docs/wire.md, MQTT).
 
-A form makes of some events, as `senders.Device` makes them, the messages that say them: each a `Message`. Topics are those
-of the device, or the short ones for the device that the connection's user name names.
+A form makes of some events, as `senders.Device` makes them, the messages that say them: each a `Message`. Topics are
+those of the device, or the short ones for the device that the connection's user name names.
 """
 
 import dataclasses
@@ -71,7 +71,7 @@ SHARE = {"event": 12, "cloudevent": 6, "array": 10, "lines": 30, "batch": 10, "n
 
 
 def messages(events, chosen, first=0, is_short=False):
-    """All events of one device in their order, in each of the forms by turns, beginning with the form of index `first`."""
+    """All events of one device in their order, in each of the forms by turns, from the form of index `first` on."""
     names = itertools.islice(itertools.cycle(chosen), first % len(chosen), None)
     at = 0
     while at < len(events):

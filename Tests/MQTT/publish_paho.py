@@ -1,9 +1,9 @@
 """Publishes with paho-mqtt what stands on the standard input, and says what was acknowledged.
 
 Each line: source, topic, payload (base64), qos, type (content type or null), key. Another source is another connection,
-with the source as user name and its token as password. Options in argv: a JSON object with port, version, client (the
-client id; null: one for each source), tokens, ca (null: no TLS), bind. At the end of the input it waits for all acks and
-disconnects. Says {"acked": key}, {"connected": code}, {"closed": reason}; {"refused": [key, reason]}.
+with the source as user name and its token as password. In argv a JSON object with port, version, client (the client id;
+null: one for each source), tokens, ca (null: no TLS), bind. At the end of the input it waits for all acks and
+disconnects. Says {"acked": key}, {"connected": code}, {"closed": reason}, {"refused": [key, reason]}.
 """
 
 import base64
