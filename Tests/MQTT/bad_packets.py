@@ -144,7 +144,7 @@ def every_alias(trial):
 
 
 def open_ids(trial):
-    """65,535 packet ids open, none released: memory is bounded, and whoever goes on so is closed"""
+    """65,535 packet ids open, none released: memory is bounded; in MQTT 5 the 21st is too many (0x93)"""
     answers = {}
     with trial.open(version=4) as link:
         link.link.settimeout(20)
@@ -184,7 +184,7 @@ def large_will(trial):
         return problem
     properties = (bytes([USER_PROPERTY]) + string("k") + string("v" * 60_000)) * 17
     rest = string("MQTT") + b"\x05\x06\x00\x3c\x00" + string("will") + packets.variable(len(properties)) + properties
-    came = [trial.first(packets.packet(0x10, rest + string(TOPIC) + string("x")), 2) for _ in range(20)]
+    came = [trial.first(packets.packet(0x10, rest + string(TOPIC) + string("x")), 0.5) for _ in range(20)]
     return trial.is_bounded() or (None if all(len(one.split(",")) <= 2 for one in came) else str(came))
 
 

@@ -50,9 +50,11 @@ class Sender:
             self.since += 1
             if self.qos:        # QoS 0 has no ack: that it was sent says nothing
                 self.device.ack([number])
-        elif "lost" in said:
+        elif "lost" in said and self.qos:
             # The client gave it up, without an ack: whoever has written it writes it again.
             self.write(said["lost"])
+        elif "lost" in said:
+            self.under_way.pop(said["lost"], None)
         elif "refused" in said:
             self.problems.append(f"{self.client.name}: refused: {said['refused']}")
 

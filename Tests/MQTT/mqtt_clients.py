@@ -188,7 +188,9 @@ class Publishing:
             self.process.stdin.write(message.payload.decode() + "\n")
         self.process.stdin.flush()
 
+    # With QoS 0 that it was sent is all that is known.
     MOSQUITTO = [(re.compile(r"received PUB(?:ACK|COMP) \(Mid: (\d+)"), "mid"),
+                 (re.compile(r"sending PUBLISH \(d\d, q0, r\d, m(\d+)"), "mid"),
                  (re.compile(r"received CONNACK \((\d+)"), "connected")]
 
     def listen(self):

@@ -3,7 +3,8 @@
 Each line: source, topic, payload (base64), qos, type (content type or null), key. Another source is another connection,
 with the source as user name and its token as password. In argv a JSON object with port, version, client (the client id;
 null: one for each source), tokens, ca (null: no TLS), bind. At the end of the input it waits for all acks and
-disconnects. Says {"acked": key}, {"connected": code}, {"closed": reason}, {"refused": [key, reason]}.
+disconnects. Says {"acked": key} (QoS 0: sent), {"lost": key}, {"connected": code}, {"closed": reason}, and
+{"refused": [key, reason]}.
 """
 
 import base64
@@ -34,7 +35,7 @@ class Publisher:
         self.client.username_pw_set(source, OPTIONS["tokens"].get(source))
         self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = lambda client, data, flags, reason, properties: say(connected=str(reason))
-        self.client.on_disconnect = lambda client, data, flags, reason, properties: say(closed=str(reason))
+        self.client.on_disconnect = self.closed
         self.client.on_publish = self.published
         if OPTIONS["ca"]:
             self.client.tls_set(OPTIONS["ca"])
@@ -50,12 +51,20 @@ class Publisher:
         with self.changed:
             # The answer can come before `publish` has returned.
             self.changed.wait_for(lambda: number in self.keys, 5)
-            key = self.keys.pop(number)
+            key, _ = self.keys.pop(number)
             self.changed.notify_all()
         if getattr(reason, "is_failure", False):
             say(refused=[key, str(reason)])
         else:
             say(acked=key)
+
+    def closed(self, client, data, flags, reason, properties):
+        """What was on its way with QoS 0 is not sent again, and nobody is told but us."""
+        with self.changed:
+            for number in [number for number, (_, qos) in self.keys.items() if qos == 0]:
+                say(lost=self.keys.pop(number)[0])
+            self.changed.notify_all()
+        say(closed=str(reason))
 
     def publish(self, line):
         properties = None
@@ -66,8 +75,11 @@ class Publisher:
             self.changed.wait_for(lambda: len(self.keys) < 100)
         info = self.client.publish(
             line["topic"], base64.b64decode(line["payload"]), line["qos"], properties=properties)
+        if info.rc != mqtt.MQTT_ERR_SUCCESS and line["qos"] == 0:
+            say(lost=line["key"])
+            return
         with self.changed:
-            self.keys[info.mid] = line["key"]
+            self.keys[info.mid] = line["key"], line["qos"]
             self.changed.notify_all()
 
     def close(self):

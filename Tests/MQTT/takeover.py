@@ -53,8 +53,8 @@ def duel(site, options, folder):
             sender.close()
     connected = counts["connected", "Success"]
     acked = sum(len(device.acked) for device in devices)
-    print(f"check-mqtt: paho-mqtt twice with one id for {options.seconds:.0f} s{site.title}: {connected} times connected,"
-          f" {counts['closed']} times closed, {acked} events acked", flush=True)
+    print(f"check-mqtt: paho-mqtt twice with one id for {options.seconds:.0f} s{site.title}: {connected} times"
+          f" connected, {counts['closed']} times closed, {acked} events acked", flush=True)
     problems = few(connected, options.seconds, "paho-mqtt") + named_once(site.daemon)
     problems += [] if all(device.acked for device in devices) else ["one of two clients with one id never gets through"]
     problems += site.stop()
