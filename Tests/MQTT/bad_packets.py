@@ -28,9 +28,9 @@ def event(number, **more):
 class Trial:
     """What the cases have: a daemon, and ways to ask it."""
 
-    def __init__(self, site, options):
-        self.site, self.options = site, options
-        self.before = site.daemon.rss(peak=True)
+    def __init__(self, site, options, accepts_foreign=False):
+        self.site, self.options, self.accepts_foreign = site, options, accepts_foreign
+        self.before = 0
 
     def open(self, **options):
         """A connection that is accepted."""
@@ -53,9 +53,10 @@ class Trial:
             link.send(said)
             return link.rest()
 
-    def is_bounded(self):
+    def is_bounded(self, limit=MEMORY):
+        """Whether the daemon needs little more than before the case."""
         more = self.site.daemon.rss() - self.before
-        return None if more < MEMORY else f"{more >> 20} MiB more than before"
+        return None if more < limit else f"{more >> 20} MiB more than before"
 
 
 def one_of(came, *wanted):
@@ -90,10 +91,9 @@ def letters_of_topics(trial):
 
 
 def names_of_topics(trial):
-    """topics that are almost right, and escapes that are none"""
+    """topics that are almost right"""
     for topic in ("tidings/v1/kettle/k-1", "tidings/v1/kettle/k-1/event/", "/tidings/v1/kettle/k-1/event",
                   "tidings/v2/kettle/k-1/event", "tidings/v1//k-1/event", "tidings/v1/kettle//event", "t/x",
-                  "tidings/v1/kettle/k%2x/event", "tidings/v1/kettle/k%/event", "tidings/v1/kettle/k%41/event",
                   "$SYS/broker", "tidings/v1/" + "x" * 60_000 + "/k-1/event"):
         with trial.open() as link:
             link.send(publish(topic, event(1), 1))
@@ -105,17 +105,14 @@ def names_of_topics(trial):
 
 def million_topics(trial):
     """a million topics: nothing is kept of them"""
+    # Of devices that say nothing; where foreign topics are accepted, those.
+    topic = "x/{}" if trial.accepts_foreign else "tidings/v1/kettle/{}/batch"
     with trial.open() as link:
         link.link.settimeout(30)
         for start in range(0, TOPICS, 10_000):
-            link.send(b"".join(publish(f"x/{start + number}", b"") for number in range(10_000)))
+            link.send(b"".join(publish(topic.format(start + number), b"[]") for number in range(10_000)))
         alive = link.answers_ping()
-    # Those that are not foreign, of devices that say nothing.
-    with trial.open(version=4) as link:
-        for start in range(0, TOPICS // 10, 10_000):
-            link.send(b"".join(publish(f"tidings/v1/kettle/{start + number}/batch", b"[]", 0, version=4)
-                               for number in range(10_000)))
-    return trial.is_bounded() or (None if alive or trial.site.is_secure else "the connection is closed")
+    return trial.is_bounded() or (None if alive else "the connection is closed")
 
 
 def aliases(trial):
@@ -133,14 +130,15 @@ def aliases(trial):
 def every_alias(trial):
     """ten aliases with topics of 65,535 bytes each, on 20 connections"""
     links = [trial.open() for _ in range(20)]
+    topic = "x" * 65_535 if trial.accepts_foreign else "tidings/v1/x/" + "y" * 65_516 + "/event"
     for link in links:
         for number in range(1, 11):
-            link.send(publish("x" * 65_535, b"", properties=bytes([ALIAS]) + struct.pack(">H", number)))
+            link.send(publish(topic, b"", properties=bytes([ALIAS]) + struct.pack(">H", number)))
     alive = [link.answers_ping() for link in links]
     problem = trial.is_bounded()
     for link in links:
         link.link.close()
-    return problem or (None if all(alive) or trial.site.is_secure else "the connections are closed")
+    return problem or (None if all(alive) else "the connections are closed")
 
 
 def open_ids(trial):
@@ -301,15 +299,15 @@ def subscriptions(trial):
 
 def wills(trial):
     """a will is stored once when its client is gone without a word, and not at all after DISCONNECT"""
-    for number, is_polite in ((9_001, False), (9_002, True)):
+    for number, is_polite in ((90_001, False), (90_002, True)):
         with trial.open(client="will", version=4, will=("t/e", event(number))) as link:
             if is_polite:
                 link.send(packets.DISCONNECT)
     time.sleep(0.5)
     with trial.open(client="will", version=4):
         pass
-    found = [one["id"] for one in rig.read_log(trial.site.folder) if one["id"] in ("0-9001", "0-9002")]
-    return None if found == ["0-9001"] else f"stored: {found}"
+    found = [one["id"] for one in rig.read_log(trial.site.folder) if one["id"] in ("0-90001", "0-90002")]
+    return None if found == ["0-90001"] else f"stored: {found}"
 
 
 def credentials(trial):
@@ -342,15 +340,17 @@ def drain(trial):
         return one_of(link.rest(), "DISCONNECT 0x8b, end")
 
 
+# Without keys anybody may say anything of any device.
+KEYED = [letters_of_topics, names_of_topics, credentials, others, subscriptions, wills]
 CASES = [five_bytes_of_length, cut_length, letters_of_topics, names_of_topics, million_topics, aliases, every_alias,
-         open_ids, large_will, never_reads, connect_twice, something_before_connect, keep_alives, bad_payloads, others,
-         noise, subscriptions, wills]
+         open_ids, large_will, never_reads, connect_twice, something_before_connect, keep_alives, bad_payloads, noise,
+         subscriptions, wills]
 
 
 def run(site, options, folder):
     """What stays the same with keys is asked without them only, where it takes long."""
     problems = []
-    cases = [letters_of_topics, names_of_topics, credentials, others, subscriptions, wills] if site.is_secure else CASES
+    cases = KEYED if site.is_secure else CASES
     site.start(folder / "refuse", ["kettle/k-1", "kettle/k-2"], {"listen.max_connections": 4_000})
     trial = Trial(site, options)
     for case in cases:
@@ -361,7 +361,7 @@ def run(site, options, folder):
     problems += [] if memory < 256 else [f"the daemon took {memory} MiB"]
     problems += site.stop()
     site.start(folder / "accept", ["kettle/k-1", "kettle/k-2"], {"mqtt.foreign_topics": "accept"})
-    trial = Trial(site, options)
+    trial = Trial(site, options, accepts_foreign=True)
     for case in [foreign_topics] + ([] if site.is_secure else [million_topics, every_alias]) + [drain]:
         problems += asked(trial, case)
     code = site.daemon.wait()
@@ -371,7 +371,7 @@ def run(site, options, folder):
 
 
 def asked(trial, case):
-    began = time.monotonic()
+    began, trial.before = time.monotonic(), trial.site.daemon.rss()
     try:
         problem = case(trial)
     except (ValueError, OSError, packets.Closed, struct.error, IndexError) as error:

@@ -1,5 +1,8 @@
 """As publish_paho.py, with gmqtt. It drops what it has in its queue when the daemon does not know its session any more;
-that is said as {"lost": key}, and whoever has written it may write it again."""
+that is said as {"lost": key}, and whoever has written it may write it again.
+
+gmqtt 0.8.0 does not free the packet ids of what it drops so, and in MQTT 5 has no more of them than the server's receive
+maximum: a client without ids is given up for a new one, as an application has to do."""
 
 import asyncio
 import base64
@@ -74,7 +77,15 @@ class Publisher:
                 pass
         said = {"content_type": line["type"]} if OPTIONS["version"] == 5 and line["type"] else {}
         self.storage.next = line["key"] if line["qos"] else None
-        self.client.publish(line["topic"], base64.b64decode(line["payload"]), qos=line["qos"], **said)
+        try:
+            self.client.publish(line["topic"], base64.b64decode(line["payload"]), qos=line["qos"], **said)
+        except OverflowError:
+            await self.client.disconnect()
+            self.storage.clear()
+            self.__init__(self.source)
+            await self.open()
+            await self.publish(line)
+            return
         if not line["qos"]:
             say(acked=line["key"])
             await asyncio.sleep(0)
