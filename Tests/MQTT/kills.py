@@ -21,9 +21,10 @@ class Sender:
     def __init__(self, client, device, target, qos):
         self.client, self.device, self.qos = client, device, qos
         self.source = f"{device.product}/{device.name}"
+        self.target = target
         self.publishing = mqtt_clients.Publishing(client, target, self.source, qos)
         self.under_way, self.by_mid, self.since, self.problems = {}, {}, 0, []
-        self.has_ended, self.cleared = False, 0.0
+        self.has_ended, self.cleared, self.raw = False, 0.0, []
 
     def feed(self):
         """Gives it as much as it may have, and takes what it says."""
@@ -42,7 +43,16 @@ class Sender:
             pass
         if self.publishing.process.poll() is not None and not self.has_ended:
             self.has_ended = True
-            self.problems.append(f"{self.client.name} ended: exit code {self.publishing.process.returncode}")
+            said = "".join(self.raw[-8:])
+            self.problems.append(f"{self.client.name} ended: exit code {self.publishing.process.returncode}: {said}")
+
+    def start_anew(self):
+        """A new process gets what has no ack."""
+        self.publishing.close()
+        waiting, self.under_way, self.by_mid = list(self.under_way), {}, {}
+        self.publishing = mqtt_clients.Publishing(self.client, self.target, self.source, self.qos)
+        for number in waiting:
+            self.write(number)
 
     def write(self, number):
         event = mqtt_forms.with_number(self.device.events[number])
@@ -54,6 +64,8 @@ class Sender:
     def take(self, said):
         number = self.by_mid.pop(said["mid"], None) if "mid" in said else said.get("acked")
         self.since += "mid" in said or "acked" in said
+        if "raw" in said:
+            self.raw.append(said["raw"])
         if not self.qos:
             return      # that it was sent says nothing
         if number is not None:
@@ -87,6 +99,10 @@ def loop(site, options, folder, qos):
         for cycle in range(options.cycles):
             if cycle:
                 site.again()
+            for sender in senders if cycle and site.is_secure else ():
+                # mosquitto_pub 2.0 does not come back when a TLS connection breaks: somebody starts it anew.
+                if isinstance(sender.client, mqtt_clients.Mosquitto):
+                    sender.start_anew()
             late.update(live(senders, rng))
             site.daemon.kill9()
             pause(senders, 0.05)    # what was on its way in the clients' pipes

@@ -80,7 +80,10 @@ class Publisher:
         try:
             self.client.publish(line["topic"], base64.b64decode(line["payload"]), qos=line["qos"], **said)
         except OverflowError:
-            await self.client.disconnect()
+            try:
+                await self.client.disconnect()
+            except OSError:
+                pass    # what came behind the end of TLS
             self.storage.clear()
             self.__init__(self.source)
             await self.open()
