@@ -33,7 +33,7 @@ from mqtt_site import Site  # noqa: E402
 
 PARTS = {"clients": every_client, "kills": kills, "takeover": takeover, "input": bad_packets,
          "recipes": recipes}
-SHORT = {"scale": 0.04, "cycles": 4, "seconds": 12}
+SHORT = {"scale": 0.04, "cycles": 4, "seconds": 8}
 
 
 def main():

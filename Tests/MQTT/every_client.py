@@ -27,7 +27,7 @@ def make(scale, seed):
     fleets = [[one.make() for _ in range(round(5_000 * scale))]]
     for number in range(max(6, round(DEVICES * scale))):
         device = Device(("kettle", "oven")[number % 2], f"d-{number}", seed=seed)
-        fleets.append([device.make() for _ in range(EACH)])
+        fleets.append([device.make() for _ in range(max(30, min(EACH, round(EACH * scale * 10))))])
     return fleets
 
 
