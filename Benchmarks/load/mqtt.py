@@ -7,12 +7,11 @@ import harness as h
 import loadfile
 
 MESSAGES = 5
-#   load, window, events of each device (none: as in the standard work), whether mosquitto plays it first, more for the
-#   sender
+#   load, window, devices of the fleet (none: as many as the standard), whether mosquitto plays it first, more for the sender
 ROWS = {
     "mqtt": ("mqtt-one", 1000, None, True),
     "mqtt-turns": ("mqtt-1", 1, None, True, "--turns"),
-    "mqtt-batch": ("mqtt-64", 16, 640, False),
+    "mqtt-batch": ("mqtt-64", 16, 5_000, False),
 }
 # Of these rows the figure is the ratio to mosquitto.
 RATIOS = ["mqtt-turns"]
@@ -72,9 +71,9 @@ def load(data, name):
 
 
 def fleet(row, data):
-    """The work of a row: the standard one, or as many events of fewer devices, so that each fills ten batches."""
-    each = ROWS[row][2]
-    return h.Data(data.events, devices=max(1, data.events // each)) if each else data
+    """The work of a row: the standard one, or as many events of fewer devices, so that each fills some batches."""
+    devices = ROWS[row][2]
+    return h.Data(data.events, devices=devices) if devices else data
 
 
 class Mosquitto:
