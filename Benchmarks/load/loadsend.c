@@ -1,12 +1,13 @@
 // Plays a load file against a daemon and counts what it acknowledges. Build: gcc -O2 -o loadsend loadsend.c -lz
 //
-//   loadsend tcp  HOST PORT FILE [--window FRAMES] [--latency] [--turns] [--keys FILE]
+//   loadsend tcp  HOST PORT FILE [--window FRAMES] [--gather N] [--latency] [--turns] [--keys FILE]
 //   loadsend udp  HOST PORT FILE [--window DATAGRAMS] [--rate EVENTS_PER_SECOND] [--resend-ms N]
 //                [--epoch N] [--keys FILE]
 //   loadsend idle HOST PORT FILE --connections N     (greets, or asks once; says "ready", holds on until stdin ends)
 //
-// Records leave in the order of the file, each in a write of its own; with --turns each connection in its turn, so that
-// with a window of 1 all connections wait for an answer at once. --window bounds what a connection (UDP: the
+// Records leave in the order of the file, each in a write of its own, or with --gather up to N of one connection in one,
+// as far as the window goes; with --turns each connection in its turn, so that with a window of 1 all connections wait
+// for an answer at once. --window bounds what a connection (UDP: the
 // sender) has outstanding. With --keys each connection proves its key, and datagrams, whose connection is their device,
 // are signed before the first of them leaves; every signature of an answer is checked. The file has, for each
 // connection, the number of its key (u32, little-endian) and the key (32 bytes). Time runs from the first write to the last acknowledgement. One JSON object on stdout.
@@ -73,7 +74,7 @@ static struct {
     uint64_t events, records, acked, answers, answer_bytes, errors, rejects, resent, lost, uncovered, busy;
 } total;
 
-static long window = 16, connections = 0;
+static long window = 16, gather = 1, connections = 0;
 static double rate = 0;
 static uint32_t resend_ms = 250;
 static bool latency = false, in_turns = false;
@@ -478,6 +479,32 @@ static peer *connect_all(struct sockaddr_in to, const load *l, long count, int p
     return peers;
 }
 
+// What leaves in the next write: with --gather, of several records.
+static struct {
+    peer *of;
+    uint8_t *bytes;
+    size_t size, room;
+    long records;
+} gathered;
+
+static void put_gathered(int poller, uint32_t kind) {
+    if (gathered.size) put(gathered.of, gathered.bytes, gathered.size, poller, kind);
+    gathered.size = gathered.records = 0;
+}
+
+static void put_later(peer *p, const record *r, int poller, uint32_t kind) {
+    if (p != gathered.of || gathered.records == gather) put_gathered(poller, kind);
+    if (gathered.size + r->size > gathered.room) {
+        gathered.room = (gathered.size + r->size) * 2;
+        gathered.bytes = realloc(gathered.bytes, gathered.room);
+        if (!gathered.bytes) fail("out of memory");
+    }
+    memcpy(gathered.bytes + gathered.size, r->bytes, r->size);
+    gathered.of = p;
+    gathered.size += r->size;
+    gathered.records++;
+}
+
 static void offer(peer *p, const record *r, int poller, uint32_t kind) {
     p->sent += r->events;
     p->ends[(p->head + p->count) % window] = p->sent;
@@ -485,7 +512,8 @@ static void offer(peer *p, const record *r, int poller, uint32_t kind) {
     p->count++;
     total.events += r->events;
     total.records++;
-    put(p, r->bytes, r->size, poller, kind);
+    if (gather > 1) put_later(p, r, poller, kind);
+    else put(p, r->bytes, r->size, poller, kind);
 }
 
 static double play_tcp(struct sockaddr_in to, load *l) {
@@ -496,6 +524,7 @@ static double play_tcp(struct sockaddr_in to, load *l) {
     while (next_record(l, &r)) {
         peer *p = peers + r.connection;
         double limit = now() + STALL_SECONDS;
+        if (p->count >= window) put_gathered(poller, l->kind);
         while (p->count >= window) {
             serve(poller, l->kind, 100);
             if (now() > limit) fail("no acknowledgement for %d s", STALL_SECONDS);
@@ -503,6 +532,7 @@ static double play_tcp(struct sockaddr_in to, load *l) {
         offer(p, &r, poller, l->kind);
         if (total.records % BURST == 0) serve(poller, l->kind, 0);
     }
+    put_gathered(poller, l->kind);
     double limit = now() + STALL_SECONDS;
     for (uint64_t last = total.acked; total.acked < total.events;) {
         serve(poller, l->kind, 100);
@@ -705,12 +735,13 @@ static void hold_idle(struct sockaddr_in to, load *l) {
 int main(int argc, char **argv) {
     const char *key_file = 0;
     if (argc < 5)
-        fail("usage: loadsend tcp|udp|idle HOST PORT FILE [--window N] [--latency] [--turns] [--rate N]"
-             " [--connections N] [--resend-ms N] [--epoch N] [--keys FILE]");
+        fail("usage: loadsend tcp|udp|idle HOST PORT FILE [--window N] [--gather N] [--latency] [--turns]"
+             " [--rate N] [--connections N] [--resend-ms N] [--epoch N] [--keys FILE]");
     for (int i = 5; i < argc; i++) {
         if (!strcmp(argv[i], "--latency")) latency = true;
         else if (!strcmp(argv[i], "--turns")) in_turns = true;
         else if (!strcmp(argv[i], "--window") && i + 1 < argc) window = atol(argv[++i]);
+        else if (!strcmp(argv[i], "--gather") && i + 1 < argc) gather = atol(argv[++i]);
         else if (!strcmp(argv[i], "--rate") && i + 1 < argc) rate = atof(argv[++i]);
         else if (!strcmp(argv[i], "--resend-ms") && i + 1 < argc) resend_ms = strtoul(argv[++i], 0, 10);
         else if (!strcmp(argv[i], "--epoch") && i + 1 < argc) epoch = strtoul(argv[++i], 0, 10);

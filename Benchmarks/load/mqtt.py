@@ -9,7 +9,7 @@ import loadfile
 MESSAGES = 5
 #   load, window, devices of the fleet (none: as many as the standard), whether mosquitto plays it first, more for the sender
 ROWS = {
-    "mqtt": ("mqtt-one", 1000, None, True),
+    "mqtt": ("mqtt-one", 1000, None, True, "--gather", "256"),
     "mqtt-turns": ("mqtt-1", 1, None, True, "--turns"),
     "mqtt-batch": ("mqtt-64", 16, 5_000, False),
 }

@@ -16,11 +16,6 @@ from senders import Device
 
 # Devices other than the one that sends much; how many clients are at work side by side.
 DEVICES, EACH = 200, 100
-# Processes side by side: programs mostly wait, libraries compute.
-PROGRAMS, LIBRARIES = 12, 4
-
-
-
 def make(scale, seed):
     """The events of one device that sends much; of the others, each its own."""
     one = Device("kettle", "one/+#%", seed=seed)
@@ -49,11 +44,10 @@ def send_all(client, target, fleets, turn, folder):
         client.send(target, made, folder)
 
     is_library = isinstance(client, mqtt_clients.Library)
-    side_by_side = LIBRARIES if is_library else PROGRAMS
-    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
+    with concurrent.futures.ThreadPoolExecutor(client.side_by_side) as pool:
         if is_library:
             # A process of a library is for many devices, one after the other.
-            jobs = [range(first, len(fleets), side_by_side) for first in range(side_by_side)]
+            jobs = [range(first, len(fleets), client.side_by_side) for first in range(client.side_by_side)]
             list(pool.map(lambda job: send_many(client, target, fleets, turn, job, used), jobs))
         else:
             list(pool.map(send, range(len(fleets))))
@@ -78,7 +72,7 @@ def in_runs(client, events, first, is_short):
         rest = events[part * third:(part + 1) * third]
         single = [name for name in names if name in mqtt_forms.LINES]
         batch = [name for name in names if name not in mqtt_forms.LINES]
-        half = len(rest) * 2 // 3
+        half = min(len(rest) * 2 // 3, client.most_lines)
         for some, name in ((rest[:half], single[(first + part) % len(single)]),
                            (rest[half:], batch[(first + part) % len(batch)])):
             for message in mqtt_forms.messages(some, {name: client.forms[name]}, 0, is_short):

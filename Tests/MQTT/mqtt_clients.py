@@ -42,7 +42,10 @@ class Failure(RuntimeError):
 
 
 def run(name, command, timeout=DEADLINE, **options):
-    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=timeout, **options)
+    try:
+        done = subprocess.run(list(map(str, command)), capture_output=True, timeout=timeout, **options)
+    except subprocess.TimeoutExpired as late:
+        raise Failure(f"{name}: not done after {timeout} s: {(late.stderr or late.stdout or b'').decode()[-300:]}") from None
     if done.returncode != 0 or b"rror" in done.stderr:
         raise Failure(f"{name}: exit code {done.returncode}: {(done.stderr or done.stdout).decode()[-500:]}")
     return done
@@ -50,6 +53,9 @@ def run(name, command, timeout=DEADLINE, **options):
 
 class Client:
     """A name, the version that it speaks, and the forms that it can send."""
+
+    most_lines = 1 << 30        # of a process; what is more goes in batches
+    side_by_side = 12           # processes; they mostly wait
 
     def __init__(self, name, version, forms):
         self.name, self.version, self.forms = f"{name}, MQTT {version}", version, forms
@@ -93,7 +99,12 @@ class Mosquitto(Client):
 
 
 class PahoC(Client):
-    """paho_cs_pub for single events, by the line; paho_c_pub for batches, each a file. Both are Debian's examples."""
+    """paho_cs_pub for single events, by the line; paho_c_pub for batches, each a file. Both are Debian's examples.
+
+    They sleep a lot: 100 ms after each line of QoS 1 or 2, 400 ms in the life of a process.
+    """
+
+    most_lines, side_by_side = 10, 24
 
     def __init__(self, version):
         super().__init__("paho_c_pub, paho_cs_pub", version, {
@@ -132,6 +143,8 @@ class PahoC(Client):
 
 class Library(Client):
     """A process that publishes with a library of PyPI."""
+
+    side_by_side = 4            # they compute
 
     def __init__(self, name, version, command):
         super().__init__(name, version, mqtt_forms.FORMS)
