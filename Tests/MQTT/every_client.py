@@ -14,8 +14,10 @@ import rig
 import mqtt_site
 from senders import Device
 
-# Devices other than the one that sends much; how many clients are at work side by side.
+# Devices other than the one that sends much, and what each of them sends.
 DEVICES, EACH = 200, 100
+
+
 def make(scale, seed):
     """The events of one device that sends much; of the others, each its own."""
     one = Device("kettle", "one/+#%", seed=seed)

@@ -45,7 +45,8 @@ def run(name, command, timeout=DEADLINE, **options):
     try:
         done = subprocess.run(list(map(str, command)), capture_output=True, timeout=timeout, **options)
     except subprocess.TimeoutExpired as late:
-        raise Failure(f"{name}: not done after {timeout} s: {(late.stderr or late.stdout or b'').decode()[-300:]}") from None
+        said = (late.stderr or late.stdout or b"").decode()[-300:]
+        raise Failure(f"{name}: not done after {timeout} s: {said}") from None
     if done.returncode != 0 or b"rror" in done.stderr:
         raise Failure(f"{name}: exit code {done.returncode}: {(done.stderr or done.stdout).decode()[-500:]}")
     return done

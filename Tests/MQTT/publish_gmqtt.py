@@ -1,8 +1,8 @@
 """As publish_paho.py, with gmqtt. It drops what it has in its queue when the daemon does not know its session any more;
 that is said as {"lost": key}, and whoever has written it may write it again.
 
-gmqtt 0.8.0 does not free the packet ids of what it drops so, and in MQTT 5 has no more of them than the server's receive
-maximum: a client without ids is given up for a new one, as an application has to do."""
+gmqtt 0.8.0 does not free the packet ids of what it drops so, and in MQTT 5 has no more of them than the server's
+receive maximum: a client without ids is given up for a new one, as an application has to do."""
 
 import asyncio
 import base64

@@ -34,7 +34,8 @@ class Publisher:
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=version)
         self.client.username_pw_set(source, OPTIONS["tokens"].get(source))
         self.client.reconnect_delay_set(1, 1)
-        self.client.on_connect = lambda client, data, flags, reason, properties: say(connected=str(reason))
+        self.is_connected = threading.Event()
+        self.client.on_connect = self.connected
         self.client.on_disconnect = self.closed
         self.client.on_publish = self.published
         if OPTIONS["ca"]:
@@ -46,6 +47,13 @@ class Publisher:
             except OSError:
                 threading.Event().wait(0.2)
         self.client.loop_start()
+        # Who closes a socket with an unread CONNACK in it resets the connection, and what is on its way may be lost.
+        self.is_connected.wait()
+
+    def connected(self, client, data, flags, reason, properties):
+        say(connected=str(reason))
+        if not reason.is_failure:
+            self.is_connected.set()
 
     def published(self, client, data, number, reason, properties):
         with self.changed:
