@@ -87,6 +87,13 @@ package struct DaemonConfiguration: Sendable, Equatable {
     /// Default: `none`. Example: `192.0.2.7, 2001:db8::/32`.
     package var trustedProxies: [AddressRange]
 
+    // MARK: MQTT
+
+    /// `mqtt.foreign_topics`: whether messages to topics of no device are acknowledged, and stored nowhere.
+    ///
+    /// Default: `refuse`. Example: `accept`, for devices that publish to others' topics too.
+    package var acceptsForeignTopics: Bool
+
     // MARK: Fair shares
 
     /// The keys below `quota`: how much one device and one address may send.

@@ -11,6 +11,8 @@ struct ListenerKind: Sendable {
     var speaks: String
     /// A port, or `off`.
     var defaultPort: String
+    /// Whether it speaks TLS when nobody says so.
+    var isPrivate = false
     /// What it is called when TLS agrees on a protocol (ALPN); nil when TLS is not for it.
     var tlsProtocols: [String]?
     /// What it speaks, given the paths that are read over HTTP.
@@ -25,6 +27,12 @@ struct ListenerKind: Sendable {
         ListenerKind(
             name: "http", speaks: "events and questions over HTTP", defaultPort: "7480", tlsProtocols: ["http/1.1"],
             service: { .http($0) }),
+        ListenerKind(
+            name: "mqtt", speaks: "MQTT 3.1.1 and 5", defaultPort: "off", tlsProtocols: ["mqtt"],
+            service: { _ in .mqtt }),
+        ListenerKind(
+            name: "mqtts", speaks: "MQTT over TLS", defaultPort: "off", isPrivate: true, tlsProtocols: ["mqtt"],
+            service: { _ in .mqtt }),
     ]
 
     /// The key of the address.
