@@ -59,8 +59,7 @@ extension MQTTSession {
     ) throws(ConnectRefusal) -> MQTTWriter.ConnectAnswer {
         guard !packet.properties.hasAuthenticationMethod else {
             throw ConnectRefusal(
-                reason: .badAuthenticationMethod, refusal: .unauthorized,
-                text: "no authentication method is known here; send a user name and a password")
+                reason: .badAuthenticationMethod, refusal: .unauthorized, text: "")
         }
         var answer = MQTTWriter.ConnectAnswer()
         let clientID = try clientID(of: packet, bytes, &answer)

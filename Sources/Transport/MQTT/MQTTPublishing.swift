@@ -50,7 +50,9 @@ extension MQTTSession {
         guard try take(message, client, version) else { return true }
         let index = message.qos == .atMostOnce ? Self.unawaited : pending.count - 1
         if let refusal {
-            refuse(refusal, refusal.explanation.description, index, &run, in: ingest)
+            // What no client may publish to needs no words.
+            let isReserved = isReserved(bytes.extracting(message.topic))
+            refuse(refusal, isReserved ? "" : refusal.explanation.description, index, &run, in: ingest)
         } else if run.target.isForeign {
             ingest.mqtt.noteForeign()
             if message.qos == .atLeastOnce, version == .v5 { pending[index].reason = .noMatchingSubscribers }
@@ -169,7 +171,7 @@ extension MQTTSession {
     ) {
         let reason = ingest.reason(refusal)
         ingest.intake.refuse(reason, events: 1, transport: .mqtt)
-        tell(reason, told(reason.name, reason.rawValue, text), index, &run)
+        tell(reason, text.isEmpty ? "" : told(reason.name, reason.rawValue, text), index, &run)
     }
 
     /// Tells a client that a message, or a part of it, is not stored.
@@ -238,7 +240,7 @@ private let bridgeTopics = "$SYS/broker/connection/"
 /// Whether nobody but a server may publish to a topic. Brokers that forward messages to here tell of their connection
 /// in a topic of such a name.
 private func isReserved(_ topic: Span<UInt8>) -> Bool {
-    guard topic[0] == UInt8(ascii: "$") else { return false }
+    guard !topic.isEmpty, topic[0] == UInt8(ascii: "$") else { return false }
     let name = String(decoding: Array(copying: topic), as: UTF8.self)
     return systemTopics.contains { name.hasPrefix($0) } && !name.hasPrefix(bridgeTopics)
 }

@@ -71,7 +71,7 @@ package struct MQTTSession: StreamSession {
                 end = try receiveRun(bytes, &at, &run, in: ingest, as: peer, output: &output)
             } catch {
                 ingest.intake.refuse(.malformedFrame, events: 1, transport: .mqtt)
-                leave(error, text: "")
+                if error == .unspecifiedError { writer = nil } else { leave(error, text: "") }
                 end = .ends
             }
             finish(&run, bytes, from: before, in: ingest, as: peer)
@@ -126,16 +126,15 @@ package struct MQTTSession: StreamSession {
     ) throws(MQTTReason) -> Bool {
         switch frame.kind {
         case .pingreq:
-            guard frame.body.isEmpty else { throw .malformedPacket }
             writer.pingresp(into: &output)
         case .pubrel:
-            let packet = try MQTTAcknowledgement(frame.body, bytes, writer.version)
+            let packet = try MQTTAcknowledgement(frame, bytes, writer.version)
             client.unreleased[packet.packetID] = nil
             writer.complete(packet.packetID, into: &output)
         case .puback, .pubcomp:
-            _ = try MQTTAcknowledgement(frame.body, bytes, writer.version)
+            _ = try MQTTAcknowledgement(frame, bytes, writer.version)
         case .pubrec:
-            let packet = try MQTTAcknowledgement(frame.body, bytes, writer.version)
+            let packet = try MQTTAcknowledgement(frame, bytes, writer.version)
             if !packet.isFailure { writer.release(packet.packetID, into: &output) }
         case .subscribe:
             let packet = try MQTTSubscribe(frame.body, bytes, writer.version, subscribes: true)

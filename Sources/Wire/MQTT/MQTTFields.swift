@@ -23,7 +23,7 @@ func readMQTTByte(_ bytes: Span<UInt8>, _ at: inout Int, end: Int) throws(MQTTRe
 /// A packet's number; 0 is none (MQTT 5.0, section 2.2.1).
 func readMQTTPacketID(_ bytes: Span<UInt8>, _ at: inout Int, end: Int) throws(MQTTReason) -> UInt16 {
     let id = try readMQTTNumber(bytes, &at, end: end)
-    guard id != 0 else { throw .malformedPacket }
+    guard id != 0 else { throw .protocolError }
     return id
 }
 
@@ -162,10 +162,12 @@ package struct MQTTProperties: Sendable {
 
 /// Reads the properties of a packet, their length before them.
 ///
-/// - Throws: `.malformedPacket` for what there is none of, does not fit or is cut; `.protocolError` for one that this
-///   packet may not have, that stands there twice, or whose value is none of those that it may have.
+/// - Parameter faultOfOthers: with what a property is refused that this packet may not have.
+/// - Throws: `.malformedPacket` for what there is none of, does not fit or is cut; `.protocolError` for a property that
+///   stands there twice, or whose value is none of those that it may have.
 func readMQTTProperties(
-    _ bytes: Span<UInt8>, _ at: inout Int, end: Int, allowed: MQTTPropertySet
+    _ bytes: Span<UInt8>, _ at: inout Int, end: Int, allowed: MQTTPropertySet,
+    faultOfOthers: MQTTReason = .protocolError
 ) throws(MQTTReason) -> MQTTProperties {
     var properties = MQTTProperties()
     guard let length = try readMQTTInteger(bytes, &at, end: end), length <= end - at else { throw .malformedPacket }
@@ -179,9 +181,8 @@ func readMQTTProperties(
         else { throw .malformedPacket }
         // A property that is cut is malformed, whether it may stand here or not.
         try properties.read(property, bytes, &at, end: end, &fault)
-        if !allowed.contains(property) || (property != .userProperty && seen.contains(property)) {
-            fault = .protocolError
-        }
+        if property != .userProperty, seen.contains(property) { fault = .protocolError }
+        if !allowed.contains(property) { fault = faultOfOthers }
         seen.insert(property)
     }
     if let fault { throw fault }
@@ -220,7 +221,10 @@ extension MQTTProperties {
             default: break
             }
         case .integer:
-            guard let value = try readMQTTInteger(bytes, &at, end: end) else { throw .malformedPacket }
+            let start = at
+            guard let value = try readMQTTInteger(bytes, &at, end: end), bytes[at - 1] != 0 || at == start + 1 else {
+                throw .malformedPacket
+            }
             if value == 0 { fault = .protocolError }
         case .string:
             let range = try readMQTTString(bytes, &at, end: end)

@@ -21,11 +21,27 @@ package enum MQTTPacketKind: UInt8, Sendable, BitwiseCopyable {
     case auth = 15
 
     /// What the low four bits of the first byte have to be; nil where they say something.
-    var fixedFlags: UInt8? {
+    fileprivate var fixedFlags: UInt8? {
         switch self {
         case .publish: nil
         case .pubrel, .subscribe, .unsubscribe: 2
         default: 0
+        }
+    }
+
+    /// Whether a client may send it without having agreed on something that nobody here agrees on.
+    fileprivate var isFromClients: Bool {
+        switch self {
+        case .connack, .suback, .unsuback, .pingresp, .auth: false
+        default: true
+        }
+    }
+
+    /// With what it is refused when its flags are others.
+    fileprivate var faultOfFlags: MQTTReason {
+        switch self {
+        case .pubrel, .disconnect, .connack, .auth: .protocolError
+        default: .malformedPacket
         }
     }
 }
@@ -45,15 +61,19 @@ package struct MQTTFrame: Hashable, Sendable {
 ///
 /// - Parameter limit: how long a body may be, bytes.
 /// - Returns: nil when it is not there as a whole.
-/// - Throws: `.protocolError` for a kind that there is none of, `.malformedPacket` for wrong flags and for a length of
-///   more than four bytes, `.packetTooLarge`. Each is told as soon as the bytes that show it are there.
+/// - Throws: `.protocolError` for a kind that there is none of or that no client sends, `.malformedPacket` for a length of
+///   more than four bytes, either for wrong flags; `.packetTooLarge`. Each as soon as the bytes that show it are there.
 package func readMQTTFrame(
     _ bytes: Span<UInt8>, at start: Int, limit: Int
 ) throws(MQTTReason) -> MQTTFrame? {
     guard start < bytes.count else { return nil }
     let first = bytes[start]
     guard let kind = MQTTPacketKind(rawValue: first &>> 4) else { throw .protocolError }
-    if let fixed = kind.fixedFlags, fixed != first & 0x0f { throw .malformedPacket }
+    if let fixed = kind.fixedFlags, fixed != first & 0x0f { throw kind.faultOfFlags }
+    // A ping with something in it is no ping at all: the peer speaks another language.
+    let isPing = kind == .pingreq || kind == .pingresp
+    if isPing, start + 1 < bytes.count, bytes[start + 1] != 0 { throw .unspecifiedError }
+    guard kind.isFromClients else { throw .protocolError }
     var at = start &+ 1
     guard let length = try readMQTTInteger(bytes, &at, end: bytes.count) else { return nil }
     guard length <= limit else { throw .packetTooLarge }

@@ -53,12 +53,17 @@ package struct MQTTAcknowledgement: Hashable, Sendable {
     package var packetID: UInt16
     package var isFailure = false
 
-    package init(_ body: Range<Int>, _ bytes: Span<UInt8>, _ version: MQTTVersion) throws(MQTTReason) {
-        var at = body.lowerBound
-        let end = body.upperBound
+    package init(_ frame: MQTTFrame, _ bytes: Span<UInt8>, _ version: MQTTVersion) throws(MQTTReason) {
+        var at = frame.body.lowerBound
+        let end = frame.body.upperBound
         packetID = try readMQTTPacketID(bytes, &at, end: end)
         if version == .v5, at < end {
-            isFailure = try readMQTTByte(bytes, &at, end: end) >= 0x80
+            let reason = try readMQTTByte(bytes, &at, end: end)
+            let known: [UInt8] =
+                frame.kind == .puback || frame.kind == .pubrec
+                ? [0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99] : [0, 0x92]
+            guard known.contains(reason) else { throw .protocolError }
+            isFailure = reason >= 0x80
             if at < end { _ = try readMQTTProperties(bytes, &at, end: end, allowed: .acknowledgement) }
         }
         guard at == end else { throw .malformedPacket }
@@ -77,9 +82,11 @@ package struct MQTTSubscribe: Sendable {
     ) throws(MQTTReason) {
         var at = body.lowerBound
         let end = body.upperBound
-        packetID = try readMQTTPacketID(bytes, &at, end: end)
+        packetID = try readMQTTNumber(bytes, &at, end: end)
+        guard packetID != 0 else { throw .malformedPacket }
         if version == .v5 {
-            _ = try readMQTTProperties(bytes, &at, end: end, allowed: subscribes ? .subscribe : .unsubscribe)
+            _ = try readMQTTProperties(
+                bytes, &at, end: end, allowed: subscribes ? .subscribe : .unsubscribe, faultOfOthers: .malformedPacket)
         }
         while at < end {
             let range = try readMQTTString(bytes, &at, end: end)

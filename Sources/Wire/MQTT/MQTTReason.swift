@@ -7,6 +7,8 @@ package enum MQTTReason: UInt8, Error, Sendable, BitwiseCopyable {
     case disconnectWithWill = 0x04
     case noMatchingSubscribers = 0x10
     case noSubscriptionExisted = 0x11
+    /// Nothing that can be told to the peer.
+    case unspecifiedError = 0x80
     case malformedPacket = 0x81
     case protocolError = 0x82
     case unsupportedVersion = 0x84
