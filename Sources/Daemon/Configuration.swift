@@ -39,6 +39,12 @@ package struct DaemonConfiguration: Sendable, Equatable {
     /// `listen.http.tls`: the same, for HTTP.
     /// Default: `off`. Example: `on`.
     ///
+    /// `listen.mqtt.tls`: the same, for MQTT.
+    /// Default: `off`. Example: `on`.
+    ///
+    /// `listen.mqtts.tls`: the same, for the port that is for TLS.
+    /// Default: `on`. Example: `off`, behind something else that ends TLS.
+    ///
     /// `tls.certificate_file`: the certificate, and behind it those that lead to its authority; read again at a reload.
     /// Default: `none`. Example: `/etc/tidings/server.pem`.
     ///

@@ -99,7 +99,8 @@ package struct ConfigurationKey: Sendable {
             ]
                 + [kind.tlsKey].compactMap { $0 }.map {
                     .init(
-                        $0, .choice(["off", "on"]), kind.isPrivate ? "on" : "off", "Whether TLS is spoken there, and nothing else.", .onRestart)
+                        $0, .choice(["off", "on"]), kind.isPrivate ? "on" : "off",
+                        "Whether TLS is spoken there, and nothing else.", .onRestart)
                 }
         } + [
             .init(

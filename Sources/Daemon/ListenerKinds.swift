@@ -25,14 +25,14 @@ struct ListenerKind: Sendable {
         ListenerKind(
             name: "udp", speaks: "native and JSON datagrams over UDP", defaultPort: "7411", service: { _ in .udp }),
         ListenerKind(
-            name: "http", speaks: "events and questions over HTTP", defaultPort: "7480", tlsProtocols: ["http/1.1"],
-            service: { .http($0) }),
-        ListenerKind(
             name: "mqtt", speaks: "MQTT 3.1.1 and 5", defaultPort: "off", tlsProtocols: ["mqtt"],
             service: { _ in .mqtt }),
         ListenerKind(
             name: "mqtts", speaks: "MQTT over TLS", defaultPort: "off", isPrivate: true, tlsProtocols: ["mqtt"],
             service: { _ in .mqtt }),
+        ListenerKind(
+            name: "http", speaks: "events and questions over HTTP", defaultPort: "7480", tlsProtocols: ["http/1.1"],
+            service: { .http($0) }),
     ]
 
     /// The key of the address.

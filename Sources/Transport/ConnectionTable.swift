@@ -21,6 +21,7 @@ package struct ConnectionCounts: Sendable, Hashable {
     /// How often a connection was not read for a while because its sender was over its quota.
     package var pauses: UInt64 = 0
     package var tls = TLSCounts()
+    package var mqtt = MQTTCounts()
 
     package init() {}
 

@@ -158,8 +158,9 @@ extension MQTTSession {
     ) throws(ConnectRefusal) -> MQTTWillMessage? {
         guard let will = packet.will else { return nil }
         let message = MQTTWillMessage(
-            topic: Array(copying: bytes.extracting(will.topic)), payload: Array(copying: bytes.extracting(will.payload)),
-            principal: ingest.principal, ownName: ownName, delay: will.properties.willDelay ?? 0)
+            topic: Array(copying: bytes.extracting(will.topic)),
+            payload: Array(copying: bytes.extracting(will.payload)), principal: ingest.principal,
+            ownName: ownName, delay: will.properties.willDelay ?? 0)
         do throws(Refusal) {
             _ = try target(of: message.topic.span, in: ingest)
         } catch {

@@ -237,7 +237,10 @@ extension MQTTSession {
 extension MQTTSession.Pending {
     /// Something more is told of the message, as far as there is room.
     mutating func add(_ more: String) {
-        guard let text else { return text = more }
+        guard let text else {
+            text = more
+            return
+        }
         if text.utf8.count < WireLimits.mqttReasonBytes { self.text = "\(text); \(more)" }
     }
 }

@@ -70,7 +70,8 @@ package struct MQTTConnect: Sendable {
         let flags = try readMQTTByte(bytes, &at, end: end)
         let (hasWill, willQoS, retainsWill) = (flags & 4 != 0, flags >> 3 & 3, flags & 0x20 != 0)
         // Only the oldest version leaves the lowest bit to its clients.
-        guard flags & 1 == 0 || known == .v31, willQoS < 3, hasWill || (willQoS == 0 && !retainsWill) else { throw .protocolError }
+        guard flags & 1 == 0 || known == .v31 else { throw .protocolError }
+        guard willQoS < 3, hasWill || (willQoS == 0 && !retainsWill) else { throw .protocolError }
         let (hasUsername, hasPassword) = (flags & 0x80 != 0, flags & 0x40 != 0)
         guard known == .v5 || hasUsername || !hasPassword else { throw .protocolError }
         isSilent = false

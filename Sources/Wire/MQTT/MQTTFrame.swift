@@ -61,8 +61,9 @@ package struct MQTTFrame: Hashable, Sendable {
 ///
 /// - Parameter limit: how long a body may be, bytes.
 /// - Returns: nil when it is not there as a whole.
-/// - Throws: `.protocolError` for a kind that there is none of or that no client sends, `.malformedPacket` for a length of
-///   more than four bytes, either for wrong flags; `.packetTooLarge`. Each as soon as the bytes that show it are there.
+/// - Throws: `.protocolError` for a kind that there is none of or that no client sends, `.malformedPacket` for a length
+///   of more than four bytes, either for wrong flags, `.unspecifiedError` for a ping that is none; `.packetTooLarge`.
+///   Each as soon as the bytes that show it are there.
 package func readMQTTFrame(
     _ bytes: Span<UInt8>, at start: Int, limit: Int
 ) throws(MQTTReason) -> MQTTFrame? {
