@@ -148,7 +148,7 @@ class Library(Client):
     side_by_side = 4            # they compute
 
     def __init__(self, name, version, command):
-        super().__init__(name, version, mqtt_forms.FORMS)
+        super().__init__(name, version, mqtt_forms.FORMS | (mqtt_forms.BINARY if version == "5" else {}))
         self.command = command
 
     def options(self, target, client=None, bind=None):
@@ -171,7 +171,7 @@ class Library(Client):
 def line_of(message, key):
     return json.dumps({"source": message.source, "topic": message.topic, "qos": message.qos,
                        "payload": base64.b64encode(message.payload).decode(), "type": message.content_type,
-                       "key": key}) + "\n"
+                       "attributes": message.attributes, "key": key}) + "\n"
 
 
 class Publishing:

@@ -21,7 +21,8 @@ class Message:
     kind: str               # event or batch: the last part of the topic
     payload: bytes
     count: int
-    content_type: str | None = None     # said in MQTT 5 only
+    content_type: str | None = None     # said in MQTT 5 only, as these are
+    attributes: dict | None = None      # user properties: those of a CloudEvent in binary mode
     is_short: bool = False
     qos: int = 0
     key: int = 0
@@ -66,8 +67,14 @@ FORMS = LINES | {
     "batch": lambda events: [message(events, "batch", json.dumps(events).encode(), forms.JSON)],
     "native": lambda events: list(native(events)),
 }
+# Of MQTT 5 only.
+BINARY = {
+    "binary": each(lambda event: dataclasses.replace(
+        message([event], "event", json.dumps(forms.data(event)).encode(), forms.JSON),
+        attributes={"specversion": "1.0", **forms.attributes(event)})),
+}
 # Of each form, how many events in turn.
-SHARE = {"event": 12, "cloudevent": 6, "array": 10, "lines": 30, "batch": 10, "native": 20}
+SHARE = {"binary": 6, "event": 12, "cloudevent": 6, "array": 10, "lines": 30, "batch": 10, "native": 20}
 
 
 def messages(events, chosen, first=0, is_short=False):

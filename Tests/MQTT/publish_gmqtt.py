@@ -76,6 +76,8 @@ class Publisher:
             except TimeoutError:
                 pass
         said = {"content_type": line["type"]} if OPTIONS["version"] == 5 and line["type"] else {}
+        if said and line.get("attributes"):
+            said["user_property"] = list(line["attributes"].items())
         self.storage.next = line["key"] if line["qos"] else None
         try:
             self.client.publish(line["topic"], base64.b64decode(line["payload"]), qos=line["qos"], **said)

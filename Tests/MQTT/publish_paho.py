@@ -1,9 +1,9 @@
 """Publishes with paho-mqtt what stands on the standard input, and says what was acknowledged.
 
-Each line: source, topic, payload (base64), qos, type (content type or null), key. Another source is another connection,
-with the source as user name and its token as password. In argv a JSON object with port, version, client (the client id;
-null: one for each source), tokens, ca (null: no TLS), bind. At the end of the input it waits for all acks and
-disconnects. Says {"acked": key} (QoS 0: sent), {"lost": key}, {"connected": code}, {"closed": reason}, and
+Each line: source, topic, payload (base64), qos, type (content type or null), attributes (user properties or null), key.
+Another source is another connection, with the source as user name and its token as password. In argv a JSON object with
+port, version, client (the client id; null: one for each source), tokens, ca (null: no TLS), bind. At the end of the input
+it waits for all acks and disconnects. Says {"acked": key} (QoS 0: sent), {"lost": key}, {"connected": code}, {"closed": reason}, and
 {"refused": [key, reason]}.
 """
 
@@ -79,6 +79,8 @@ class Publisher:
         if OPTIONS["version"] == 5 and line["type"]:
             properties = Properties(PacketTypes.PUBLISH)
             properties.ContentType = line["type"]
+            for pair in (line.get("attributes") or {}).items():
+                properties.UserProperty = pair
         with self.changed:
             self.changed.wait_for(lambda: len(self.keys) < 100)
         info = self.client.publish(
