@@ -341,7 +341,9 @@ static uint8_t *reserve(tidings *t, uint32_t size)
         t->counts.overwritten++;
         leave_tail(t);
         leave_stored(t);
+        /* Where it really stands: what is behind it is written to next. */
         if (t->tail != t->head) t->read = read_entry(t, t->read, &e);
+        if (t->next == t->tail) t->next_at = t->read;
     }
     t->write += size;
     return ring + t->write - size;
@@ -902,7 +904,10 @@ static bool run_stream(tidings *t)
 {
     if (!read_stream(t)) return false;
     for (;;) {
-        if (!send_out(t)) return false;
+        if (!send_out(t)) {
+            read_stream(t); /* why the daemon has closed */
+            return false;
+        }
         if (t->out_at < t->out_end || t->state != READY) return true;
         if (t->table.defined >= MOST_DEFINED) {
             /* The table of the connection is full, or nearly so: another one begins with an empty one. */
