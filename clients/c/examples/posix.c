@@ -302,7 +302,7 @@ int main(int count, char **arguments)
         case 'r': config.retry_ms = (uint32_t)number; break;
         case 'l': net.loss = (unsigned)number; break;
         case 'd': patience = number; break;
-        default: fputs(usage, stderr); return 64;
+        default: fputs(usage, stderr); exit(64);
         }
     }
     from.arguments = arguments + optind;
@@ -315,7 +315,7 @@ int main(int count, char **arguments)
     int result = config.memory == NULL ? TIDINGS_INVALID : tidings_start(&device, &config);
     if (result != TIDINGS_OK) {
         fprintf(stderr, "send: tidings_start: %d (what that means stands in tidings.h)\n", result);
-        return 1;
+        exit(1);
     }
     uint32_t epoch = device.epoch, begun = net_now(NULL), most = (uint32_t)(config.memory_size / 128);
     tidings_event event;
@@ -335,6 +335,7 @@ int main(int count, char **arguments)
            (unsigned long)counts->stored, (unsigned long)counts->recorded, (unsigned long)tidings_waiting(&device),
            (unsigned long)counts->overwritten, (unsigned long)counts->refused, (unsigned long)counts->quarantined,
            (unsigned long)counts->stale, (unsigned long)counts->resent, (unsigned long)device.epoch, (unsigned long)epoch);
+    if (from.file != NULL) fclose(from.file);
     free(config.memory);
     return counts->stored == counts->recorded ? 0 : 1;
 }
