@@ -1,9 +1,9 @@
 /* The device library: a ring of events, their encoding, and what the daemon answers. See tidings.h.
  *
- * An event stands in the ring as it goes over the wire, but for its words: `aspect`, `word`, `unit`, `lang`, `customer`,
- * `notice` and `method` are numbers of the string table there, and stand in the ring with their letters, under the number
- * of their field. Which of them the daemon knows already is decided when a frame is made. A frame is never kept: what has
- * to be sent again is made again. */
+ * An event stands in the ring as it goes over the wire, but for its words: `aspect`, `word`, `unit`, `lang`,
+ * `customer`, `notice` and `method` are numbers of the string table there, and stand in the ring with their letters,
+ * under the number of their field. Which of them the daemon knows already is decided when a frame is made. A frame is
+ * never kept: what has to be sent again is made again. */
 #include "tidings.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@ enum { HELLO = 1, WELCOME = 2, BATCH = 3, ACK = 4, ERROR = 5, PROOF = 7, BYE = 1
 enum { CLOSED, OPENING, GREETING, PROVING, READY };
 /* What is to be done at `at`: nothing; send again, or leave the connection, for no answer has come; go on. */
 enum { NO_TIMER, WAIT, HOLD };
-/* Fields of answers: Ack 1 durable, 3 epoch, 4 pause, 9 quarantined, 10 stale; Reject 1 event, 2 code, 4 number; Welcome
- * 2 durable, 6 epoch. */
+/* Fields of answers: Ack 1 durable, 3 epoch, 4 pause, 9 quarantined, 10 stale; Reject 1 event, 2 code, 4 number;
+ * Welcome 2 durable, 6 epoch. */
 enum { LAST_FIELD = sizeof ((tidings_answer *)0)->values / sizeof(uint32_t) };
 enum { STAGE_HEAD, STAGE_BODY, STAGE_CRC };
 
@@ -439,7 +439,8 @@ static uint32_t word(tidings *t, writer *w, const uint8_t *bytes, uint32_t size)
 
 /* Goes through an event of the ring. Without `w`, its words are defined, and their numbers written to `references`;
  * with it, the event is written with those numbers. */
-static void put_fields(tidings *t, writer *defines, writer *w, const uint8_t *event, uint32_t size, uint16_t *references)
+static void put_fields(
+    tidings *t, writer *defines, writer *w, const uint8_t *event, uint32_t size, uint16_t *references)
 {
     field f;
     for (; size > 0 && read_field(event, size, &f); event += f.size, size -= f.size) {
@@ -459,9 +460,9 @@ static bool is_stored(const tidings *t, uint32_t number)
     return number - t->tail < 32 && (t->have >> (number - t->tail) & 1) != 0;
 }
 
-/* Whether this epoch has to be opened first. The daemon counts what a device has lost from the first number that it hears
- * of an epoch. So that nothing is left out when the ring ran over before that, the numbers begin with 2, and 1 is what
- * the daemon hears of first: a batch without events, whose `oldest` is 2. */
+/* Whether this epoch has to be opened first. The daemon counts what a device has lost from the first number that it
+ * hears of an epoch. So that nothing is left out when the ring ran over before that, the numbers begin with 2, and 1 is
+ * what the daemon hears of first: a batch without events, whose `oldest` is 2. */
 static bool opens(const tidings *t) { return !t->heard && !t->opened && t->tail > t->floor; }
 
 static void put_source(tidings *t, writer *w)
@@ -567,12 +568,10 @@ static uint32_t pause_from_now(const tidings *t, uint32_t pause)
     return now(t) + pause + (pause * (random_number(t) & 0xff) >> 9);
 }
 
-static uint32_t first_pause(const tidings *t) { return t->config->retry_ms != 0 ? t->config->retry_ms : 2000; }
-
 static void await_answer(tidings *t)
 {
     t->timer = WAIT;
-    t->at = now(t) + 10 * first_pause(t);
+    t->at = now(t) + 10 * t->first_pause;
 }
 
 static void lengthen_pause(tidings *t) { t->pause = t->pause > LONGEST_PAUSE / 2 ? LONGEST_PAUSE : t->pause * 2; }
@@ -614,12 +613,12 @@ static void fail(tidings *t)
 static void tell(tidings *t, uint32_t number, uint32_t code, const field *text)
 {
     if (t->config->verdict == NULL) return;
-    t->config->verdict(
-        t->config->context, number, code, text != NULL ? (const char *)text->bytes : "", text != NULL ? text->value : 0);
+    t->config->verdict(t->config->context, number, code, text != NULL ? (const char *)text->bytes : "",
+                       text != NULL ? text->value : 0);
 }
 
-/* Puts what waits under another epoch, for the daemon will not have this one, or has heard of numbers under it that this
- * device has not sent since it started. */
+/* Puts what waits under another epoch, for the daemon will not have this one, or has heard of numbers under it that
+ * this device has not sent since it started. */
 static void move_to_epoch(tidings *t, uint32_t epoch)
 {
     t->epoch = epoch;
@@ -630,7 +629,8 @@ static void move_to_epoch(tidings *t, uint32_t epoch)
     send_again(t);
 }
 
-/* Takes an ack: everything up to `durable`, and what `ranges` says above it. Whether anything is stored that was not. */
+/* Takes an ack: everything up to `durable`, and what `ranges` says above it. Whether anything is stored that was not.
+ * */
 static bool take_ack(tidings *t, uint32_t durable, const uint8_t *ranges, uint32_t size)
 {
     uint32_t before = t->counts.stored, last = durable;
@@ -666,7 +666,7 @@ static bool take_ack(tidings *t, uint32_t durable, const uint8_t *ranges, uint32
     leave_stored(t);
     if (t->single && t->tail >= t->lone_until) t->single = false;
     if (t->counts.stored == before) return false;
-    t->pause = first_pause(t);
+    t->pause = t->first_pause;
     t->moves = 0;
     return true;
 }
@@ -813,6 +813,8 @@ static bool take_frame(tidings *t)
     switch (said->type) {
     case WELCOME:
         if (t->state != GREETING && t->state != PROVING) return true;
+        /* It is there: what breaks is the way to it. */
+        if (t->pause > 8 * t->first_pause) t->pause = 8 * t->first_pause;
         if (said->is_noted) {
 #if TIDINGS_KEYS
             if (key_id(t) != 0) {
@@ -834,7 +836,11 @@ static bool take_frame(tidings *t)
         return true;
     case ERROR:
         if (!said->is_noted) tell(t, 0, said->values[2], NULL);
-        if (blames_event(said->values[2])) find_refused(t, said->values[2]);
+        if (blames_event(said->values[2])) {
+            find_refused(t, said->values[2]);
+        } else if (said->values[2] >= 4010 && said->values[2] <= 4030) {
+            t->pause = LONGEST_PAUSE; /* somebody has to mend the device's name or key */
+        }
         return false;
     default: return true;
     }
@@ -1073,7 +1079,7 @@ int tidings_start(tidings *t, const tidings_config *config)
     if (t->epoch < UINT32_MAX) t->epoch++;
     t->tail = t->head = t->next = t->top = t->floor = FIRST_NUMBER;
     t->allowed = 1;
-    t->pause = first_pause(t);
+    t->first_pause = t->pause = config->retry_ms != 0 ? config->retry_ms : 2000;
     if (strlen(config->source) + BATCH_FIELDS > TIDINGS_FRAME / 2 ||
         (is_tcp(t) && put_hello(t, NONCES + 4 + FRAME_HEADER) > TIDINGS_FRAME - TRAILER)) {
         return TIDINGS_TOO_BIG;
@@ -1094,7 +1100,8 @@ static bool is_due(const tidings *t) { return (int32_t)(now(t) - t->at) >= 0; }
 static uint32_t rest(const tidings *t)
 {
     if (t->state == CLOSED && t->tail == t->head) return TIDINGS_FOREVER;
-    if (t->timer != HOLD && (t->is_busy || t->unstored || t->out_at < t->out_end || t->state <= OPENING)) return POLL_PAUSE;
+    bool is_waiting = t->is_busy || t->unstored || t->out_at < t->out_end || t->state <= OPENING;
+    if (is_waiting && t->timer != HOLD) return POLL_PAUSE;
     if (t->timer == NO_TIMER) return TIDINGS_FOREVER;
     return is_due(t) ? 0 : t->at - now(t);
 }
@@ -1147,7 +1154,7 @@ uint32_t tidings_run(tidings *t)
 
 void tidings_retry(tidings *t)
 {
-    t->pause = first_pause(t);
+    t->pause = t->first_pause;
     if (t->timer == HOLD || (t->timer == WAIT && !is_tcp(t))) t->at = now(t);
 }
 

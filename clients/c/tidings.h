@@ -41,8 +41,8 @@ extern "C" {
 
 /* What may be set for the compiler (for all files that include this one).
  *
- * TIDINGS_FRAME   bytes of the largest datagram or frame that is sent, 256 to 1200; it stands in `tidings`. A larger one
- *                 needs less energy for each event, and has room for longer texts.
+ * TIDINGS_FRAME   bytes of the largest datagram or frame that is sent, 256 to 1200; it stands in `tidings`. A larger
+ *                 one needs less energy for each event, and has room for longer texts.
  * TIDINGS_NAMES   bytes for the words (aspects, units, customers) that a connection has already carried, so that they
  *                 are not sent again; it stands in `tidings`.
  * TIDINGS_ANSWER  bytes of an answer over TCP that are looked at together; a longer text of a verdict is cut.
@@ -102,8 +102,8 @@ enum {
 };
 
 /* An event. Begin with all members 0, and set what is said. Strings are UTF-8, at most 255 bytes (text: what fits into
- * TIDINGS_FRAME), NULL where nothing is said, and are copied by tidings_record. What the daemon takes for each kind, and
- * how long a word may be: docs/wire.md. */
+ * TIDINGS_FRAME), NULL where nothing is said, and are copied by tidings_record. What the daemon takes for each kind,
+ * and how long a word may be: docs/wire.md. */
 typedef struct {
     uint8_t kind;
     uint8_t value;    /* TIDINGS_NONE to TIDINGS_FLAG */
@@ -114,8 +114,8 @@ typedef struct {
     uint32_t count; /* 0 and 1 are once */
     int32_t whole;
     float real;
-    /* Milliseconds since 1970 by the device's clock. 0: the device has none; then the event's age is sent, by `now`, and
-     * the daemon's clock tells when it was. An age is right up to 49 days. */
+    /* Milliseconds since 1970 by the device's clock. 0: the device has none; then the event's age is sent, by `now`,
+     * and the daemon's clock tells when it was. An age is right up to 49 days. */
     uint64_t time_ms;
     const char *aspect; /* words of a-z, 0-9 and _, with dots between them: "door.sound" */
     const char *word;
@@ -129,8 +129,8 @@ typedef struct {
 } tidings_event;
 
 /* Who the device is, what it may use, and how it reaches the daemon. Begin with all members 0: what is added to this
- * struct later (messages that come down to the device) is then left out. It must stay as it is, and where it is, as long
- * as the `tidings` is used; so must what it points to, except `key`. */
+ * struct later (messages that come down to the device) is then left out. It must stay as it is, and where it is, as
+ * long as the `tidings` is used; so must what it points to, except `key`. */
 typedef struct {
     /* "product/serial", or a device URN. In the product, %25, %2F and %3A stand for %, / and :. */
     const char *source;
@@ -138,8 +138,9 @@ typedef struct {
     const char *agent;
     uint8_t transport; /* TIDINGS_UDP or TIDINGS_TCP */
 
-    /* What `tidings device add` has printed: the number of the key and its 32 bytes, decoded from base64url. Over TCP the
-     * key is proved, over UDP each datagram is signed with it. 0 and NULL: none. `key` is not read after tidings_start. */
+    /* What `tidings device add` has printed: the number of the key and its 32 bytes, decoded from base64url. Over TCP
+     * the key is proved, over UDP each datagram is signed with it. 0 and NULL: none. `key` is not read after
+     * tidings_start. */
     uint32_t key_id;
     const uint8_t *key;
     /* Or a token, for TCP, where nobody can read along: over TLS (in the caller's `send` and `receive`), or on the
@@ -151,7 +152,9 @@ typedef struct {
     size_t memory_size;
 
     /* The pause before something is sent again, in milliseconds; 0 = 2000. Each pause is lengthened at random by up to
-     * a half, and doubles up to five minutes while no answer comes. Over TCP an answer is waited for ten times as long. */
+     * a half, and doubles up to five minutes while no answer comes; over TCP up to eight times the first one while the
+     * daemon still greets, and at once to five minutes when it does not know the device (4010 to 4030). Over TCP an
+     * answer is waited for ten times as long. */
     uint32_t retry_ms;
 
     /* Is handed to all functions below. */
@@ -164,31 +167,34 @@ typedef struct {
      * send     one datagram, or some bytes of the stream. How many were taken; 0: none now; below 0: broken.
      * receive  one datagram, or some bytes of the stream. How many there are; 0: none now; below 0: broken or closed.
      *          A datagram that is longer than `size` may be cut.
-     * close    after any of them has said below 0, and before `open` is called again; also after an `open` that failed. */
+     * close    after any of them has said below 0, and before `open` is called again; also after an `open` that failed.
+     *          */
     int (*open)(void *context);
     int (*send)(void *context, const uint8_t *bytes, size_t size);
     int (*receive)(void *context, uint8_t *bytes, size_t size);
     void (*close)(void *context);
 
-    /* Milliseconds since any moment, going on from UINT32_MAX with 0; it must not stand still while the device sleeps. */
+    /* Milliseconds since any moment, going on from UINT32_MAX with 0; it must not stand still while the device sleeps.
+     * */
     uint32_t (*now)(void *context);
 
     /* Unpredictable bytes, from the device's generator of random numbers: for nonces, epochs and pauses. */
     void (*random)(void *context, uint8_t *bytes, size_t size);
 
-    /* The epoch, a number that is new at each start of the device, so that the numbers of its events are new, too. `load`
-     * gives the one that `store` was last called with, 0 if there was none; `store` keeps it where it survives a loss of
-     * power before it returns 0 (anything else: it failed; nothing is sent, and it is tried again). `store` is called
-     * once after each start, before the first event is sent, and when the daemon has heard of a higher epoch. Both NULL:
-     * the epoch is made at random; a key then cannot be used over UDP, for signed datagrams need epochs that rise. */
+    /* The epoch, a number that is new at each start of the device, so that the numbers of its events are new, too.
+     * `load` gives the one that `store` was last called with, 0 if there was none; `store` keeps it where it survives a
+     * loss of power before it returns 0 (anything else: it failed; nothing is sent, and it is tried again). `store` is
+     * called once after each start, before the first event is sent, and when the daemon has heard of a higher epoch.
+     * Both NULL: the epoch is made at random; a key then cannot be used over UDP, for signed datagrams need epochs that
+     * rise. */
     uint32_t (*load)(void *context);
     int (*store)(void *context, uint32_t epoch);
 
-    /* What the daemon has said, for a log or a display; may be NULL. `number` is the event's (see tidings_record), 0 for
-     * the connection or the datagram as a whole. `code` as in docs/wire.md: 4221 to 4239 stored, but kept apart; 4240
-     * too old, not stored; the others: refused. What is refused for a cause that can pass (4010, 4030, 4290 and more) is
-     * kept and sent again. `text` names cause and remedy; it may be cut, or empty, is not ended by a 0, and is gone when
-     * the function returns. May call tidings_record, and nothing else of the library. */
+    /* What the daemon has said, for a log or a display; may be NULL. `number` is the event's (see tidings_record), 0
+     * for the connection or the datagram as a whole. `code` as in docs/wire.md: 4221 to 4239 stored, but kept apart;
+     * 4240 too old, not stored; the others: refused. What is refused for a cause that can pass (4010, 4030, 4290 and
+     * more) is kept and sent again. `text` names cause and remedy; it may be cut, or empty, is not ended by a 0, and is
+     * gone when the function returns. May call tidings_record, and nothing else of the library. */
     void (*verdict)(void *context, uint32_t number, uint32_t code, const char *text, size_t length);
 
     /* HMAC-SHA256, if the device has hardware for it; NULL: the library's own. */
@@ -218,8 +224,8 @@ typedef struct {
     uint16_t defined, used;
 } tidings_table;
 
-/* A device's connection to its daemon. Only `counts` is for the caller. What is used most stands first: that makes short
- * code. */
+/* A device's connection to its daemon. Only `counts` is for the caller. What is used most stands first: that makes
+ * short code. */
 typedef struct {
     const tidings_config *config;
     uint8_t state, timer, flight, allowed, moves, stage, answer_used;
@@ -240,7 +246,7 @@ typedef struct {
     uint32_t read, write, next_at;
 
     uint32_t epoch, counter;
-    uint32_t pause, at;
+    uint32_t first_pause, pause, at;
     uint32_t lone, lone_until;
     tidings_counts counts;
 
@@ -257,8 +263,8 @@ typedef struct {
 
 /* Begins with an empty ring. Opens nothing yet.
  *
- * TIDINGS_OK, TIDINGS_INVALID, TIDINGS_NEEDS_STORE, TIDINGS_NEEDS_KEY; TIDINGS_TOO_BIG: `source`, `agent` and `token` do
- * not fit into TIDINGS_FRAME with room for an event. */
+ * TIDINGS_OK, TIDINGS_INVALID, TIDINGS_NEEDS_STORE, TIDINGS_NEEDS_KEY; TIDINGS_TOO_BIG: `source`, `agent` and `token`
+ * do not fit into TIDINGS_FRAME with room for an event. */
 int tidings_start(tidings *device, const tidings_config *config);
 
 /* Takes an event: it is in the ring when this returns, and is sent by tidings_run. When there is no room the oldest
@@ -279,8 +285,8 @@ uint32_t tidings_waiting(const tidings *device);
 /* Ends the pause that tidings_run waits for: the network has come back, or an event is urgent. */
 void tidings_retry(tidings *device);
 
-/* Closes the socket, for instance before the radio goes off. The events stay; the next tidings_run opens it again if some
- * are waiting. */
+/* Closes the socket, for instance before the radio goes off. The events stay; the next tidings_run opens it again if
+ * some are waiting. */
 void tidings_close(tidings *device);
 
 #ifdef __cplusplus

@@ -3,8 +3,8 @@
  *
  *   cc -std=c99 -I.. posix.c ../tidings.c -o send && ./send 'used;aspect=lid' 'rating;aspect=door.sound;value=4'
  *
- * An event is its kind and what it says, with ; between: value (a number), word, flag (0 or 1), unit, text, lang, customer,
- * count, severity, scale, origin, time (milliseconds since 1970), cause, notice, method. */
+ * An event is its kind and what it says, with ; between: value (a number), word, flag (0 or 1), unit, text, lang,
+ * customer, count, severity, scale, origin, time (milliseconds since 1970), cause, notice, method. */
 #define _POSIX_C_SOURCE 200809L
 #include "../tidings.h"
 
@@ -163,8 +163,8 @@ static int epoch_store(void *context, uint32_t epoch)
 static void print_verdict(void *context, uint32_t number, uint32_t code, const char *text, size_t length)
 {
     (void)context;
-    printf("{\"verdict\":{\"number\":%lu,\"code\":%lu,\"text\":\"%.*s\"}}\n", (unsigned long)number, (unsigned long)code,
-           (int)length, text);
+    printf("{\"verdict\":{\"number\":%lu,\"code\":%lu,\"text\":\"%.*s\"}}\n", (unsigned long)number,
+           (unsigned long)code, (int)length, text);
 }
 
 /* 32 bytes in base64url. */
@@ -334,7 +334,8 @@ int main(int count, char **arguments)
            "\"stale\":%lu,\"resent\":%lu,\"epoch\":%lu,\"first_epoch\":%lu}\n",
            (unsigned long)counts->stored, (unsigned long)counts->recorded, (unsigned long)tidings_waiting(&device),
            (unsigned long)counts->overwritten, (unsigned long)counts->refused, (unsigned long)counts->quarantined,
-           (unsigned long)counts->stale, (unsigned long)counts->resent, (unsigned long)device.epoch, (unsigned long)epoch);
+           (unsigned long)counts->stale, (unsigned long)counts->resent, (unsigned long)device.epoch,
+           (unsigned long)epoch);
     if (from.file != NULL) fclose(from.file);
     free(config.memory);
     return counts->stored == counts->recorded ? 0 : 1;

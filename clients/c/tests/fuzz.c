@@ -1,5 +1,5 @@
-/* libFuzzer's entry: a daemon, or somebody who claims to be it, that says anything at any moment. The first byte says by
- * which transport and whether with a key; each of the others what happens next. What is said has a right checksum or
+/* libFuzzer's entry: a daemon, or somebody who claims to be it, that says anything at any moment. The first byte says
+ * by which transport and whether with a key; each of the others what happens next. What is said has a right checksum or
  * signature, unless the input wants it otherwise. */
 #include "peer.h"
 

@@ -211,9 +211,8 @@ static void answer_datagram(peer *p, const uint8_t *bytes, uint32_t size)
     sign(p, &device, answer, w.used);
     /* Some answers overtake others. */
     uint32_t to = p->queued == 0 || chance(10) > 0 ? p->queued : chance(p->queued);
-    memmove(p->queue[to + 1 < MOST_QUEUED ? to + 1 : to], p->queue[to],
-            (size_t)(p->queued - to < MOST_QUEUED - to - 1 ? p->queued - to : MOST_QUEUED - to - 1) * sizeof p->queue[0]);
-    memmove(p->sizes + to + 1, p->sizes + to, (size_t)(MOST_QUEUED - to - 1) * sizeof p->sizes[0]);
+    memmove(p->queue + to + 1, p->queue + to, (size_t)(p->queued - to) * sizeof p->queue[0]);
+    memmove(p->sizes + to + 1, p->sizes + to, (size_t)(p->queued - to) * sizeof p->sizes[0]);
     memcpy(p->queue[to], answer, w.used + TRAILER);
     p->sizes[to] = w.used + TRAILER;
     p->queued++;

@@ -1,4 +1,5 @@
-// A button that counts: each press is one event, sent by UDP, signed with the device's key, and kept until it is stored.
+// A button that counts: each press is one event, sent by UDP, signed with the device's key, and kept until it is
+// stored.
 //
 // For boards with the ESP32 core (WiFiUDP, Preferences); others have the same under other names. Put tidings.h and
 // tidings.c into the folder of this sketch.
