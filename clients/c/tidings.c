@@ -19,7 +19,7 @@
 #endif
 
 /* Types of frames and datagrams. 6, PUSH, is what comes down to a device: it is read over. */
-enum { HELLO = 1, WELCOME = 2, BATCH = 3, ACK = 4, ERROR = 5, PROOF = 7, BYE = 10 };
+enum { HELLO = 1, WELCOME = 2, BATCH = 3, ACK = 4, ERROR = 5, PROOF = 7 };
 enum { CLOSED, OPENING, GREETING, PROVING, READY };
 /* What is to be done at `at`: nothing; send again, or leave the connection, for no answer has come; go on. */
 enum { NO_TIMER, WAIT, HOLD };
@@ -602,19 +602,21 @@ static void close_socket(tidings *t)
     send_again(t);
 }
 
-/* The connection is of no use: another one, after a pause. */
+/* The connection is of no use: another one, after a pause; at once if it has served, and was idle when it ended. */
 static void fail(tidings *t)
 {
+    bool has_served = t->next == t->tail && t->table.defined > 0;
     close_socket(t);
     t->timer = NO_TIMER;
-    if (t->tail != t->head) hold(t);
+    if (t->tail != t->head && !has_served) hold(t);
 }
 
-static void tell(tidings *t, uint32_t number, uint32_t code, const field *text)
+static void tell(const tidings *t, uint32_t number, uint32_t code, const field *text)
 {
-    if (t->config->verdict == NULL) return;
-    t->config->verdict(t->config->context, number, code, text != NULL ? (const char *)text->bytes : "",
-                       text != NULL ? text->value : 0);
+    const tidings_config *config = t->config;
+    if (config->verdict == NULL) return;
+    config->verdict(config->context, number, code, text != NULL ? (const char *)text->bytes : "",
+                    text != NULL ? text->value : 0);
 }
 
 /* Puts what waits under another epoch, for the daemon will not have this one, or has heard of numbers under it that
@@ -629,8 +631,7 @@ static void move_to_epoch(tidings *t, uint32_t epoch)
     send_again(t);
 }
 
-/* Takes an ack: everything up to `durable`, and what `ranges` says above it. Whether anything is stored that was not.
- * */
+/* Takes an ack: everything up to `durable`, and what `ranges` says above it. Whether anything else is stored now. */
 static bool take_ack(tidings *t, uint32_t durable, const uint8_t *ranges, uint32_t size)
 {
     uint32_t before = t->counts.stored, last = durable;
@@ -688,29 +689,40 @@ static void find_refused(tidings *t, uint32_t code)
         t->lone_until = t->top;
     } else if (t->lone == t->tail && t->tail != t->head) {
         t->counts.refused++;
-        tell(t, t->tail, code, NULL);
         leave_tail(t);
         leave_stored(t);
-        t->lone = 0;
         if (t->tail >= t->lone_until) t->single = false;
+        tell(t, t->lone, code, NULL);
+        t->lone = 0;
     }
 }
 
-/* Takes a field of the answer at hand, or of an entry of Ack.rejects: numbers are kept by those of their fields. */
-static void take_field(tidings *t, uint32_t *values, const field *f)
+/* Keeps a number by that of its field. False: it is no number. */
+static bool take_number(uint32_t *values, const field *f)
 {
-    field inner;
-    if (f->bytes == NULL) {
-        if (f->number < LAST_FIELD) values[f->number] = f->value;
-    } else if (f->number == 3 && t->said.type != WELCOME) {
-        /* Without an event's number if it is an ERROR, and noted. */
+    if (f->bytes != NULL) return false;
+    if (f->number < LAST_FIELD) values[f->number] = f->value;
+    return true;
+}
+
+/* Takes a field of the answer at hand. */
+static void take_field(tidings *t, const field *f)
+{
+    if (take_number(t->said.values, f)) return;
+    if (f->number == 3 && t->said.type == ERROR) {
         t->said.is_noted = true;
-        tell(t, t->said.type == ACK ? values[1] : 0, values[2], f);
+        tell(t, 0, t->said.values[2], f);
     } else if (f->number == 5 && t->said.type == ACK) {
-        uint32_t numbers[LAST_FIELD] = {0};
+        /* An entry of Ack.rejects. */
+        field inner, text;
+        const field *found = NULL;
+        uint32_t values[LAST_FIELD] = {0};
         for (uint32_t at = 0; at < f->value && read_field(f->bytes + at, f->value - at, &inner); at += inner.size) {
-            if (inner.number != 5) take_field(t, numbers, &inner);
+            if (take_number(values, &inner) || inner.number != 3) continue;
+            text = inner;
+            found = &text;
         }
+        tell(t, values[1], values[2], found);
     } else if (f->number == 1 && f->value == 32 && t->state == GREETING && t->said.type == WELCOME) {
         t->said.is_noted = true;
         memcpy(t->frame, f->bytes, 32);
@@ -877,7 +889,7 @@ static bool take_bytes(tidings *t)
                 if (!read_field(t->answer, there, &f)) return there < t->left && used < TIDINGS_ANSWER;
                 if (f.size > t->left) return false;
                 if (f.size > used && used < TIDINGS_ANSWER) return true;
-                take_field(t, t->said.values, &f);
+                take_field(t, &f);
                 size = f.size < used ? f.size : used;
                 t->skip = f.size;
             }
@@ -914,14 +926,15 @@ static bool run_stream(tidings *t)
             read_stream(t); /* why the daemon has closed */
             return false;
         }
-        if (t->out_at < t->out_end || t->state != READY) return true;
+        if (t->state != READY) return true;
+        if (t->timer == NO_TIMER && t->next != t->tail) await_answer(t);
+        if (t->out_at < t->out_end) return true;
         if (t->table.defined >= MOST_DEFINED) {
             /* The table of the connection is full, or nearly so: another one begins with an empty one. */
             if (t->next == t->tail) close_socket(t);
             return true;
         }
         uint32_t end = put_batch(t, FRAME_HEADER);
-        if (t->timer == NO_TIMER && t->next != t->tail) await_answer(t);
         if (end == FRAME_HEADER) return true;
         finish_frame(t, BATCH, FRAME_HEADER, end);
         t->lone = t->tail;
@@ -990,7 +1003,7 @@ static void take_datagram(tidings *t, uint32_t size)
     for (uint32_t at = DATAGRAM_HEADER; at < size; at += f.size) {
         if (!read_field(t->frame + at, size - at, &f) || f.size > size - at) return;
         if (f.number == 2 && f.bytes != NULL) ranges = f;
-        take_field(t, t->said.values, &f);
+        take_field(t, &f);
     }
     if (t->said.type == ERROR) take_refusal(t, is_last);
     if (t->said.type != ACK) return;
@@ -1161,10 +1174,6 @@ void tidings_retry(tidings *t)
 void tidings_close(tidings *t)
 {
     if (t->state == CLOSED) return;
-    if (is_tcp(t) && t->state == READY && t->out_at == t->out_end) {
-        finish_frame(t, BYE, FRAME_HEADER, FRAME_HEADER);
-        send_out(t);
-    }
     close_socket(t);
     t->timer = NO_TIMER;
 }

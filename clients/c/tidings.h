@@ -151,10 +151,10 @@ typedef struct {
     void *memory;
     size_t memory_size;
 
-    /* The pause before something is sent again, in milliseconds; 0 = 2000. Each pause is lengthened at random by up to
-     * a half, and doubles up to five minutes while no answer comes; over TCP up to eight times the first one while the
-     * daemon still greets, and at once to five minutes when it does not know the device (4010 to 4030). Over TCP an
-     * answer is waited for ten times as long. */
+    /* The pause before something is sent again, in milliseconds, at most 60000; 0 = 2000. Each pause is lengthened at
+     * random by up to a half, and doubles up to five minutes while no answer comes; over TCP up to eight times the
+     * first one while the daemon still greets, and at once to five minutes when it does not know the device (4010 to
+     * 4030). Over TCP an answer is waited for ten times as long. */
     uint32_t retry_ms;
 
     /* Is handed to all functions below. */

@@ -86,7 +86,7 @@ static uint32_t durable_of(const window *w)
     return at;
 }
 
-static void take_number(window *w, uint32_t number)
+static void take_numbered(window *w, uint32_t number)
 {
     CHECK(number < MOST_NUMBERS);
     w->is_taken[number] = true;
@@ -123,11 +123,11 @@ static uint32_t take_batch(peer *p, const uint8_t *body, uint32_t size, uint32_t
     window *w = window_of(p, epoch);
     if (oldest > 0) {
         if (w->top == 0) {
-            for (uint32_t i = 1; i < oldest; i++) take_number(w, i);
+            for (uint32_t i = 1; i < oldest; i++) take_numbered(w, i);
         }
         for (uint32_t i = 1; i < oldest; i++) {
             if (!w->is_taken[i]) p->lost++;
-            take_number(w, i);
+            take_numbered(w, i);
         }
     }
     number = seq - 1;
@@ -146,7 +146,7 @@ static uint32_t take_batch(peer *p, const uint8_t *body, uint32_t size, uint32_t
             p->doubled++;
             continue;
         }
-        take_number(w, number);
+        take_numbered(w, number);
         p->stored++;
         CHECK(value < MOST_NUMBERS);
         if (!p->has_value[value]) p->values++;
@@ -309,7 +309,7 @@ static bool take_stream(peer *p)
             put_field(&w, 3, p->hello_epoch);
             send_frame(p, ACK, answer, w.used);
         } else {
-            CHECK(type == BYE);
+            CHECK(!"a frame that no device sends");
         }
     }
     p->in_used -= at;

@@ -277,7 +277,7 @@ static void test_epoch_was_used(uint8_t transport, bool has_key)
 {
     peer *p = begin(1, transport, has_key, memory, 4096);
     window *used = window_of(p, 1);
-    for (uint32_t i = 1; i < 60; i++) take_number(used, i);
+    for (uint32_t i = 1; i < 60; i++) take_numbered(used, i);
     for (uint32_t value = 1; value <= 30; value++) record(value);
     pass(p, 600 * 1000);
     CHECK(p->stored == 30 && device.epoch != 1 && p->kept_epoch == device.epoch && device.counts.stored == 30);
@@ -328,6 +328,38 @@ static void test_long_verdicts(void)
         for (int i = 0; i < 400 && works; i++) works = read_stream(&device);
         CHECK(!works || device.counts.stored == 0);
     }
+}
+
+/* A verdict without words, as answers by UDP have them: code and number are told all the same. */
+static void test_verdict_without_words(void)
+{
+    uint8_t body[32];
+    peer *p = begin_golden(TIDINGS_TCP);
+    uint32_t size = unhex("08960818012a060892081082214801", body);
+    send_frame(p, ACK, body, size);
+    CHECK(read_stream(&device) && p->verdicts == 1 && p->last_number == 1042 && p->last_code == 4226);
+    CHECK(p->longest_text == 0 && device.counts.quarantined == 1 && device.counts.stored == 6);
+}
+
+/* A connection that the daemon has closed since nothing was sent is opened again at once. */
+static void test_idle_connection(void)
+{
+    peer *p = begin(1, TIDINGS_TCP, true, memory, 1024);
+    record(1);
+    pass(p, 60000);
+    CHECK(p->stored == 1 && device.state == READY);
+    is_over = true;
+    record(2);
+    uint32_t begun = p->clock;
+    pass(p, 60000);
+    /* Each of the steps of the greeting takes a second here; a pause would be two more. */
+    CHECK(p->stored == 2 && p->clock - begun < 5000);
+    /* One that ends before it has served is not. */
+    p = begin(1, TIDINGS_TCP, true, memory, 1024);
+    record(1);
+    p->is_down = true;
+    for (int i = 0; i < 100; i++) tidings_run(&device);
+    CHECK(device.timer == HOLD);
 }
 
 /* Answers that say what cannot be. */
@@ -382,6 +414,8 @@ int main(int count, char **arguments)
     test_epoch_is_refused();
     test_store_that_fails();
     test_long_verdicts();
+    test_verdict_without_words();
+    test_idle_connection();
     test_answers_that_lie();
     test_many_words();
     for (unsigned seed = 0; seed < seeds; seed++) test_nothing_is_lost_silently(seed);
