@@ -43,11 +43,11 @@ typedef struct {
     uint32_t busy;      /* so many batches are answered with 4290 */
     uint32_t floor;     /* epochs below it are refused (4013) */
     uint32_t is_chunky; /* streams come and go in pieces of a few bytes */
-    bool is_down, store_fails;
+    bool is_down, is_mute, store_fails;
 
     window windows[MOST_EPOCHS];
     uint32_t window_count;
-    uint32_t stored, lost, doubled, batches, opened;
+    uint32_t stored, lost, doubled, batches, opened, opens;
     bool has_value[MOST_NUMBERS]; /* the values of the events that came: each event of a test has one of its own */
     uint32_t values;
 
@@ -298,6 +298,7 @@ static bool take_stream(peer *p)
             uint8_t answer[64];
             writer w = {answer, 0, sizeof answer};
             CHECK(p->is_greeted && !p->is_unproved);
+            if (p->is_mute) continue;
             uint32_t code = take_batch(p, body, length, p->hello_epoch, &last);
             if (code != 0) {
                 put_reject(&w, code, 0);
@@ -326,6 +327,7 @@ static int peer_open(void *context)
     peer *p = context;
     if (p->is_down) return -1;
     if (p->config.transport == TIDINGS_TCP && chance(3) == 0) return 0;
+    p->opens++;
     p->in_used = p->out_used = p->out_at = 0;
     p->has_magic = p->is_greeted = p->is_unproved = false;
     return 1;

@@ -362,23 +362,87 @@ static void test_idle_connection(void)
     CHECK(device.timer == HOLD);
 }
 
+/* Makes an ACK datagram as the device awaits it. */
+static uint32_t make_ack(peer *p, uint8_t *bytes, const uint8_t *body, uint32_t size)
+{
+    writer w = {bytes, DATAGRAM_HEADER, 200};
+    bytes[0] = 0xc1;
+    bytes[1] = ACK;
+    store_big(bytes + 2, key_id(&device));
+    store_big(bytes + 6, device.epoch);
+    store_big(bytes + 10, device.counter);
+    put_bytes(&w, body, size);
+    sign(p, &device, bytes, w.used);
+    return w.used + TRAILER;
+}
+
+/* Hands it over, with a wrong bit in the byte at `damaged`, if that is not below 0. */
+static void tell_ack(peer *p, const uint8_t *body, uint32_t size, int damaged)
+{
+    uint8_t bytes[200];
+    uint32_t count = make_ack(p, bytes, body, size);
+    if (damaged >= 0) bytes[damaged] ^= 0x40;
+    memcpy(device.frame, bytes, count);
+    take_datagram(&device, count);
+}
+
 /* Answers that say what cannot be. */
 static void test_answers_that_lie(void)
 {
     static const char *const bodies[] = {
-        "08ffffffffffffffffff01", "08ffffffff0f", "089808", "08001206ffffffff0f01", "0800120a01ffffffff0fffffffff0f",
+        "089708", "08ffffffffffffffffff01", "08ffffffff0f", "089808", "08001206ffffffff0f01", "0800120a01ffffffff0fffffffff0f",
         "080012020001", "08001203010000", "12040101010108ffffffff0f", "1204ffffffff"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         peer *p = begin_golden(TIDINGS_UDP);
-        writer w = {device.frame, DATAGRAM_HEADER, TIDINGS_FRAME};
         uint8_t body[64];
-        memcpy(device.frame, "\xc1\x04\0\0\0\0\0\0\0\7\0\0\0\1", DATAGRAM_HEADER);
-        put_bytes(&w, body, unhex(bodies[i], body));
-        sign(p, &device, device.frame, w.used);
-        take_datagram(&device, w.used + TRAILER);
+        tell_ack(p, body, unhex(bodies[i], body), -1);
         CHECK(device.counts.stored == 0);
         check_counts();
     }
+}
+
+/* What has not the right header and checksum, or signature, changes nothing. */
+static void test_answers_of_others(void)
+{
+    for (int key = 0; key < 2; key++) {
+        for (int wrong = -1; wrong < DATAGRAM_HEADER + 3 + TRAILER; wrong++) {
+            peer *p = begin_golden(TIDINGS_UDP);
+            uint8_t body[3] = {0x08, 0x94, 0x08}; /* durable up to 1044 */
+            if (key == 1) {
+                p->config.key_id = 7;
+                memcpy(device.secret, test_key, sizeof device.secret);
+            }
+            device.epoch = 0x01020304;
+            device.counter = 0x05060708;
+            tell_ack(p, body, sizeof body, wrong);
+            CHECK(device.counts.stored == (wrong < 0 ? 4u : 0));
+        }
+    }
+    peer *p = begin_golden(TIDINGS_UDP);
+    uint8_t body[3] = {0x08, 0x94, 0x08};
+    device.counter = 100;
+    for (uint32_t counter = 0; counter < 100 - 2 * MOST_DATAGRAMS; counter++) {
+        device.counter = counter;
+        uint8_t bytes[64];
+        uint32_t size = make_ack(p, bytes, body, sizeof body);
+        device.counter = 100;
+        memcpy(device.frame, bytes, size);
+        take_datagram(&device, size);
+        CHECK(device.counts.stored == 0);
+    }
+}
+
+/* A daemon that greets and then says nothing is left after a while. */
+static void test_mute_daemon(void)
+{
+    peer *p = begin(1, TIDINGS_TCP, true, memory, 1024);
+    p->is_mute = true;
+    record(1);
+    pass(p, 120000);
+    CHECK(p->opens >= 3 && p->opens < 10 && tidings_waiting(&device) == 1);
+    p->is_mute = false;
+    pass(p, 120000);
+    CHECK(p->values == 1 && tidings_waiting(&device) == 0);
 }
 
 /* More words than a connection's table holds: another one is opened. */
@@ -392,7 +456,7 @@ static void test_many_words(void)
         CHECK(tidings_record(&device, &event, NULL) == TIDINGS_OK);
         pass(p, 600000);
     }
-    CHECK(p->stored == 2499 && device.counts.overwritten == 0);
+    CHECK(p->stored == 2499 && device.counts.overwritten == 0 && p->opens == 3);
 }
 
 int main(int count, char **arguments)
@@ -417,6 +481,8 @@ int main(int count, char **arguments)
     test_verdict_without_words();
     test_idle_connection();
     test_answers_that_lie();
+    test_answers_of_others();
+    test_mute_daemon();
     test_many_words();
     for (unsigned seed = 0; seed < seeds; seed++) test_nothing_is_lost_silently(seed);
     free(memory);
