@@ -1,10 +1,11 @@
 // The libFuzzer entry: one program, and in it a target for every reader of bytes from outside. Run by scripts/fuzz.
 
 import Foundation
+import Transport
 
 /// A reader to be fuzzed. The names are those of the folders in Fuzz/Corpus.
 enum FuzzTarget: String, CaseIterable {
-    case frames, datagrams, bodies, control, lines, inflate, connections, http, answers, requests
+    case frames, datagrams, bodies, control, lines, inflate, connections, http, mqtt, packets, answers, requests
     case blocks, columns, keyframes, deflate, segments, snapshots, configuration, certificates
 
     /// What one input may not do, whatever it is: crash, read out of bounds, or leave more behind than it brought.
@@ -16,7 +17,10 @@ enum FuzzTarget: String, CaseIterable {
         case .lines: readLine(input)
         case .control: readControl(input)
         case .inflate: readInflated(input)
-        case .connections: readConnection(input)
+        case .connections: readConnection(input) { TCPSession() }
+        // How many messages of MQTT 5 may wait is bounded, so what is durable in between matters.
+        case .mqtt: readConnection(input, commitsBetween: false) { MQTTSession() }
+        case .packets: readPackets(input)
         case .http: readRequestsOverHTTP(input)
         case .answers: readAnswers(input)
         case .requests: readRequests(input)

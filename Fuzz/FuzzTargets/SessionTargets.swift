@@ -87,18 +87,27 @@ final class FuzzPeer: CommitListener {
 }
 
 /// The first byte says where the stream is cut into two reads, and who may send; that must not change what is taken.
-func readConnection(_ input: [UInt8]) {
+///
+/// - Parameter commitsBetween: whether what was taken becomes durable between the reads.
+func readConnection(
+    _ input: [UInt8], commitsBetween: Bool = true, _ makeSession: () -> some StreamSession
+) {
     let bytes = Array(input[1...])
     let cut = Int(input[0]) * bytes.count / 256
     let mode = input[0]
-    precondition(events(of: [bytes[...]], mode) == events(of: [bytes[..<cut], bytes[cut...]], mode))
+    func events(_ reads: [ArraySlice<UInt8>]) -> EventBatch {
+        events(of: reads, mode, commitsBetween: commitsBetween, makeSession())
+    }
+    precondition(events([bytes[...]]) == events([bytes[..<cut], bytes[cut...]]))
 }
 
-private func events(of reads: [ArraySlice<UInt8>], _ mode: UInt8) -> EventBatch {
+private func events(
+    of reads: [ArraySlice<UInt8>], _ mode: UInt8, commitsBetween: Bool, _ session: some StreamSession
+) -> EventBatch {
     let intake = FuzzIntake()
     let ingest = ingest(intake, mode: mode)
     let peer = FuzzPeer()
-    var session = TCPSession()
+    var session = session
     var tail: [UInt8] = []
     var output: [UInt8] = []
     for (index, read) in reads.enumerated() {
@@ -108,9 +117,10 @@ private func events(of reads: [ArraySlice<UInt8>], _ mode: UInt8) -> EventBatch 
             given.span, isEnd: index == reads.count - 1, in: ingest, as: peer, output: &output)
         precondition(progress.consumed <= given.count)
         tail.removeFirst(progress.consumed)
-        session.committed(through: intake.commit(), output: &output)
+        if commitsBetween { session.committed(through: intake.commit(), output: &output) }
         if progress.next == .ends { break }
     }
+    session.committed(through: intake.commit(), output: &output)
     precondition(session.isAcknowledged)
     // Whoever speaks by a credential sends for its device alone; whoever has none sends nothing where one is required.
     if case .holder = ingest.principal, let scope = ingest.principal.sends {

@@ -20,7 +20,7 @@ package enum AdmissionLimits {
     /// Quarantined and stale events named one by one in the answer to one frame; the rest are counted.
     package static let verdictsNamed = 64
     /// The same in the answer to one request over HTTP: all of a batch.
-    package static let verdictsNamedOverHTTP = 1_000
+    package static let verdictsNamedOneByOne = 1_000
     /// Devices whose stale events are counted one by one, and how many of them are shown.
     package static let staleDevices = 256
     package static let staleDevicesShown = 5

@@ -11,6 +11,7 @@ package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// Not from outside: events that the daemon itself has made.
     case daemon = 4
     case http = 5
+    case mqtt = 6
 
     package var name: StaticString {
         switch self {
@@ -20,12 +21,13 @@ package enum TransportKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .udpLines: "udp_json"
         case .daemon: "daemon"
         case .http: "http"
+        case .mqtt: "mqtt"
         }
     }
 
     /// How many quarantined and stale events of one unit are named one by one.
     var verdictsNamed: Int {
-        self == .http ? AdmissionLimits.verdictsNamedOverHTTP : AdmissionLimits.verdictsNamed
+        self == .http || self == .mqtt ? AdmissionLimits.verdictsNamedOneByOne : AdmissionLimits.verdictsNamed
     }
 }
 

@@ -22,7 +22,7 @@ package struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var data: DataOptions
 
-    @Option(help: "The address to listen on, for TCP, UDP and HTTP.")
+    @Option(help: "The address to listen on, for TCP, UDP, HTTP and MQTT.")
     var host: String?
 
     @Option(help: "The TCP port; 0 = any free one, off = none.")
@@ -33,6 +33,12 @@ package struct ServeCommand: AsyncParsableCommand {
 
     @Option(help: "The HTTP port; 0 = any free one, off = none.")
     var httpPort: String?
+
+    @Option(help: "The MQTT port, mostly 1883; 0 = any free one, off = none.")
+    var mqttPort: String?
+
+    @Option(help: "The port for MQTT over TLS, mostly 8883; 0 = any free one, off = none.")
+    var mqttsPort: String?
 
     @Option(help: "Who may send without a key or token: auto, off, warn or require.")
     var auth: String?
@@ -54,6 +60,10 @@ package struct ServeCommand: AsyncParsableCommand {
         flags["listen.tcp.port"] = tcpPort
         flags["listen.udp.port"] = udpPort
         flags["listen.http.port"] = httpPort
+        flags["listen.mqtt.host"] = host
+        flags["listen.mqtts.host"] = host
+        flags["listen.mqtt.port"] = mqttPort
+        flags["listen.mqtts.port"] = mqttsPort
         flags["auth.mode"] = auth
         flags["logging.level"] = logLevel
         flags["logging.format"] = logFormat

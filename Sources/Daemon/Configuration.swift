@@ -39,6 +39,12 @@ package struct DaemonConfiguration: Sendable, Equatable {
     /// `listen.http.tls`: the same, for HTTP.
     /// Default: `off`. Example: `on`.
     ///
+    /// `listen.mqtt.tls`: the same, for MQTT.
+    /// Default: `off`. Example: `on`.
+    ///
+    /// `listen.mqtts.tls`: the same, for the port that is for TLS.
+    /// Default: `on`. Example: `off`, behind something else that ends TLS.
+    ///
     /// `tls.certificate_file`: the certificate, and behind it those that lead to its authority; read again at a reload.
     /// Default: `none`. Example: `/etc/tidings/server.pem`.
     ///
@@ -86,6 +92,13 @@ package struct DaemonConfiguration: Sendable, Equatable {
     ///
     /// Default: `none`. Example: `192.0.2.7, 2001:db8::/32`.
     package var trustedProxies: [AddressRange]
+
+    // MARK: MQTT
+
+    /// `mqtt.foreign_topics`: whether messages to topics of no device are acknowledged, and stored nowhere.
+    ///
+    /// Default: `refuse`. Example: `accept`, for devices that publish to others' topics too.
+    package var acceptsForeignTopics: Bool
 
     // MARK: Fair shares
 

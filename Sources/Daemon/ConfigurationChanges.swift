@@ -33,6 +33,7 @@ extension DaemonConfiguration {
         result.consent = new.consent
         result.personalAspects = new.personalAspects
         result.keepsUnknown = new.keepsUnknown
+        result.acceptsForeignTopics = new.acceptsForeignTopics
         result.logLevel = new.logLevel
         result.effective = zip(ConfigurationKey.all, zip(effective, new.effective)).map { key, settings in
             applies(key, of: new) ? settings.1 : settings.0

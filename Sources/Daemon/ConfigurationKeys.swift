@@ -80,7 +80,7 @@ package struct ConfigurationKey: Sendable {
     }
 
     /// All of them, in the order in which they are shown.
-    package static let all = data + listening + tls + access + quotas + log + names + privacy + events + logging
+    package static let all = data + listening + tls + access + mqtt + quotas + log + names + privacy + events + logging
 
     private static let data: [ConfigurationKey] = [
         .init(
@@ -99,7 +99,8 @@ package struct ConfigurationKey: Sendable {
             ]
                 + [kind.tlsKey].compactMap { $0 }.map {
                     .init(
-                        $0, .choice(["off", "on"]), "off", "Whether TLS is spoken there, and nothing else.", .onRestart)
+                        $0, .choice(["off", "on"]), kind.isPrivate ? "on" : "off",
+                        "Whether TLS is spoken there, and nothing else.", .onRestart)
                 }
         } + [
             .init(
@@ -141,6 +142,12 @@ package struct ConfigurationKey: Sendable {
             .onReloadIfStricter),
         .init(
             "auth.master_key_file", .text, "master.key", "The key that the keys of devices are made of.", .onReload),
+    ]
+
+    private static let mqtt: [ConfigurationKey] = [
+        .init(
+            "mqtt.foreign_topics", .choice(["refuse", "accept"]), "refuse",
+            "Messages to topics of no device: accept = acknowledged, and stored nowhere.", .onReload)
     ]
 
     private static let quotas: [ConfigurationKey] = [

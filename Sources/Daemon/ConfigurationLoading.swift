@@ -103,6 +103,7 @@ extension DaemonConfiguration {
             frameTimeout: .seconds(try number("listen.frame_timeout_seconds")),
             auth: AuthMode(rawValue: try text("auth.mode")), masterKeyFile: try text("auth.master_key_file"),
             trustedProxies: addressRanges(try text("listen.http.trusted_proxies")) ?? [],
+            acceptsForeignTopics: try text("mqtt.foreign_topics") == "accept",
             quotas: quotas,
             segmentMaxBytes: try number("log.segment_max_bytes"),
             segmentMaxAge: .seconds(3_600 * (try number("log.segment_max_age_hours"))),

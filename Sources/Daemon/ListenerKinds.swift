@@ -11,6 +11,8 @@ struct ListenerKind: Sendable {
     var speaks: String
     /// A port, or `off`.
     var defaultPort: String
+    /// Whether it speaks TLS when nobody says so.
+    var isPrivate = false
     /// What it is called when TLS agrees on a protocol (ALPN); nil when TLS is not for it.
     var tlsProtocols: [String]?
     /// What it speaks, given the paths that are read over HTTP.
@@ -22,6 +24,12 @@ struct ListenerKind: Sendable {
             service: { _ in .tcp }),
         ListenerKind(
             name: "udp", speaks: "native and JSON datagrams over UDP", defaultPort: "7411", service: { _ in .udp }),
+        ListenerKind(
+            name: "mqtt", speaks: "MQTT 3.1.1 and 5", defaultPort: "off", tlsProtocols: ["mqtt"],
+            service: { _ in .mqtt }),
+        ListenerKind(
+            name: "mqtts", speaks: "MQTT over TLS", defaultPort: "off", isPrivate: true, tlsProtocols: ["mqtt"],
+            service: { _ in .mqtt }),
         ListenerKind(
             name: "http", speaks: "events and questions over HTTP", defaultPort: "7480", tlsProtocols: ["http/1.1"],
             service: { .http($0) }),

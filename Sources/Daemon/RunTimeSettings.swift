@@ -31,6 +31,7 @@ package struct RunTimeSettings: Sendable, Equatable {
         transport.tableEntries = configuration.tableEntries
         transport.tableBytes = configuration.tableBytes
         transport.keepsUnknown = configuration.keepsUnknown
+        transport.acceptsForeignTopics = configuration.acceptsForeignTopics
         emails = configuration.emails
         consent = configuration.consent
         personalAspects = configuration.personalAspects

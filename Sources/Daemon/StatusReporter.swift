@@ -67,6 +67,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
         let connections = await listeners.connectionCounts()
         status.count(connections)
         status.tls = tls.value.map { TLSStatus($0.standing, connections.tls) }
+        if listeners.speakMQTT { status.mqtt = MQTTStatus(connections.mqtt) }
         if let counts = await reloads?.counts {
             status.configReloads = counts.reloads
             status.isLastReloadGood = counts.isLastGood
@@ -184,6 +185,17 @@ extension DaemonStatus {
         consents = UInt64(pipeline.admission.consent.table.count)
         if case .failing(let message) = pipeline.health { storage = message }
     }
+}
+
+extension MQTTStatus {
+    fileprivate init(_ counts: MQTTCounts) {
+        self.init(
+            sessions: counts.sessions, takenOver: counts.takenOver, foreign: counts.foreign, wills: counts.wills)
+    }
+}
+
+extension Listeners {
+    fileprivate var speakMQTT: Bool { all.contains { $0.name.hasPrefix("mqtt") } }
 }
 
 extension DaemonStatus.Counts {

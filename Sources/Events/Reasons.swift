@@ -120,6 +120,8 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     case alreadyQuarantined = 4018
     case unauthorized = 4010
     case forbidden = 4030
+    case foreignTopic = 4042
+    case takenOver = 4093
     case tooSlow = 4080
     case tooBig = 4130
     case tooManyEvents = 4131
@@ -156,6 +158,8 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .alreadyQuarantined: "already_quarantined"
         case .unauthorized: "unauthorized"
         case .forbidden: "forbidden"
+        case .foreignTopic: "foreign_topic"
+        case .takenOver: "taken_over"
         case .tooSlow: "too_slow"
         case .tooBig: "too_big"
         case .tooManyEvents: "too_many_events"
@@ -177,12 +181,11 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     package var closesConnection: Bool {
         switch self {
         case .malformedFrame, .badChecksum, .badMagic, .malformedBody, .badInflate, .truncated, .unauthorized,
-            .forbidden, .tooSlow, .tooBig, .inflatesTooBig, .tooManyConnections, .shuttingDown:
+            .forbidden, .takenOver, .tooSlow, .tooBig, .inflatesTooBig, .tooManyConnections, .shuttingDown:
             true
         case .malformedJSON, .badUTF8, .duplicateKey, .tooDeep, .noDevice, .noProduct, .badIdentity, .tooLong,
-            .wrongType, .alreadyQuarantined, .tooManyEvents,
-            .tableFull, .vocabularyFull, .mediaType, .unknownReference, .overQuota, .tooManyNewNames, .busy,
-            .storageUnavailable:
+            .wrongType, .alreadyQuarantined, .foreignTopic, .tooManyEvents, .tableFull, .vocabularyFull, .mediaType,
+            .unknownReference, .overQuota, .tooManyNewNames, .busy, .storageUnavailable:
             false
         }
     }

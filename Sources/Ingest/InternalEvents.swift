@@ -30,6 +30,13 @@ package final class InternalEvents: Sendable {
             ], every: reason == .unauthorized || reason == .forbidden ? .seconds(60) : .seconds(1))
     }
 
+    package func sharedClientID(_ first: String, _ second: String) {
+        limited(
+            .warning, "shared client id",
+            "two MQTT clients use one client id and take it from each other; give each device an id of its own",
+            ["first": "\(first)", "second": "\(second)"])
+    }
+
     package func quarantined(_ result: AdmissionResult, transport: TransportKind) {
         guard let reason = result.firstReason else { return }
         limited(

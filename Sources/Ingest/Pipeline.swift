@@ -165,6 +165,10 @@ package final class Pipeline: Intake {
         events.refused(reason, events: count, transport: transport)
     }
 
+    package func noteSharedClientID(_ first: SenderAddress?, _ second: SenderAddress?) {
+        events.sharedClientID(first?.description ?? "unknown", second?.description ?? "unknown")
+    }
+
     package func ackState(of device: DeviceID, epoch: UInt32?) -> AckState? {
         group.ackState(of: device, epoch: epoch)
     }

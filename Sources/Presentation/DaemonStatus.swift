@@ -74,6 +74,8 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
     package var connectionsEnded: [String: UInt64] = [:]
     /// Nil when no listener speaks TLS.
     @NullIfUnknown package var tls: TLSStatus?
+    /// Nil when no listener speaks MQTT.
+    @NullIfUnknown package var mqtt: MQTTStatus?
     /// How often a sender was not read for a while because it was over its quota.
     package var pauses: UInt64 = 0
 

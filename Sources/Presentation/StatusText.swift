@@ -13,6 +13,7 @@ package func renderStatus(_ status: DaemonStatus, style: TableStyle) -> String {
         lines += entry("certificate", certificate(tls), style)
         lines += entry("handshakes", handshakes(tls), style)
     }
+    if let mqtt = status.mqtt { lines += entry("mqtt", sessions(mqtt), style) }
     lines += entry("keys", keys(status), style)
     if let faults = credentialFaults(status, style) {
         lines += entry("no key", [faults.summary], style) + faults.lines

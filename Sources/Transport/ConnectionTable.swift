@@ -21,6 +21,7 @@ package struct ConnectionCounts: Sendable, Hashable {
     /// How often a connection was not read for a while because its sender was over its quota.
     package var pauses: UInt64 = 0
     package var tls = TLSCounts()
+    package var mqtt = MQTTCounts()
 
     package init() {}
 
@@ -223,6 +224,9 @@ final class ConnectionTable {
             connection.sweep(now: now)
         }
         silent.removeAll { !$0.isSilent }
+        ingest.mqtt.sweep(at: ingest.uptime())
+        ingest.publishWills()
+        readEnds()
     }
 
     /// Reads no more from any connection; succeeds when all that was read has been acknowledged.

@@ -36,11 +36,15 @@ package struct ConnectionTimeouts: Sendable {
         if unitBegan != nil { unitBegan = now }
     }
 
-    /// - Parameter awaitsAck: whether the peer may be silent because it waits for us.
-    package func expired(at now: NIODeadline, _ settings: TransportSettings, awaitsAck: Bool) -> ConnectionExpiry? {
+    /// - Parameters:
+    ///   - idleSeconds: how long the peer may be silent, if not for as long as the settings say.
+    ///   - awaitsAck: whether the peer may be silent because it waits for us.
+    package func expired(
+        at now: NIODeadline, _ settings: TransportSettings, idleSeconds: Int64? = nil, awaitsAck: Bool
+    ) -> ConnectionExpiry? {
         if let unitBegan, now - unitBegan > .seconds(settings.frameTimeoutSeconds) { return .unfinished }
         if awaitsAck { return nil }
         if !hasReceived, now - lastReceived > .seconds(settings.firstByteTimeoutSeconds) { return .noFirstByte }
-        return now - lastReceived > .seconds(settings.idleTimeoutSeconds) ? .idle : nil
+        return now - lastReceived > .seconds(idleSeconds ?? settings.idleTimeoutSeconds) ? .idle : nil
     }
 }

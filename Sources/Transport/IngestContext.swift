@@ -20,6 +20,9 @@ package final class IngestContext {
     package var window = EventLineWindow()
     /// What requests over HTTP share besides.
     let requests: RequestScratch
+    /// What connections of MQTT share besides, and what is kept of their clients.
+    let messages: MQTTScratch
+    let mqtt = MQTTSessions()
     /// From where the bytes come that are being read; nil when nobody knows, and then no quota of an address holds.
     package var sender: SenderAddress?
     /// Who has which key or token.
@@ -65,6 +68,7 @@ package final class IngestContext {
         self.intake = intake
         settingsInForce = settings
         requests = RequestScratch(settings: settings)
+        messages = MQTTScratch(settings: settings)
         limitsEvents = settings.quotas.limitsEvents
         limitsNames = settings.quotas.limitsNames
         requiresCredentials = settings.authMode == .require

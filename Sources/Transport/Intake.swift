@@ -37,6 +37,8 @@ package protocol Intake: AnyObject {
     var isStorageFailing: Bool { get }
     /// Promises one `listener.resume()` when `hasRoom` has become true again.
     func awaitRoom(_ listener: any CommitListener)
+    /// Two clients of MQTT use one client id in turns, each of them from its address. Default: nobody is told.
+    func noteSharedClientID(_ first: SenderAddress?, _ second: SenderAddress?)
     /// Takes `listener` out of all lists: its connection is gone.
     func remove(_ listener: any CommitListener)
     /// Counts `events` (a unit that cannot be read counts as one) turned away, and logs it at most once a second for
@@ -59,10 +61,21 @@ package protocol Intake: AnyObject {
     func prefetch(_ device: DeviceID)
 }
 
+extension Intake {
+    package func noteSharedClientID(_ first: SenderAddress?, _ second: SenderAddress?) {}
+}
+
 /// Someone who waits for a commit or for room: a connection, or the datagram socket.
 package protocol CommitListener: AnyObject {
     /// Every block up to and including `ticket` is durable. On the ingest event loop.
     func committed(through ticket: UInt64)
     /// There is room again after `Intake.awaitRoom`. On the ingest event loop.
     func resume()
+    /// Another connection has taken over what this one stands for: says so, and ends, once this call is over. Default:
+    /// nobody can take it over.
+    func displace()
+}
+
+extension CommitListener {
+    package func displace() {}
 }

@@ -49,6 +49,8 @@ package struct ListenerSpecification: Sendable {
 extension ListenerSpecification.Service {
     /// Native frames and JSON lines over TCP.
     package static var tcp: Self { .stream { _ in TCPSession() } }
+    /// MQTT 3.1, 3.1.1 and 5.
+    package static var mqtt: Self { .stream { _ in MQTTSession() } }
     /// Native and JSON datagrams.
     package static var udp: Self { .datagrams(.udp) { UDPSession(settings: $0) } }
 }

@@ -134,6 +134,7 @@ package final class Listeners: Sendable {
         let counts = try? await eventLoop.submit {
             var counts = inside.value.table.counts
             counts.tls = inside.value.table.handshakes.counts
+            counts.mqtt = inside.value.table.ingest.mqtt.counts
             return counts
         }.get()
         return counts ?? ConnectionCounts()

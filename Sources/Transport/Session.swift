@@ -27,8 +27,11 @@ package protocol StreamSession {
     /// Everything up to `ticket` is durable: appends the acks that this makes due to `output`.
     mutating func committed(through ticket: UInt64, output: inout [UInt8])
 
+    /// How long the peer may be silent, seconds; nil for as long as the settings say. Default: nil.
+    var idleTimeoutSeconds: Int64? { get }
+
     /// Appends what tells the peer that the daemon closes the connection for `reason`.
-    func writeCloseReason(_ reason: Refusal, into output: inout [UInt8])
+    mutating func writeCloseReason(_ reason: Refusal, into output: inout [UInt8])
 
     /// Appends a message to the device at the other end to `output`.
     ///
@@ -38,9 +41,14 @@ package protocol StreamSession {
     /// The quotas are others now: a session that has noted until when its sender must wait forgets it, for what is owed
     /// stands in the quotas too. Default: it has noted nothing.
     mutating func quotasChanged()
+
+    /// The connection has ended, however that came. Default: nothing is to be done.
+    mutating func ends(in ingest: IngestContext, as peer: any CommitListener)
 }
 
 extension StreamSession {
+    package var idleTimeoutSeconds: Int64? { nil }
+    package mutating func ends(in ingest: IngestContext, as peer: any CommitListener) {}
     package mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool { false }
     package mutating func quotasChanged() {}
 }

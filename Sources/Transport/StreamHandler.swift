@@ -171,7 +171,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         let isInVain = ingest.intake.isStorageFailing && !session.isAcknowledged
         if storageWait.isOver(at: now, isInVain: isInVain) { return giveUp() }
         guard isReading,
-            let expiry = timeouts.expired(at: now, ingest.settings, awaitsAck: !session.isAcknowledged)
+            let expiry = timeouts.expired(
+                at: now, ingest.settings, idleSeconds: session.idleTimeoutSeconds, awaitsAck: !session.isAcknowledged)
         else { return }
         table.counts.note(expiry)
         guard expiry == .unfinished else { return close() }
@@ -184,6 +185,18 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         stopWaiting()
         ingest.intake.refuse(.unauthorized, events: 0, transport: session.transport)
         stopReading(.unauthorized)
+    }
+
+    func displace() {
+        let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
+        table.eventLoop.execute { handler.value.giveWay() }
+    }
+
+    private func giveWay() {
+        guard life.isOpen else { return }
+        stopWaiting()
+        ingest.intake.refuse(.takenOver, events: 0, transport: session.transport)
+        stopReading(.takenOver)
     }
 
     /// The log cannot be written: what the peer waits for may never come.
@@ -316,6 +329,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         pause?.cancel()
         pause = nil
         ingest.intake.remove(self)
+        session.ends(in: ingest, as: self)
         table.leave(self)
     }
 }

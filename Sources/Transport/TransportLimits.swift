@@ -20,6 +20,8 @@ package struct TransportSettings: Sendable, Hashable {
     package var tableBytes = Limits.tableBytes
     /// Whether properties that no schema knows are kept with their events.
     package var keepsUnknown = false
+    /// Whether messages to topics of nobody here are acknowledged (MQTT); they are stored nowhere.
+    package var acceptsForeignTopics = false
     /// Who may send without a credential.
     package var authMode = AuthMode.off
     /// Proxies whose word counts for from where a request comes: `192.0.2.0/24`, `2001:db8::/32`, or an address.

@@ -29,7 +29,7 @@ struct DeviceSource: Equatable {
         } else if let slash = productEnd(bytes), slash > 0 {
             product = 0..<slash
             name = (slash + 1)..<bytes.count
-            isEscaped = hasEscapes(bytes.extracting(product))
+            isEscaped = NameEscapes.source.areIn(bytes.extracting(product))
         }
         guard !name.isEmpty else { throw .noDevice }
         // An escaped product is measured once it is decoded.
@@ -73,37 +73,6 @@ private func index(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> In
     return min(index, bytes.count)
 }
 
-private func hasEscapes(_ product: Span<UInt8>) -> Bool {
-    var at = product.first(UInt8(ascii: "%"), from: 0)
-    while at < product.count {
-        if escapedByte(product, at) != nil { return true }
-        at = product.first(UInt8(ascii: "%"), from: at + 1)
-    }
-    return false
-}
-
-/// The byte that an escape at `at` stands for; nil when there is no escape of ours.
-private func escapedByte(_ bytes: Span<UInt8>, _ at: Int) -> UInt8? {
-    guard at + 2 < bytes.count, bytes[at] == UInt8(ascii: "%") else { return nil }
-    return switch (bytes[at + 1], bytes[at + 2]) {
-    case (UInt8(ascii: "2"), UInt8(ascii: "5")): UInt8(ascii: "%")
-    case (UInt8(ascii: "2"), UInt8(ascii: "F")), (UInt8(ascii: "2"), UInt8(ascii: "f")): UInt8(ascii: "/")
-    case (UInt8(ascii: "3"), UInt8(ascii: "A")), (UInt8(ascii: "3"), UInt8(ascii: "a")): UInt8(ascii: ":")
-    default: nil
-    }
-}
-
-private func decoded(_ product: Span<UInt8>) -> [UInt8] {
-    var plain: [UInt8] = []
-    var at = 0
-    while at < product.count {
-        let byte = escapedByte(product, at)
-        plain.append(byte ?? product[at])
-        at += byte == nil ? 1 : 3
-    }
-    return plain
-}
-
 /// How a device is named on the wire. A device URN that shows this product stands for itself; any other name follows
 /// its product, in which `%`, `/` and `:` are escaped.
 package func deviceSource(product: ArraySlice<UInt8>, name: ArraySlice<UInt8>) -> [UInt8] {
@@ -113,14 +82,7 @@ package func deviceSource(product: ArraySlice<UInt8>, name: ArraySlice<UInt8>) -
         return Array(name)
     }
     var source: [UInt8] = []
-    for byte in product {
-        switch byte {
-        case UInt8(ascii: "%"): source += "%25".utf8
-        case UInt8(ascii: "/"): source += "%2F".utf8
-        case UInt8(ascii: ":"): source += "%3A".utf8
-        default: source.append(byte)
-        }
-    }
+    NameEscapes.source.append(product, to: &source)
     return source + [UInt8(ascii: "/")] + name
 }
 
@@ -135,7 +97,7 @@ func escapedProductAndDevice(
     if let product = vocabulary.find(.product, escaped), vocabulary.find(device: name, of: product) != nil {
         return try vocabulary.device(product: escaped, name: name)
     }
-    let plain = decoded(source.extracting(parts.product))
+    let plain = NameEscapes.source.decoded(escaped)
     guard plain.count <= Limits.productBytes else { throw .tooLong }
     return try vocabulary.device(product: plain.span, name: name)
 }

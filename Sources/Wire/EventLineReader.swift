@@ -23,9 +23,11 @@ package func readEventLine(
 }
 
 /// Makes an event of the fields of a line.
+///
+/// - Parameter device: whose event it is when the line does not say so.
 func appendEvent(
     _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>, _ arrival: Timestamp,
-    keepsUnknown: Bool, _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
+    of device: DeviceID = .none, keepsUnknown: Bool, _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
 ) throws(Refusal) {
     var event = Event()
     event.arrival = arrival
@@ -33,7 +35,8 @@ func appendEvent(
     do {
         // First what needs no name, so that a refused line leaves none behind.
         try setIdentity(&event, fields, line)
-        try setDevice(&event, fields, searches, line, &vocabulary)
+        try setDevice(&event, fields, searches, line, else: device, &vocabulary)
+        try setCustomer(&event, fields, searches, line, &vocabulary)
         try setKind(&event, fields, line, &vocabulary)
         try setTime(&event, fields, line)
         try setPayload(&event, fields, searches, line, &vocabulary, &batch)
@@ -52,11 +55,16 @@ func appendEvent(
 
 private func setDevice(
     _ event: inout Event, _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>,
-    _ vocabulary: inout Vocabulary
+    else device: DeviceID, _ vocabulary: inout Vocabulary
 ) throws(Refusal) {
     let isShort = fields.hasSpecversion ? false : fields.device.isPresent
     let text = isShort ? fields.device : fields.source
-    guard text.isPresent else { throw .noDevice }
+    guard text.isPresent else {
+        // A product alone is half a name, and not that of the other device.
+        guard device != .none, !fields.product.isPresent else { throw .noDevice }
+        (event.product, event.device) = (vocabulary.product(of: device), device)
+        return
+    }
     let productText = fields.product
     try withPlain(line, text) { (source) throws(Refusal) in
         var name = 0..<source.count
@@ -79,6 +87,12 @@ private func setDevice(
             return try vocabulary.device(product: plain, name: source.extracting(name), searches: searches)
         }
     }
+}
+
+private func setCustomer(
+    _ event: inout Event, _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>,
+    _ vocabulary: inout Vocabulary
+) throws(Refusal) {
     let customer = fields.customer.isPresent ? fields.customer : fields.subject
     guard customer.isPresent else { return }
     event.customer = try withPlain(line, customer) { (plain) throws(Refusal) in

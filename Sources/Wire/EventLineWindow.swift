@@ -10,6 +10,8 @@ package struct EventLineWindow: Sendable {
     private struct Line: Sendable {
         /// Where the line stands in the bytes of the read.
         var range: Range<Int>
+        /// Whose event it is when it does not say so.
+        var device = DeviceID.none
         var fields = EventLineFields()
         var searches = NameSearches()
         var refusal: Refusal?
@@ -31,9 +33,11 @@ package struct EventLineWindow: Sendable {
 
     /// Adds a line and scans it; what is wrong with it is told by `append`.
     ///
-    /// - Parameter range: the line in `bytes`, as `readEventLine` wants it.
-    package mutating func add(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-        lines.append(Line(range: range))
+    /// - Parameters:
+    ///   - range: the line in `bytes`, as `readEventLine` wants it.
+    ///   - device: whose event it is when the line does not say so.
+    package mutating func add(_ bytes: Span<UInt8>, _ range: Range<Int>, of device: DeviceID = .none) {
+        lines.append(Line(range: range, device: device))
         do throws(Refusal) {
             try lines[lines.count &- 1].fields.readWhole(bytes.extracting(range))
         } catch {
@@ -66,7 +70,7 @@ package struct EventLineWindow: Sendable {
         if let refusal = lines[index].refusal { throw refusal }
         try appendEvent(
             lines[index].fields, lines[index].searches, bytes.extracting(lines[index].range), arrival,
-            keepsUnknown: keepsUnknown, &vocabulary, &batch)
+            of: lines[index].device, keepsUnknown: keepsUnknown, &vocabulary, &batch)
         return lines[index].fields.unknownKeys
     }
 }

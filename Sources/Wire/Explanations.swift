@@ -28,6 +28,9 @@ extension Refusal {
             "the credential is missing, wrong, revoked or has expired; give the device a key: tidings device add"
         case .forbidden:
             "this credential may not send for that device; send each device's events by its own, or its gateway's"
+        case .foreignTopic:
+            "the topic is none of a device here; publish to tidings/v1/<product>/<device>/event, …/batch, t/e or t/b"
+        case .takenOver: "another connection has the same client id; give each device an id of its own"
         case .tooSlow: "a frame or line was begun and not ended in time; send each in one go"
         case .tooBig:
             "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"

@@ -10,4 +10,9 @@ package enum WireLimits {
     /// Keys and bytes of a value that are looked at for a message about a line.
     static let explainedKeys = 2 * Limits.jsonKeys + EventKey.allCases.count
     static let explainedBytes = 48
+    /// What is read of the user properties of an MQTT packet; the others are passed over.
+    package static let mqttUserProperties = 32
+    /// A client id of MQTT, and the reason that an answer tells in words, bytes.
+    package static let mqttClientIDBytes = 256
+    package static let mqttReasonBytes = 512
 }

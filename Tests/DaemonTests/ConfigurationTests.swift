@@ -34,6 +34,8 @@ import Testing
             configuration.listeners == [
                 .init(name: "tcp", host: "127.0.0.1", port: 7411, isPortConfigured: false),
                 .init(name: "udp", host: "127.0.0.1", port: 7411, isPortConfigured: false),
+                .init(name: "mqtt", host: "127.0.0.1", port: nil, isPortConfigured: false),
+                .init(name: "mqtts", host: "127.0.0.1", port: nil, isPortConfigured: false, speaksTLS: true),
                 .init(name: "http", host: "127.0.0.1", port: 7480, isPortConfigured: false),
             ])
         #expect(configuration.blockMaxEvents == 16_384)
@@ -46,8 +48,8 @@ import Testing
         let configuration = try await load(
             yaml, flags: ["listen.tcp.port": "11"],
             environment: ["TIDINGS_LISTEN_TCP_PORT": "12", "TIDINGS_LISTEN_UDP_PORT": "22", "HOME": "/"])
-        #expect(configuration.listeners.map(\.port) == [11, 22, 7480])
-        #expect(configuration.listeners.map(\.isPortConfigured) == [true, true, false])
+        #expect(configuration.listeners.map(\.port) == [11, 22, nil, nil, 7480])
+        #expect(configuration.listeners.map(\.isPortConfigured) == [true, true, false, false, false])
         #expect(configuration.blockMaxEvents == 3)
         let sources = configuration.effective.filter { $0.source != "default" }.map { [$0.name, $0.value] }
         #expect(sources == [["listen.tcp.port", "11"], ["listen.udp.port", "22"], ["log.block_max_events", "3"]])
@@ -103,13 +105,13 @@ import Testing
 
     @Test func aListenerCanBeOffButNotAll() async throws {
         let configuration = try await load("listen:\n  tcp:\n    port: off\n")
-        #expect(configuration.listeners.map(\.port) == [nil, 7411, 7480])
-        #expect(configuration.listeners.map(\.isPortConfigured) == [true, false, false])
+        #expect(configuration.listeners.map(\.port) == [nil, 7411, nil, nil, 7480])
+        #expect(configuration.listeners.map(\.isPortConfigured) == [true, false, false, false, false])
         #expect(await fault("listen: {tcp: {port: -1}}").hasSuffix("must be a port from 0 to 65535, or off"))
         #expect(
             await fault("listen: {tcp: {port: off}, udp: {port: \"off\"}, http: {port: off}}")
                 == "configuration: every listener is off, so that nothing could come in; "
-                + "set one of listen.tcp.port, listen.udp.port, listen.http.port")
+                + "set one of listen.tcp.port, listen.udp.port, listen.mqtt.port, listen.mqtts.port, listen.http.port")
     }
 
     @Test func aMissingFileThatWasNamedIsAnError() async {

@@ -1,16 +1,26 @@
-// A TCP session on a bench: bytes in, answers out, no socket.
+// A session on a bench: bytes in, answers out, no socket.
 
 import Events
 import Testing
 import Transport
 import Wire
 
+/// A session that needs nothing to begin.
+protocol BareSession: StreamSession {
+    init()
+}
+
+extension TCPSession: BareSession {}
+extension MQTTSession: BareSession {}
+
+typealias Bench = SessionBench<TCPSession>
+
 /// A session, its intake, and the bytes that it has not dealt with.
-final class Bench {
+final class SessionBench<Session: BareSession> {
     let intake: StubIntake
     let peer = StubPeer()
     let ingest: IngestContext
-    var session = TCPSession()
+    var session = Session()
     var tail: [UInt8] = []
     var output: [UInt8] = []
     var last = Progress.Next.needsMore
@@ -19,6 +29,9 @@ final class Bench {
         self.intake = intake
         ingest = IngestContext(intake: intake, settings: settings)
     }
+
+    /// Another connection to the same daemon.
+    init(beside other: SessionBench) { (intake, ingest) = (other.intake, other.ingest) }
 
     /// Gives bytes, in pieces of `size`.
     func feed(_ bytes: [UInt8], by size: Int = .max, isEnd: Bool = false) {

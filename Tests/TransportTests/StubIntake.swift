@@ -19,6 +19,7 @@ final class StubIntake: Intake {
     var isStorageFailing = false
     private(set) var committed: [Event] = []
     private(set) var refusals: [Refusal] = []
+    private(set) var sharedClientIDs = 0
 
     init() {
         var settings = GroupCommit.Settings()
@@ -65,6 +66,8 @@ final class StubIntake: Intake {
         refusals.append(reason)
         group.refuse(reason, events: events, transport: transport)
     }
+
+    func noteSharedClientID(_ first: SenderAddress?, _ second: SenderAddress?) { sharedClientIDs += 1 }
 
     func ackState(of device: DeviceID, epoch: UInt32?) -> AckState? { group.ackState(of: device, epoch: epoch) }
 
@@ -113,6 +116,8 @@ final class StubPeer: CommitListener {
     var tickets: [UInt64] = []
     func committed(through ticket: UInt64) { tickets.append(ticket) }
     func resume() {}
+    private(set) var displacements = 0
+    func displace() { displacements += 1 }
 }
 
 extension BatchWriter {

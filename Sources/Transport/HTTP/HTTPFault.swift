@@ -53,6 +53,8 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
                 .badRequest
             case .unauthorized: .unauthorized
             case .forbidden: .forbidden
+            case .foreignTopic: .notFound
+            case .takenOver: .serviceUnavailable
             case .tooSlow: .requestTimeout
             case .tooBig, .tooManyEvents, .inflatesTooBig, .tableFull, .vocabularyFull: .contentTooLarge
             case .mediaType: .unsupportedMediaType

@@ -1,0 +1,261 @@
+// One MQTT connection without its socket, for the versions 3.1, 3.1.1 and 5.
+
+package import Admission
+import Bytes
+package import Events
+import Wire
+
+/// The state machine of a connection that speaks MQTT.
+///
+/// The daemon is an endpoint, not a broker: what is published here goes into the log and to nobody else. PUBACK and
+/// PUBREC are sent when the events of a message are durable.
+package struct MQTTSession: StreamSession {
+    /// A message that was taken, until its acknowledgement is sent.
+    struct Pending: Sendable {
+        var ticket: UInt64 = 0
+        var packetID: UInt16
+        var qos: MQTTQoS
+        var reason = MQTTReason.success
+        /// What is told besides, in words.
+        var text: String?
+    }
+
+    /// Nil until CONNECT has been accepted.
+    var client: MQTTClient?
+    /// Says things in the client's version; nil until that is known.
+    var writer: MQTTWriter?
+    var pending: [Pending] = []
+    /// How many of them are of QoS 1.
+    var unacknowledged = 0
+    /// The topics that have a number, from 1 on.
+    var aliases: [[UInt8]] = []
+    /// The device that the client speaks for, as a source or by its credential.
+    var ownName: OwnName?
+    var will: MQTTWillMessage?
+    var idleSeconds: Int64?
+    /// What is said when all messages are acknowledged; then the connection ends.
+    private var farewell: (reason: MQTTReason, text: String)?
+    /// Nothing more is read.
+    private var hasEnded = false
+    /// Whether the client has taken leave, so that its will is not published.
+    private var dropsWill = false
+    /// From when on the sender is within its quotas again.
+    var due: Uptime = 0
+
+    enum OwnName: Sendable {
+        case source([UInt8])
+        case device(product: [UInt8], name: [UInt8])
+    }
+
+    package init() {}
+
+    package var transport: TransportKind { .mqtt }
+    package var isAcknowledged: Bool { pending.isEmpty }
+    package var idleTimeoutSeconds: Int64? { idleSeconds }
+
+    package mutating func receive(
+        _ bytes: Span<UInt8>, isEnd: Bool, in ingest: IngestContext, as peer: any CommitListener,
+        output: inout [UInt8]
+    ) -> Progress {
+        guard !hasEnded else { return Progress(consumed: bytes.count, next: .ends) }
+        ingest.grantNames()
+        defer { ingest.chargeNames() }
+        var at = 0
+        while true {
+            guard ingest.intake.hasRoom() else { return Progress(consumed: at, next: .needsRoom) }
+            if let until = ingest.pause(due) { return Progress(consumed: at, next: .needsTime(until)) }
+            let before = pending.count
+            var run = MQTTRun()
+            var end: Progress.Next?
+            do throws(MQTTReason) {
+                end = try receiveRun(bytes, &at, &run, in: ingest, as: peer, output: &output)
+            } catch {
+                ingest.intake.refuse(.malformedFrame, events: 1, transport: .mqtt)
+                if error == .unspecifiedError { writer = nil } else { leave(error, text: "") }
+                end = .ends
+            }
+            finish(&run, bytes, from: before, in: ingest, as: peer)
+            if let (refusal, text) = run.end {
+                leave(MQTTReason(connection: refusal), text: text)
+                end = .ends
+            }
+            acknowledge(through: 0, output: &output)
+            if let end {
+                let isOver = end == .ends || isEnd
+                if isOver { hasEnded = true }
+                return Progress(consumed: isOver ? bytes.count : at, next: isOver ? .ends : end)
+            }
+        }
+    }
+
+    /// Deals with packets until there is no whole one left, or as many messages as there is room for.
+    ///
+    /// - Returns: how the read ends; nil when there may be more packets.
+    /// - Throws: why the connection ends.
+    private mutating func receiveRun(
+        _ bytes: Span<UInt8>, _ at: inout Int, _ run: inout MQTTRun, in ingest: IngestContext,
+        as peer: any CommitListener, output: inout [UInt8]
+    ) throws(MQTTReason) -> Progress.Next? {
+        while run.messages < MQTTLimits.messagesPerRun {
+            guard let frame = try readMQTTFrame(bytes, at: at, limit: MQTTLimits.packetBytes) else {
+                return .needsMore
+            }
+            guard let client, let writer else {
+                at = frame.end
+                guard connect(frame, bytes, in: ingest, as: peer, output: &output) else { return .ends }
+                continue
+            }
+            if frame.kind == .publish {
+                guard try publish(frame, bytes, client, writer.version, &run, in: ingest) else { return nil }
+                at = frame.end
+                if run.end != nil { return .ends }
+                continue
+            }
+            at = frame.end
+            guard try control(frame, bytes, client, writer, in: ingest, output: &output) else { return .ends }
+        }
+        return nil
+    }
+
+    /// Deals with a packet that is no message.
+    ///
+    /// - Returns: whether more may follow.
+    private mutating func control(
+        _ frame: MQTTFrame, _ bytes: Span<UInt8>, _ client: MQTTClient, _ writer: MQTTWriter,
+        in ingest: IngestContext, output: inout [UInt8]
+    ) throws(MQTTReason) -> Bool {
+        switch frame.kind {
+        case .pingreq:
+            writer.pingresp(into: &output)
+        case .pubrel:
+            let packet = try MQTTAcknowledgement(frame, bytes, writer.version)
+            client.unreleased[packet.packetID] = nil
+            writer.complete(packet.packetID, into: &output)
+        case .puback, .pubcomp:
+            _ = try MQTTAcknowledgement(frame, bytes, writer.version)
+        case .pubrec:
+            let packet = try MQTTAcknowledgement(frame, bytes, writer.version)
+            if !packet.isFailure { writer.release(packet.packetID, into: &output) }
+        case .subscribe:
+            let packet = try MQTTSubscribe(frame.body, bytes, writer.version, subscribes: true)
+            let codes = packet.filters.map { filter in
+                subscribe(bytes.extracting(filter.range), filter.qos, client, writer.version, in: ingest)
+            }
+            writer.suback(packet.packetID, codes, into: &output)
+        case .unsubscribe:
+            let packet = try MQTTSubscribe(frame.body, bytes, writer.version, subscribes: false)
+            let codes = packet.filters.map { filter -> UInt8 in
+                let name = Array(copying: bytes.extracting(filter.range))
+                guard let index = client.filters.firstIndex(of: name) else {
+                    return MQTTReason.noSubscriptionExisted.rawValue
+                }
+                client.filters.remove(at: index)
+                return 0
+            }
+            writer.unsuback(packet.packetID, codes, into: &output)
+        case .disconnect:
+            try disconnect(try MQTTDisconnect(frame.body, bytes, writer.version), client)
+            return false
+        case .connect, .connack, .publish, .suback, .unsuback, .pingresp, .auth: throw .protocolError
+        }
+        return true
+    }
+
+    private mutating func disconnect(_ packet: MQTTDisconnect, _ client: MQTTClient) throws(MQTTReason) {
+        if let expiry = packet.sessionExpiry {
+            guard client.expiry > 0 || expiry == 0 else { throw .protocolError }
+            client.expiry = min(expiry, MQTTLimits.sessionSeconds)
+        }
+        guard !packet.keepsWill else { return }
+        dropsWill = true
+    }
+
+    // MARK: The end
+
+    /// Says why the connection ends, once all messages are acknowledged.
+    private mutating func leave(_ reason: MQTTReason, text: String) {
+        guard client != nil else { return }
+        farewell = (reason, text)
+    }
+
+    package mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
+        acknowledge(through: ticket, output: &output)
+    }
+
+    private mutating func acknowledge(through ticket: UInt64, output: inout [UInt8]) {
+        guard let writer else { return }
+        var due = 0
+        while due < pending.count, pending[due].ticket <= ticket {
+            let message = pending[due]
+            if message.qos == .atLeastOnce { unacknowledged -= 1 }
+            if let text = message.text {
+                writer.acknowledge(message.packetID, message.qos, message.reason, text: text, into: &output)
+            } else {
+                writer.acknowledge(message.packetID, message.qos, message.reason, into: &output)
+            }
+            due += 1
+        }
+        if due > 0 { pending.removeFirst(due) }
+        if pending.isEmpty, let farewell {
+            writer.disconnect(farewell.reason, text: farewell.text, into: &output)
+            self.farewell = nil
+        }
+    }
+
+    package mutating func writeCloseReason(_ reason: Refusal, into output: inout [UInt8]) {
+        // Who waits for the log is not waited for: it sends again what was not acknowledged.
+        if reason == .storageUnavailable { (pending, unacknowledged) = ([], 0) }
+        hasEnded = true
+        leave(MQTTReason(connection: reason), text: reason.explanation.description)
+        acknowledge(through: 0, output: &output)
+    }
+
+    package mutating func ends(in ingest: IngestContext, as peer: any CommitListener) {
+        guard let client else { return }
+        self.client = nil
+        if dropsWill, let will { ingest.mqtt.forget(will) }
+        ingest.mqtt.part(client, from: peer, will: dropsWill ? nil : will, at: ingest.uptime())
+        will = nil
+        ingest.publishWills()
+    }
+
+    /// What the sender owes stands in the quotas too.
+    package mutating func quotasChanged() { due = 0 }
+}
+
+// MARK: SUBSCRIBE
+
+extension MQTTSession {
+    /// - Returns: the code that answers it.
+    private func subscribe(
+        _ filter: Span<UInt8>, _ qos: MQTTQoS, _ client: MQTTClient, _ version: MQTTVersion, in ingest: IngestContext
+    ) -> UInt8 {
+        func refused(_ reason: MQTTReason, _ refusal: Refusal) -> UInt8 {
+            ingest.intake.refuse(refusal, events: 0, transport: .mqtt)
+            return version == .v5 ? reason.rawValue : 0x80
+        }
+        guard case .device(let product, let device, _) = MQTTTopic(filter: filter) else {
+            guard ingest.settings.acceptsForeignTopics else { return refused(.notAuthorized, .foreignTopic) }
+            ingest.mqtt.noteForeign()
+            return qos.rawValue
+        }
+        guard mayUse(filter, product, device, in: ingest) else { return refused(.notAuthorized, .forbidden) }
+        let name = Array(copying: filter)
+        if !client.filters.contains(name) {
+            guard client.filters.count < MQTTLimits.filters, name.count <= MQTTLimits.filterBytes else {
+                return refused(.quotaExceeded, .tableFull)
+            }
+            client.filters.append(name)
+        }
+        return min(qos, .atLeastOnce).rawValue
+    }
+
+    /// Whether the client may speak for the device that a topic names.
+    private func mayUse(
+        _ topic: Span<UInt8>, _ product: Range<Int>, _ device: Range<Int>, in ingest: IngestContext
+    ) -> Bool {
+        guard let scope = ingest.principal.sends else { return true }
+        let names = topicNames(topic, product: product, device: device)
+        return scope.contains(product: names.product.span, name: names.device.span)
+    }
+}

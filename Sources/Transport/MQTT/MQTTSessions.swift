@@ -1,0 +1,194 @@
+// What is kept of MQTT clients between their connections, and who of two with one id may stay.
+
+import Admission
+import Events
+import Wire
+
+/// What is kept of one client (MQTT 5.0, section 4.1). Confined to the ingest event loop.
+final class MQTTClient {
+    /// A client id is good only for whoever has used the same credential: nobody else can take the session over.
+    struct Key: Hashable {
+        var holder: Credential.Holder?
+        var clientID: [UInt8]
+    }
+
+    let key: Key
+    /// Messages of QoS 2 that were taken and not released, by their packet ids, and how often each has come.
+    var unreleased: [UInt16: UInt8] = [:]
+    /// The filters that it subscribes to.
+    var filters: [[UInt8]] = []
+    /// How long all this is kept when the connection ends, seconds.
+    var expiry: UInt32 = 0
+    fileprivate(set) var connection: (any CommitListener)?
+    fileprivate var sender: SenderAddress?
+    fileprivate var takenOver: Uptime?
+    fileprivate var isDuelTold = false
+    /// When it is forgotten, once it is not connected.
+    fileprivate var due: Uptime = 0
+
+    fileprivate init(_ key: Key) { self.key = key }
+}
+
+/// A message that is published in a client's name when that is gone.
+struct MQTTWillMessage: Sendable {
+    var topic: [UInt8]
+    var payload: [UInt8]
+    /// On whose behalf, and for which device.
+    var principal: Principal
+    var ownName: MQTTSession.OwnName?
+    /// Seconds from the end of the connection on.
+    var delay: UInt32
+
+    var size: Int { topic.count + payload.count }
+}
+
+/// How much there was of what only MQTT has, since the start.
+package struct MQTTCounts: Sendable, Hashable {
+    /// Clients whose sessions are kept, connected or not.
+    package var sessions = 0
+    /// Connections that were closed because another one has the same client id.
+    package var takenOver: UInt64 = 0
+    /// Messages and subscriptions for topics of nobody here, which were acknowledged and are nowhere.
+    package var foreign: UInt64 = 0
+    /// Wills that were published.
+    package var wills: UInt64 = 0
+
+    package init() {}
+}
+
+/// All clients of MQTT. Confined to the ingest event loop.
+final class MQTTSessions {
+    enum Arrival {
+        case accepted(MQTTClient, isPresent: Bool)
+        /// Two clients use one id in turns; this one has to wait.
+        case mustWait
+    }
+
+    private var clients: [MQTTClient.Key: MQTTClient] = [:]
+    /// Those that are not connected, in the order in which their connections ended; some may be back.
+    private var parted: [(client: MQTTClient, due: Uptime)] = []
+    private var partedFrom = 0
+    /// Wills whose clients are gone, and when they are published.
+    private var wills: [(will: MQTTWillMessage, client: MQTTClient.Key, due: Uptime)] = []
+    /// Bytes of all wills.
+    private(set) var heldWillBytes = 0
+    private var countsSoFar = MQTTCounts()
+
+    var counts: MQTTCounts {
+        var counts = countsSoFar
+        counts.sessions = clients.count
+        return counts
+    }
+
+    func noteForeign() { countsSoFar.foreign += 1 }
+
+    /// A client has come.
+    ///
+    /// - Parameters:
+    ///   - startsClean: whether nothing is to be left of an earlier session.
+    ///   - duel: is called with the addresses of two clients that use one id in turns, once for each id.
+    func arrive(
+        _ key: MQTTClient.Key, startsClean: Bool, on connection: any CommitListener, from sender: SenderAddress?,
+        at now: Uptime, duel: (SenderAddress?, SenderAddress?) -> Void
+    ) -> Arrival {
+        let known = clients[key]
+        if let known, let other = known.connection {
+            if let last = known.takenOver, now < last + MQTTLimits.takeoverSeconds * 1_000_000_000 {
+                if !known.isDuelTold {
+                    known.isDuelTold = true
+                    duel(known.sender, sender)
+                }
+                return .mustWait
+            }
+            known.takenOver = now
+            countsSoFar.takenOver += 1
+            other.displace()
+        }
+        let client: MQTTClient
+        let isPresent = known != nil && !startsClean
+        if let known, !startsClean {
+            client = known
+        } else {
+            client = MQTTClient(key)
+            (client.takenOver, client.isDuelTold) = (known?.takenOver, known?.isDuelTold ?? false)
+            clients[key] = client
+        }
+        (client.connection, client.sender) = (connection, sender)
+        // A session that goes on needs no will.
+        if isPresent { wills.removeAll { $0.client == key && forget($0.will) } }
+        return .accepted(client, isPresent: isPresent)
+    }
+
+    /// A connection has ended.
+    ///
+    /// - Parameter will: what is to be published; nil when the client has taken leave.
+    func part(_ client: MQTTClient, from connection: any CommitListener, will: MQTTWillMessage?, at now: Uptime) {
+        let isLast = client.connection === connection
+        if isLast {
+            client.connection = nil
+            if client.expiry == 0 {
+                if clients[client.key] === client { clients[client.key] = nil }
+            } else {
+                client.due = now + UInt64(client.expiry) * 1_000_000_000
+                parted.append((client, client.due))
+                if parted.count - partedFrom > MQTTLimits.sessions { forgetOldest() }
+            }
+        }
+        if let will {
+            let delay = isLast ? min(will.delay, client.expiry) : 0
+            wills.append((will, client.key, now + UInt64(delay) * 1_000_000_000))
+        }
+    }
+
+    private func forgetOldest() {
+        let (client, due) = parted[partedFrom]
+        partedFrom += 1
+        forget(client, due)
+        if partedFrom > 1_024, partedFrom > parted.count / 2 {
+            parted.removeFirst(partedFrom)
+            partedFrom = 0
+        }
+    }
+
+    private func forget(_ client: MQTTClient, _ due: Uptime) {
+        // One that has been back since has another date, or none.
+        if client.connection == nil, client.due == due, clients[client.key] === client { clients[client.key] = nil }
+    }
+
+    /// Forgets the sessions whose time is over. About once a second.
+    func sweep(at now: Uptime) {
+        for index in partedFrom..<parted.count where parted[index].due <= now {
+            forget(parted[index].client, parted[index].due)
+        }
+        if partedFrom < parted.count {
+            parted.removeSubrange(0..<partedFrom)
+            partedFrom = 0
+            parted.removeAll { $0.due <= now }
+        }
+    }
+
+    // MARK: Wills
+
+    /// Whether there is memory for a will.
+    func hold(_ will: MQTTWillMessage) -> Bool {
+        guard heldWillBytes + will.size <= MQTTLimits.heldWillBytes else { return false }
+        heldWillBytes += will.size
+        return true
+    }
+
+    /// A will is done with.
+    @discardableResult
+    func forget(_ will: MQTTWillMessage) -> Bool {
+        heldWillBytes -= will.size
+        return true
+    }
+
+    /// Takes the next will that is due; nil when there is none.
+    func takeWill(at now: Uptime) -> MQTTWillMessage? {
+        guard let index = wills.firstIndex(where: { $0.due <= now }) else { return nil }
+        let will = wills.remove(at: index).will
+        forget(will)
+        countsSoFar.wills += 1
+        return will
+    }
+}
