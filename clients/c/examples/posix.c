@@ -44,6 +44,7 @@ typedef struct {
     bool is_tcp;
     unsigned loss;
     int fd;
+    uint32_t pause; /* for which nothing is due */
 } network;
 
 static void stop(const char *text, const char *what)
@@ -264,12 +265,12 @@ static bool next_event(source *from, tidings_event *event)
     return true;
 }
 
-/* Lets the library do what is due, and sleeps until something else is. */
-static void run(tidings *device, const network *net, uint32_t longest)
+/* Sleeps until something is due or has arrived, and lets the library do it. */
+static void run(tidings *device, network *net)
 {
-    uint32_t pause = tidings_run(device);
     struct pollfd socket = {.fd = net->fd, .events = POLLIN};
-    poll(&socket, net->fd >= 0 ? 1 : 0, (int)(pause < longest ? pause : longest));
+    poll(&socket, net->fd >= 0 ? 1 : 0, (int)(net->pause < 1000 ? net->pause : 1000));
+    net->pause = tidings_run(device);
 }
 
 int main(int count, char **arguments)
@@ -322,12 +323,13 @@ int main(int count, char **arguments)
     while (net_now(NULL) - begun < patience * 1000 && next_event(&from, &event)) {
         result = tidings_record(&device, &event, NULL);
         if (result != TIDINGS_OK) fprintf(stderr, "send: tidings_record: %d\n", result);
+        net.pause = 0;
         while (!gives_way && tidings_waiting(&device) > most && net_now(NULL) - begun < patience * 1000) {
-            run(&device, &net, 1000);
+            run(&device, &net);
         }
     }
     for (uint32_t since = net_now(NULL); net_now(NULL) - since < wait * 1000;) poll(NULL, 0, 10);
-    while (tidings_waiting(&device) > 0 && net_now(NULL) - begun < patience * 1000) run(&device, &net, 1000);
+    while (tidings_waiting(&device) > 0 && net_now(NULL) - begun < patience * 1000) run(&device, &net);
     tidings_close(&device);
     const tidings_counts *counts = &device.counts;
     printf("{\"ack\":%lu,\"recorded\":%lu,\"waiting\":%lu,\"overwritten\":%lu,\"refused\":%lu,\"quarantined\":%lu,"
