@@ -390,7 +390,8 @@ static void tell_ack(peer *p, const uint8_t *body, uint32_t size, int damaged)
 static void test_answers_that_lie(void)
 {
     static const char *const bodies[] = {
-        "089708", "08ffffffffffffffffff01", "08ffffffff0f", "089808", "08001206ffffffff0f01", "0800120a01ffffffff0fffffffff0f",
+        "089708", "08ffffffffffffffffff01", "08ffffffff0f", "089808", "08001206ffffffff0f01",
+        "0800120a01ffffffff0fffffffff0f",
         "080012020001", "08001203010000", "12040101010108ffffffff0f", "1204ffffffff"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         peer *p = begin_golden(TIDINGS_UDP);
