@@ -15,11 +15,13 @@ import Testing
         var recipes: [Recipe] = []
         // scripts/check-mqtt runs those of MQTT, whose port this daemon does not open.
         for section in document.components(separatedBy: "\n## ") where !section.hasPrefix("MQTT\n") {
-            let port = section.hasPrefix("One JSON datagram") ? daemon.udpPort : daemon.tcpPort
+            let isDatagram = section.hasPrefix("One JSON datagram") || section.hasPrefix("The library in C")
+            let port = isDatagram ? daemon.udpPort : daemon.tcpPort
             for block in section.components(separatedBy: "\n```").enumerated() where block.offset % 2 == 1 {
                 let end = block.element.firstIndex(of: "\n") ?? block.element.endIndex
                 let code = block.element[end...].replacing("7411", with: "\(port)")
                     .replacing("7480", with: "\(daemon.httpPort)")
+                    .replacing("clients/c", with: Binary.checkout + "/clients/c")
                 recipes.append(Recipe(language: String(block.element[..<end]), code: code + "\n"))
             }
         }
@@ -42,7 +44,7 @@ import Testing
             let events = #"{"product":"kettle","device":"k-1","id":1,"type":"feature.used","aspect":"boil"}"# + "\n"
             try events.write(toFile: daemon.data + "/events.ndjson", atomically: true, encoding: .utf8)
             let recipes = try recipes(daemon)
-            #expect(recipes.count == 10)
+            #expect(recipes.count == 11)
             for (index, recipe) in recipes.enumerated() {
                 let file = daemon.data + "/recipe-\(index)"
                 try recipe.code.write(toFile: file, atomically: true, encoding: .utf8)
