@@ -2,9 +2,9 @@
 
 Each line: source, topic, payload (base64), qos, type (content type or null), attributes (user properties or null), key.
 Another source is another connection, with the source as user name and its token as password. In argv a JSON object with
-port, version, client (the client id; null: one for each source), tokens, ca (null: no TLS), bind. At the end of the input
-it waits for all acks and disconnects. Says {"acked": key} (QoS 0: sent), {"lost": key}, {"connected": code}, {"closed": reason}, and
-{"refused": [key, reason]}.
+port, version, client (the client id; null: one for each source), tokens, ca (null: no TLS), bind. At the end of its
+input it waits for all acks and disconnects. Says {"acked": key} (QoS 0: sent), {"lost": key}, {"connected": code},
+{"closed": reason}, and {"refused": [key, reason]}.
 """
 
 import base64
