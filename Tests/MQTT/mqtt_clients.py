@@ -103,8 +103,8 @@ class Mosquitto(Client):
 class PahoC(Client):
     """paho_cs_pub for single events, by the line; paho_c_pub for batches, each a file. Both are Debian's examples.
 
-    They sleep a lot: 100 ms after each line of QoS 1 or 2, 400 ms in the life of a process. With TLS one paho_c_pub of some
-    thousands frees something twice when it ends, and aborts: it is started again, and its events may come twice.
+    They sleep a lot: 100 ms after each line of QoS 1 or 2, 400 ms in the life of a process. With TLS one paho_c_pub of
+    some thousands frees something twice and aborts: it is started again, and its events may come twice.
     """
 
     most_lines, side_by_side = 10, 24

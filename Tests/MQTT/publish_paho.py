@@ -82,8 +82,8 @@ class Publisher:
             for pair in (line.get("attributes") or {}).items():
                 properties.UserProperty = pair
         with self.changed:
-            # Of QoS 1 and 2 paho-mqtt sends 20 and holds the rest back, and what comes with QoS 0 would overtake them: by
-            # more than the 64 numbers that the daemon remembers of a device.
+            # Of QoS 1 and 2 paho-mqtt sends 20 and holds the rest back, and what comes with QoS 0 would overtake them,
+            # by more than the 64 numbers that the daemon remembers of a device.
             is_other = line["qos"] != self.qos
             self.changed.wait_for(lambda: len(self.keys) < (1 if is_other else 100))
             self.qos = line["qos"]
