@@ -89,17 +89,6 @@ private struct Envelope {
     var firstEvent = 0
 }
 
-/// The number of the first event of a batch that could not be read as a whole; 0 when even that cannot be found.
-package func firstSeq(ofUnreadable body: Span<UInt8>) -> UInt64 {
-    var at = 0
-    while let tag = body.varint(&at, end: body.count),
-        let field = body.protobufField(tag: tag, &at, end: body.count)
-    {
-        if tag == BatchTag.seq { return field.varint }
-    }
-    return 0
-}
-
 private func readEnvelope(_ body: Span<UInt8>, _ table: inout StringTable) throws(Refusal) -> Envelope {
     var envelope = Envelope()
     var refusal: Refusal?

@@ -27,7 +27,7 @@ package func readEventLine(
 /// - Parameter device: whose event it is when the line does not say so.
 func appendEvent(
     _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>, _ arrival: Timestamp,
-    of device: DeviceID = .none, keepsUnknown: Bool, _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
+    of device: NamedDevice = .none, keepsUnknown: Bool, _ vocabulary: inout Vocabulary, _ batch: inout EventBatch
 ) throws(Refusal) {
     var event = Event()
     event.arrival = arrival
@@ -55,14 +55,16 @@ func appendEvent(
 
 private func setDevice(
     _ event: inout Event, _ fields: borrowing EventLineFields, _ searches: NameSearches, _ line: Span<UInt8>,
-    else device: DeviceID, _ vocabulary: inout Vocabulary
+    else device: NamedDevice, _ vocabulary: inout Vocabulary
 ) throws(Refusal) {
     let isShort = fields.hasSpecversion ? false : fields.device.isPresent
     let text = isShort ? fields.device : fields.source
     guard text.isPresent else {
         // A product alone is half a name, and not that of the other device.
-        guard device != .none, !fields.product.isPresent else { throw .noDevice }
-        (event.product, event.device) = (vocabulary.product(of: device), device)
+        guard !fields.product.isPresent else { throw .noDevice }
+        event.device = try device.number(in: &vocabulary)
+        guard event.device != .none else { throw .noDevice }
+        event.product = vocabulary.product(of: event.device)
         return
     }
     let productText = fields.product

@@ -11,7 +11,7 @@ package struct EventLineWindow: Sendable {
         /// Where the line stands in the bytes of the read.
         var range: Range<Int>
         /// Whose event it is when it does not say so.
-        var device = DeviceID.none
+        var device = NamedDevice.none
         var fields = EventLineFields()
         var searches = NameSearches()
         var refusal: Refusal?
@@ -36,7 +36,7 @@ package struct EventLineWindow: Sendable {
     /// - Parameters:
     ///   - range: the line in `bytes`, as `readEventLine` wants it.
     ///   - device: whose event it is when the line does not say so.
-    package mutating func add(_ bytes: Span<UInt8>, _ range: Range<Int>, of device: DeviceID = .none) {
+    package mutating func add(_ bytes: Span<UInt8>, _ range: Range<Int>, of device: NamedDevice = .none) {
         lines.append(Line(range: range, device: device))
         do throws(Refusal) {
             try lines[lines.count &- 1].fields.readWhole(bytes.extracting(range))

@@ -146,6 +146,21 @@ private let new = MQTTClientPackets(isVersion5: true)
         #expect(String(decoding: vocabulary.text(.product, event.product), as: UTF8.self) == "oven/xl")
     }
 
+    @Test func aTopicWithoutAGoodEventLeavesNoName() {
+        let bench = MQTTBench.connected(version5: true)
+        let payloads = ["[]", "{", "", #"{"type":"rating.given","id":""}"#, "\u{8}", "\u{8}\u{1}"]
+        for (index, payload) in payloads.enumerated() {
+            for leaf in ["event", "batch"] {
+                bench.feed(new.publish("tidings/v1/oven/none-\(index)/\(leaf)", payload, qos: 0))
+            }
+        }
+        bench.commit()
+        #expect(bench.intake.vocabulary.deviceCount == 0)
+        bench.feed(new.publish("tidings/v1/oven/new/batch", rating(1) + "\n" + rating(2), id: 3))
+        bench.commit()
+        #expect(bench.intake.vocabulary.deviceCount == 1 && bench.intake.committed.count == 2)
+    }
+
     @Test func anEventMayNameAnotherDevice() throws {
         let bench = MQTTBench.connected()
         bench.feed(old.publish(ovenTopic, rating(4, more: #","product":"oven","device":"o-9""#), id: 1))
@@ -248,6 +263,10 @@ private let new = MQTTClientPackets(isVersion5: true)
         #expect(first.peer.displacements == 1)
         let third = MQTTBench(beside: first)
         third.feed(old.connect("same"))
+        // The answer is held back, so that it does not come again at once.
+        #expect(third.last == .needsTime(2_000_000_000) && third.output.isEmpty)
+        now = 2_000_000_000
+        third.feed([])
         #expect(third.takeOutput() == [0x20, 2, 0, 3])
         #expect(second.peer.displacements == 0)
         #expect(first.intake.sharedClientIDs == 1)

@@ -8,27 +8,27 @@ import Wire
 extension MQTTSession {
     /// Deals with the first packet.
     ///
-    /// - Returns: whether more may follow.
+    /// - Returns: how the read ends; nil when more may follow. `.needsTime` when the same packet is to be given again.
     mutating func connect(
         _ frame: MQTTFrame, _ bytes: Span<UInt8>, in ingest: IngestContext, as peer: any CommitListener,
         output: inout [UInt8]
-    ) -> Bool {
+    ) -> Progress.Next? {
         guard frame.kind == .connect else {
             ingest.intake.refuse(.badMagic, events: 1, transport: .mqtt)
-            return false
+            return .ends
         }
         let packet: MQTTConnect
         do throws(MQTTConnectFault) {
             packet = try MQTTConnect(reading: bytes, body: frame.body)
         } catch {
             ingest.intake.refuse(.malformedFrame, events: 1, transport: .mqtt)
-            if error.isSilent { return false }
+            if error.isSilent { return .ends }
             if error.reason == .unsupportedVersion {
                 MQTTWriter.refuseVersion(into: &output)
             } else if let version = MQTTVersion(rawValue: error.version) {
                 MQTTWriter(version).refuse(error.reason, into: &output)
             }
-            return false
+            return .ends
         }
         var writer = MQTTWriter(packet.version)
         writer.maximumPacketSize = packet.properties.maximumPacketSize.map(Int.init) ?? .max
@@ -38,14 +38,19 @@ extension MQTTSession {
             self.writer = writer
             guard writer.connack(answer, into: &output) else {
                 ingest.intake.refuse(.tooBig, events: 1, transport: .mqtt)
-                return false
+                return .ends
             }
         } catch {
+            if error.refusal == .takenOver, held == nil {
+                let until = ingest.uptime() + MQTTLimits.refusalNanoseconds
+                held = until
+                return .needsTime(until)
+            }
             ingest.intake.refuse(error.refusal, events: 0, transport: .mqtt)
             writer.refuse(error.reason, text: error.text, into: &output)
-            return false
+            return .ends
         }
-        return true
+        return nil
     }
 
     private struct ConnectRefusal: Error {
@@ -129,7 +134,7 @@ extension MQTTSession {
         _ packet: MQTTConnect, _ bytes: Span<UInt8>, in ingest: IngestContext
     ) throws(ConnectRefusal) {
         let username = packet.username.map { Array(copying: bytes.extracting($0)) } ?? []
-        if username.contains(UInt8(ascii: "/")) || username.contains(UInt8(ascii: ":")) { ownName = .source(username) }
+        ownName = try? deviceNames(ofSource: username.span)
         do throws(Refusal) {
             if let password = packet.password, !password.isEmpty {
                 var bearer = Array(copying: bytes.extracting(password))
@@ -149,7 +154,7 @@ extension MQTTSession {
                 reason: .badCredentials, refusal: error, text: ingest.explanation(of: error).description)
         }
         if case .holder(let credential) = ingest.principal, case .device(let product, let name) = credential.scope {
-            ownName = .device(product: product, name: name)
+            ownName = (product, name)
         }
     }
 

@@ -21,6 +21,8 @@ package enum MQTTLimits {
     package static let heldWillBytes = 64 << 20
     /// When a client id is taken over twice within so many seconds, the second client has to wait.
     static let takeoverSeconds: UInt64 = 5
+    /// And so long it waits for that answer, so that it does not come again at once; nanoseconds.
+    static let refusalNanoseconds: UInt64 = 1_000_000_000
     /// How long a client of MQTT 3.1.1 that announces no keep-alive may be silent, seconds.
     static let silentSeconds: Int64 = 86_400
     /// How often a message of QoS 2 may come again before it is released; the next time is a fault of the client.

@@ -220,8 +220,10 @@ extension MQTTSession {
     ) throws(Refusal) {
         let intake = ingest.intake
         ingest.messages.table.reset()
+        // What is no batch leaves no name behind.
+        let device = hasEvents(payload) ? try target.device.number(in: &intake.vocabulary) : .none
         let header = try readBatch(
-            payload, context: ingest.batchContext(source: target.device), table: &ingest.messages.table,
+            payload, context: ingest.batchContext(source: device), table: &ingest.messages.table,
             vocabulary: &intake.vocabulary, into: &intake.filling)
         run.events += header.count
         if header.oldest > 0, header.device != .none {

@@ -7,7 +7,7 @@ import Wire
 
 /// What a topic leads to.
 struct MQTTTarget: Sendable {
-    var device = DeviceID.none
+    var device = NamedDevice.none
     var isBatch = false
     /// It is nobody's topic here; its messages are acknowledged and are nowhere.
     var isForeign = false
@@ -140,25 +140,17 @@ extension MQTTSession {
     func target(of topic: Span<UInt8>, in ingest: IngestContext) throws(Refusal) -> MQTTTarget {
         switch MQTTTopic(topic) {
         case .device(let product, let device, let leaf):
-            let id = try readTopicDevice(
-                topic, product: product, device: device, vocabulary: &ingest.intake.vocabulary)
-            return MQTTTarget(device: id, isBatch: leaf == .batch)
+            let device = try topicDevice(topic, product: product, device: device, in: ingest.intake.vocabulary)
+            return MQTTTarget(device: device, isBatch: leaf == .batch)
         case .own(let leaf):
-            return MQTTTarget(device: try ownDevice(in: ingest), isBatch: leaf == .batch)
+            guard let ownName else { throw .noDevice }
+            let device = try NamedDevice(
+                product: ownName.product.span, name: ownName.name.span, in: ingest.intake.vocabulary)
+            return MQTTTarget(device: device, isBatch: leaf == .batch)
         case .foreign:
             if isReserved(topic) { throw .forbidden }
             guard ingest.settings.acceptsForeignTopics else { throw .foreignTopic }
             return MQTTTarget(isForeign: true)
-        }
-    }
-
-    /// The device that the client speaks for.
-    private func ownDevice(in ingest: IngestContext) throws(Refusal) -> DeviceID {
-        switch ownName {
-        case .source(let source): try readDevice(source.span, vocabulary: &ingest.intake.vocabulary)
-        case .device(let product, let name):
-            try ingest.intake.vocabulary.device(product: product.span, name: name.span).device
-        case nil: throw .noDevice
         }
     }
 

@@ -29,8 +29,8 @@ package struct MQTTSession: StreamSession {
     var unacknowledged = 0
     /// The topics that have a number, from 1 on.
     var aliases: [[UInt8]] = []
-    /// The device that the client speaks for, as a source or by its credential.
-    var ownName: OwnName?
+    /// The device that the client speaks for, by its user name or its credential.
+    var ownName: (product: [UInt8], name: [UInt8])?
     var will: MQTTWillMessage?
     var idleSeconds: Int64?
     /// What is said when all messages are acknowledged; then the connection ends.
@@ -39,13 +39,10 @@ package struct MQTTSession: StreamSession {
     private var hasEnded = false
     /// Whether the client has taken leave, so that its will is not published.
     private var dropsWill = false
+    /// Until when a client has to wait for the answer to its CONNECT, whose id another one has just taken over.
+    var held: Uptime?
     /// From when on the sender is within its quotas again.
     var due: Uptime = 0
-
-    enum OwnName: Sendable {
-        case source([UInt8])
-        case device(product: [UInt8], name: [UInt8])
-    }
 
     package init() {}
 
@@ -101,8 +98,11 @@ package struct MQTTSession: StreamSession {
                 return .needsMore
             }
             guard let client, let writer else {
+                if let held, ingest.uptime() < held { return .needsTime(held) }
+                let next = connect(frame, bytes, in: ingest, as: peer, output: &output)
+                if case .needsTime = next { return next }
                 at = frame.end
-                guard connect(frame, bytes, in: ingest, as: peer, output: &output) else { return .ends }
+                if let next { return next }
                 continue
             }
             if frame.kind == .publish {

@@ -35,7 +35,7 @@ struct MQTTWillMessage: Sendable {
     var payload: [UInt8]
     /// On whose behalf, and for which device.
     var principal: Principal
-    var ownName: MQTTSession.OwnName?
+    var ownName: (product: [UInt8], name: [UInt8])?
     /// Seconds from the end of the connection on.
     var delay: UInt32
 

@@ -69,33 +69,26 @@ private let batchWord = Array("batch".utf8)
 private let downWord = Array("down/".utf8)
 private let stateWord = Array("state".utf8)
 
-/// The device that a topic names, given out if it is new. In product and device `%25`, `%2F`, `%2B` and `%23` stand for
-/// the characters that no level of a topic can hold.
-///
-/// - Throws: `.badUTF8`, `.noDevice`, `.noProduct`, `.tooLong`, `.badIdentity`, `.forbidden`, `.vocabularyFull`.
-package func readTopicDevice(
-    _ topic: Span<UInt8>, product: Range<Int>, device: Range<Int>, vocabulary: inout Vocabulary
-) throws(Refusal) -> DeviceID {
-    let (product, device) = (topic.extracting(product), topic.extracting(device))
-    if !NameEscapes.topic.areIn(product), !NameEscapes.topic.areIn(device) {
-        try check(product, device)
-        return try vocabulary.device(product: product, name: device).device
-    }
-    let (plainProduct, plainDevice) = (NameEscapes.topic.decoded(product), NameEscapes.topic.decoded(device))
-    try check(plainProduct.span, plainDevice.span)
-    return try vocabulary.device(product: plainProduct.span, name: plainDevice.span).device
-}
-
-/// The names of the device that a topic names.
+/// The names of the device that a topic names, plain: `%25`, `%2F`, `%2B` and `%23` stand for the characters that no
+/// level of a topic can hold.
 package func topicNames(
     _ topic: Span<UInt8>, product: Range<Int>, device: Range<Int>
 ) -> (product: [UInt8], device: [UInt8]) {
     (NameEscapes.topic.decoded(topic.extracting(product)), NameEscapes.topic.decoded(topic.extracting(device)))
 }
 
-private func check(_ product: Span<UInt8>, _ device: Span<UInt8>) throws(Refusal) {
-    guard product.count <= Limits.productBytes, device.count <= Limits.deviceBytes else { throw .tooLong }
-    guard isUTF8(product), isUTF8(device) else { throw .badUTF8 }
+/// The device that a topic names; nothing is given out.
+///
+/// - Throws: what `NamedDevice` throws.
+package func topicDevice(
+    _ topic: Span<UInt8>, product: Range<Int>, device: Range<Int>, in vocabulary: borrowing Vocabulary
+) throws(Refusal) -> NamedDevice {
+    let (plainProduct, plainDevice) = (topic.extracting(product), topic.extracting(device))
+    if !NameEscapes.topic.areIn(plainProduct), !NameEscapes.topic.areIn(plainDevice) {
+        return try NamedDevice(product: plainProduct, name: plainDevice, in: vocabulary)
+    }
+    let names = topicNames(topic, product: product, device: device)
+    return try NamedDevice(product: names.product.span, name: names.device.span, in: vocabulary)
 }
 
 /// The level of a topic that stands for a name.
