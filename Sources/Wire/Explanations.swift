@@ -28,6 +28,16 @@ extension Refusal {
             "the credential is missing, wrong, revoked or has expired; give the device a key: tidings device add"
         case .forbidden:
             "this credential may not send for that device; send each device's events by its own, or its gateway's"
+        case .badMessage: "not a message that can be sent; see docs/messages.md"
+        case .badCohort: "the condition of the target cannot be read; see docs/messages.md"
+        case .noConsent: "the customer has not agreed to be written to; ask on the device, or give another basis"
+        case .unknownMessage: "there is no such message; tidings outbox list names them"
+        case .unknownTarget: "the log knows no such product, device, customer or feedback; check the spelling"
+        case .versionConflict: "a newer setting is in force; read it, and send with its version"
+        case .alreadyClosed: "the message is over"
+        case .rolloutActive: "a rollout of the product and aspect is under way; end it first"
+        case .messageTooBig: "more than 4096 bytes of message; send less"
+        case .tooManyOpen: "as many messages are open as there may be; cancel some, or try again later"
         case .tooSlow: "a frame or line was begun and not ended in time; send each in one go"
         case .tooBig:
             "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"
