@@ -51,14 +51,14 @@ package struct Daemon: Sendable {
         let (storage, erasures) = (opened.storage, try await ErasuresInForce(opened.storage.log, configuration))
         let ingest = try await openIngest(
             storage, erasures.forget(opened.start), on: group.next(), HTTPRoutes(health), tls.value, list)
-        let forgetting = ForgettingQueue()
+        let (forgetting, outbox) = (ForgettingQueue(), OutboxQueue())
         let forgetter = try await erasures.forgetter(storage, ingest, forgetting, configuration)
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
         let reloads = reloads(ingest, keeps, tls, access)
         let reporter = StatusReporter(
             ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory,
-            reloads: reloads, tls: tls, access: access, forgetting: forgetting)
+            reloads: reloads, tls: tls, access: access, forgetting: forgetting, outbox: outbox)
         health.begin { try await reporter.status() }
         let control = ControlSocket(
             dataDirectory: configuration.dataDirectory, group: .singleton,
@@ -70,6 +70,7 @@ package struct Daemon: Sendable {
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             AccessService(source: access, ingest: ingest),
             ForgettingService(forgetter: forgetter, queue: forgetting, events: events),
+            OutboxService(desk: OutboxDesk(ingest: ingest, storage: storage), queue: outbox),
             ControlService(socket: control, events: events),
         ]
         if let reloads { services.append(ReloadService(reloads: reloads)) }

@@ -187,6 +187,17 @@ extension EventKind {
     package var isForPeople: Bool { isMessage && self != .setting && self != .settings }
 }
 
+extension Vocabulary {
+    /// A word that an operator uses, given out if it is new, whatever senders may still name; nil when there are
+    /// `Limits.symbols`.
+    package mutating func ownSymbol(_ kind: SymbolKind, _ text: String) -> SymbolID? {
+        let (quota, newest) = (newNames, newestValue)
+        defer { (newNames, newestValue) = (quota, newest) }
+        newNames = .max
+        return symbol(kind, Array(text.utf8).span)
+    }
+}
+
 extension EventDetails {
     /// Of a message: its own id. Other events have that of the message that they answer or speak of.
     package var message: MessageID? {

@@ -215,7 +215,7 @@ private func missing(_ keys: [EventKey], _ line: Span<UInt8>, _ contents: LineCo
 }
 
 /// A word of a sender's, cut when it is long.
-func shortened(_ word: String) -> String {
+package func shortened(_ word: String) -> String {
     let bytes = Array(word.utf8)
     let end = cut(bytes.span, limit: WireLimits.explainedBytes)
     return end < bytes.count ? String(decoding: bytes[..<end], as: UTF8.self) + "…" : word

@@ -73,8 +73,8 @@ package enum DeliveryState: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// Whether a setting in this state gives way to what the customer chooses.
     var givesWay: Bool {
         switch self {
-        case .queued, .sent, .received, .shown, .applied, .dismissed, .refused: true
-        case .none, .answered, .failed, .expired, .cancelled, .superseded, .withheld, .overridden, .left: false
+        case .queued, .sent, .received, .shown, .answered, .applied, .dismissed, .refused: true
+        case .none, .failed, .expired, .cancelled, .superseded, .withheld, .overridden, .left: false
         }
     }
 

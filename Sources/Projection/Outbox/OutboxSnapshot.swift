@@ -43,8 +43,8 @@ extension Outbox {
         for index in entries.indices {
             let count = entries[index].pieceCount
             defer { piece += count }
-            for own in max(0, range.lowerBound - piece)..<max(0, min(count, range.upperBound - piece))
-            where own + piece >= range.lowerBound {
+            let (first, end) = (max(0, range.lowerBound - piece), min(count, range.upperBound - piece))
+            for own in stride(from: first, to: end, by: 1) {
                 appendVarint(UInt64(index), to: &bytes)
                 for number in entries[index].piece(own) { appendVarint(number, to: &bytes) }
             }
