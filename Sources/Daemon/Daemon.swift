@@ -46,12 +46,11 @@ package struct Daemon: Sendable {
         let list = try await access.start()
         try configuration.checkThatSomebodyMaySend(await access.standing)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let health = HealthReporter()
+        let (health, forgetting, outbox) = (HealthReporter(), ForgettingQueue(), OutboxQueue())
         let opened = try await Storage.open(configuration, events: events)
         let (storage, erasures) = (opened.storage, try await ErasuresInForce(opened.storage.log, configuration))
         let ingest = try await openIngest(
-            storage, erasures.forget(opened.start), on: group.next(), HTTPRoutes(health), tls.value, list)
-        let (forgetting, outbox) = (ForgettingQueue(), OutboxQueue())
+            storage, erasures.forget(opened.start), on: group.next(), HTTPRoutes(health, outbox), tls.value, list)
         let forgetter = try await erasures.forgetter(storage, ingest, forgetting, configuration)
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))

@@ -6,7 +6,7 @@ import Log
 import ServiceLifecycle
 
 /// What is asked about messages, in its order.
-final class OutboxQueue: Sendable {
+package final class OutboxQueue: Sendable {
     enum Job: Sendable {
         case send(MessageOrder, CheckedContinuation<MessageAnswer, Never>)
         case cancel(CancelOrder, CheckedContinuation<MessageAnswer, Never>)
@@ -17,7 +17,7 @@ final class OutboxQueue: Sendable {
     let jobs: AsyncStream<Job>
     private let input: AsyncStream<Job>.Continuation
 
-    init() { (jobs, input) = AsyncStream.makeStream() }
+    package init() { (jobs, input) = AsyncStream.makeStream() }
 
     func send(_ order: MessageOrder) async -> MessageAnswer { await ask { .send(order, $0) } }
     func cancel(_ order: CancelOrder) async -> MessageAnswer { await ask { .cancel(order, $0) } }

@@ -47,6 +47,8 @@ package struct HTTPSession {
     var remembered: RememberedBearer?
     var reading = Reading.nothing
     var head: HTTPHead?
+    /// The body of a request that is to be answered elsewhere, as far as it has come; nil for one without.
+    private var posted: [UInt8]?
     /// How much more of a body that nobody reads is passed over.
     var discardable = 0
     /// On whose behalf the request at hand speaks, or the one before when there is none.
@@ -125,6 +127,7 @@ package struct HTTPSession {
             return allow(head, fields, ingest, &output)
         case (.reading, .get), (.reading, .head): return beginQuestion(head, index, route.role, ingest, &output)
         case (.events, .post): return beginEvents(head, ingest, &output)
+        case (.posting, .post): return beginPosting(head, index, route.role, ingest, &output)
         default:
             fields.allow = route.allow
             return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
@@ -158,6 +161,22 @@ package struct HTTPSession {
                 error == .scope ? .forbidden : .unauthorized, HTTPFields(), error.explanation, ingest, &output)
         }
         reading = .question(index)
+        return next
+    }
+
+    /// A page of somebody else's that a browser on this machine shows can post here too, but not with this content type.
+    private mutating func beginPosting(
+        _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
+    ) -> Next {
+        guard head.mediaType == .json, head.coding == .none else { return refuse(.mediaType, ingest, &output) }
+        if let length = head.contentLength, length > HTTPLimits.postedBytes {
+            return refuse(.messageTooBig, ingest, &output)
+        }
+        let next = beginQuestion(head, index, role, ingest, &output)
+        guard case .question = reading else { return next }
+        posted = []
+        owesContinue = head.expectation == .continue
+        tellContinue(&output)
         return next
     }
 
@@ -220,6 +239,13 @@ package struct HTTPSession {
         case .events:
             owesContinue = false
             return take(part, ingest, peer, &output)
+        case .question where posted != nil:
+            owesContinue = false
+            posted?.append(copying: part)
+            guard (posted?.count ?? 0) <= HTTPLimits.postedBytes else {
+                posted = nil
+                return refuse(.messageTooBig, ingest, &output)
+            }
         case .question, .discarded:
             discardable -= part.count
             if discardable < 0 { reading = .ended }
@@ -243,8 +269,9 @@ package struct HTTPSession {
         case .question(let index):
             lastQuestion += 1
             let isTrusted = head.map { self.isTrusted(with: .operate, $0) } ?? false
-            let asked = HTTPQuestion(
+            var asked = HTTPQuestion(
                 query: String(head?.query ?? ""), principal: principal, isTrusted: isTrusted)
+            asked.body = posted.take() ?? []
             question = (lastQuestion, index, asked)
             reading = .nothing
             push(HTTPPendingAnswer(question: lastQuestion, head), &output, ingest)
