@@ -12,10 +12,9 @@ func renderMessageAnswer(_ answer: MessageAnswer, as format: OutputFormat) -> St
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return ((try? encoder.encode(answer)).map { String(decoding: $0, as: UTF8.self) } ?? "{}") + "\n"
     case .csv:
-        let cells = [
-            answer.id ?? "", answer.addressed.map { "\($0)" } ?? "", answer.withheld.map { "\($0)" } ?? "",
-            answer.devices.map { "\($0)" } ?? "", answer.asOf.map { "\($0)" } ?? "",
-        ]
+        var cells = [answer.id ?? ""]
+        for count in [answer.addressed, answer.withheld, answer.devices] { cells.append(count.map { "\($0)" } ?? "") }
+        cells.append(answer.asOf.map { "\($0)" } ?? "")
         return csvLine(["message", "addressed", "withheld", "devices", "as_of"]) + csvLine(cells)
     case .table: return sentence(answer) + "\n"
     }

@@ -30,7 +30,7 @@ struct OutboxQuery {
         let rows: OutboxRows
         do {
             rows = try SummaryReader(path: directory + "/" + Projector.fileName).outbox(question)
-        } catch let error as ProjectionError {
+        } catch {
             throw Failure(error)
         }
         let names = try await named(rows)
