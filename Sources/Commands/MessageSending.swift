@@ -93,7 +93,8 @@ func messageText(_ texts: [String]) throws -> JSONValue {
 func send(_ message: [String: JSONValue], _ data: DataOptions, as format: OutputFormat) async throws {
     let directory = try await data.directory()
     let json = String(decoding: JSONValue.object(message).canonical, as: UTF8.self)
-    let answer = try await askAboutMessage(ControlRequest(MessageOrder(json, author: "operator", isAdmin: true)), directory)
+    let answer = try await askAboutMessage(
+        ControlRequest(MessageOrder(json, author: "operator", isAdmin: true)), directory)
     printOut(renderMessageAnswer(answer, as: format))
 }
 

@@ -9,12 +9,12 @@ struct NotifyCommand: AsyncParsableCommand {
         commandName: "notify",
         abstract: "Send news to the devices of a product, or to one of them.",
         discussion: """
-            Examples: tidings notify kettle --title "Time to descale" --text "It takes ten minutes." --dry-run
-                      tidings notify kettle/k-1 --text en="Your part is here." --text de="Ihr Teil ist da."
-                      tidings notify kettle --text "The recall: docs.example/r7" --basis safety --priority urgent
+            Examples: tidings notify kettle --title Descaling --text "$(<notice.txt)" --dry-run
+                      tidings notify kettle/k-1 --text en=Welcome! --text de=Willkommen!
+                      tidings notify kettle --text "$(<recall.txt)" --basis safety --priority urgent
 
-            Goes to customers who have agreed to be written to (consent.given with the purpose contact), unless --basis \
-            says by what other right. Needs a running daemon. What becomes of it: `tidings outbox show`.
+            Goes to customers who have agreed to be written to (consent.given with the purpose contact), unless \
+            --basis says by what other right. Needs a running daemon. What becomes of it: `tidings outbox show`.
             """)
 
     @OptionGroup var target: MessageTargetOptions
@@ -47,9 +47,9 @@ struct AskCommand: AsyncParsableCommand {
         commandName: "ask",
         abstract: "Ask customers something; the answers are events like any other.",
         discussion: """
-            Examples: tidings ask kettle --aspect sound.ready --text "Which sound?" --choice melody --choice whistle
-                      tidings ask kettle --aspect app --text "How do you like the app?" --scale 1-5
-                      tidings ask kettle/k-1 --text "What went wrong?" --expires 3d
+            Examples: tidings ask kettle --aspect sound.ready --text "$(<q.txt)" --choice melody --choice whistle
+                      tidings ask kettle --aspect app --text "$(<q.txt)" --scale 1-5
+                      tidings ask kettle/k-1 --text Why? --expires 3d
 
             Without --choice, --scale, --number or --yes-no the answer is a text. `tidings outbox results` counts the \
             answers, one for each device.
@@ -88,7 +88,8 @@ struct AskCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let form = !choices.isEmpty ? "choice" : scale != nil ? "scale" : number ? "number" : isYesNo ? "yes_no" : "text"
+        let forms = [(!choices.isEmpty, "choice"), (scale != nil, "scale"), (number, "number"), (isYesNo, "yes_no")]
+        let form = forms.first(where: \.0)?.1 ?? "text"
         var message: [String: JSONValue] = [
             "type": .text("question"), "to": .object(try target.json()), "text": try messageText(texts),
             "ask": .text(form),
@@ -106,7 +107,7 @@ struct ReplyCommand: AsyncParsableCommand {
         commandName: "reply",
         abstract: "Answer a feedback, on the device that it came from.",
         discussion: """
-            Example: tidings reply 66012 --text "Thank you. Mended in 3.2."
+            Example: tidings reply 66012 --text "$(<reply.txt)"
 
             The number is the feedback's event in the log, as `tidings summary` and `tidings log export` have it.
             """)
@@ -141,11 +142,12 @@ struct SetCommand: AsyncParsableCommand {
         discussion: """
             Examples: tidings set kettle/k-1 temperature 88 --unit Cel
                       tidings set kettle keep_warm false --policy default
-                      tidings set kettle firmware '"3.2.1"' --policy require --dry-run
+                      tidings set kettle firmware 3.2.1 --policy require --dry-run
 
-            VALUE is a number, true, false, or a word. A setting for a whole product is for devices too that come later; \
-            one for a device goes before it. The policy says what holds where the customer has chosen: offer (until the \
-            customer chooses after it), default (only where nothing was chosen), require (whatever is chosen).
+            VALUE is a number, true, false, or a word. A setting for a whole product is for devices too that come \
+            later; one for a device goes before it. The policy says what holds where the customer has chosen: offer \
+            (until the customer chooses after it), default (only where nothing was chosen), require (whatever is \
+            chosen).
             """)
 
     @OptionGroup var target: MessageTargetOptions

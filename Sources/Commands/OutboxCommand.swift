@@ -150,7 +150,8 @@ struct OutboxDeviceCommand: AsyncParsableCommand {
         do { words = try await openLog(query.directory).vocabulary() } catch { throw Failure.of(error) }
         let product = Array(device[..<slash].utf8)
         let name = Array(device[device.index(after: slash)...].utf8)
-        guard let product = words.find(.product, product.span), let id = words.find(device: name.span, of: product) else {
+        guard let product = words.find(.product, product.span), let id = words.find(device: name.span, of: product)
+        else {
             throw Failure("no event is of this device; a name is written as the device sends it", .data)
         }
         try await query.print(.device(id), as: format)

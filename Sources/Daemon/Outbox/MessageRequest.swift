@@ -58,7 +58,9 @@ package struct MessageRequest: Sendable, Equatable {
 struct MessageReader {
     private let json: [UInt8]
     private let now: Timestamp
+    /// What is not read yet, and all of it.
     private var object: [String: JSONValue]
+    private let whole: [String: JSONValue]
     private var payload: [String: JSONValue] = [:]
 
     init(_ json: [UInt8], now: Timestamp) throws(MessageFault) {
@@ -68,7 +70,7 @@ struct MessageReader {
             guard let object = try JSONDecoder().decode(JSONValue.self, from: Data(json)).object else {
                 throw MessageFault(.badMessage, "a message is a JSON object: {\"type\":\"notice\",…}")
             }
-            self.object = object
+            (self.object, whole) = (object, object)
         } catch let fault as MessageFault {
             throw fault
         } catch {
@@ -156,7 +158,7 @@ struct MessageReader {
         request.terms.priority = try word("priority", MessagePriority.allCases, \.name) ?? .normal
         request.terms.basis = try word("basis", MessageBasis.allCases, \.name) ?? .consent
         if request.terms.priority == .urgent, request.terms.basis == .consent, request.kind != .setting {
-            throw fault("priority", "urgent only with the basis contract, safety or legal")
+            throw fault("priority", "another priority, or another basis than consent")
         }
         let confirm = try text("confirm")
         guard confirm == nil || confirm == "app" || confirm == "transport" else {
@@ -200,7 +202,9 @@ struct MessageReader {
         guard let said = try text(key) else { return nil }
         if let time = readRFC3339(Array(said.utf8).span) { return Timestamp(rawValue: time) }
         let units: [Character: Int64] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
-        if let unit = said.last.flatMap({ units[$0] }), let count = Int64(said.dropLast()), (1...100_000).contains(count) {
+        if let unit = said.last.flatMap({ units[$0] }), let count = Int64(said.dropLast()),
+            (1...100_000).contains(count)
+        {
             return Timestamp(rawValue: now.rawValue + count * unit)
         }
         throw fault(key, "a time such as 7d, 12h or 2026-12-24T08:00:00Z", .text(said))
@@ -268,7 +272,9 @@ struct MessageReader {
             let words = choices?.array?.compactMap(\.text) ?? []
             let isGood = words.allSatisfy { (1...MessageLimits.choiceBytes).contains($0.utf8.count) }
             guard (2...MessageLimits.choices).contains(words.count), isGood, words.count == choices?.array?.count else {
-                throw fault("choices", "2 to \(MessageLimits.choices) words of at most \(MessageLimits.choiceBytes) bytes", choices)
+                throw fault(
+                    "choices", "2 to \(MessageLimits.choices) words of at most \(MessageLimits.choiceBytes) bytes",
+                    choices)
             }
             payload["choices"] = choices
         } else if choices != nil {
@@ -276,7 +282,9 @@ struct MessageReader {
         }
         if ask == "scale" {
             let scale = try text("scale") ?? "1-5"
-            guard ["0-1", "1-5", "0-10"].contains(scale) else { throw fault("scale", "one of 0-1, 1-5, 0-10", .text(scale)) }
+            guard ["0-1", "1-5", "0-10"].contains(scale) else {
+                throw fault("scale", "one of 0-1, 1-5, 0-10", .text(scale))
+            }
             payload["scale"] = .text(scale)
         }
         if ask == "number" {
@@ -337,10 +345,11 @@ struct MessageReader {
     private func list(_ words: [String]) -> String { words.joined(separator: ", ") }
 
     private func fault(_ key: String, _ wanted: String, _ value: JSONValue? = nil) -> MessageFault {
-        let said = value ?? object[key]
+        let said = value ?? whole[key]
         return MessageFault(
             .badMessage,
-            said.map { "\(place(of: key))\(key) is \($0.shown); send \(wanted)" } ?? "\(key) is missing; send \(wanted)")
+            said.map { "\(place(of: key))\(key) is \($0.shown); send \(wanted)" } ?? "\(key) is missing; send \(wanted)"
+        )
     }
 
     /// Where a key stands, as `at byte 17: `.
