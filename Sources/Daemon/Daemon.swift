@@ -55,6 +55,7 @@ package struct Daemon: Sendable {
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
         let reloads = reloads(ingest, keeps, tls, access)
+        try await ingest.listen(to: outbox)
         let reporter = StatusReporter(
             ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory,
             reloads: reloads, tls: tls, access: access, forgetting: forgetting, outbox: outbox)
@@ -69,7 +70,9 @@ package struct Daemon: Sendable {
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             AccessService(source: access, ingest: ingest),
             ForgettingService(forgetter: forgetter, queue: forgetting, events: events),
-            OutboxService(desk: OutboxDesk(ingest: ingest, storage: storage), queue: outbox),
+            OutboxService(
+                desk: OutboxDesk(ingest: ingest, storage: storage),
+                delivery: OutboxDelivery(ingest: ingest, storage: storage), queue: outbox),
             ControlService(socket: control, events: events),
         ]
         if let reloads { services.append(ReloadService(reloads: reloads)) }
@@ -212,6 +215,12 @@ package struct IngestLoop<Engine: EventLog>: Sendable {
     let eventLoop: any EventLoop
     package let listeners: Listeners
     let appender: Appender<Engine>
+
+    /// Has the outbox told which devices connect.
+    func listen(to outbox: OutboxQueue) async throws {
+        let listeners = listeners
+        try await onLoop { _ in listeners.onContact { outbox.contact($0) } }
+    }
 
     /// Runs on the event loop and returns what it returned.
     func onLoop<Result: Sendable>(_ body: @escaping @Sendable (Pipeline) throws -> Result) async throws -> Result {

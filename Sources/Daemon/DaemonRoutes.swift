@@ -1,6 +1,7 @@
 // Every path of the HTTP port, which schemas/openapi.yaml describes.
 
 import Admission
+import Events
 import Foundation
 import Transport
 
@@ -29,5 +30,7 @@ private func postMessage(_ question: HTTPQuestion, _ outbox: OutboxQueue) async 
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let body = (try? encoder.encode(answer)).map { [UInt8]($0) } ?? []
-    return HTTPReply(answer.refusal.map { HTTPStatus($0) } ?? .ok, body: body + [UInt8(ascii: "\n")])
+    var reply = HTTPReply(answer.refusal.map { HTTPStatus($0) } ?? .ok, body: body + [UInt8(ascii: "\n")])
+    if answer.refusal?.isRetryable == true { reply.retryAfter = 1 }
+    return reply
 }

@@ -1,7 +1,7 @@
-// What the event of a message says besides its words: how urgent it is, by what right it is sent, to whom, for how long.
+// What the event of a message says besides its words: how urgent it is, by what right it is sent, and to whom.
 
-/// The id of a message: its ordinal in the log, and random bits by which an ordinal that is guessed, or of a copy of the
-/// log that was put back, is told.
+/// The id of a message: its ordinal in the log, and random bits by which an ordinal that is guessed, or of a copy of
+/// the log that was put back, is told.
 @usableFromInline package struct MessageID: Hashable, Sendable, BitwiseCopyable {
     @usableFromInline package var number: UInt32
     @usableFromInline package var tag: UInt32

@@ -23,7 +23,9 @@ private func table(_ rows: OutboxRows, _ style: TableStyle) -> String {
         }
         return lines.joined(separator: "\n") + "\n"
     }
-    let left: Set<String> = ["message", "product", "kind", "aspect", "time", "expires", "state", "device", "value", "payload"]
+    let left: Set<String> = [
+        "message", "product", "kind", "aspect", "time", "expires", "state", "device", "value", "payload",
+    ]
     let hidden: Set<String> = ["time"]
     let shown = rows.columns.indices.filter { !hidden.contains(rows.columns[$0]) }
     var table = TextTable(

@@ -21,7 +21,9 @@ import Testing
         let done = try await send(
             daemon,
             [
-                line("k-1", 1, #""type":"feedback.text","text":"it is loud"}"#.replacing("}", with: ""), customer: "anna"),
+                line(
+                    "k-1", 1, #""type":"feedback.text","text":"it is loud"}"#.replacing("}", with: ""), customer: "anna"
+                ),
                 line("k-1", 2, consent, customer: "anna"),
                 line("k-2", 1, consent, customer: "berta"),
                 line("k-3", 1, #""type":"feature.used","aspect":"boil""#),
@@ -48,7 +50,8 @@ import Testing
             let dry = try await command(daemon, "notify", "kettle", "--text", "Time to descale", "--dry-run")
             #expect(dry.status == 0, "\(dry)")
             var answer = try object(dry.output)
-            #expect(answer["addressed"] as? Int == 3 && answer["withheld"] as? Int == 1 && answer["id"] == nil, "\(answer)")
+            #expect(
+                answer["addressed"] as? Int == 3 && answer["withheld"] as? Int == 1 && answer["id"] == nil, "\(answer)")
             let sent = try await command(daemon, "notify", "kettle", "--text", "Time to descale", "--id", "d-1")
             answer = try object(sent.output)
             #expect(answer["addressed"] as? Int == 3 && answer["withheld"] as? Int == 1, "\(sent)")
@@ -89,7 +92,8 @@ import Testing
         try await withDaemon { daemon in
             try await sendFleet(daemon)
             let asked = try await command(
-                daemon, "ask", "kettle", "--aspect", "sound", "--text", "Which sound?", "--choice", "melody", "--choice",
+                daemon, "ask", "kettle", "--aspect", "sound", "--text", "Which sound?", "--choice", "melody",
+                "--choice",
                 "off")
             let id = try #require(try object(asked.output)["id"] as? String)
             _ = try await send(
@@ -105,7 +109,9 @@ import Testing
             let reply = try object(try await command(daemon, "reply", "0", "--text", "Thank you.").output)
             #expect(reply["addressed"] as? Int == 1, "\(reply)")
             let device = try await command(daemon, "outbox", "device", "kettle/k-1")
-            #expect(device.output.contains(#""kind":"reply""#) && device.output.contains(#""state":"answered""#), "\(device)")
+            #expect(
+                device.output.contains(#""kind":"reply""#) && device.output.contains(#""state":"answered""#),
+                "\(device)")
             let wrong = try await command(daemon, "reply", "1", "--text", "Thank you.")
             #expect(wrong.status == 65 && wrong.errors.contains("4041"), "\(wrong)")
         }
@@ -139,7 +145,8 @@ import Testing
             let json = "-H 'Content-Type: application/json'"
             let sent = try await shell("curl -s -w '%{http_code}' \(json) -d '\(body)' \(url)")
             #expect(sent.output.contains(#""id":"m1-"#) && sent.output.hasSuffix("200"), "\(sent)")
-            let form = try await shell("curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: text/plain' -d '\(body)' \(url)")
+            let form = try await shell(
+                "curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: text/plain' -d '\(body)' \(url)")
             #expect(form.output == "415", "\(form)")
             let proxied = try await shell(
                 "curl -s -o /dev/null -w '%{http_code}' \(json) -H 'X-Forwarded-For: 1.2.3.4' -d '\(body)' \(url)")
@@ -149,8 +156,105 @@ import Testing
             let large = String(repeating: "x", count: 70_000)
             let file = daemon.data + "/large"
             try #"{"type":"notice","text":"\#(large)"}"#.write(toFile: file, atomically: true, encoding: .utf8)
-            let tooBig = try await shell("curl -s -o /dev/null -w '%{http_code}' \(json) --data-binary @'\(file)' \(url)")
+            let tooBig = try await shell(
+                "curl -s -o /dev/null -w '%{http_code}' \(json) --data-binary @'\(file)' \(url)")
             #expect(tooBig.output == "413", "\(tooBig)")
+        }
+    }
+
+    /// The 257th open message, the 65th for one device, and the 17th for whoever comes.
+    @Test func everyBoundAnswers() async throws {
+        try await withDaemon { daemon in
+            try await sendFleet(daemon)
+            let script = #"""
+                import json, sys, urllib.request, urllib.error
+                def post(message):
+                    request = urllib.request.Request(
+                        f"http://127.0.0.1:{sys.argv[1]}/v1/messages", json.dumps(message).encode(),
+                        {"Content-Type": "application/json"})
+                    try:
+                        return json.load(urllib.request.urlopen(request))
+                    except urllib.error.HTTPError as error:
+                        return json.load(error) | {"status": error.code, "retry": error.headers.get("Retry-After")}
+                live = [post({"type": "setting", "to": {"product": "kettle"}, "aspect": f"a{n}", "value": n})
+                        for n in range(17)]
+                print(sum("code" in answer for answer in live), live[-1].get("code"), live[-1].get("status"))
+                device = {"product": "kettle", "device": "k-1"}
+                notices = [post({"type": "notice", "to": device, "text": "x", "basis": "contract"}) for n in range(241)]
+                print(sum("code" in answer for answer in notices), notices[-1].get("code"), notices[-1].get("retry"))
+                print(sum(answer.get("withheld", 0) for answer in notices))
+                """#
+            let done = try await run("/usr/bin/python3", ["-c", script, "\(daemon.httpPort)"])
+            // 240 notices beside 16 settings are open; 64 of them may wait for the device.
+            #expect(done.output == "1 4293 503\n1 4293 1\n176\n", "\(done)")
+        }
+    }
+
+    /// A device that sends a line, hears what is sent down for some seconds, and answers each message with `reply`.
+    private func device(_ port: Int, _ name: String, seconds: Double, reply: String) async throws
+        -> [String]
+    {
+        let script = #"""
+            import json, socket, sys, time
+            port, name, seconds, reply = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4]
+            connection = socket.create_connection(("127.0.0.1", port))
+            number = int(time.time() * 1000)
+            def say(event):
+                global number
+                number += 1
+                event.update(product="kettle", device=name, id=number)
+                connection.sendall(json.dumps(event).encode() + b"\n")
+            say({"type": "feature.used", "aspect": "boil"})
+            end, rest = time.time() + seconds, b""
+            while time.time() < end:
+                connection.settimeout(max(0.01, end - time.time()))
+                try:
+                    rest += connection.recv(65536)
+                except TimeoutError:
+                    break
+                *lines, rest = rest.split(b"\n")
+                for line in lines:
+                    down = json.loads(line).get("down")
+                    if not down:
+                        continue
+                    print(json.dumps(down), flush=True)
+                    if reply:
+                        say(dict(json.loads(reply), cause=down["id"]))
+            """#
+        let done = try await run(
+            "/usr/bin/python3", ["-c", script, "\(port)", name, "\(seconds)", reply])
+        #expect(done.status == 0, "\(done)")
+        return done.output.split(separator: "\n").map(String.init)
+    }
+
+    @Test func aDeviceThatConnectsIsSentWhatWaitsAndWhatIsSentMeanwhile() async throws {
+        try await withDaemon { daemon in
+            try await sendFleet(daemon)
+            let port = daemon.tcpPort
+            for text in ["one", "two", "three", "four", "five", "six"] {
+                let sent = try await command(daemon, "notify", "kettle/k-1", "--text", text)
+                #expect(sent.status == 0, "\(sent)")
+            }
+            // One that says nothing of them is sent four, once.
+            let silent = try await device(port, "k-1", seconds: 3, reply: "")
+            #expect(silent.count == 4 && silent[0].contains(#""text": "one""#), "\(silent)")
+            let found = try await counts(daemon, "m1")
+            #expect(found["sent"] == 1 && found["attempts"] == 1, "\(found)")
+            // One that answers is sent all, and what comes meanwhile.
+            async let heard = device(
+                port, "k-1", seconds: 6, reply: #"{"type":"receipt","stage":"shown"}"#)
+            try await Task.sleep(for: .seconds(1))
+            _ = try await command(daemon, "set", "kettle", "temperature", "88", "--unit", "Cel")
+            let all = try await heard
+            #expect(all.count == 7, "\(all)")
+            let setting = try #require(all.first { $0.contains(#""type": "setting""#) })
+            #expect(setting.contains(#""value": 88"#) && setting.contains(#""seen": "0-"#), "\(setting)")
+            for number in 1...6 {
+                let shown = try await counts(daemon, "m\(number)")
+                #expect(shown["shown"] == 1, "m\(number): \(shown)")
+            }
+            // Once more: nothing waits.
+            #expect(try await device(port, "k-1", seconds: 2, reply: "").isEmpty)
         }
     }
 

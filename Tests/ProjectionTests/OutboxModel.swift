@@ -87,7 +87,8 @@ struct OutboxModel {
     }
 
     private func address(
-        _ event: Event, _ details: EventDetails, _ messages: inout [UInt32: Message], _ numbers: [UInt32], _ world: World
+        _ event: Event, _ details: EventDetails, _ messages: inout [UInt32: Message], _ numbers: [UInt32],
+        _ world: World
     ) {
         guard var message = messages[details.cause], message.isOpen, !message.isAddressed else { return }
         message.isAddressed = true
@@ -106,7 +107,9 @@ struct OutboxModel {
             }
             var isOutranked = false
             for number in numbers where number < details.cause {
-                guard var old = messages[number], old.isOpen, old.event.product == message.event.product else { continue }
+                guard var old = messages[number], old.isOpen, old.event.product == message.event.product else {
+                    continue
+                }
                 let isSame =
                     isSetting
                     ? old.event.kind == .setting && old.event.aspect == message.event.aspect
@@ -185,7 +188,9 @@ struct OutboxModel {
             if event.kind == .stateReported {
                 if event.value == message.event.value, message.entries[device] != nil { apply(event, &message) }
             } else if event.customer != .none || event.origin == .user, message.terms.policy != .require {
-                if message.entries[device] == nil, message.terms.isLive { message.entries[device] = Entry(state: .queued) }
+                if message.entries[device] == nil, message.terms.isLive {
+                    message.entries[device] = Entry(state: .queued)
+                }
                 if message.entries[device] != nil {
                     let place = place(of: event, message)
                     message.chosen[device] = max(message.chosen[device] ?? place, place)

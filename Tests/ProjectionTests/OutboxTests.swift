@@ -59,7 +59,8 @@ private let clock: @Sendable () -> Timestamp = { Timestamp(rawValue: Fleet.start
             case 4:
                 folder = try folder.copyAsKilled()
                 projector = try Self.open(folder, head)
-                try await projector.catchUp(with: ListLog(blocks: log.blocks.filter { $0.endOffset <= block.endOffset }))
+                try await projector.catchUp(
+                    with: ListLog(blocks: log.blocks.filter { $0.endOffset <= block.endOffset }))
             default: break
             }
             #expect(await projector.offset == block.endOffset, "seed \(seed)")

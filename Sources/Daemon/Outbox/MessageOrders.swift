@@ -40,7 +40,9 @@ package struct CancelOrder: Codable, Sendable, Equatable {
     package var message: String?
     package var collapse: String?
 
-    package init(message: String? = nil, collapse: String? = nil) { (self.message, self.collapse) = (message, collapse) }
+    package init(message: String? = nil, collapse: String? = nil) {
+        (self.message, self.collapse) = (message, collapse)
+    }
 }
 
 /// What has become of a message that was to be sent or cancelled.
@@ -73,7 +75,12 @@ package struct MessageAnswer: Codable, Sendable, Equatable {
     package var refusal: Refusal? { code.flatMap { UInt16(exactly: $0) }.flatMap { Refusal(rawValue: $0) } }
 
     private enum CodingKeys: String, CodingKey {
-        case id, isStored = "stored", isRepeated = "repeated", addressed, withheld, devices, asOf = "as_of", examples
+        case id
+        case isStored = "stored"
+        case isRepeated = "repeated"
+        case addressed, withheld, devices
+        case asOf = "as_of"
+        case examples
         case cancelled, code, text
     }
 }

@@ -187,7 +187,8 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         if needsConsent, request.terms.scope == .device || request.terms.scope == .customer {
             let agrees = try await ask { state in
                 let devices =
-                    target.device != .none ? [target.device] : state.devices(of: target.customer, product: target.product)
+                    target.device != .none
+                    ? [target.device] : state.devices(of: target.customer, product: target.product)
                 return devices.isEmpty || devices.contains { state.agrees($0, at: now) }
             }
             guard agrees else { throw MessageFault(.noConsent) }
@@ -288,7 +289,9 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
             guard !ending.isEmpty else { throw MessageFault(.unknownMessage) }
         }
         var batch = EventBatch()
-        for message in ending { batch.append(closed: message.id, product: message.product, .cancelled, at: wallClock()) }
+        for message in ending {
+            batch.append(closed: message.id, product: message.product, .cancelled, at: wallClock())
+        }
         let events = batch
         try await append { _ throws(MessageFault) in events }
         try await waitForFold()
@@ -308,6 +311,14 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
             guard !decided.isEmpty else { return }
             try await append { _ throws(MessageFault) in decided }
         }
+    }
+
+    /// Whether any message is not over; no, as long as that is not known.
+    var hasOpenMessages: Bool { get async { await storage.projector.ask { $0.hasOpenMessages } ?? false } }
+
+    /// Tells the log what has become of messages on their way.
+    func tell(_ batch: EventBatch) async throws(MessageFault) {
+        try await append { _ throws(MessageFault) in batch }
     }
 
     private func ask<Answer: Sendable>(

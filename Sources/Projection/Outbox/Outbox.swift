@@ -116,7 +116,9 @@ struct Outbox: Sendable {
     // MARK: Messages
 
     /// A message is in the log.
-    mutating func add(_ event: borrowing Event, _ details: EventDetails, _ payload: ArraySlice<UInt8>, at offset: UInt64) {
+    mutating func add(
+        _ event: borrowing Event, _ details: EventDetails, _ payload: ArraySlice<UInt8>, at offset: UInt64
+    ) {
         let message = OutboxMessage(event, details, at: offset)
         // One that comes again, as from a log that was put together of two, is none.
         guard message.number > lastNumber, message.product != 0 else { return }

@@ -17,7 +17,9 @@ extension SummaryState {
     /// Makes the index of customers' devices, if somebody is to be written to and it is not there.
     mutating func prepareOutbox() {
         guard outbox.isActive else { return }
-        let isNeeded = outbox.open.contains { outbox.messages[$0].kind.isForPeople || outbox.messages[$0].customer != 0 }
+        let isNeeded = outbox.open.contains {
+            outbox.messages[$0].kind.isForPeople || outbox.messages[$0].customer != 0
+        }
         if !isNeeded {
             customerDevices = nil
         } else if customerDevices == nil {
@@ -46,7 +48,10 @@ extension SummaryState {
         case .setting, .reply, .notice, .question, .settings:
             guard event.product.rawValue <= ProjectionLimits.highestProduct,
                 event.device.rawValue <= ProjectionLimits.highestPseudonym
-            else { return skipped += 1 }
+            else {
+                skipped += 1
+                return
+            }
             outbox.add(event, details, payload, at: offset)
             prepareOutbox()
         case .custom, .preferenceSet, .ratingGiven, .featureUsed, .feedbackText, .faultSeen, .stateReported,

@@ -1,5 +1,6 @@
 // What the outbox says of messages to who asks the daemon: standing, entries, what waits for a device.
 
+import Admission
 package import Events
 
 /// How a message stands.
@@ -33,20 +34,31 @@ package struct DeliveryStanding: Sendable, Equatable {
 }
 
 /// A message that is to be brought to a device.
-package struct Outgoing: Sendable, Equatable {
+package struct Outgoing: Sendable {
     package var id: MessageID
     package var kind: EventKind
     package var terms: MessageTerms
     package var accepted: Timestamp
     package var expires: Timestamp?
     package var attempts: Int
+    /// Of a setting: the device's highest number in its latest epoch, as far as it is folded.
+    package var seen: (epoch: UInt32, seq: UInt64)?
     /// The JSON of the message, without what is the delivery's.
     package var payload: [UInt8]
+
+    package init(
+        id: MessageID, kind: EventKind, terms: MessageTerms, accepted: Timestamp, expires: Timestamp?, attempts: Int,
+        seen: (epoch: UInt32, seq: UInt64)?, payload: [UInt8]
+    ) {
+        (self.id, self.kind, self.terms, self.accepted) = (id, kind, terms, accepted)
+        (self.expires, self.attempts, self.seen, self.payload) = (expires, attempts, seen, payload)
+    }
 }
 
 extension SummaryState {
     package var lastMessage: UInt32 { outbox.lastNumber }
     package var outboxBytes: Int { outbox.bytes }
+    package var hasOpenMessages: Bool { !outbox.open.isEmpty }
     package var strayReceipts: UInt64 { outbox.strays }
     /// The ids of all messages, for who checks receipts when they come in.
     package var messageIDs: [MessageID] { outbox.messages.map { MessageID(number: $0.number, tag: $0.tag) } }
@@ -153,8 +165,28 @@ extension SummaryState {
                 id: MessageID(number: message.number, tag: message.tag), kind: message.kind, terms: message.terms,
                 accepted: Timestamp(rawValue: message.notBefore),
                 expires: message.expires == 0 ? nil : Timestamp(rawValue: message.expires),
-                attempts: Int(outbox.entries[index][device.rawValue].attempts), payload: outbox.payloads[index])
+                attempts: Int(outbox.entries[index][device.rawValue].attempts),
+                seen: message.isSetting ? seen(device.rawValue) : nil, payload: outbox.payloads[index])
         }
+    }
+
+    private func seen(_ device: UInt32) -> (epoch: UInt32, seq: UInt64)? {
+        let latest = devices[Int(device)].epochs.latest
+        return latest.isEmpty ? nil : (latest.epoch, latest.highest)
+    }
+
+    /// The same for those of some devices for which anything waits.
+    package func outgoing(
+        among devices: [DeviceID], at now: Timestamp, most: Int
+    ) -> [(device: DeviceID, messages: [Outgoing])] {
+        guard !outbox.open.isEmpty else { return [] }
+        let hasLive = outbox.open.contains { outbox.messages[$0].terms.isLive }
+        var found: [(device: DeviceID, messages: [Outgoing])] = []
+        for device in devices where found.count < most && (hasLive || outbox.pendingCount(device.rawValue) > 0) {
+            let messages = outgoing(to: device, at: now)
+            if !messages.isEmpty { found.append((device, messages)) }
+        }
+        return found
     }
 
     private func isDue(_ index: Int, _ device: UInt32, _ product: UInt32, at now: Timestamp) -> Bool {

@@ -37,8 +37,8 @@ extension SummaryReader {
             return try rows(sql, [product, kind, isOpen ? 1 : 0])
         case .message(let number):
             let sql = """
-                SELECT message, product, kind, aspect, target, device, priority, basis, author, collapse, "offset", time,
-                    expires, as_of, feedback, closed, closed_offset, addressed, \(states), late, attempts, payload
+                SELECT message, product, kind, aspect, target, device, priority, basis, author, collapse, "offset",
+                    time, expires, as_of, feedback, closed, closed_offset, addressed, \(states), late, attempts, payload
                 FROM message WHERE "offset" = (SELECT "offset" FROM fold_message WHERE number = ?)
                 """
             return try rows(sql, [number])

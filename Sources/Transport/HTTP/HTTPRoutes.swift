@@ -35,6 +35,14 @@ package struct HTTPRoutes: Sendable {
         case reading(@Sendable (HTTPQuestion) async -> HTTPReply)
         /// The same with a body, which is JSON and read whole.
         case posting(@Sendable (HTTPQuestion) async -> HTTPReply)
+
+        /// Who answers; nil for events, which the session itself does.
+        var answer: (@Sendable (HTTPQuestion) async -> HTTPReply)? {
+            switch self {
+            case .events: nil
+            case .reading(let answer), .posting(let answer): answer
+            }
+        }
     }
 
     package private(set) var all = [
@@ -91,6 +99,8 @@ package struct HTTPReply: Sendable, Equatable {
     package var status: HTTPStatus
     package var contentType: String
     package var body: [UInt8]
+    /// After how many seconds it may be asked again.
+    package var retryAfter: Int?
 
     package init(_ status: HTTPStatus = .ok, contentType: String = "application/json", body: [UInt8]) {
         (self.status, self.contentType, self.body) = (status, contentType, body)

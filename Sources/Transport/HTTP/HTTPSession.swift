@@ -48,7 +48,7 @@ package struct HTTPSession {
     var reading = Reading.nothing
     var head: HTTPHead?
     /// The body of a request that is to be answered elsewhere, as far as it has come; nil for one without.
-    private var posted: [UInt8]?
+    var posted: [UInt8]?
     /// How much more of a body that nobody reads is passed over.
     var discardable = 0
     /// On whose behalf the request at hand speaks, or the one before when there is none.
@@ -146,7 +146,7 @@ package struct HTTPSession {
         return answer(.ok, fields, [], ingest, &output)
     }
 
-    private mutating func beginQuestion(
+    mutating func beginQuestion(
         _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
     ) -> Next {
         do throws(CredentialFault) {
@@ -161,22 +161,6 @@ package struct HTTPSession {
                 error == .scope ? .forbidden : .unauthorized, HTTPFields(), error.explanation, ingest, &output)
         }
         reading = .question(index)
-        return next
-    }
-
-    /// A page of somebody else's that a browser on this machine shows can post here too, but not with this content type.
-    private mutating func beginPosting(
-        _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
-    ) -> Next {
-        guard head.mediaType == .json, head.coding == .none else { return refuse(.mediaType, ingest, &output) }
-        if let length = head.contentLength, length > HTTPLimits.postedBytes {
-            return refuse(.messageTooBig, ingest, &output)
-        }
-        let next = beginQuestion(head, index, role, ingest, &output)
-        guard case .question = reading else { return next }
-        posted = []
-        owesContinue = head.expectation == .continue
-        tellContinue(&output)
         return next
     }
 
@@ -225,7 +209,7 @@ package struct HTTPSession {
     }
 
     /// Tells the client to send its body, behind the answers to the requests before.
-    private mutating func tellContinue(_ output: inout [UInt8]) {
+    mutating func tellContinue(_ output: inout [UInt8]) {
         guard owesContinue, answers.isEmpty else { return }
         owesContinue = false
         output.append("HTTP/1.1 100 Continue\r\n\r\n")
@@ -239,13 +223,7 @@ package struct HTTPSession {
         case .events:
             owesContinue = false
             return take(part, ingest, peer, &output)
-        case .question where posted != nil:
-            owesContinue = false
-            posted?.append(copying: part)
-            guard (posted?.count ?? 0) <= HTTPLimits.postedBytes else {
-                posted = nil
-                return refuse(.messageTooBig, ingest, &output)
-            }
+        case .question where posted != nil: return receivePosted(part, ingest, &output)
         case .question, .discarded:
             discardable -= part.count
             if discardable < 0 { reading = .ended }
