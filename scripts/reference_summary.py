@@ -23,7 +23,9 @@ KINDS = ["preference.set", "rating.given", "feature.used", "feedback.text", "fau
 OTHERS = [
     "state.reported", "consent.given", "consent.withdrawn", "receipt", "data.requested", "erasure.requested"]
 # What the daemon writes of itself.
-OWN = ["customer.erased", "audited"]
+OWN = [
+    "customer.erased", "audited", "setting", "reply", "notice", "question", "settings", "addressed", "closed",
+]
 ALIASES = {"feedback.given": "feedback.text"}
 SEQUENCE = re.compile(r"^(0|[1-9][0-9]*)-(0|[1-9][0-9]*)$")
 ONE_TO_TEN = 255

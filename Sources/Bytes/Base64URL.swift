@@ -35,6 +35,9 @@ package func base64URLDecoded(_ text: Span<UInt8>) -> [UInt8]? {
     return bits & ((1 << UInt32(count)) - 1) == 0 ? bytes : nil
 }
 
+/// The same.
+package func base64URLDecoded(_ text: some Collection<UInt8>) -> [UInt8]? { base64URLDecoded(Array(text).span) }
+
 private func base64URLDigit(_ value: UInt8) -> UInt8 {
     switch value {
     case 0..<26: UInt8(ascii: "A") + value

@@ -23,7 +23,9 @@ package struct TidingsCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, SendCommand.self, SummaryCommand.self, LogCommand.self, RebuildCommand.self,
             StatusCommand.self, ReloadCommand.self, CheckCommand.self, DeviceCommand.self, TokenCommand.self,
-            ConsentCommand.self, ExportCommand.self, ForgetCommand.self, RequestsCommand.self, DemoCommand.self,
+            ConsentCommand.self, ExportCommand.self, ForgetCommand.self, RequestsCommand.self, NotifyCommand.self,
+            AskCommand.self, ReplyCommand.self, SetCommand.self, UnsetCommand.self, OutboxCommand.self,
+            DemoCommand.self,
         ])
 
     @Flag(help: "With --version: also what the program was built of and tested with.")

@@ -22,17 +22,28 @@ package struct ControlRequest: Codable, Sendable {
         case forget
         /// Note a use in the log, as `audit` says; the answer, `AuditAnswer`, comes when that is durable.
         case audit
+        /// Send a message, as `message` says; the answer is a `MessageAnswer`, and comes when it is known whom it
+        /// goes to.
+        case message
+        /// End messages, as `cancel` says; the answer is a `MessageAnswer`.
+        case cancel
     }
 
     package var command: Command
     package var forget: ForgetRequest?
     package var audit: AuditRequest?
+    package var message: MessageOrder?
+    package var cancel: CancelOrder?
 
     package init(_ command: Command) { self.command = command }
 
     package init(_ forget: ForgetRequest) { (command, self.forget) = (.forget, forget) }
 
     package init(_ audit: AuditRequest) { (command, self.audit) = (.audit, audit) }
+
+    package init(_ message: MessageOrder) { (command, self.message) = (.message, message) }
+
+    package init(_ cancel: CancelOrder) { (command, self.cancel) = (.cancel, cancel) }
 }
 
 /// Cuts requests out of bytes that come in any pieces.

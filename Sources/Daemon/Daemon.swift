@@ -46,19 +46,19 @@ package struct Daemon: Sendable {
         let list = try await access.start()
         try configuration.checkThatSomebodyMaySend(await access.standing)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let health = HealthReporter()
+        let (health, forgetting, outbox) = (HealthReporter(), ForgettingQueue(), OutboxQueue())
         let opened = try await Storage.open(configuration, events: events)
         let (storage, erasures) = (opened.storage, try await ErasuresInForce(opened.storage.log, configuration))
         let ingest = try await openIngest(
-            storage, erasures.forget(opened.start), on: group.next(), HTTPRoutes(health), tls.value, list)
-        let forgetting = ForgettingQueue()
+            storage, erasures.forget(opened.start), on: group.next(), HTTPRoutes(health, outbox), tls.value, list)
         let forgetter = try await erasures.forgetter(storage, ingest, forgetting, configuration)
         let keeps = Replaceable(
             RetentionKeeps(age: configuration.retentionAge, bytes: configuration.retentionBytes))
         let reloads = reloads(ingest, keeps, tls, access)
+        try await ingest.listen(to: outbox)
         let reporter = StatusReporter(
             ingest: ingest, storage: storage, started: started, dataDirectory: configuration.dataDirectory,
-            reloads: reloads, tls: tls, access: access, forgetting: forgetting)
+            reloads: reloads, tls: tls, access: access, forgetting: forgetting, outbox: outbox)
         health.begin { try await reporter.status() }
         let control = ControlSocket(
             dataDirectory: configuration.dataDirectory, group: .singleton,
@@ -70,6 +70,9 @@ package struct Daemon: Sendable {
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),
             AccessService(source: access, ingest: ingest),
             ForgettingService(forgetter: forgetter, queue: forgetting, events: events),
+            OutboxService(
+                desk: OutboxDesk(ingest: ingest, storage: storage),
+                delivery: OutboxDelivery(ingest: ingest, storage: storage), queue: outbox),
             ControlService(socket: control, events: events),
         ]
         if let reloads { services.append(ReloadService(reloads: reloads)) }
@@ -212,6 +215,12 @@ package struct IngestLoop<Engine: EventLog>: Sendable {
     let eventLoop: any EventLoop
     package let listeners: Listeners
     let appender: Appender<Engine>
+
+    /// Has the outbox told which devices connect.
+    func listen(to outbox: OutboxQueue) async throws {
+        let listeners = listeners
+        try await onLoop { _ in listeners.onContact { outbox.contact($0) } }
+    }
 
     /// Runs on the event loop and returns what it returned.
     func onLoop<Result: Sendable>(_ body: @escaping @Sendable (Pipeline) throws -> Result) async throws -> Result {

@@ -5,6 +5,10 @@ package enum DaemonLimits {
     static let drainTime: Duration = .seconds(10)
     /// The longest line of a request over the control socket.
     static let requestBytes = 1 << 20
+    /// The largest message as its author writes it: its payload, and the names of many devices.
+    static let messageRequestBytes = 64 * 1024
+    /// How long who sends a message waits until it is known whom it goes to.
+    static let addressingTimeout: Duration = .seconds(5)
     /// The largest tidings.yaml; the template has 5,000 bytes.
     static let configurationBytes = 1 << 20
     /// How long a step of an erasure waits for the log or the summaries.

@@ -27,6 +27,7 @@ struct StatusReporter<Engine: EventLog>: Sendable {
     let tls: Replaceable<TLSFiles?>
     let access: AccessSource
     let forgetting: ForgettingQueue
+    let outbox: OutboxQueue
 
     func answer(_ request: ControlRequest) async -> any Encodable & Sendable {
         do {
@@ -45,6 +46,10 @@ struct StatusReporter<Engine: EventLog>: Sendable {
                 try await ingest.audit(audit.use, of: audit.pseudonyms)
                 return AuditAnswer()
             case .access: return try await ingest.refresh(access, always: true)
+            case .message:
+                guard let order = request.message else { return RequestFailure(error: "the request has no message") }
+                return await outbox.send(order)
+            case .cancel: return await outbox.cancel(request.cancel ?? CancelOrder())
             }
         } catch {
             return RequestFailure(error: "\(error)")

@@ -115,24 +115,34 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
     case noDevice = 4011
     case noProduct = 4012
     case badIdentity = 4013
+    case badMessage = 4014
+    case badCohort = 4015
     case tooLong = 4016
     case wrongType = 4017
     case alreadyQuarantined = 4018
     case unauthorized = 4010
     case forbidden = 4030
+    case noConsent = 4031
+    case unknownMessage = 4040
+    case unknownTarget = 4041
     case foreignTopic = 4042
-    case takenOver = 4093
     case tooSlow = 4080
+    case versionConflict = 4090
+    case alreadyClosed = 4091
+    case rolloutActive = 4092
+    case takenOver = 4093
     case tooBig = 4130
     case tooManyEvents = 4131
     case inflatesTooBig = 4132
     case tableFull = 4133
     case vocabularyFull = 4134
+    case messageTooBig = 4135
     case mediaType = 4150
     case unknownReference = 4224
     case tooManyConnections = 4290
     case overQuota = 4291
     case tooManyNewNames = 4292
+    case tooManyOpen = 4293
     case busy = 5030
     case storageUnavailable = 5031
     case shuttingDown = 5032
@@ -153,12 +163,20 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .noDevice: "no_device"
         case .noProduct: "no_product"
         case .badIdentity: "bad_identity"
+        case .badMessage: "bad_message"
+        case .badCohort: "bad_cohort"
         case .tooLong: "too_long"
         case .wrongType: "wrong_type"
         case .alreadyQuarantined: "already_quarantined"
         case .unauthorized: "unauthorized"
         case .forbidden: "forbidden"
+        case .noConsent: "no_consent"
+        case .unknownMessage: "unknown_message"
+        case .unknownTarget: "unknown_target"
         case .foreignTopic: "foreign_topic"
+        case .versionConflict: "version_conflict"
+        case .alreadyClosed: "already_closed"
+        case .rolloutActive: "rollout_active"
         case .takenOver: "taken_over"
         case .tooSlow: "too_slow"
         case .tooBig: "too_big"
@@ -166,11 +184,13 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
         case .inflatesTooBig: "inflates_too_big"
         case .tableFull: "table_full"
         case .vocabularyFull: "vocabulary_full"
+        case .messageTooBig: "message_too_big"
         case .mediaType: "media_type"
         case .unknownReference: "unknown_reference"
         case .tooManyConnections: "too_many_connections"
         case .overQuota: "over_quota"
         case .tooManyNewNames: "too_many_new_names"
+        case .tooManyOpen: "too_many_open"
         case .busy: "busy"
         case .storageUnavailable: "storage_unavailable"
         case .shuttingDown: "shutting_down"
@@ -185,7 +205,9 @@ package enum Refusal: UInt16, CaseIterable, Error, Sendable, BitwiseCopyable {
             true
         case .malformedJSON, .badUTF8, .duplicateKey, .tooDeep, .noDevice, .noProduct, .badIdentity, .tooLong,
             .wrongType, .alreadyQuarantined, .foreignTopic, .tooManyEvents, .tableFull, .vocabularyFull, .mediaType,
-            .unknownReference, .overQuota, .tooManyNewNames, .busy, .storageUnavailable:
+            .unknownReference, .overQuota, .tooManyNewNames, .busy, .storageUnavailable, .badMessage, .badCohort,
+            .noConsent, .unknownMessage, .unknownTarget, .versionConflict, .alreadyClosed, .rolloutActive,
+            .messageTooBig, .tooManyOpen:
             false
         }
     }

@@ -202,6 +202,15 @@ package struct GroupCommit: ~Copyable {
         markAdmitted(filling)
     }
 
+    /// The same, for events that say more than fits into a row.
+    package mutating func append(own batch: borrowing EventBatch, to filling: inout EventBatch, at now: Uptime) {
+        precondition(unadmitted(events: filling.count) == 0, "events of a sender are not yet admitted")
+        if firstEventAt == nil { firstEventAt = now }
+        for event in batch.events { filling.append(event, of: batch) }
+        admission.admit(own: batch.count)
+        markAdmitted(filling)
+    }
+
     /// Names that are being forgotten, and that no event of the filling block uses, do not go to the log any more.
     package mutating func forget(_ pseudonyms: [Pseudonym]) { pendingNames.remove(pseudonyms) }
 

@@ -40,6 +40,13 @@ extension Pipeline {
         return flush()
     }
 
+    /// The same, for events that say more than fits into a row.
+    package func append(own batch: borrowing EventBatch) -> EventLoopFuture<Void>? {
+        guard hasRoom() else { return nil }
+        group.append(own: batch, to: &filling, at: uptime)
+        return flush()
+    }
+
     /// Takes from the events behind `first` what may not be kept of customers who were forgotten: who it was, and what
     /// they say. One who has consented since then becomes a new person.
     func leaveOutForgotten(from first: Int) {

@@ -57,9 +57,15 @@ protocol Connection: AnyObject {
     func checkAccess()
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool
+    /// Whether nobody on the way can read what is sent.
+    var isPrivate: Bool { get }
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
     func drain()
     func close()
+}
+
+extension Connection {
+    var isPrivate: Bool { false }
 }
 
 /// Confined to the ingest event loop.
@@ -71,6 +77,8 @@ final class ConnectionTable {
     private var connections: [ObjectIdentifier: any Connection] = [:]
     /// The connection on which a device has last said who it is; an older one of the same device is not sent to.
     private var byDevice: [DeviceID: any Connection] = [:]
+    /// Called when a device has said who it is.
+    var onContact: (DeviceID) -> Void = { _ in }
     /// Connections that had sent nothing when they were last looked at, oldest first.
     private var silent = CircularBuffer<any Connection>()
     /// Connections of each address.
@@ -184,7 +192,11 @@ final class ConnectionTable {
     func register(_ connection: any Connection, as device: DeviceID) {
         unregister(connection)
         byDevice[device] = connection
+        onContact(device)
     }
+
+    /// The devices that have said on a connection who they are.
+    var connectedDevices: [DeviceID] { Array(byDevice.keys) }
 
     /// Closes what stands for a device under a number that is not its own any more.
     func close(_ device: DeviceID) {
@@ -198,9 +210,11 @@ final class ConnectionTable {
 
     /// Sends a message to a device, if it is connected by a protocol that can carry it.
     ///
+    /// - Parameter isForPeople: whether nobody else may read it: then the connection has to be private.
     /// - Returns: whether it is on its way; what the device makes of it, it says itself.
-    func push(_ message: Span<UInt8>, to device: DeviceID) -> Bool {
-        byDevice[device]?.push(message) ?? false
+    func push(_ message: Span<UInt8>, to device: DeviceID, isForPeople: Bool = false) -> Bool {
+        guard let connection = byDevice[device], !isForPeople || connection.isPrivate else { return false }
+        return connection.push(message)
     }
 
     // MARK: Together

@@ -169,6 +169,17 @@ package final class Listeners: Sendable {
     /// The settings in force. On the event loop only.
     package var settings: TransportSettings { inside.value.table.ingest.settings }
 
+    /// The devices that have said on a connection who they are. On the event loop only.
+    package var connectedDevices: [DeviceID] { inside.value.table.connectedDevices }
+
+    /// Has `action` called with every device that says on a connection who it is. On the event loop only.
+    package func onContact(_ action: @escaping (DeviceID) -> Void) { inside.value.table.onContact = action }
+
+    /// Sends a message to a device, as `push`. On the event loop only.
+    package func pushNow(_ message: [UInt8], to device: DeviceID, isForPeople: Bool) -> Bool {
+        inside.value.table.push(message.span, to: device, isForPeople: isForPeople)
+    }
+
     /// Sends a message to a device that is connected by a protocol that can carry it.
     ///
     /// - Returns: whether it is on its way; nothing is kept of it when it is not.

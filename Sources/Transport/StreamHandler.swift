@@ -214,6 +214,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
         pause = nil
     }
 
+    var isPrivate: Bool { isEncrypted || sender?.isLoopback == true }
+
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: Span<UInt8>) -> Bool {
         guard life.isOpen, session.push(message, into: &ingest.output) else { return false }

@@ -31,6 +31,16 @@ extension Refusal {
         case .foreignTopic:
             "the topic is none of a device here; publish to tidings/v1/<product>/<device>/event, …/batch, t/e or t/b"
         case .takenOver: "another connection has the same client id; give each device an id of its own"
+        case .badMessage: "not a message that can be sent; see docs/messages.md"
+        case .badCohort: "the condition of the target cannot be read; see docs/messages.md"
+        case .noConsent: "the customer has not agreed to be written to; ask on the device, or give another basis"
+        case .unknownMessage: "there is no such message; tidings outbox list names them"
+        case .unknownTarget: "the log knows no such product, device, customer or feedback; check the spelling"
+        case .versionConflict: "a newer setting is in force; read it, and send with its version"
+        case .alreadyClosed: "the message is over"
+        case .rolloutActive: "a rollout of the product and aspect is under way; end it first"
+        case .messageTooBig: "more than 4096 bytes of message; send less"
+        case .tooManyOpen: "as many messages are open as there may be; cancel some, or try again later"
         case .tooSlow: "a frame or line was begun and not ended in time; send each in one go"
         case .tooBig:
             "larger than allowed (line 64 KiB, frame 1 MiB, datagram 8 KiB, native event 8 KiB); send less at once"
@@ -208,7 +218,7 @@ private func missing(_ keys: [EventKey], _ line: Span<UInt8>, _ contents: LineCo
 }
 
 /// A word of a sender's, cut when it is long.
-func shortened(_ word: String) -> String {
+package func shortened(_ word: String) -> String {
     let bytes = Array(word.utf8)
     let end = cut(bytes.span, limit: WireLimits.explainedBytes)
     return end < bytes.count ? String(decoding: bytes[..<end], as: UTF8.self) + "…" : word

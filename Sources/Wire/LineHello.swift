@@ -9,6 +9,8 @@ package struct LineHello: Hashable, Sendable {
     package var source: [UInt8] = []
     /// As it is written after `Bearer`; empty when there is none.
     package var token: [UInt8] = []
+    /// `"down":true`: it is sent messages, although it speaks for many.
+    package var asksForMessages = false
 
     /// - Parameter line: without its newline.
     /// - Returns: nil for a line of another kind: its first key is not `hello`.
@@ -19,8 +21,10 @@ package struct LineHello: Hashable, Sendable {
         var at = 0
         guard nextByte(line, &at) == UInt8(ascii: "{") else { return nil }
         var members: [String: [UInt8]] = [:]
+        var asks = false
         try forEachMember(line, &at) { (key, at) throws(Refusal) in
             let name = String(decoding: try unescaped(line, key), as: UTF8.self)
+            if name == "down", nextByte(line, &at) == UInt8(ascii: "t") { asks = true }
             guard name == "hello" || name == "token" else { return try skipValue(line, &at, depth: 1) }
             guard nextByte(line, &at) == UInt8(ascii: "\"") else { throw .wrongType }
             let value = try unescaped(line, try readText(line, &at))
@@ -30,6 +34,7 @@ package struct LineHello: Hashable, Sendable {
         guard nextByte(line, &at) == 0 else { throw .malformedJSON }
         source = members["hello"] ?? []
         token = members["token"] ?? []
+        asksForMessages = asks
     }
 
     /// Whether the first key of a line is `hello`.

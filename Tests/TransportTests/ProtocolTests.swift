@@ -105,14 +105,34 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
         #expect(push.type == .push && Array(frames[push.body]) == [77])
     }
 
-    @Test func linesAreNoWayBack() {
-        let bench = Bench()
-        bench.feed(Array(line(1).utf8))
+    private func line(of device: String) -> [UInt8] {
+        Array((#"{"product":"kettle","device":"\#(device)","type":"feature.used","aspect":"boil"}"# + "\n").utf8)
+    }
+
+    /// What a session puts out when a message is to be sent; nil when it does not carry it.
+    private func pushed(_ bench: Bench) -> String? {
         var output: [UInt8] = []
-        let message: [UInt8] = [1]
-        let isSent = bench.session.push(message.span, into: &output)
-        #expect(!isSent && output.isEmpty)
-        #expect(bench.ingest.device == .none)
+        let isSent = bench.session.push(Array("{}".utf8).span, into: &output)
+        return isSent ? String(decoding: output, as: UTF8.self) : nil
+    }
+
+    @Test func linesOfOneDeviceAreAWayBack() {
+        let bench = Bench()
+        bench.feed(line(of: "k-1") + line(of: "k-1"))
+        #expect(bench.ingest.device == DeviceID(rawValue: 1))
+        #expect(pushed(bench) == "{\"down\":{}}\n")
+    }
+
+    @Test func whoSpeaksForSeveralIsSentNothingUnlessItAsks() {
+        let bench = Bench()
+        bench.feed(line(of: "k-1") + line(of: "k-2"))
+        #expect(pushed(bench) == nil)
+        let named = Bench()
+        named.feed(Array("{\"hello\":\"hall/gateway\"}\n".utf8) + line(of: "k-1"))
+        #expect(pushed(named) == nil)
+        let asking = Bench()
+        asking.feed(Array("{\"hello\":\"hall/gateway\",\"down\":true}\n".utf8) + line(of: "k-1") + line(of: "k-2"))
+        #expect(pushed(asking) == "{\"down\":{}}\n")
     }
 }
 

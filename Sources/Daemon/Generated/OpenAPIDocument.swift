@@ -26,6 +26,10 @@ package let openAPIDocument = #"""
    "description": "Sending events."
   },
   {
+   "name": "messages",
+   "description": "What goes back to devices."
+  },
+  {
    "name": "health",
    "description": "For orchestrators and load balancers."
   },
@@ -276,6 +280,270 @@ package let openAPIDocument = #"""
       "$ref": "#/components/parameters/WebHookRequestRate"
      }
     ],
+    "responses": {
+     "200": {
+      "$ref": "#/components/responses/WebHookAllowed"
+     },
+     "204": {
+      "$ref": "#/components/responses/Methods"
+     },
+     "400": {
+      "$ref": "#/components/responses/BadRequest"
+     },
+     "408": {
+      "$ref": "#/components/responses/RequestTimeout"
+     },
+     "414": {
+      "$ref": "#/components/responses/URITooLong"
+     },
+     "417": {
+      "$ref": "#/components/responses/ExpectationFailed"
+     },
+     "431": {
+      "$ref": "#/components/responses/RequestHeaderFieldsTooLarge"
+     },
+     "503": {
+      "$ref": "#/components/responses/ServiceUnavailable"
+     }
+    }
+   }
+  },
+  "/v1/messages": {
+   "post": {
+    "tags": [
+     "messages"
+    ],
+    "operationId": "postMessage",
+    "summary": "Sends a message to devices.",
+    "description": "One JSON object (docs/messages.md). It is answered when the message is committed to the log and it is known whom\nit goes to. From this machine, or with a token of the role `operate`.\n",
+    "requestBody": {
+     "required": true,
+     "content": {
+      "application/json": {
+       "schema": {
+        "$ref": "#/components/schemas/Message"
+       },
+       "examples": {
+        "notice": {
+         "value": {
+          "type": "notice",
+          "to": {
+           "product": "kettle"
+          },
+          "text": "Time to descale.",
+          "basis": "contract"
+         }
+        },
+        "setting": {
+         "value": {
+          "type": "setting",
+          "to": {
+           "product": "kettle",
+           "device": "k-1"
+          },
+          "aspect": "temperature",
+          "value": 88
+         }
+        }
+       }
+      }
+     }
+    },
+    "responses": {
+     "200": {
+      "description": "It is stored; or it was a dry run.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "stored": {
+          "value": {
+           "addressed": 18204,
+           "as_of": 66013,
+           "devices": 100000,
+           "id": "m17-9f31c2aa",
+           "stored": true,
+           "withheld": 0
+          }
+         }
+        }
+       }
+      }
+     },
+     "400": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     },
+     "401": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     },
+     "403": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     },
+     "404": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     },
+     "408": {
+      "$ref": "#/components/responses/RequestTimeout"
+     },
+     "409": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     },
+     "413": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     },
+     "414": {
+      "$ref": "#/components/responses/URITooLong"
+     },
+     "415": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     },
+     "417": {
+      "$ref": "#/components/responses/ExpectationFailed"
+     },
+     "431": {
+      "$ref": "#/components/responses/RequestHeaderFieldsTooLarge"
+     },
+     "503": {
+      "description": "Nothing was sent; `code` and `text` say why.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/MessageAnswer"
+        },
+        "examples": {
+         "refused": {
+          "value": {
+           "code": 4041,
+           "stored": false,
+           "text": "the log has no product kettel; is it spelt right?"
+          }
+         }
+        }
+       }
+      }
+     }
+    }
+   },
+   "options": {
+    "tags": [
+     "messages"
+    ],
+    "operationId": "methodsOfMessages",
+    "summary": "Which methods there are.",
     "responses": {
      "200": {
       "$ref": "#/components/responses/WebHookAllowed"
@@ -1965,6 +2233,99 @@ package let openAPIDocument = #"""
       "$ref": "#/components/schemas/Fault"
      }
     ]
+   },
+   "Message": {
+    "description": "A message to devices; docs/messages.md says what stands in which kind.",
+    "type": "object",
+    "properties": {
+     "type": {
+      "enum": [
+       "notice",
+       "question",
+       "reply",
+       "setting"
+      ]
+     },
+     "to": {
+      "description": "`product`, and beside it `device`, `devices` or `customer`; of a reply `feedback`.",
+      "type": "object",
+      "properties": {
+       "product": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 128
+       },
+       "device": {
+        "type": "string"
+       },
+       "devices": {
+        "type": "array",
+        "items": {
+         "type": "string"
+        }
+       },
+       "customer": {
+        "type": "string"
+       },
+       "feedback": {
+        "type": "integer",
+        "minimum": 0
+       }
+      },
+      "additionalProperties": false
+     },
+     "dry_run": {
+      "type": "boolean"
+     }
+    },
+    "required": [
+     "type",
+     "to"
+    ],
+    "additionalProperties": true
+   },
+   "MessageAnswer": {
+    "type": "object",
+    "properties": {
+     "stored": {
+      "type": "boolean"
+     },
+     "id": {
+      "type": "string",
+      "pattern": "^m[1-9][0-9]*-[0-9a-f]{8}$"
+     },
+     "repeated": {
+      "type": "boolean"
+     },
+     "addressed": {
+      "type": "integer"
+     },
+     "withheld": {
+      "type": "integer"
+     },
+     "devices": {
+      "type": "integer"
+     },
+     "as_of": {
+      "type": "integer"
+     },
+     "examples": {
+      "type": "array",
+      "items": {
+       "type": "string"
+      }
+     },
+     "code": {
+      "type": "integer"
+     },
+     "text": {
+      "type": "string"
+     }
+    },
+    "required": [
+     "stored"
+    ],
+    "additionalProperties": true
    },
    "Health": {
     "type": "object",

@@ -47,11 +47,13 @@ extension SummaryState {
         var restated = self.restated
         self.restated = []
         while next < events.count {
-            let window = next..<min(events.count, next + Self.windowEvents)
+            var window = next..<min(events.count, next + Self.windowEvents)
+            if outbox.isActive { prepareOutbox() }
             var list = items.mutableSpan
             var rows = lookups.mutableSpan
             find(events, window, &rows)
-            let count = admit(events, window, rows.span, at: first, batch, &list)
+            let count = admit(events, &window, rows.span, at: first, batch, &list)
+            if outbox.isActive { foldForOutbox(events, list.span, count, batch) }
             countTotals(events, &list, count)
             let hasOthers = findPreferences(events, window, &list, count, &restated)
             if restated.isEmpty {
@@ -75,9 +77,10 @@ extension SummaryState {
     /// The first pass, in the order of the log: what is new, and the rows that it will be counted in. Makes missing
     /// rows.
     ///
+    /// - Parameter window: ends before an event that must begin a window of its own.
     /// - Returns: how many events are to be counted; they stand at the beginning of `items`.
     private mutating func admit(
-        _ events: Span<Event>, _ window: Range<Int>, _ lookups: Span<RowLookup>, at first: UInt64,
+        _ events: Span<Event>, _ window: inout Range<Int>, _ lookups: Span<RowLookup>, at first: UInt64,
         _ batch: borrowing EventBatch, _ items: inout MutableSpan<FoldItem>
     ) -> Int {
         var count = 0
@@ -86,8 +89,12 @@ extension SummaryState {
             next = Self.admitOrdinary(
                 events, next, window, lookups, &items, &count, products, &devices, &newestTimes)
             guard next < window.upperBound else { return count }
+            if next > window.lowerBound, beginsWindow(events[next]) {
+                window = window.lowerBound..<next
+                return count
+            }
             if isOfTheDaemon(events[next]) {
-                if case .customerErased = events[next].kind { eraseTexts(of: events[next]) }
+                foldOwn(events[next], batch, at: first + UInt64(next))
             } else if let device = take(events[next]) {
                 var item = FoldItem(event: UInt32(truncatingIfNeeded: next), product: events[next].product.rawValue)
                 find(events[next], device, lookups[next - window.lowerBound], &item)
@@ -154,7 +161,16 @@ extension SummaryState {
     private func isOfTheDaemon(_ event: borrowing Event) -> Bool {
         guard case .none = event.quarantine else { return false }
         let kind = event.kind
-        return kind == .customerErased || kind == .audited
+        return kind == .customerErased || kind == .audited || kind.isOfOutbox
+    }
+
+    private mutating func foldOwn(_ event: Event, _ batch: borrowing EventBatch, at offset: UInt64) {
+        if event.kind == .customerErased {
+            eraseTexts(of: event)
+            eraseFromOutbox(event)
+        } else if event.kind.isOfOutbox {
+            foldMessage(event, batch, at: offset)
+        }
     }
 
     /// The device of an event that counts; nil when the event is not to be counted further.

@@ -24,6 +24,9 @@ struct OtherPreferences: Sendable {
         preferences[known] = kept
     }
 
+    /// Whether there is one of a (device, aspect slot).
+    func holds(_ key: UInt64) -> Bool { index.find(key) != nil }
+
     /// Puts back one read from a snapshot.
     mutating func restore(_ key: UInt64, _ preference: Preference) {
         index.insert(key, keys.count)

@@ -110,6 +110,9 @@ extension DeviceRow: SnapshotRow {
         coder.code(&rank)
         coder.code(&aspects)
         coder.code(&preferences.held)
+        var row = customerRow &+ 1
+        coder.code(&row)
+        customerRow = row &- 1
     }
 }
 

@@ -38,6 +38,10 @@ package struct SummaryState: Sendable {
     /// Who has consented to what, as of `offset`.
     package internal(set) var consents = ConsentTable()
     var customers: [CustomerRow] = []
+    /// What messages to devices have become there.
+    var outbox = Outbox()
+    /// Which devices are whose, while somebody is to be written to; it follows from `devices`.
+    var customerDevices: CustomerDevices?
     var preferences = PreferencePool()
     var otherPreferences = OtherPreferences()
     var ratings: [RatingRow] = []
@@ -106,6 +110,7 @@ package struct SummaryState: Sendable {
     package var dirtyRowCount: Int {
         dirty.products.count + dirty.productDays.count + dirty.aspects.count
             + dirty.symbols.count + dirty.texts.count + dirty.erasedCustomers.count + dirty.erasedDevices.count
+            + outbox.dirty.count
     }
 
     /// Folds a block. Events before `offset` were folded already and are passed over; a block that begins after it
@@ -138,6 +143,7 @@ package struct SummaryState: Sendable {
         for index in dirty.productDays { productDays[Int(index)].isDirty = false }
         for index in dirty.aspects { openDays[Int(index)].isDirty = false }
         dirty = DirtyRows()
+        outbox.clearDirty()
     }
 
     mutating func restore(offset: Offset) { self.offset = offset }

@@ -18,5 +18,6 @@ struct CheckpointWriter {
         try writeAspects(&state)
         try eraseTexts(state)
         try writeTexts(state)
+        try writeOutbox(state)
     }
 }

@@ -217,6 +217,11 @@ package actor Projector {
         }
     }
 
+    /// What the fold says, once it is loaded; nil before. Nothing is copied.
+    package func ask<Answer: Sendable>(_ body: @Sendable (borrowing SummaryState) -> Answer) -> Answer? {
+        isLoaded ? body(state) : nil
+    }
+
     /// Events of the log that are in no summary, because they could not be read.
     package var unreadable: UInt64 { state.skipped }
 

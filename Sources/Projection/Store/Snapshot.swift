@@ -11,6 +11,8 @@ enum SnapshotPart: UInt32, CaseIterable, Sendable {
     case dedupe, products, productDays, aspects, aspectDays, devices, customers
     case preferences, otherPreferences, ratings, choices, faults, bins, dayChoices, wideDevices, wideCustomers
     case otherUnits, dayUnits, quarantines, ranks, consents
+    /// The messages of the outbox, their entries in pieces, and what else it keeps.
+    case messages, deliveries, outbox
 
     /// Rows, or devices for the preferences, in one page: fixed, so that a page changes only when its rows do.
     var pageRows: Int {
@@ -19,6 +21,8 @@ enum SnapshotPart: UInt32, CaseIterable, Sendable {
         case .devices, .customers, .otherPreferences, .bins, .dayChoices, .choices, .faults, .wideDevices,
             .wideCustomers, .ranks:
             8_192
+        case .messages: Outbox.pageMessages
+        case .deliveries: Outbox.pagePieces
         default: 1_024
         }
     }
@@ -48,6 +52,9 @@ extension SummaryState {
             case .dayUnits: dayUnits.count
             case .quarantines: quarantines.count
             case .consents: consents.count
+            case .messages: outbox.messages.count
+            case .deliveries: outbox.pieceCount
+            case .outbox: 1
             }
         return (rows + part.pageRows - 1) / part.pageRows
     }
@@ -87,6 +94,10 @@ extension SummaryState {
         case .dayUnits: add(dayUnits)
         case .quarantines: add(quarantines)
         case .consents: add(consents.consents)
+        case .messages:
+            outbox.writeMessages(first..<min(outbox.messages.count, first + part.pageRows), to: &bytes)
+        case .deliveries: outbox.writePieces(first..<first + part.pageRows, to: &bytes)
+        case .outbox: outbox.writeRest(to: &bytes)
         }
     }
 
@@ -120,6 +131,9 @@ extension SummaryState {
         case .dayUnits: decode(&dayUnits, &reader)
         case .quarantines: decode(&quarantines, &reader)
         case .consents: decode(&restoredConsents, &reader)
+        case .messages: return outbox.restoreMessages(&reader)
+        case .deliveries: return outbox.restorePieces(&reader)
+        case .outbox: return outbox.restoreRest(&reader)
         }
         return !reader.isDamaged
     }
@@ -172,10 +186,12 @@ extension SummaryState {
 
     /// Gives the devices their windows and preferences back.
     private mutating func reindexDevices() -> Bool {
-        guard restoredDedupe.deviceCount == devices.count else { return false }
+        guard restoredDedupe.deviceCount == devices.count, outbox.reindex() else { return false }
         var next = 0
         for device in devices.indices {
             devices[device].epochs = restoredDedupe.current[device].epochs
+            let customer = devices[device].customerRow
+            guard customer == RowIndex.none || Int(customer) < customers.count else { return false }
             let held = devices[device].preferences.held
             let end = next + held.nonzeroBitCount
             guard end <= restoredPreferences.count else { return false }

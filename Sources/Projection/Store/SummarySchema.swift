@@ -11,7 +11,9 @@ enum SummarySchema {
         ("rating", AspectColumn.ratingView), ("feature_usage", AspectColumn.usageView),
         ("fault", AspectColumn.faultView), ("feedback", FeedbackColumn.view), ("daily_product", ProductDayColumn.view),
         ("daily_aspect", AspectDayField.view), ("daily_choice", AspectDayField.choiceView),
-        ("daily_numeric", AspectDayField.numericView),
+        ("daily_numeric", AspectDayField.numericView), ("message", MessageColumn.view),
+        ("setting", MessageColumn.settingView), ("delivery", DeliveryFewColumn.view),
+        ("question_result", AnswerColumn.view),
     ].map { (name: $0.0, sql: "CREATE VIEW \($0.0) AS \($0.1)") }
 
     // Keys are integers, so that a row is found by comparing numbers and rows that are written together lie together.

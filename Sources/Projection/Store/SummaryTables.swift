@@ -13,7 +13,7 @@ import SQLite
 /// refused for it, SQLite would first copy each page that it touches (its statement journal).
 package enum SummaryTables {
     /// Goes up with every change of what is folded that tables and rows do not show.
-    private static let foldVersion = 7
+    private static let foldVersion = 8
 
     /// Another one means: rebuild. Its second half changes with every table, column, array and row of the fold.
     static let version = "\(foldVersion)-\(String(digest & 0xffff_ffff, radix: 16))"
@@ -26,7 +26,7 @@ package enum SummaryTables {
             MemoryLayout<RatingRow>.size, MemoryLayout<ChoiceRow>.size, MemoryLayout<FaultRow>.size,
             MemoryLayout<BinRow>.size, MemoryLayout<DayChoiceRow>.size, MemoryLayout<Preference>.size,
             MemoryLayout<PackedPreference>.size, MemoryLayout<OtherUnitRow>.size, MemoryLayout<DayUnitRow>.size,
-            MemoryLayout<QuarantineRow>.size, MemoryLayout<Consent>.size,
+            MemoryLayout<QuarantineRow>.size, MemoryLayout<Consent>.size, MemoryLayout<OutboxMessage>.size,
         ]
         let arrays = [
             AspectField.allCases.count, ChoiceField.allCases.count, FaultField.allCases.count,
@@ -55,7 +55,9 @@ package enum SummaryTables {
     static var all: [Table] {
         [
             Table(MetaColumn.self), Table(SymbolColumn.self), Table(ProductColumn.self), Table(AspectColumn.self),
-            Table(ProductDayColumn.self), Table(FeedbackColumn.self), Table(StateColumn.self),
+            Table(ProductDayColumn.self), Table(FeedbackColumn.self), Table(MessageColumn.self),
+            Table(DeliveryPageColumn.self), Table(DeliveryFewColumn.self), Table(AnswerColumn.self),
+            Table(StateColumn.self),
         ]
     }
 

@@ -12,6 +12,7 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
     case notFound = 404
     case methodNotAllowed = 405
     case requestTimeout = 408
+    case conflict = 409
     case lengthRequired = 411
     case contentTooLarge = 413
     case uriTooLong = 414
@@ -32,6 +33,7 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
         case .notFound: "Not Found"
         case .methodNotAllowed: "Method Not Allowed"
         case .requestTimeout: "Request Timeout"
+        case .conflict: "Conflict"
         case .lengthRequired: "Length Required"
         case .contentTooLarge: "Content Too Large"
         case .uriTooLong: "URI Too Long"
@@ -49,17 +51,19 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
             switch refusal {
             case .malformedFrame, .badChecksum, .badMagic, .malformedBody, .badInflate, .malformedJSON, .badUTF8,
                 .duplicateKey, .tooDeep, .truncated, .noDevice, .noProduct, .badIdentity, .tooLong, .wrongType,
-                .alreadyQuarantined:
+                .alreadyQuarantined, .badMessage, .badCohort:
                 .badRequest
             case .unauthorized: .unauthorized
-            case .forbidden: .forbidden
-            case .foreignTopic: .notFound
+            case .forbidden, .noConsent: .forbidden
+            case .unknownMessage, .unknownTarget, .foreignTopic: .notFound
+            case .versionConflict, .alreadyClosed, .rolloutActive: .conflict
             case .takenOver: .serviceUnavailable
             case .tooSlow: .requestTimeout
-            case .tooBig, .tooManyEvents, .inflatesTooBig, .tableFull, .vocabularyFull: .contentTooLarge
+            case .messageTooBig, .tooBig, .tooManyEvents, .inflatesTooBig, .tableFull, .vocabularyFull: .contentTooLarge
             case .mediaType: .unsupportedMediaType
             case .unknownReference: .unprocessableContent
-            case .tooManyConnections, .overQuota, .tooManyNewNames, .busy, .storageUnavailable, .shuttingDown:
+            case .tooManyConnections, .overQuota, .tooManyNewNames, .tooManyOpen, .busy, .storageUnavailable,
+                .shuttingDown:
                 .serviceUnavailable
             }
     }

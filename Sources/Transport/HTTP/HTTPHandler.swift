@@ -274,7 +274,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
 
     /// Has a question answered aside of the ingest event loop.
     private func ask(_ asked: (number: UInt64, route: Int, question: HTTPQuestion)) {
-        guard case .reading(let answer) = routes.all[asked.route].service else { return }
+        guard let answer = routes.all[asked.route].service.answer else { return }
         let (question, number) = (asked.question, asked.number)
         let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
         table.eventLoop.makeFutureWithTask { await answer(question) }.whenSuccess { reply in

@@ -13,6 +13,8 @@ package enum HTTPLimits {
     package static let linesBytes = 64 << 20
     /// Any other body, inflated; it is read whole.
     package static let wholeBytes = Limits.frameBytes
+    /// A body of one JSON object that is no event.
+    package static let postedBytes = 64 * 1024
     /// A body that nobody reads, so that the connection need not be closed.
     package static let discardedBytes = 64 * 1024
     /// What chunks may cost besides what is in them: so much, and so many times the bytes of the body.

@@ -15,7 +15,7 @@ package struct HTTPRoutes: Sendable {
         /// In the form of `Allow`.
         package var allow: StaticString {
             switch service {
-            case .events: "POST, OPTIONS"
+            case .events, .posting: "POST, OPTIONS"
             case .reading: "GET, HEAD, OPTIONS"
             }
         }
@@ -25,6 +25,7 @@ package struct HTTPRoutes: Sendable {
             switch service {
             case .events: "events are sent here with POST, and not read; GET /openapi.json says how"
             case .reading: "this path is read, with GET or HEAD; events are posted to /v1/events"
+            case .posting: "this path takes one JSON object with POST; GET /openapi.json says which"
             }
         }
     }
@@ -32,6 +33,16 @@ package struct HTTPRoutes: Sendable {
     enum Service: Sendable {
         case events
         case reading(@Sendable (HTTPQuestion) async -> HTTPReply)
+        /// The same with a body, which is JSON and read whole.
+        case posting(@Sendable (HTTPQuestion) async -> HTTPReply)
+
+        /// Who answers; nil for events, which the session itself does.
+        var answer: (@Sendable (HTTPQuestion) async -> HTTPReply)? {
+            switch self {
+            case .events: nil
+            case .reading(let answer), .posting(let answer): answer
+            }
+        }
     }
 
     package private(set) var all = [
@@ -51,6 +62,16 @@ package struct HTTPRoutes: Sendable {
         all.append(Route(path: path, summary: summary, role: role, service: .reading(answer)))
     }
 
+    /// Adds a path to which one JSON object is posted. It is carried out aside of the ingest event loop.
+    ///
+    /// - Parameter role: what is needed besides being asked from this machine.
+    package mutating func addPosting(
+        _ path: String, _ summary: String, role: Roles,
+        _ answer: @escaping @Sendable (HTTPQuestion) async -> HTTPReply
+    ) {
+        all.append(Route(path: path, summary: summary, role: role, service: .posting(answer)))
+    }
+
     /// The index of a path; nil when there is none.
     func index(of path: Substring) -> Int? {
         all.indices.first { all[$0].path.utf8.elementsEqual(path.utf8) }
@@ -65,6 +86,8 @@ package struct HTTPQuestion: Sendable {
     package var principal: Principal
     /// Whether he asks from this machine, or may operate the daemon: others are told no details of it.
     package var isTrusted: Bool
+    /// What was posted.
+    package var body: [UInt8] = []
 
     package init(query: String = "", principal: Principal = .anybody, isTrusted: Bool = false) {
         (self.query, self.principal, self.isTrusted) = (query, principal, isTrusted)
@@ -76,6 +99,8 @@ package struct HTTPReply: Sendable, Equatable {
     package var status: HTTPStatus
     package var contentType: String
     package var body: [UInt8]
+    /// After how many seconds it may be asked again.
+    package var retryAfter: Int?
 
     package init(_ status: HTTPStatus = .ok, contentType: String = "application/json", body: [UInt8]) {
         (self.status, self.contentType, self.body) = (status, contentType, body)

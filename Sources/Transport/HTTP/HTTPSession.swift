@@ -47,6 +47,8 @@ package struct HTTPSession {
     var remembered: RememberedBearer?
     var reading = Reading.nothing
     var head: HTTPHead?
+    /// The body of a request that is to be answered elsewhere, as far as it has come; nil for one without.
+    var posted: [UInt8]?
     /// How much more of a body that nobody reads is passed over.
     var discardable = 0
     /// On whose behalf the request at hand speaks, or the one before when there is none.
@@ -125,6 +127,7 @@ package struct HTTPSession {
             return allow(head, fields, ingest, &output)
         case (.reading, .get), (.reading, .head): return beginQuestion(head, index, route.role, ingest, &output)
         case (.events, .post): return beginEvents(head, ingest, &output)
+        case (.posting, .post): return beginPosting(head, index, route.role, ingest, &output)
         default:
             fields.allow = route.allow
             return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
@@ -143,7 +146,7 @@ package struct HTTPSession {
         return answer(.ok, fields, [], ingest, &output)
     }
 
-    private mutating func beginQuestion(
+    mutating func beginQuestion(
         _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
     ) -> Next {
         do throws(CredentialFault) {
@@ -206,7 +209,7 @@ package struct HTTPSession {
     }
 
     /// Tells the client to send its body, behind the answers to the requests before.
-    private mutating func tellContinue(_ output: inout [UInt8]) {
+    mutating func tellContinue(_ output: inout [UInt8]) {
         guard owesContinue, answers.isEmpty else { return }
         owesContinue = false
         output.append("HTTP/1.1 100 Continue\r\n\r\n")
@@ -220,6 +223,7 @@ package struct HTTPSession {
         case .events:
             owesContinue = false
             return take(part, ingest, peer, &output)
+        case .question where posted != nil: return receivePosted(part, ingest, &output)
         case .question, .discarded:
             discardable -= part.count
             if discardable < 0 { reading = .ended }
@@ -243,8 +247,9 @@ package struct HTTPSession {
         case .question(let index):
             lastQuestion += 1
             let isTrusted = head.map { self.isTrusted(with: .operate, $0) } ?? false
-            let asked = HTTPQuestion(
+            var asked = HTTPQuestion(
                 query: String(head?.query ?? ""), principal: principal, isTrusted: isTrusted)
+            asked.body = posted.take() ?? []
             question = (lastQuestion, index, asked)
             reading = .nothing
             push(HTTPPendingAnswer(question: lastQuestion, head), &output, ingest)

@@ -44,6 +44,10 @@ struct LineSession: Sendable {
     private var formsLookedAt = 0
     /// Whether the first line was looked at, which may say who sends the others.
     private var hasBegun = false
+    /// The device of all lines so far; and whether there are several, which are sent nothing unless they have asked.
+    private var device = DeviceID.none
+    private var speaksForMany = false
+    private var asksForMessages = false
 
     /// - Parameter blankLines: lines without anything in them that came before.
     init(after blankLines: UInt64 = 0) { lines = blankLines }
@@ -110,15 +114,42 @@ struct LineSession: Sendable {
         return nil
     }
 
-    private func greet(_ hello: LineHello, _ ingest: IngestContext) throws(Refusal) {
+    private mutating func greet(_ hello: LineHello, _ ingest: IngestContext) throws(Refusal) {
         if hello.token.isEmpty {
             try ingest.requireCredential()
         } else {
             guard ingest.isPrivate else { throw ingest.refusal(.readable) }
             ingest.principal = try ingest.principal(bearer: hello.token.span)
         }
+        asksForMessages = hello.asksForMessages
         guard !hello.source.isEmpty else { return }
-        ingest.device = try readDevice(hello.source.span, vocabulary: &ingest.intake.vocabulary)
+        device = try readDevice(hello.source.span, vocabulary: &ingest.intake.vocabulary)
+        ingest.device = device
+    }
+
+    /// Of a connection whose lines all name one device, that device is at the other end.
+    private mutating func noteDevice(_ ingest: IngestContext) {
+        guard !speaksForMany else { return }
+        let events = ingest.intake.filling.events
+        for index in (events.count - origins.count)..<events.count where events[index].device != device {
+            guard device == .none else {
+                speaksForMany = true
+                return
+            }
+            device = events[index].device
+            ingest.device = device
+        }
+    }
+
+    /// Appends a message to the device at the other end.
+    ///
+    /// - Returns: false when there are several, and none has asked.
+    mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
+        guard asksForMessages || !speaksForMany else { return false }
+        output.append(contentsOf: "{\"down\":".utf8)
+        output.append(copying: message)
+        output.append(contentsOf: "}\n".utf8)
+        return true
     }
 
     /// What the sender owes stands in the quotas too.
@@ -257,6 +288,7 @@ struct LineSession: Sendable {
 
     private mutating func admitRun(_ bytes: Span<UInt8>, _ ingest: IngestContext, output: inout [UInt8]) {
         guard !origins.isEmpty else { return }
+        noteDevice(ingest)
         let result = ingest.intake.admit(.tcpLines)
         var (quarantined, stale) = (result.quarantined, result.stale)
         for one in result.named where one.index < origins.count {

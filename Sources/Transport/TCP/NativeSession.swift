@@ -243,6 +243,8 @@ struct NativeSession: Sendable {
             requireResend(from: header.firstSeq)
             throw .badIdentity
         }
+        // Who sends for one device without a hello is that device.
+        if numbered == nil, source == .none, header.device != .none { ingest.device = header.device }
         numbered = header.device
         due = max(due, ingest.charge(events: header.count, units: header.count))
         if !follows(header) {

@@ -71,11 +71,12 @@ package struct TCPSession: StreamSession, Sendable {
         }
     }
 
-    /// Only native devices are sent anything so far.
     package mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
-        guard native != nil else { return false }
-        NativeSession.push(message, into: &output)
-        return true
+        if native != nil {
+            NativeSession.push(message, into: &output)
+            return true
+        }
+        return lines?.push(message, into: &output) ?? false
     }
 
     package mutating func quotasChanged() {

@@ -1,0 +1,118 @@
+// Brings messages to the devices that are connected, and tells the log what was sent and not answered.
+
+import Events
+import Ingest
+import Log
+import NIOCore
+import Projection
+import Synchronization
+import Transport
+import Wire
+
+/// Gives connections what waits for their devices. Used by one task at a time (`OutboxService`).
+///
+/// Effects come after facts: only what is in the log, addressed and folded is given to a socket.
+struct OutboxDelivery<Engine: EventLog>: Sendable {
+    let ingest: IngestLoop<Engine>
+    let storage: Storage<Engine>
+    private let deliveries = DeliveriesInUse()
+
+    init(ingest: IngestLoop<Engine>, storage: Storage<Engine>) { (self.ingest, self.storage) = (ingest, storage) }
+
+    /// How many devices are served in one round; the others are in the next.
+    private static var devicesInRound: Int { 2_000 }
+
+    /// A device has connected.
+    func contact(_ device: DeviceID) async {
+        deliveries.use { $0.begin(device) }
+        await offer([device])
+    }
+
+    /// Gives everybody who is connected what is due.
+    /// - Returns: the events that the log is to be told.
+    func round() async -> EventBatch {
+        let connected = await onLoop { _, listeners in listeners.connectedDevices }
+        if !connected.isEmpty { await offer(connected) }
+        let now = Self.milliseconds
+        let notes = deliveries.use { $0.takeNotes(at: now) }
+        guard !notes.isEmpty else { return EventBatch() }
+        let time = wallClock()
+        return await storage.projector.ask { state in
+            var batch = EventBatch()
+            for note in notes {
+                guard let message = state.standing(ofMessage: note.number) else { continue }
+                let stage: ReceiptStage = note.attempt >= MessageLimits.attempts ? .failed : .sent
+                batch.append(
+                    receipt: stage, of: message.id, note.device, product: message.product,
+                    attempt: UInt32(note.attempt), at: time)
+            }
+            return batch
+        } ?? EventBatch()
+    }
+
+    private static var milliseconds: Int64 {
+        let now = ContinuousClock.now - started
+        return now.components.seconds * 1_000 + now.components.attoseconds / 1_000_000_000_000_000
+    }
+
+    /// What waits for some devices, and the one message at hand for each of its connections.
+    private func offer(_ devices: [DeviceID]) async {
+        let now = wallClock()
+        let waiting = await storage.projector.ask { state in
+            state.outgoing(among: devices, at: now, most: Self.devicesInRound)
+        }
+        guard let waiting else { return }
+        let uptime = Self.milliseconds
+        // Of those for whom nothing waits any more, nothing is under way.
+        let idle = Set(deliveries.use { $0.devices }).intersection(devices).subtracting(waiting.map(\.device))
+        for device in idle { deliveries.use { $0.end(device) } }
+        for (device, messages) in waiting {
+            let due = deliveries.use { $0.take(messages, for: device, at: uptime) }
+            guard !due.isEmpty else { continue }
+            let failed = await push(due, behind: messages.count - due.count, to: device)
+            for number in failed { deliveries.use { $0.fail(number, for: device) } }
+        }
+    }
+
+    /// - Returns: the messages that the connection did not take.
+    private func push(_ messages: [Outgoing], behind: Int, to device: DeviceID) async -> [UInt32] {
+        await onLoop { pipeline, listeners in
+            let product = Array(pipeline.vocabulary.text(.product, pipeline.vocabulary.product(of: device)))
+            let name = Array(pipeline.vocabulary.name(of: device))
+            guard !name.isEmpty else { return messages.map(\.id.number) }
+            var failed: [UInt32] = []
+            for (index, message) in messages.enumerated() {
+                var bytes: [UInt8] = []
+                DownMessage(
+                    message.id, message.kind, priority: message.terms.priority, time: message.accepted,
+                    expires: message.expires, seen: message.seen, more: behind + messages.count - index - 1,
+                    payload: message.payload
+                ).write(product: product.span, device: name.span, to: &bytes)
+                if !listeners.pushNow(bytes, to: device, isForPeople: message.kind.isForPeople) {
+                    failed.append(message.id.number)
+                }
+            }
+            return failed
+        }
+    }
+
+    private func onLoop<Answer: Sendable>(
+        _ body: @escaping @Sendable (Pipeline, Listeners) -> Answer
+    ) async -> Answer {
+        let (pipeline, listeners) = (ingest.pipeline, ingest.listeners)
+        return await withCheckedContinuation { continuation in
+            ingest.eventLoop.execute { continuation.resume(returning: body(pipeline.value, listeners)) }
+        }
+    }
+}
+
+private let started = ContinuousClock.now
+
+/// `Deliveries`, for a task.
+private final class DeliveriesInUse: Sendable {
+    private let deliveries = Mutex(Deliveries())
+
+    func use<Result: Sendable>(_ body: (inout sending Deliveries) -> sending Result) -> Result {
+        deliveries.withLock { body(&$0) }
+    }
+}
