@@ -152,18 +152,6 @@ enum Segment {
             format: format)
     }
 
-    /// The offset after the last block, and the chain there.
-    static func end(_ db: Database, _ header: Header) throws -> (head: Offset, chain: Chain) {
-        let last = try Row.fetchOne(
-            db, sql: "SELECT first_offset, count, chain FROM block ORDER BY first_offset DESC LIMIT 1")
-        guard let last else { return (header.firstOffset, header.previousChain) }
-        let (first, count) = (try last.offset(0), try last.number(1))
-        guard let chain = Chain(bytes: try last.bytes(2)), (1...Int64(Limits.blockEvents)).contains(count),
-            first >= header.firstOffset
-        else { throw MalformedRow(column: 1) }
-        return (first + Int(count), chain)
-    }
-
     /// How symbols are looked up: two ways to the same rows, of which damage mostly touches one.
     enum SymbolLookup {
         /// As SQLite chooses, which is through the index by offset: quick for a few blocks.

@@ -14,7 +14,7 @@ struct SegmentReader {
     private let path: String
     /// Nil when SQLite does not open the file.
     private let queue: DatabaseQueue?
-    private let pageSalvage: LazyPageSalvage?
+    let pageSalvage: LazyPageSalvage?
     /// The devices that are believed.
     let devices: DeviceBound
     private var decoder: BlockDecoder
@@ -22,6 +22,8 @@ struct SegmentReader {
     private var format = BlockFormat.newest
     /// The offset of the next block to be decoded.
     private(set) var next: Offset
+    /// Whether a block is known to begin there.
+    private var isNextKnown = true
     /// Set when only what the chain proves is to be served.
     var proof: SegmentProof?
     /// Set when sealed texts are to be opened.
@@ -76,32 +78,18 @@ struct SegmentReader {
             try find(offset)
         } catch .corrupt {
             decoder.loseTrack()
-            next = offset
+            (next, isNextKnown) = (offset, false)
         }
     }
 
     private mutating func find(_ offset: Offset) throws(LogError) {
-        let found = try query { db in
-            let block = try Row.fetchOne(
-                db,
-                sql: """
-                    SELECT first_offset, count FROM block WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1
-                    """,
-                arguments: [Int64(clamping: offset.rawValue)])
-            let target = try block.map { block in
-                // Behind the last block before `offset`, if that does not reach it: there, blocks are missing.
-                let first = try block.offset(0)
-                let end = first + Int(clamping: max(0, try block.number(1)))
-                return end > offset ? first : min(end, offset)
-            }
-            // Without keyframes the segment is read from its start.
-            return (
-                target: target, keyframe: target.flatMap { (try? Segment.keyframe(db, atOrBefore: $0, devices)) ?? nil }
-            )
-        }
-        let target = found.target ?? first
+        let begin = begin(ofBlockWith: offset)
+        let target = begin ?? offset
+        isNextKnown = begin != nil
+        let keyframe = (try? query { db in try Segment.keyframe(db, atOrBefore: target, devices) }) ?? nil
+        // Without keyframes the segment is read from its start.
         let isUsable = decoder.isCertain && next <= target
-        if let keyframe = found.keyframe, !isUsable || keyframe.offset > next {
+        if let keyframe, !isUsable || keyframe.offset > next {
             decoder.restart(after: keyframe.state)
             next = keyframe.offset
         } else if !isUsable {
@@ -123,6 +111,10 @@ struct SegmentReader {
     /// Decodes a block for the prediction only, and goes behind it; returns what is wrong with it.
     mutating func decodeForState(_ stored: StoredBlock) -> String? {
         var ignored = EventBatch(capacity: stored.block.count)
+        guard stored.first >= next else {
+            decoder.loseTrack()
+            return Self.misplaced
+        }
         defer { next = max(stored.end, stored.first + 1) }
         if stored.first != next || stored.fault != nil { decoder.loseTrack() }
         if let fault = stored.fault { return fault }
@@ -139,15 +131,23 @@ struct SegmentReader {
     /// Decodes blocks for their prediction only. What cannot be decoded is passed over, and the prediction is doubtful.
     private mutating func decode(upTo target: Offset) throws(LogError) {
         while next < target {
-            let stored: [StoredBlock]
+            let begin = next
+            let found: (rows: [StoredBlock], isInTree: Bool)
             do {
-                stored = try fetch(from: next, limit: 16, before: target)
+                found = try scan(from: next, limit: 16, before: target)
             } catch .corrupt {
                 decoder.loseTrack()
                 break
             }
-            guard !stored.isEmpty else { break }
-            for block in stored where next < target { _ = decodeForState(block) }
+            for block in found.rows where next < target {
+                if found.isInTree || isProven(block) {
+                    _ = decodeForState(block)
+                } else {
+                    decoder.loseTrack()
+                    next = max(next, block.first + 1)
+                }
+            }
+            if next == begin { break }
         }
         if next < target { decoder.loseTrack() }
         next = target
@@ -157,43 +157,56 @@ struct SegmentReader {
     ///
     /// - Parameter end: where the segment ends, as far as the caller knows: what is missing before it is damage.
     mutating func read(limit: Int, end: Offset) throws(LogError) -> [Block] {
-        let stored: [StoredBlock]
+        let found: StoredRows
         let symbols: [(offset: Offset, symbol: Symbol)]
         do {
-            stored = try fetch(from: next, limit: limit, before: end)
+            found = try rows(from: next, limit: limit, before: end)
             // What is proven brings its own.
-            symbols = proof == nil ? try self.symbols(recordedWith: stored) : []
+            symbols = proof == nil ? try self.symbols(recordedWith: found.rows) : []
         } catch .corrupt(_, _, let cause) {
             if limit > 1 { return try read(limit: 1, end: end) }
             decoder.loseTrack()
-            throw skip(to: readable(after: next, before: end), cause)
+            throw skip(to: readable(after: next, before: end), cause, isKnown: false)
         }
-        if stored.isEmpty, next < end {
+        if found.rows.isEmpty, next < end {
             decoder.loseTrack()
             throw skip(to: end, "blocks are missing")
         }
         var index = 0
         var blocks: [Block] = []
-        for stored in stored {
-            if stored.first > next {
+        for (number, stored) in found.rows.enumerated() {
+            // A key has no checksum. The row that fits on both sides is believed, any other must be proven, as all are
+            // where only what the chain proves is served.
+            let isFitting = found.isInTree && isNextKnown && stored.end == found.follower(of: number)
+            guard stored.first == next, isFitting || proof != nil || stored.fault != nil || isProven(stored) else {
                 if !blocks.isEmpty { break }
                 decoder.loseTrack()
-                throw skip(to: stored.first, "blocks are missing")
+                let cause = stored.first == next ? Self.misplaced : "blocks are missing"
+                throw skip(to: proven(from: next, before: end), cause)
             }
             var own: [Symbol] = []
             while index < symbols.count, symbols[index].offset <= stored.first {
                 own.append(symbols[index].symbol)
                 index += 1
             }
-            if let fault = step(stored, own, into: &blocks) {
-                if !blocks.isEmpty { break }
+            if let (fault, isBehind) = step(stored, own, into: &blocks) {
+                guard blocks.isEmpty else {
+                    // It is read once more, by a cursor that comes from elsewhere when this one is behind it.
+                    if isBehind { next = stored.end }
+                    break
+                }
                 // The row's count may be what is damaged: the next row says where this one ends.
-                pass(stored)
-                throw skip(to: decoder.isCertain ? stored.end : readable(after: stored.first, before: end), fault)
+                if !isBehind { pass(stored) }
+                throw skip(
+                    to: decoder.isCertain ? stored.end : readable(after: stored.first, before: end), fault,
+                    isKnown: decoder.isCertain)
             }
         }
         return blocks
     }
+
+    /// What is said of a row that does not fit between its neighbours and that the chain does not prove.
+    static let misplaced = "its row stands where nothing proves that it belongs"
 
     /// The symbols recorded with some blocks. A block whose symbols cannot be read is served without them: they may be
     /// known from elsewhere.
@@ -208,52 +221,24 @@ struct SegmentReader {
         }
     }
 
-    /// The first block behind `offset` that SQLite can still read; `end` when there is none.
-    ///
-    /// A damaged page hides the rows on it: reading is tried at growing distances, then the gap is halved until its
-    /// end is known.
-    func readable(after offset: Offset, before end: Offset) -> Offset {
-        guard offset < end else { return end }
-        func attempt(_ from: UInt64) -> Offset? {
-            do {
-                return try fetch(from: Offset(rawValue: from), limit: 1, before: end).first?.first ?? end
-            } catch {
-                return nil
-            }
-        }
-        var failing = offset.rawValue
-        var step: UInt64 = 1
-        var found: (at: UInt64, block: Offset) = (end.rawValue, end)
-        while failing &+ step < end.rawValue {
-            if let block = attempt(failing &+ step) {
-                found = (failing &+ step, block)
-                break
-            }
-            failing = failing &+ step
-            step = step &* 2
-        }
-        while found.at - failing > 1 {
-            let middle = failing + (found.at - failing) / 2
-            if let block = attempt(middle) { found = (middle, block) } else { failing = middle }
-        }
-        return found.block
-    }
-
     /// Goes behind a block of which something is wrong: its prediction may be sound all the same.
     private mutating func pass(_ stored: StoredBlock) {
         if stored.fault == nil, stored.first == next { decoder.pass(stored.block) } else { decoder.loseTrack() }
     }
 
     /// Steps over what cannot be read.
-    private mutating func skip(to offset: Offset, _ cause: String) -> LogError {
+    private mutating func skip(to offset: Offset, _ cause: String, isKnown: Bool = true) -> LogError {
         let damaged = next..<max(offset, next + 1)
-        next = damaged.upperBound
+        (next, isNextKnown) = (damaged.upperBound, isKnown)
         return .corrupt(segment: file, offsets: damaged, cause: cause)
     }
 
-    /// Decodes one block behind the others; returns what is wrong with it, if anything is.
-    private mutating func step(_ stored: StoredBlock, _ symbols: [Symbol], into blocks: inout [Block]) -> String? {
-        if let fault = stored.fault { return fault }
+    /// Decodes one block behind the others; returns what is wrong with it, if anything is, and
+    /// whether the decoder is behind it all the same.
+    private mutating func step(
+        _ stored: StoredBlock, _ symbols: [Symbol], into blocks: inout [Block]
+    ) -> (fault: String, isBehind: Bool)? {
+        if let fault = stored.fault { return (fault, false) }
         if !decoder.isCertain {
             let keyframe = try? query { db in try Segment.keyframe(db, atOrBefore: stored.first, devices) }
             if let keyframe, keyframe.offset == stored.first { decoder.restart(after: keyframe.state) }
@@ -262,7 +247,7 @@ struct SegmentReader {
         if let fault = decoder.decode(stored.block, into: &batch) {
             // Only what is proven may be built on, also where it is not served.
             if let proof, decoder.isCertain, check(stored, batch, by: proof).fault != nil { decoder.loseTrack() }
-            return fault
+            return (fault, false)
         }
         var definitions = Definitions()
         definitions.symbols = symbols
@@ -271,18 +256,18 @@ struct SegmentReader {
             if let fault = checked.fault {
                 // The decoder is behind the block, though nothing was served: it must not go through it once more.
                 decoder.loseTrack()
-                return fault
+                return (fault, false)
             }
             definitions.symbols = checked.symbols
         }
         do throws(LogError) { try sealer?.open(&batch, at: stored.first) } catch {
-            return "its texts cannot be opened: \(error)"
+            return ("its texts cannot be opened: \(error)", true)
         }
         blocks.append(
             Block(
                 firstOffset: stored.first, batch: batch, definitions: definitions,
                 isIdentityCertain: decoder.isCertain))
-        next = stored.end
+        (next, isNextKnown) = (stored.end, true)
         return nil
     }
 
@@ -290,7 +275,14 @@ struct SegmentReader {
     func fetch(
         from offset: Offset, limit: Int, before end: Offset = Offset(rawValue: .max)
     ) throws(LogError) -> [StoredBlock] {
-        guard let pageSalvage else { return try stored(from: offset, limit, end) }
+        try scan(from: offset, limit: limit, before: end).rows
+    }
+
+    /// As `fetch`, and whether the rows stand beside each other in the tree of the file.
+    func scan(
+        from offset: Offset, limit: Int, before end: Offset
+    ) throws(LogError) -> (rows: [StoredBlock], isInTree: Bool) {
+        guard let pageSalvage else { return (try stored(from: offset, limit, end), true) }
         let rows: [StoredBlock]
         do {
             // Where a page is damaged, SQLite may come to rows that were not asked for.
@@ -298,18 +290,18 @@ struct SegmentReader {
         } catch .corrupt(let segment, let offsets, let cause) {
             let others = pageSalvage.rows(from: offset, limit, end)
             if others.isEmpty { throw .corrupt(segment: segment, offsets: offsets, cause: cause) }
-            return others
+            return (others, false)
         }
         // Rows that are not there may be where SQLite is not led to any more.
         var follows = offset
         for row in rows {
             guard row.first == follows, row.fault == nil else {
-                return pageSalvage.rows(from: offset, limit, end, or: rows)
+                return (pageSalvage.rows(from: offset, limit, end, or: rows), false)
             }
             follows = row.end
         }
         let isWhole = rows.count == limit || follows >= end || end.rawValue == .max
-        return isWhole ? rows : pageSalvage.rows(from: offset, limit, end, or: rows)
+        return isWhole ? (rows, true) : (pageSalvage.rows(from: offset, limit, end, or: rows), false)
     }
 
     private func stored(from offset: Offset, _ limit: Int, _ end: Offset) throws(LogError) -> [StoredBlock] {

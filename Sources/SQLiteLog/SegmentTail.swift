@@ -32,14 +32,27 @@ extension SegmentReader {
         var chain = next == first ? header.previousChain : try chain(at: next)
         let recorded = symbolsByBlock(symbols.rows.filter { $0.offset >= next })
         while next < end {
-            let rows = try fetch(from: next, limit: 16, before: end)
-            guard !rows.isEmpty else { break }
-            for row in rows {
-                if row.first != next { tail.note(file, next..<max(row.first, next), "blocks are missing") }
+            let begin = next
+            for row in try fetch(from: next, limit: 16, before: end) {
+                if row.first < next {
+                    tail.note(file, row.first..<row.end, Self.misplaced)
+                    continue
+                }
+                if row.first > next { tail.note(file, next..<row.first, "blocks are missing") }
                 check(row, chain, recorded[row.first] ?? [], &tail)
                 tail.bytesSinceKeyframe += row.block.storedBytes
                 chain = Chain(bytes: row.chain)
             }
+            if next == begin { break }
+        }
+        // A row whose key changed may hide those behind it.
+        if next < end { tail.note(file, next..<end, "blocks are missing") }
+        // A keyframe at the end hides the last row from the walk.
+        let last = try? query { db in
+            try Int64.fetchOne(db, sql: "SELECT first_offset + count FROM block ORDER BY first_offset DESC LIMIT 1")
+        }
+        if let last = last ?? nil, last != Int64(clamping: end.rawValue) {
+            tail.note(file, end..<end, "the key of its last row changed")
         }
         if tail.damage == nil { tail.prediction = state }
         return tail

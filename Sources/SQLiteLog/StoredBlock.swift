@@ -92,6 +92,12 @@ struct StoredBlock {
         return blocks
     }
 
+    /// The row that stands last in the tree, whatever its key says; nil when there is none.
+    static func last(_ db: Database, _ format: BlockFormat) throws -> StoredBlock? {
+        try Row.fetchOne(db, sql: "SELECT \(columns(format)) FROM block ORDER BY first_offset DESC LIMIT 1")
+            .map { row in try StoredBlock(row, format) }
+    }
+
     /// The texts; nil when the block has none. Without its bytes what the row says of them is kept.
     private static func text(_ row: Row) throws(MalformedRow) -> EncodedText? {
         guard !row.hasNull(atIndex: 11) || !row.hasNull(atIndex: 13) || !row.hasNull(atIndex: 17) else { return nil }

@@ -98,7 +98,7 @@ struct Verification {
             note(file, reader.first..<reader.first, "its header is damaged: \(error.cause)")
             walk.chains = expected?.offset == reader.first ? expected?.chains ?? [] : []
         }
-        while let rows = read(&walk, end: end) {
+        while let rows = read(&walk, end: end, isLast: isLast) {
             for row in rows { check(row, &walk) }
             tell(walk.next)
             pause()
@@ -158,12 +158,16 @@ struct Verification {
     }
 
     /// The next rows; nil at the end. What cannot be read is noted and passed over.
-    private mutating func read(_ walk: inout SegmentWalk, end: Offset) -> [StoredBlock]? {
+    private mutating func read(_ walk: inout SegmentWalk, end: Offset, isLast: Bool) -> [StoredBlock]? {
+        let bound = isLast ? Offset(rawValue: .max) : end
         while true {
+            let from = max(walk.next, walk.passed)
             for limit in [16, 1] {
-                if let rows = try? walk.reader.fetch(from: walk.next, limit: limit) { return rows.isEmpty ? nil : rows }
+                if let rows = try? walk.reader.fetch(from: from, limit: limit, before: bound) {
+                    return rows.isEmpty ? nil : rows
+                }
             }
-            let next = walk.reader.readable(after: walk.next, before: end)
+            let next = walk.reader.readable(after: from, before: end)
             note(&walk, walk.next..<max(next, walk.next + 1), "the rows cannot be read")
             walk.lose(to: max(next, walk.next + 1))
             if walk.next >= end { return nil }
@@ -173,6 +177,11 @@ struct Verification {
     private mutating func check(_ row: StoredBlock, _ walk: inout SegmentWalk) {
         if row.first < walk.next { return }
         if row.first > walk.next {
+            // Its key may be what has changed: the block is missing where it belongs, and is not where the key says.
+            guard row.fault != nil || walk.reader.isProven(row) else {
+                walk.passed = row.first + 1
+                return
+            }
             note(&walk, walk.next..<row.first, "blocks are missing")
             walk.lose(to: row.first)
         }
@@ -252,6 +261,8 @@ private struct SegmentWalk {
     /// The chains that would fit before the next block; none where it is not known.
     var chains: [Chain] = []
     var next: Offset
+    /// Behind the rows that were passed over, as nothing proves that they stand where they belong.
+    var passed = Offset.zero
     /// Where the segment ends, as far as is known.
     let end: Offset
     /// Offsets of keyframes that the walk has not met yet.
