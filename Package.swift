@@ -1,6 +1,6 @@
 // swift-tools-version: 6.2
 // Targets are listed in the order in which an event passes through them; a target may only import
-// targets above it (CPrefetch, CDeflate, CZlib and CProgram are of C and stand at the end).
+// targets above it (CPrefetch, CDatagrams, CDeflate, CZlib and CProgram are of C and stand at the end).
 import PackageDescription
 
 /// One set of rules for every target, so that none can be laxer than its neighbour.
@@ -89,7 +89,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "TLS", "CZlib",
+                "Bytes", "Events", "Wire", "Admission", "TLS", "CZlib", "CDatagrams",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -196,6 +196,7 @@ let package = Package(
             name: "tidings", dependencies: ["CProgram", "Commands"], swiftSettings: daemon,
             linkerSettings: withRuntime),
         .systemLibrary(name: "CPrefetch"),
+        .systemLibrary(name: "CDatagrams"),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CProgram", cSettings: processorCheck),

@@ -260,9 +260,9 @@ package struct Quotas: Sendable {
     }
 
     /// How many names that the log does not have yet an address may bring now; nil when it is not limited.
-    package func newNames(_ address: SenderAddress?, at now: Uptime) -> Int? {
+    package func newNames(_ address: SenderAddress?, at now: @autoclosure () -> Uptime) -> Int? {
         guard let names, let address, settings.apply(to: address) else { return nil }
-        return names.available(address, at: now)
+        return names.available(address, at: now())
     }
 
     package mutating func takeNewNames(_ count: Int, from address: SenderAddress?, at now: Uptime) {

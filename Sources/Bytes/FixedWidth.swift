@@ -29,5 +29,9 @@ package func appendLittleEndian(_ value: UInt64, size: Int, to bytes: inout [UIn
 /// Appends the four bytes of `value`, the highest first.
 @inlinable @inline(__always)
 package func appendBigEndian(_ value: UInt32, to bytes: inout [UInt8]) {
-    for shift: UInt32 in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: value &>> shift)) }
+    // One by one: a loop over the shifts makes an array of them each time.
+    bytes.append(UInt8(truncatingIfNeeded: value &>> 24))
+    bytes.append(UInt8(truncatingIfNeeded: value &>> 16))
+    bytes.append(UInt8(truncatingIfNeeded: value &>> 8))
+    bytes.append(UInt8(truncatingIfNeeded: value))
 }

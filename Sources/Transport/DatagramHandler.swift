@@ -2,6 +2,7 @@
 // is durable.
 
 import Admission
+import Bytes
 import Events
 import NIOCore
 
@@ -14,6 +15,17 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
     private struct PendingAcks {
         var ticket: UInt64
         var acks: DatagramOutbox
+    }
+
+    private struct DeferredDatagram {
+        var bytes: [UInt8]
+        var peer: Peer
+    }
+
+    /// Where an answer goes to, and from where.
+    private struct Peer {
+        var address: DatagramAddress
+        var source: DatagramSource?
     }
 
     private let ingest: IngestContext
@@ -34,10 +46,10 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
     private var retry: Scheduled<Void>?
     /// An empty one that has memory.
     private var spare = DatagramOutbox()
-    /// Read, and to be dealt with together with what comes next.
-    private var read: [AddressedEnvelope<ByteBuffer>] = []
+    /// Read, and to be dealt with together.
+    private var inbox = DatagramInbox()
     /// Read before the intake was full, and not dealt with; at most what one wakeup of the loop reads.
-    private var deferred: [AddressedEnvelope<ByteBuffer>] = []
+    private var deferred: [DeferredDatagram] = []
     private var awaitsRoomSince: NIODeadline?
     private var isDraining = false
     private var drained: EventLoopPromise<Void>?
@@ -71,12 +83,17 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDraining else { return }
-        read.append(unwrapInboundIn(data))
-        if read.count == TransportLimits.datagramsAtOnce { takeRead() }
+        if inbox.isFull { takeRead() }
+        inbox.add(unwrapInboundIn(data))
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        takeRead()
+        for _ in 0..<TransportLimits.readsPerTurn {
+            guard let socket, !isDraining else { break }
+            let mayBeMore = inbox.fill(from: socket)
+            takeRead()
+            guard mayBeMore, awaitsRoomSince == nil else { break }
+        }
         sendAnswers()
         readEnds()
     }
@@ -100,10 +117,14 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
     func resume() {
         guard context != nil, awaitsRoomSince != nil else { return }
         awaitsRoomSince = nil
-        let envelopes = deferred
+        let datagrams = deferred
         deferred = []
-        for envelope in envelopes {
-            if awaitsRoomSince == nil, ingest.intake.hasRoom() { take(envelope) } else { deferReading(envelope) }
+        for datagram in datagrams {
+            if awaitsRoomSince == nil, ingest.intake.hasRoom() {
+                take(datagram.bytes.span, from: datagram.peer)
+            } else {
+                deferReading(datagram.bytes.span, from: datagram.peer)
+            }
         }
         if awaitsRoomSince == nil { setReading(true) }
         sendAnswers()
@@ -114,7 +135,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
     /// to the kernel's buffer.
     func sweep(now: NIODeadline) {
         guard let since = awaitsRoomSince, now - since >= .seconds(1) else { return }
-        for envelope in deferred { refuseBusy(envelope) }
+        for datagram in deferred { refuseBusy(datagram.bytes.span, from: datagram.peer) }
         deferred = []
         setReading(true)
         sendAnswers()
@@ -132,78 +153,82 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
         return promise.futureResult
     }
 
-    /// Deals with what has been read: the names of all are looked for together.
+    /// Deals with what has been read: the names of several are looked for together.
     private func takeRead() {
-        guard !read.isEmpty else { return }
-        for envelope in read { session.announce(envelope.data.readableBytesUInt8Span, in: ingest) }
-        session.prefetchAnnounced(in: ingest)
-        for number in read.indices {
-            if awaitsRoomSince == nil, ingest.intake.hasRoom() {
-                take(read[number], announced: number)
-            } else {
-                deferReading(read[number])
+        guard !inbox.isEmpty else { return }
+        let (bytes, received, count) = (inbox.bytes, inbox.received, inbox.count)
+        for first in stride(from: 0, to: count, by: TransportLimits.datagramsAtOnce) {
+            let numbers = first..<min(first + TransportLimits.datagramsAtOnce, count)
+            for number in numbers {
+                session.announce(bytes.span.extracting(DatagramInbox.range(number, received[number].size)), in: ingest)
             }
+            session.prefetchAnnounced(in: ingest)
+            for number in numbers {
+                let datagram = received[number]
+                let content = bytes.span.extracting(DatagramInbox.range(number, datagram.size))
+                let peer = Peer(address: datagram.address, source: datagram.source)
+                if awaitsRoomSince == nil, ingest.intake.hasRoom() {
+                    take(content, from: peer, announced: number - first)
+                } else {
+                    deferReading(content, from: peer)
+                }
+            }
+            session.clearAnnounced()
         }
-        session.clearAnnounced()
-        read.removeAll(keepingCapacity: true)
+        inbox.removeAll()
     }
 
-    private func take(_ envelope: AddressedEnvelope<ByteBuffer>, announced number: Int? = nil) {
+    private func take(_ bytes: Span<UInt8>, from peer: Peer, announced number: Int? = nil) {
         ingest.isPrivate = false
-        if ingest.quotas != nil || ingest.settings.authMode != .off || !ingest.access.isEmpty {
-            ingest.sender = SenderAddress(envelope.remoteAddress)
-        }
-        let outcome = session.receive(
-            envelope.data.readableBytesUInt8Span, announced: number, in: ingest, as: self,
-            output: &ingest.output)
+        ingest.sender = SenderAddress(InternetAddress(peer.address))
+        let outcome = session.receive(bytes, announced: number, in: ingest, as: self, output: &ingest.output)
         if ingest.principal.isKnown { ingest.principal = .anybody }
         switch outcome {
         case .silence: ingest.output.removeAll(keepingCapacity: true)
-        case .answer: answer(envelope)
+        case .answer: answer(peer)
         case .answerWhenDurable(let ticket):
             if pendingCount < TransportLimits.datagramsAwaitingAck {
-                acknowledge(ticket, envelope)
+                acknowledge(ticket, peer)
             } else {
                 ingest.output.removeAll(keepingCapacity: true)
             }
         }
     }
 
-    private func deferReading(_ envelope: AddressedEnvelope<ByteBuffer>) {
+    private func deferReading(_ bytes: Span<UInt8>, from peer: Peer) {
         if awaitsRoomSince == nil {
             awaitsRoomSince = .now()
             setReading(false)
             ingest.intake.awaitRoom(self)
         }
         if deferred.count < TransportLimits.datagramsDeferred {
-            deferred.append(envelope)
+            deferred.append(DeferredDatagram(bytes: Array(copying: bytes), peer: peer))
         } else {
-            refuseBusy(envelope)
+            refuseBusy(bytes, from: peer)
         }
     }
 
-    private func refuseBusy(_ envelope: AddressedEnvelope<ByteBuffer>) {
-        let outcome = session.refuse(
-            .busy, envelope.data.readableBytesUInt8Span, in: ingest, output: &ingest.output)
-        if case .answer = outcome { answer(envelope) }
+    private func refuseBusy(_ bytes: Span<UInt8>, from peer: Peer) {
+        let outcome = session.refuse(.busy, bytes, in: ingest, output: &ingest.output)
+        if case .answer = outcome { answer(peer) }
     }
 
     /// What is in `output`, if anything, goes out at the end of the read.
-    private func answer(_ envelope: AddressedEnvelope<ByteBuffer>) {
+    private func answer(_ peer: Peer) {
         guard !ingest.output.isEmpty else { return }
-        answers.add(ingest.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
+        answers.add(ingest.output, to: peer.address, from: peer.source)
         ingest.output.removeAll(keepingCapacity: true)
     }
 
     /// What is in `output` goes out when its block is durable.
-    private func acknowledge(_ ticket: UInt64, _ envelope: AddressedEnvelope<ByteBuffer>) {
+    private func acknowledge(_ ticket: UInt64, _ peer: Peer) {
         if pending.last?.ticket != ticket {
             pending.append(PendingAcks(ticket: ticket, acks: spare))
             spare = DatagramOutbox()
         }
         let last = pending.count - 1
         let before = pending[last].acks.count
-        pending[last].acks.add(ingest.output, to: envelope.remoteAddress, from: envelope.metadata?.packetInfo)
+        pending[last].acks.add(ingest.output, to: peer.address, from: peer.source)
         pendingCount += pending[last].acks.count - before
         ingest.output.removeAll(keepingCapacity: true)
     }
@@ -226,9 +251,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
 
     private func flush(_ outbox: inout DatagramOutbox) -> Bool {
         guard let socket else { return true }
-        return outbox.flush(canSegment: &canSegment) {
-            socket.send($0, segmentSize: $1, to: $2.address, from: $2.source)
-        }
+        return outbox.flush(canSegment: &canSegment) { socket.send($0, $1) }
     }
 
     /// The kernel does not say when a datagram socket has room again, but it never takes long.
@@ -261,7 +284,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
         socket = nil
         retry?.cancel()
         retry = nil
-        read = []
+        inbox.removeAll()
         pending.removeAll()
         pendingCount = 0
         unsent.removeAll()

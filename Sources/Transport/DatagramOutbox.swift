@@ -1,18 +1,17 @@
 // The answers to datagrams on their way out: those to one address stand together, for the kernel takes them together.
 
-package import NIOCore
-
 /// Answers in the order in which they are to be sent, gathered into runs.
 ///
 /// To hand a datagram to the kernel costs more than all that was done before to answer it, and most of it is paid for
-/// each call and not for each datagram. Answers of one length to one address can be handed over at once: the kernel
-/// cuts them apart again. So a gateway that forwards for many devices is answered at a fraction of the price.
+/// each run and not for each datagram. Answers of one length to one address are one run: the kernel cuts them apart
+/// again. So a gateway that forwards for many devices is answered at a fraction of the price. Many runs leave with one
+/// call.
 package struct DatagramOutbox: Sendable {
     /// Answers of one length to one address, from one of ours.
-    package struct Run: Sendable {
-        package var address: SocketAddress
+    package struct Run: Sendable, BitwiseCopyable {
+        package var address: DatagramAddress
         /// Which of our addresses was asked; nil when there is but one.
-        package var source: NIOPacketInfo?
+        package var source: DatagramSource?
         /// Where the first of them starts in `bytes`, and how many bytes they are together.
         package var start: Int
         package var count: Int
@@ -33,10 +32,9 @@ package struct DatagramOutbox: Sendable {
     package init() {}
 
     package var isEmpty: Bool { next == runs.count }
-    package var first: Run? { isEmpty ? nil : runs[next] }
 
     /// - Parameter source: our address that the answer must leave from: a peer takes no answer from another one.
-    package mutating func add(_ answer: [UInt8], to address: SocketAddress, from source: NIOPacketInfo? = nil) {
+    package mutating func add(_ answer: [UInt8], to address: DatagramAddress, from source: DatagramSource? = nil) {
         guard !answer.isEmpty else { return }
         let last = runs.count - 1
         if last >= next, runs[last].segmentSize == answer.count,
@@ -55,13 +53,6 @@ package struct DatagramOutbox: Sendable {
         count += 1
     }
 
-    /// The first `answers` of the first run have been sent, or given up.
-    package mutating func remove(answers: Int) {
-        runs[next].start += answers * runs[next].segmentSize
-        runs[next].count -= answers * runs[next].segmentSize
-        if runs[next].count == 0 { next += 1 }
-    }
-
     /// Forgets everything, and keeps the memory.
     package mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
@@ -72,33 +63,49 @@ package struct DatagramOutbox: Sendable {
     /// Sends what there is, in order.
     ///
     /// - Parameter canSegment: whether the kernel cuts runs apart; set to false when it turns out that it does not.
-    /// - Parameter send: hands a run to the kernel, which is to cut it into segments of the given length, or not (0).
+    /// - Parameter send: hands the first of some runs to the kernel, as many as it takes.
     /// - Returns: whether everything was sent or given up; if not, the socket is full and the rest must wait.
     package mutating func flush(
-        canSegment: inout Bool, send: (_ bytes: Span<UInt8>, _ segmentSize: Int, _ run: Run) -> SendOutcome
+        canSegment: inout Bool, send: (_ bytes: Span<UInt8>, _ runs: Span<Run>) -> SendOutcome
     ) -> Bool {
-        while let run = first {
-            let together = canSegment && !run.isSingle
-            let range = together ? run.range : run.start..<(run.start + run.segmentSize)
-            switch send(bytes.span.extracting(range), together ? run.segmentSize : 0, run) {
-            case .sent: remove(answers: range.count / run.segmentSize)
+        if !canSegment { split() }
+        while !isEmpty {
+            let end = min(next + TransportLimits.runsPerCall, runs.count)
+            switch send(bytes.span, runs.span.extracting(next..<end)) {
+            case .sent(let count): next += max(1, min(count, end - next))
             case .full: return false
+            case .failed where runs[next].isSingle: next += 1
             case .failed:
-                // A route on which runs are not cut (IPsec, an old driver) must not lose the answers. An address that
-                // cannot be reached is given up; its sender repeats what it needs to know.
-                if together { canSegment = false } else { remove(answers: 1) }
+                canSegment = false
+                split()
             }
         }
         removeAll()
         return true
     }
+
+    /// Makes each answer that has not been sent a run of its own.
+    private mutating func split() {
+        guard runs[next...].contains(where: { !$0.isSingle }) else { return }
+        var single: [Run] = []
+        for var run in runs[next...] {
+            for start in stride(from: run.start, to: run.range.upperBound, by: run.segmentSize) {
+                (run.start, run.count) = (start, run.segmentSize)
+                single.append(run)
+            }
+        }
+        (runs, next) = (single, 0)
+    }
 }
 
 /// What became of an attempt to send.
 package enum SendOutcome: Sendable {
-    case sent
+    /// So many runs, at least one, are on their way.
+    case sent(Int)
     /// The socket's buffer is full.
     case full
-    /// Never will be sent.
+    /// The first run cannot be sent: its address cannot be reached, or it would have to be cut apart on a route on
+    /// which that is not done (IPsec, an old driver). The latter must not cost the answers; whoever lacks one because
+    /// of the former repeats what it needs to know.
     case failed
 }

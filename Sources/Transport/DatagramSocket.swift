@@ -3,12 +3,13 @@
 import NIOCore
 
 #if canImport(Glibc)
+    import CDatagrams
     import Glibc
 #elseif canImport(Darwin)
     import Darwin
 #endif
 
-/// A bound datagram socket. NIO owns it and reads from it; this sends.
+/// A bound datagram socket. NIO owns it and says when there is something to read; this sends.
 ///
 /// NIO closes a datagram socket at the first error of any send. A sender with an address that nothing can be sent to
 /// (port 0, a network without a route) would end the service for everybody.
@@ -46,130 +47,102 @@ struct DatagramSocket: Sendable {
         #endif
     }
 
-    /// Sends bytes to an address without waiting.
+    /// Sends the first of some runs, as many as the kernel takes, without waiting. A run that is more than one answer
+    /// is cut apart by the kernel.
     ///
-    /// - Parameters:
-    ///   - segmentSize: the length of the datagrams that the kernel cuts the bytes into; 0 for one datagram.
-    ///   - source: our address that they leave from; nil for the one that the system chooses. When it is none of ours,
-    ///     be it that it is gone or that it was everybody's (a broadcast), the system chooses after all.
-    func send(
-        _ bytes: Span<UInt8>, segmentSize: Int, to address: SocketAddress, from source: NIOPacketInfo? = nil
-    ) -> SendOutcome {
-        var control = Control()
-        control.segment(by: segmentSize)
-        guard let source else { return send(bytes, to: address, &control) }
-        var both = control
-        both.setSource(source)
-        let outcome = send(bytes, to: address, &both)
-        if case .failed = outcome { return send(bytes, to: address, &control) }
-        return outcome
+    /// When the source of one is none of our addresses, be it that it is gone or that it was everybody's (a broadcast),
+    /// the system chooses after all.
+    func send(_ bytes: Span<UInt8>, _ runs: Span<DatagramOutbox.Run>) -> SendOutcome {
+        let outcome = send(bytes, runs, keepsSource: true)
+        guard case .failed = outcome, runs[0].source != nil else { return outcome }
+        return send(bytes, runs.extracting(0..<1), keepsSource: false)
     }
 
-    private func send(_ bytes: Span<UInt8>, to address: SocketAddress, _ control: inout Control) -> SendOutcome {
-        let flags = CInt(MSG_DONTWAIT)
-        let controlBytes = control.count
-        // SAFETY: the message points at the bytes, the address and the control messages, which all outlive the call and
-        // are not written to; the lengths are theirs.
+    private func send(_ bytes: Span<UInt8>, _ runs: Span<DatagramOutbox.Run>, keepsSource: Bool) -> SendOutcome {
+        let count = runs.count
+        // SAFETY: each message points at the bytes of its run and at an address and control messages of its own, which
+        // all outlive the call and are not written to; the lengths are theirs.
         let sent = unsafe bytes.withUnsafeBytes { bytes in
-            unsafe address.withSockAddr { name, size in
-                var part = unsafe iovec(
-                    iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
-                return unsafe withUnsafeMutablePointer(to: &part) { part in
-                    unsafe withUnsafeMutableBytes(of: &control.words) { control in
-                        var message = unsafe msghdr()
-                        unsafe message.msg_name = UnsafeMutableRawPointer(mutating: name)
-                        unsafe message.msg_namelen = socklen_t(size)
-                        unsafe message.msg_iov = part
-                        unsafe message.msg_iovlen = 1
-                        if controlBytes > 0 {
-                            unsafe message.msg_control = control.baseAddress
-                            unsafe message.msg_controllen = .init(controlBytes)
+            unsafe runs.withUnsafeBufferPointer { runs in
+                unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: count) { parts in
+                    unsafe withUnsafeTemporaryAllocation(of: Envelope.self, capacity: count) { envelopes in
+                        unsafe withUnsafeTemporaryAllocation(of: Message.self, capacity: count) { messages in
+                            for index in 0..<count {
+                                let run = unsafe runs[index]
+                                let start = unsafe UnsafeMutableRawPointer(
+                                    mutating: bytes.baseAddress.map { unsafe $0 + run.start })
+                                unsafe parts.initializeElement(
+                                    at: index, to: iovec(iov_base: start, iov_len: run.count))
+                                unsafe envelopes.initializeElement(
+                                    at: index, to: Envelope(run, keepsSource: keepsSource))
+                                unsafe messages.initializeElement(
+                                    at: index, to: Self.message(index, of: parts, in: envelopes))
+                            }
+                            return unsafe hand(over: messages)
                         }
-                        return unsafe sendmsg(descriptor, &message, flags)
                     }
                 }
             }
         }
-        if sent >= 0 { return .sent }
+        if sent > 0 { return .sent(sent) }
         switch errno {
         case EAGAIN, ENOBUFS, ENOMEM, EINTR: return .full
         default: return .failed
         }
     }
 
-    /// The control messages of one call: segmentation, and the address that the datagrams leave from.
-    private struct Control {
-        /// As many bytes as both can be long, aligned as the system wants them.
-        var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
-        private(set) var count = 0
+    /// What a message says beside its bytes.
+    private struct Envelope: BitwiseCopyable {
+        var address: DatagramAddress
+        var control = DatagramControl()
 
-        mutating func segment(by size: Int) {
-            guard size > 0 else { return }
-            let (udpLevel, segmentOption): (CInt, CInt) = (17, 103)
-            add(udpLevel, segmentOption, UInt16(truncatingIfNeeded: size))
-        }
-
-        mutating func setSource(_ source: NIOPacketInfo) {
-            switch source.destinationAddress {
-            case .v4(let peer):
-                // SAFETY: `sockaddr_in` has 16 bytes; behind family and port, 4 of them are the address.
-                let address = unsafe withUnsafeBytes(of: peer.address) {
-                    unsafe $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
-                }
-                add(CInt(IPPROTO_IP), CInt(IP_PKTINFO), Source4(address: address))
-            case .v6(let peer):
-                // SAFETY: `sockaddr_in6` has 28 bytes; behind family, port and flow, 16 of them are the address.
-                let (high, low) = unsafe withUnsafeBytes(of: peer.address) {
-                    unsafe (
-                        $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
-                        $0.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
-                    )
-                }
-                // An address that every interface may have (fe80::/10) means nothing without the one it came by.
-                let isLinkLocal = UInt64(bigEndian: high) >> 54 == 0xfe80 >> 6
-                let interface = isLinkLocal ? UInt32(truncatingIfNeeded: source.interfaceIndex) : 0
-                add(CInt(IPPROTO_IPV6), ipv6PacketInfo, Source6(high: high, low: low, interface: interface))
-            case .unixDomainSocket: break
-            }
-        }
-
-        /// `struct in_pktinfo`, with the address in the order of the network.
-        private struct Source4 {
-            var interface: UInt32 = 0
-            var address: UInt32
-            var ignored: UInt32 = 0
-        }
-
-        /// `struct in6_pktinfo`, likewise.
-        private struct Source6 {
-            var high: UInt64
-            var low: UInt64
-            var interface: UInt32
-        }
-
-        private mutating func add<Content: BitwiseCopyable>(_ level: CInt, _ type: CInt, _ content: Content) {
-            let aligned = MemoryLayout<cmsghdr>.alignment - 1
-            let start = (MemoryLayout<cmsghdr>.size + aligned) & ~aligned
-            var header = cmsghdr()
-            header.cmsg_len = .init(start + MemoryLayout<Content>.size)
-            header.cmsg_level = level
-            header.cmsg_type = type
-            let at = count
-            // SAFETY: the words have room for both messages, 24 and 40 bytes; each is stored behind the one before.
-            unsafe withUnsafeMutableBytes(of: &words) {
-                unsafe $0.storeBytes(of: header, toByteOffset: at, as: cmsghdr.self)
-                unsafe $0.storeBytes(of: content, toByteOffset: at + start, as: Content.self)
-            }
-            count += (start + MemoryLayout<Content>.size + aligned) & ~aligned
+        init(_ run: DatagramOutbox.Run, keepsSource: Bool) {
+            address = run.address
+            if !run.isSingle { control.segment(by: run.segmentSize) }
+            if keepsSource, let source = run.source { control.setSource(source) }
         }
     }
-}
 
-/// IPV6_PKTINFO, which some headers hide.
-private var ipv6PacketInfo: CInt {
+    private static func message(
+        _ index: Int, of parts: UnsafeMutableBufferPointer<iovec>, in envelopes: UnsafeMutableBufferPointer<Envelope>
+    ) -> Message {
+        var header = unsafe msghdr()
+        // SAFETY: both arrays have an element of that number, and live as long as the message is used.
+        unsafe header.msg_iov = parts.baseAddress.map { unsafe $0 + index }
+        unsafe header.msg_iovlen = 1
+        let envelope = unsafe envelopes.baseAddress.map { unsafe $0 + index }
+        unsafe header.msg_name = UnsafeMutableRawPointer(envelope?.pointer(to: \.address))
+        unsafe header.msg_namelen = socklen_t(envelopes[index].address.length)
+        let controlBytes = unsafe envelopes[index].control.count
+        if controlBytes > 0 {
+            unsafe header.msg_control = UnsafeMutableRawPointer(envelope?.pointer(to: \.control))
+            unsafe header.msg_controllen = .init(controlBytes)
+        }
+        return unsafe Message(header: header, length: 0)
+    }
+
     #if os(Linux)
-        50
+        private typealias Message = tidings_datagram
+
+        /// - Returns: how many messages the kernel took; when that is none, `errno` says why not.
+        private func hand(over messages: UnsafeMutableBufferPointer<Message>) -> Int {
+            // SAFETY: so many messages there are.
+            unsafe Int(
+                tidings_sendmmsg(
+                    descriptor, messages.baseAddress, CUnsignedInt(messages.count), CInt(MSG_DONTWAIT)))
+        }
     #else
-        46
+        private struct Message {
+            var header: msghdr
+            var length: UInt32
+        }
+
+        /// The same, one by one.
+        private func hand(over messages: UnsafeMutableBufferPointer<Message>) -> Int {
+            // SAFETY: each message is used during its call only.
+            unsafe messages.indices.first { index in
+                unsafe sendmsg(descriptor, &messages[index].header, CInt(MSG_DONTWAIT)) < 0
+            } ?? messages.count
+        }
     #endif
 }

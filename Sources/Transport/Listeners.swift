@@ -276,17 +276,15 @@ extension Listeners {
         _ makeSession: @escaping @Sendable (TransportSettings) -> any DatagramSession,
         _ inside: NIOLoopBound<Inside>, _ eventLoop: any EventLoop
     ) async throws -> any Channel {
-        // One byte more than is accepted, so that a datagram which is too big can be told from one that fits.
-        let datagramBytes = Limits.datagramBytes + 1
         let address = try SocketAddress.makeAddressResolvingHost(specification.host, port: specification.port)
         let socket = try DatagramSocket.open(at: address)
         let isWildcard = ["0.0.0.0", "::", "::ffff:0.0.0.0"].contains(address.ipAddress)
         return try await DatagramBootstrap(group: eventLoop)
             .channelOption(.socketOption(.so_rcvbuf), value: TransportLimits.datagramReceiveBuffer)
-            .channelOption(.datagramVectorReadMessageCount, value: TransportLimits.datagramsPerRead)
+            // NIO says when there is something, by reading the first; the handler reads the rest.
+            .channelOption(.maxMessagesPerRead, value: UInt(DatagramInbox.canFill ? 1 : TransportLimits.readsPerTurn))
             .channelOption(
-                .recvAllocator,
-                value: FixedSizeRecvByteBufferAllocator(capacity: datagramBytes * TransportLimits.datagramsPerRead)
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DatagramInbox.datagramBytes)
             )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

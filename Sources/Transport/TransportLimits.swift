@@ -75,6 +75,8 @@ package enum TransportLimits {
     package static let nonceBytes = 32
     /// Datagrams in one system call.
     package static let datagramsPerRead = 64
+    /// Such calls in one turn of the event loop.
+    package static let readsPerTurn = 4
     /// Datagrams whose names are looked for together.
     package static let datagramsAtOnce = 32
     /// Datagrams that were read before the intake was full; beyond it they are refused.
@@ -84,6 +86,8 @@ package enum TransportLimits {
     /// Answers that are handed to the kernel at once, and their bytes; it takes no more than 64 and a datagram's size.
     package static let answersPerRun = 64
     package static let runBytes = 60_000
+    /// Runs in one system call.
+    package static let runsPerCall = 64
     /// What is asked of the kernel for a datagram socket's receive buffer, bytes; it gives no more than
     /// `net.core.rmem_max`.
     package static let datagramReceiveBuffer = 16 << 20

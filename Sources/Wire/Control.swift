@@ -178,10 +178,15 @@ package struct Ack: Hashable, Sendable {
     }
 
     package func encode() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(32)
+        write(into: &bytes)
+        return bytes
+    }
+
+    package func write(into bytes: inout [UInt8]) {
         if rejects.isEmpty {
             // Every frame and datagram is answered with one of these: written by hand, at a tenth of the price.
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(32)
             appendField(AckTag.durable, durable, to: &bytes)
             if !ranges.isEmpty { appendRanges(to: &bytes) }
             appendField(AckTag.epoch, UInt64(epoch), to: &bytes)
@@ -189,7 +194,7 @@ package struct Ack: Hashable, Sendable {
             appendField(AckTag.push, push, to: &bytes)
             appendField(AckTag.quarantined, UInt64(quarantined), to: &bytes)
             appendField(AckTag.stale, UInt64(stale), to: &bytes)
-            return bytes
+            return
         }
         var message = Tidings_Wire_V1_Ack()
         message.durable = durable
@@ -200,7 +205,7 @@ package struct Ack: Hashable, Sendable {
         message.push = push
         message.quarantined = quarantined
         message.stale = stale
-        return Wire.encode(message)
+        bytes += Wire.encode(message)
     }
 
     private func appendRanges(to bytes: inout [UInt8]) {

@@ -63,11 +63,29 @@ package struct DatagramHeader: Hashable, Sendable, BitwiseCopyable {
     /// Appends a whole datagram: this header, `body` as it is, and the trailer, in whose place a `DatagramSigner` has
     /// to put its signature where there is a key id.
     package func write(body: Span<UInt8>, into output: inout [UInt8]) {
+        let start = begin(&output)
+        output.append(copying: body)
+        end(&output, from: start)
+    }
+
+    /// The same with an ack as its body, for which no array is made.
+    package func write(_ ack: Ack, into output: inout [UInt8]) {
+        let start = begin(&output)
+        ack.write(into: &output)
+        end(&output, from: start)
+    }
+
+    private func begin(_ output: inout [UInt8]) -> Int {
         let start = output.count
         output.append(Self.magic)
         output.append(type.rawValue | flags.rawValue << 4)
-        for word in [keyID, epoch, counter] { appendBigEndian(word, to: &output) }
-        output.append(copying: body)
+        appendBigEndian(keyID, to: &output)
+        appendBigEndian(epoch, to: &output)
+        appendBigEndian(counter, to: &output)
+        return start
+    }
+
+    private func end(_ output: inout [UInt8], from start: Int) {
         let sum = crc32(output.span.extracting(start..<output.count))
         appendLittleEndian(UInt64(sum), size: Self.trailerBytes, to: &output)
     }

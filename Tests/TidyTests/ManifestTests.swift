@@ -19,7 +19,7 @@ private struct Target {
         "SQLiteLog", "Projection", "Presentation", "TidingsClient", "Fleet", "Daemon", "TidingsTesting", "Commands",
         "tidings",
     ]
-    static let adapters = ["CPrefetch", "CDeflate", "CZlib", "CProgram"]
+    static let adapters = ["CPrefetch", "CDatagrams", "CDeflate", "CZlib", "CProgram"]
     static let hotRooms: Set = ["Bytes", "Events", "Wire", "Admission", "Log", "Transport"]
     /// Part of every toolchain, and allowed in every room.
     static let toolchain: Set = ["Swift", "Synchronization", "Glibc", "Musl", "Darwin"]

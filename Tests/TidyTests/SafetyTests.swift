@@ -10,6 +10,7 @@ import Testing
         "Sources/SQLite/FileAccess.swift", "Sources/SQLite/RowInserter.swift",
         "Sources/SQLiteLog/Files.swift", "Sources/Transport/Descriptors.swift",
         "Sources/Transport/PeerAddress.swift", "Sources/Transport/DatagramSocket.swift",
+        "Sources/Transport/DatagramInbox.swift", "Sources/Transport/DatagramAddress.swift",
         "Sources/Transport/HTTP/StreamInflater.swift",
         // The width of the terminal, writing whose failure is an answer, and reading what a pipe holds now.
         "Sources/Commands/StandardStreams.swift", "Sources/Commands/StandardInput.swift",

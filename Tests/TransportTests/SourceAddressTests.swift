@@ -84,9 +84,10 @@ import Transport
     }
 
     @Test func aRunIsOfOneSource() throws {
-        let peer = try SocketAddress(ipAddress: "192.0.2.7", port: 5)
+        let peer = DatagramAddress(try SocketAddress(ipAddress: "192.0.2.7", port: 5))
         let sources = try ["127.0.0.1", "127.0.0.1", "127.0.0.2"].map {
-            NIOPacketInfo(destinationAddress: try SocketAddress(ipAddress: $0, port: 0), interfaceIndex: 1)
+            DatagramSource(
+                NIOPacketInfo(destinationAddress: try SocketAddress(ipAddress: $0, port: 0), interfaceIndex: 1))
         }
         var outbox = DatagramOutbox()
         for source in sources + [nil] { outbox.add([1, 2], to: peer, from: source) }

@@ -43,7 +43,7 @@ private struct DatagramReceipt {
         ack.ranges = (state?.ranges ?? []).prefix(8).map { .init(missing: $0.missing, present: $0.received) }
         verdicts.put(into: &ack)
         while true {
-            header.write(body: ack.encode().span, into: &output)
+            header.write(ack, into: &output)
             guard output.count - start > limit else { return }
             if ack.rejects.contains(where: { !$0.text.isEmpty }) {
                 for index in ack.rejects.indices { ack.rejects[index].text = "" }
