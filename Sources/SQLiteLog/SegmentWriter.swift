@@ -126,15 +126,14 @@ struct SegmentWriter {
             carried = []
         } catch {
             encoder.rollback()
-            if case .corrupt(_, _, let cause) = error {
-                distrusted = segment.header.firstOffset
-                damages.append(
-                    Damage(segment: Segment.file(segment.header.firstOffset), offsets: head..<head, cause: cause))
-            }
             doubtful = next.map { (batch, $0) }
             mustReopen = true
             try? queue.close()
-            throw error
+            guard case .corrupt(_, _, let cause) = error else { throw error }
+            distrusted = segment.header.firstOffset
+            let file = Segment.file(segment.header.firstOffset)
+            damages.append(Damage(segment: file, offsets: head..<head, cause: cause))
+            throw .corrupt(segment: file, offsets: head..<head, cause: cause)
         }
         let offset = head
         head = head + batch.count
@@ -164,7 +163,7 @@ struct SegmentWriter {
         _ queue: DatabaseQueue, _ block: EncodedBlock, _ symbols: [Symbol], _ keyframe: EncodedBody?, _ chain: Chain
     ) throws(LogError) {
         let offset = Int64(head.rawValue)
-        try translating(queue.path) {
+        try storing(queue) {
             try queue.writeWithoutTransaction { db in
                 try db.inTransaction(.immediate) {
                     try Self.insert(db, symbols, offset)
@@ -183,6 +182,19 @@ struct SegmentWriter {
                     ])
                     return .commit
                 }
+            }
+        }
+    }
+
+    /// As `translating`. A key that is taken is damage too: it was not there when the file was read, or a bit of it has
+    /// changed since it was written.
+    private func storing(_ queue: DatabaseQueue, _ body: () throws -> Void) throws(LogError) {
+        try translating(queue.path) {
+            do {
+                try body()
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
+                let cause = "SQLite says: \(error.message ?? "error") (\(error.extendedResultCode.rawValue))"
+                throw LogError.corrupt(segment: queue.path, offsets: head..<head, cause: cause)
             }
         }
     }

@@ -54,6 +54,35 @@ struct FailureTests {
         try await again.close()
     }
 
+    /// A number of a word that the file has already, though nobody gave it out: the next try goes on behind it.
+    @Test func aKeyThatIsTaken() async throws {
+        let sql = "INSERT INTO symbol SELECT kind, max(id) + 1, 0, 'there already' FROM symbol GROUP BY kind"
+        var samples = SampleEvents(seed: 43)
+        let log = try SQLiteEventLog(directory: folder.path, readOnly: false)
+        let (batch, definitions) = samples.batch(400)
+        _ = try await log.append(batch, defining: definitions)
+        let queue = try DatabaseQueue(path: try #require(try folder.segments().first))
+        try await queue.write { db in try db.execute(sql: sql) }
+        try queue.close()
+        // Words that are new come sooner or later.
+        var refused: (batch: EventBatch, definitions: Definitions)?
+        for _ in 0..<50 where refused == nil {
+            let (batch, definitions) = samples.batch(400)
+            do {
+                _ = try await log.append(batch, defining: definitions)
+            } catch {
+                guard case .corrupt(let segment, _, _) = error else { throw error }
+                #expect(segment == "00000000000000000000.tidings")
+                refused = (batch, definitions)
+            }
+        }
+        let (again, names) = try #require(refused)
+        let offset = try await log.append(again, defining: names)
+        #expect(try await log.read(from: offset, limit: 1).first?.batch == again)
+        #expect(try folder.segments().count == 2)
+        try await log.close()
+    }
+
     /// What was acknowledged is gone from the file, or changed: nothing is added behind it.
     @Test(arguments: [
         "DELETE FROM block WHERE first_offset = (SELECT max(first_offset) FROM block)",

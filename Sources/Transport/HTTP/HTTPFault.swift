@@ -56,8 +56,7 @@ package enum HTTPStatus: UInt16, CaseIterable, Sendable {
             case .unauthorized: .unauthorized
             case .forbidden, .noConsent: .forbidden
             case .unknownMessage, .unknownTarget, .foreignTopic: .notFound
-            case .versionConflict, .alreadyClosed, .rolloutActive: .conflict
-            case .takenOver: .serviceUnavailable
+            case .versionConflict, .alreadyClosed, .rolloutActive, .takenOver: .conflict
             case .tooSlow: .requestTimeout
             case .messageTooBig, .tooBig, .tooManyEvents, .inflatesTooBig, .tableFull, .vocabularyFull: .contentTooLarge
             case .mediaType: .unsupportedMediaType
