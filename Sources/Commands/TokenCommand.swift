@@ -24,7 +24,7 @@ struct TokenAddCommand: AsyncParsableCommand {
                       tidings token add --name importer --role send,read --all-products
 
             Roles: send posts events, read asks for summaries, both of the products named; operate sees health and \
-            metrics of the whole daemon; admin may do everything. The token goes into `Authorization: Bearer TOKEN`. \
+            metrics of the whole daemon, and sends messages to devices; admin may do everything. The token goes into `Authorization: Bearer TOKEN`. \
             Only a digest of it is kept. Works with and without a running daemon.
             """)
 

@@ -142,7 +142,7 @@ package struct DaemonStatus: Codable, Sendable, Equatable {
 
     enum CodingKeys: String, CodingKey {
         case version, pid, listening, exposed, head, projected, start, unreadable, scrub, connections, pauses, storage
-        case projection, devices, customers, consents, transports, tls, access
+        case projection, devices, customers, consents, transports, tls, mqtt, access
         case authMode = "auth_mode"
         case credentialFaults = "credential_faults"
         case credentialFaultsOfOthers = "credential_faults_others"

@@ -49,7 +49,9 @@ func outcome(of arguments: [String]) -> Ending? {
                 "serve", "send", "summary", "log tail", "log stat", "log verify", "log export", "log backup",
                 "log restore", "log salvage", "rebuild", "status", "reload", "check config", "device add",
                 "device list", "device show", "device revoke", "device restore", "device rotate", "token add",
-                "token list", "token revoke", "consent", "export", "forget", "requests", "demo",
+                "token list", "token revoke", "consent", "export", "forget", "requests",
+                "notify", "ask", "reply", "set", "unset", "outbox list", "outbox show", "outbox device",
+                "outbox results", "outbox cancel", "demo",
             ])
     }
 

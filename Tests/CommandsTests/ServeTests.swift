@@ -18,8 +18,9 @@ import Testing
             "debug", "--log-format", "json")
         #expect(
             flags == [
-                "listen.tcp.host": "::1", "listen.udp.host": "::1", "listen.http.host": "::1", "listen.tcp.port": "0",
-                "listen.udp.port": "off", "listen.http.port": "7481", "logging.level": "debug",
+                "listen.tcp.host": "::1", "listen.udp.host": "::1", "listen.http.host": "::1",
+                "listen.mqtt.host": "::1", "listen.mqtts.host": "::1", "listen.tcp.port": "0", "listen.udp.port": "off",
+                "listen.http.port": "7481", "logging.level": "debug",
                 "logging.format": "json",
             ])
         #expect(Set(flags.keys).isSubset(of: ConfigurationKey.all.map(\.name)))

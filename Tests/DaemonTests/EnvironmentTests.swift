@@ -53,7 +53,8 @@ import Testing
         var names: Set<String> = []
         for folder in ["scripts", ".ci", "Benchmarks", "Fuzz", "Tests/Faults", "Tests/SimulationTests"] {
             let paths = FileManager.default.enumerator(atPath: root + "/" + folder)?.compactMap { $0 as? String } ?? []
-            for path in paths {
+            // The macros of the C library are no variables.
+            for path in paths where path != "check-c-client" {
                 guard let text = try? String(contentsOfFile: "\(root)/\(folder)/\(path)", encoding: .utf8) else {
                     continue
                 }

@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func everyKeyIsDocumentedAndEveryDocumentedKeyIsThere() async throws {
-        try await withDaemon { daemon in
+        try await withDaemon("--mqtt-port", "0") { daemon in
             _ = try await post(daemon, event("1-1000"), event("1-1"))
             // Somebody with a wrong token, who is listed.
             let hello = #"{"hello":"kettle/k-1","token":"1.AAAA"}"#
@@ -33,6 +33,7 @@ import Testing
                 case ("access", let access as [String: Any]): keys.formUnion(access.keys.map { "access.\($0)" })
                 case ("credential_faults", let faults as [[String: Any]]):
                     for fault in faults { keys.formUnion(fault.keys.map { "credential_faults[].\($0)" }) }
+                case ("mqtt", let mqtt as [String: Any]): keys.formUnion(mqtt.keys.map { "mqtt.\($0)" } + ["mqtt"])
                 case ("scrub", let scrub as [String: Any]): keys.formUnion(scrub.keys.map { "scrub.\($0)" })
                 case ("stale_devices", let devices as [[String: Any]]):
                     for device in devices { keys.formUnion(device.keys.map { "stale_devices[].\($0)" }) }
@@ -49,7 +50,7 @@ import Testing
                 // This daemon speaks no TLS; TLSTests looks at one that does.
                 if key.hasPrefix("tls.") { continue }
                 if key.hasPrefix("transports.NAME.") {
-                    for name in ["tcp", "tcp_json", "udp", "udp_json", "http"] {
+                    for name in ["tcp", "tcp_json", "udp", "udp_json", "http", "mqtt"] {
                         documented.insert(key.replacing("NAME", with: name))
                     }
                 } else {

@@ -155,7 +155,7 @@ struct MessageReader {
     private mutating func readTerms(_ request: inout MessageRequest) throws(MessageFault) {
         request.key = try text("id", most: MessageLimits.keyBytes)
         request.collapse = try text("collapse", most: MessageLimits.keyBytes)
-        request.terms.priority = try word("priority", MessagePriority.allCases, \.name) ?? .normal
+        request.terms.priority = try word("priority", [.low, .normal, .high, .urgent], \.name) ?? .normal
         request.terms.basis = try word("basis", MessageBasis.allCases, \.name) ?? .consent
         if request.terms.priority == .urgent, request.terms.basis == .consent, request.kind != .setting {
             throw fault("priority", "another priority, or another basis than consent")
