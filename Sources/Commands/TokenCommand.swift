@@ -24,8 +24,8 @@ struct TokenAddCommand: AsyncParsableCommand {
                       tidings token add --name importer --role send,read --all-products
 
             Roles: send posts events, read asks for summaries, both of the products named; operate sees health and \
-            metrics of the whole daemon, and sends messages to devices; admin may do everything. The token goes into `Authorization: Bearer TOKEN`. \
-            Only a digest of it is kept. Works with and without a running daemon.
+            metrics of the whole daemon, and sends messages to devices; admin may do everything. The token goes into \
+            `Authorization: Bearer TOKEN`. Only a digest of it is kept. Works with and without a running daemon.
             """)
 
     @Option(help: "What to call it, as in the name of who gets it.")

@@ -82,7 +82,7 @@ struct DeliveryEntries: Sendable {
     }
 
     /// Every entry, in the order of the devices.
-    func forEach(_ body: (UInt32, Delivery) -> Void) {
+    func visit(_ body: (UInt32, Delivery) -> Void) {
         for (device, byte) in zip(devices, few) { body(device, Delivery(byte: byte)) }
         for (page, bytes) in pages.enumerated() {
             for (index, byte) in bytes.enumerated() where byte != 0 {

@@ -138,7 +138,7 @@ struct Outbox: Sendable {
         partial[number] = nil
         touch(index)
         var moved: [(UInt32, DeliveryState)] = []
-        entries[index].forEach { device, entry in
+        entries[index].visit { device, entry in
             let state = entry.state.closed(reason)
             if state != entry.state { moved.append((device, state)) }
         }

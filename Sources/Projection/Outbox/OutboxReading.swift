@@ -94,7 +94,7 @@ extension SummaryState {
     package func deliveries(ofMessage number: UInt32) -> [DeliveryStanding] {
         guard let index = outbox.index(of: number) else { return [] }
         var found: [DeliveryStanding] = []
-        outbox.entries[index].forEach { device, entry in found.append(Self.standing(device, entry)) }
+        outbox.entries[index].visit { device, entry in found.append(Self.standing(device, entry)) }
         return found
     }
 

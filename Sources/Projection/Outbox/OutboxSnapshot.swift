@@ -109,7 +109,7 @@ extension Outbox {
         for index in messages.indices {
             var states = InlineArray<16, UInt32>(repeating: 0)
             var waiting: [UInt32] = []
-            entries[index].forEach { device, entry in
+            entries[index].visit { device, entry in
                 states[Int(entry.state.rawValue)] += 1
                 if entry.state.isPending { waiting.append(device) }
             }
