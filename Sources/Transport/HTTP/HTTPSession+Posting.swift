@@ -3,6 +3,7 @@
 import Admission
 import Bytes
 import Events
+import Wire
 
 extension HTTPSession {
     /// A request that is answered elsewhere, and has a body. A page of somebody else's that a browser on this machine
@@ -10,9 +11,11 @@ extension HTTPSession {
     mutating func beginPosting(
         _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
     ) -> Next {
-        guard head.mediaType == .json, head.coding == .none else { return refuse(.mediaType, ingest, &output) }
+        guard head.mediaType == .json, head.coding == .none else {
+            return refusePosted(.mediaType, "what is posted here is one JSON object; send application/json", ingest, &output)
+        }
         if let length = head.contentLength, length > HTTPLimits.postedBytes {
-            return refuse(.messageTooBig, ingest, &output)
+            return refusePosted(.messageTooBig, Refusal.messageTooBig.explanation, ingest, &output)
         }
         let next = beginQuestion(head, index, role, ingest, &output)
         guard case .question = reading else { return next }
@@ -20,6 +23,20 @@ extension HTTPSession {
         owesContinue = head.expectation == .continue
         tellContinue(&output)
         return next
+    }
+
+    /// Refuses what is posted before it is read, in the form in which it would be answered.
+    private mutating func refusePosted(
+        _ refusal: Refusal, _ text: StaticString, _ ingest: IngestContext, _ output: inout [UInt8]
+    ) -> Next {
+        ingest.intake.refuse(refusal, events: 0, transport: .http)
+        var body: [UInt8] = []
+        body.append("{\"code\":")
+        appendDecimal(UInt64(refusal.rawValue), to: &body)
+        body.append(",\"stored\":false,\"text\":")
+        appendJSONString(Array(text.description.utf8).span, to: &body)
+        body.append("}\n")
+        return answer(HTTPStatus(refusal), HTTPFields(), body, ingest, &output)
     }
 
     /// A part of the body has come.
@@ -30,7 +47,7 @@ extension HTTPSession {
         posted?.append(copying: part)
         guard (posted?.count ?? 0) <= HTTPLimits.postedBytes else {
             posted = nil
-            return refuse(.messageTooBig, ingest, &output)
+            return refusePosted(.messageTooBig, Refusal.messageTooBig.explanation, ingest, &output)
         }
         return next
     }
