@@ -95,10 +95,10 @@ func readConnection(
     let bytes = Array(input[1...])
     let cut = Int(input[0]) * bytes.count / 256
     let mode = input[0]
-    func events(_ reads: [ArraySlice<UInt8>]) -> EventBatch {
+    func taken(of reads: [ArraySlice<UInt8>]) -> EventBatch {
         events(of: reads, mode, commitsBetween: commitsBetween, makeSession())
     }
-    precondition(events([bytes[...]]) == events([bytes[..<cut], bytes[cut...]]))
+    precondition(taken(of: [bytes[...]]) == taken(of: [bytes[..<cut], bytes[cut...]]))
 }
 
 private func events(
