@@ -42,7 +42,7 @@ private func readPacket(_ frame: MQTTFrame, _ bytes: [UInt8], _ version: MQTTVer
 }
 
 /// Connections of both versions that use most of what there is. The first byte is where they are cut.
-func packets() -> [(String, [UInt8])] {
+func packetSeeds() -> [(String, [UInt8])] {
     func string(_ text: String) -> [UInt8] { [UInt8(text.utf8.count >> 8), UInt8(text.utf8.count & 255)] + text.utf8 }
     func packet(_ first: UInt8, _ body: [UInt8]) -> [UInt8] {
         body.count < 128

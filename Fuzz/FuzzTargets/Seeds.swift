@@ -28,7 +28,7 @@ extension FuzzTarget {
         case .connections: connections()
         case .deflate: sections()
         case .http: requestsOverHTTP()
-        case .mqtt, .packets: packets()
+        case .mqtt, .packets: packetSeeds()
         case .frames, .datagrams, .bodies, .control, .lines, .inflate, .answers, .requests, .configuration,
             .certificates:
             []

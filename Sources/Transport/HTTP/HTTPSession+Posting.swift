@@ -12,7 +12,8 @@ extension HTTPSession {
         _ head: HTTPHead, _ index: Int, _ role: Roles, _ ingest: IngestContext, _ output: inout [UInt8]
     ) -> Next {
         guard head.mediaType == .json, head.coding == .none else {
-            return refusePosted(.mediaType, "what is posted here is one JSON object; send application/json", ingest, &output)
+            return refusePosted(
+                .mediaType, "what is posted here is one JSON object; send application/json", ingest, &output)
         }
         if let length = head.contentLength, length > HTTPLimits.postedBytes {
             return refusePosted(.messageTooBig, Refusal.messageTooBig.explanation, ingest, &output)
