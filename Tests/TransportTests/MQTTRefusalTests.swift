@@ -32,6 +32,16 @@ private let new = MQTTClientPackets(isVersion5: true)
         #expect(bench.intake.committed.count == 1)
     }
 
+    @Test func whatCameBeforeAWrongTopicIsStoredBeforeItIsAcknowledged() {
+        for qos in [UInt8(0), 1, 2] {
+            let bench = MQTTBench.connected()
+            bench.feed(old.publish(ovenTopic, rating(1), id: 1) + old.publish("home", rating(2), qos: qos, id: 2))
+            #expect(bench.last == .ends && bench.output.isEmpty, "QoS \(qos)")
+            bench.commit()
+            #expect(bench.takeOutput() == [0x40, 2, 0, 1] && bench.intake.committed.count == 1, "QoS \(qos)")
+        }
+    }
+
     @Test func whatIsStoredAndNotGoodIsTold() {
         let bench = MQTTBench.connected(version5: true)
         bench.feed(new.publish(ovenTopic, rating(9), id: 1))

@@ -45,6 +45,11 @@ extension MQTTSession {
         let refusal = try lookUp(message, bytes, &run, in: ingest)
         let isSingle = refusal != nil || run.target.isForeign || isSingleEvent(message, bytes, run.target)
         if !isSingle, run.messages > 0 { return false }
+        if refusal != nil || message.payload.count > MQTTLimits.messageBytes, ingest.window.count > 0 {
+            // What came before is taken before the connection may end.
+            decodeWindow(bytes, &run, in: ingest)
+            if run.end != nil { return true }
+        }
         run.isWhole = !isSingle
         run.messages += 1
         guard try take(message, client, version) else { return true }
