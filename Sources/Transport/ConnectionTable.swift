@@ -238,9 +238,7 @@ final class ConnectionTable {
             connection.sweep(now: now)
         }
         silent.removeAll { !$0.isSilent }
-        ingest.mqtt.sweep(at: ingest.uptime())
-        ingest.publishWills()
-        readEnds()
+        if ingest.publishWills() { readEnds() }
     }
 
     /// Reads no more from any connection; succeeds when all that was read has been acknowledged.

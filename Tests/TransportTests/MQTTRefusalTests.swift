@@ -42,6 +42,23 @@ private let new = MQTTClientPackets(isVersion5: true)
         }
     }
 
+    @Test func aBatchThatIsPartlyRefusedClosesAnOlderConnection() {
+        let bench = MQTTBench.connected()
+        // One is quarantined, and one is no event.
+        bench.feed(old.publish("tidings/v1/oven/o-1/batch", rating(9) + "\n{\n" + rating(2), id: 1))
+        bench.commit()
+        #expect(bench.last == .ends && bench.output.isEmpty && bench.session.isAcknowledged)
+        #expect(bench.intake.committed.count == 2)
+    }
+
+    @Test func aPingThatIsNoneEndsWhenAllIsAcknowledged() {
+        let bench = MQTTBench.connected(version5: true)
+        bench.feed(new.publish(ovenTopic, rating(4), id: 1) + [0xc0, 1, 0])
+        #expect(bench.last == .ends && !bench.session.isAcknowledged)
+        bench.commit()
+        #expect(bench.takeOutput() == [0x40, 2, 0, 1] && bench.session.isAcknowledged)
+    }
+
     @Test func whatIsStoredAndNotGoodIsTold() {
         let bench = MQTTBench.connected(version5: true)
         bench.feed(new.publish(ovenTopic, rating(9), id: 1))
@@ -68,12 +85,14 @@ private let new = MQTTClientPackets(isVersion5: true)
             bench.feed(packets.publish("home/kitchen", "on", id: 1))
             #expect(bench.intake.refusals == [.foreignTopic])
             #expect((bench.last == .ends) == !isVersion5)
+            bench.commit()
             if isVersion5 { #expect(bench.takeOutput().contains(0x90)) }
         }
         var settings = TransportSettings()
         settings.acceptsForeignTopics = true
         let bench = MQTTBench.connected(version5: true, settings: settings)
         bench.feed(new.publish("home/kitchen", "on", id: 1) + new.publish("$SYS/x", "on", id: 2))
+        bench.commit()
         let answer = bench.takeOutput()
         #expect(answer.prefix(5) == [0x40, 3, 0, 1, 0x10])
         #expect(answer[9] == 0x87)
@@ -127,6 +146,7 @@ private let new = MQTTClientPackets(isVersion5: true)
     @Test func aPayloadMayBeTooLarge() {
         let bench = MQTTBench.connected(version5: true)
         bench.feed(new.publish(ovenTopic, [UInt8](repeating: 0x20, count: 1 << 20 | 1), id: 1))
+        bench.commit()
         #expect(bench.takeOutput()[4] == 0x99)
         let larger = MQTTBench.connected(version5: true)
         larger.feed(Array(new.publish(ovenTopic, [UInt8](repeating: 0x20, count: 2_000_000), id: 1).prefix(100)))

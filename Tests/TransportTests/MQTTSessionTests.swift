@@ -252,6 +252,17 @@ private let new = MQTTClientPackets(isVersion5: true)
         #expect(clean.takeOutput() == [0x20, 2, 0, 0])
     }
 
+    @Test func aRepetitionOnAnotherConnectionWaitsForTheCommitToo() {
+        let first = MQTTBench()
+        first.feed(old.connect("k", clean: false) + old.publish(ovenTopic, rating(4), qos: 2, id: 3))
+        first.session.ends(in: first.ingest, as: first.peer)
+        let second = MQTTBench(beside: first)
+        second.feed(old.connect("k", clean: false) + old.publish(ovenTopic, rating(4), qos: 2, id: 3))
+        #expect(second.takeOutput() == [0x20, 2, 1, 0])
+        second.commit()
+        #expect(second.takeOutput() == [0x50, 2, 0, 3] && second.intake.committed.count == 1)
+    }
+
     @Test func aSecondClientTakesOverAndAThirdWaits() {
         var now: Uptime = 1_000_000_000
         let first = MQTTBench()
@@ -285,34 +296,60 @@ private let new = MQTTClientPackets(isVersion5: true)
             if takesLeave { bench.feed(MQTTClientPackets.disconnect) }
             bench.session.ends(in: bench.ingest, as: bench.peer)
             bench.session.ends(in: bench.ingest, as: bench.peer)
-            bench.ingest.publishWills()
+            _ = bench.ingest.publishWills()
             #expect(bench.intake.events.count == (takesLeave ? 0 : 1))
         }
     }
 
-    @Test func aWillWithADelayWaitsForItsClient() {
+    /// A client with a session of a minute, and a will that waits for half of one.
+    private static func connectWithDelayedWill(_ id: String, clean: Bool = false) -> [UInt8] {
+        var connect = new.connect(id, clean: clean, will: (ovenTopic, rating(1)), properties: [0x11, 0, 0, 0, 60])
+        // Will Delay Interval 30, put into the empty properties of the will.
+        let at = connect.firstRange(of: MQTTClientPackets.string(id))?.upperBound ?? 0
+        connect.replaceSubrange(at...at, with: [5, 0x18, 0, 0, 0, 30])
+        connect[1] += 5
+        return connect
+    }
+
+    @Test(arguments: [29, 31, nil]) func aWillWithADelayWaitsForItsClient(_ backAfter: UInt64?) {
         var now: Uptime = 1_000_000_000
         let bench = MQTTBench()
         bench.ingest.uptime = { now }
-        let expiry: [UInt8] = [0x11, 0, 0, 0, 60]
-        var connect = new.connect("d", clean: false, will: (ovenTopic, rating(1)), properties: expiry)
-        // Will Delay Interval 30, put into the empty properties of the will.
-        let at = connect.firstRange(of: MQTTClientPackets.string("d"))?.upperBound ?? 0
-        connect.replaceSubrange(at...at, with: [5, 0x18, 0, 0, 0, 30])
-        connect[1] += 5
-        bench.feed(connect)
+        bench.feed(Self.connectWithDelayedWill("d"))
         #expect(bench.takeOutput()[3] == 0)
         bench.session.ends(in: bench.ingest, as: bench.peer)
-        bench.ingest.publishWills()
-        #expect(bench.intake.events.isEmpty)
+        #expect(!bench.ingest.publishWills())
+        guard let backAfter else {
+            // Whoever begins anew has no session any more that could go on.
+            MQTTBench(beside: bench).feed(new.connect("d", clean: true))
+            #expect(bench.ingest.publishWills() && bench.intake.events.count == 1)
+            return
+        }
+        now += backAfter * 1_000_000_000
+        #expect(bench.ingest.publishWills() == (backAfter > 30))
         let back = MQTTBench(beside: bench)
-        back.feed(new.connect("d", clean: false, properties: expiry))
-        now += 31_000_000_000
-        back.ingest.publishWills()
-        #expect(back.intake.events.isEmpty)
+        back.feed(new.connect("d", clean: false))
+        #expect(back.takeOutput()[2] == 1)
         back.session.ends(in: back.ingest, as: back.peer)
-        back.ingest.publishWills()
-        #expect(back.intake.events.isEmpty)
+        now += 60_000_000_000
+        #expect(!back.ingest.publishWills())
+        #expect(bench.intake.events.count == (backAfter > 30 ? 1 : 0))
+    }
+
+    @Test func whoIsOftenBackTakesNobodysSession() {
+        var now: Uptime = 1_000_000_000
+        let bench = MQTTBench()
+        bench.ingest.uptime = { now }
+        for id in ["quiet"] + [String](repeating: "busy", count: MQTTLimits.sessions + 10) {
+            let other = MQTTBench(beside: bench)
+            other.feed(old.connect(id, clean: false))
+            other.session.ends(in: other.ingest, as: other.peer)
+            now += 1_000_000
+            if now % 1_000_000_000 == 0 { _ = bench.ingest.publishWills() }
+        }
+        let quiet = MQTTBench(beside: bench)
+        quiet.feed(old.connect("quiet", clean: false))
+        #expect(quiet.takeOutput() == [0x20, 2, 1, 0])
     }
 
     @Test func aWillIsBounded() {

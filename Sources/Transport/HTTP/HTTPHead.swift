@@ -13,9 +13,6 @@ package struct HTTPHead: Sendable {
     }
 
     /// What a body is called.
-    package enum MediaType: Sendable {
-        case none, lines, json, cloudEvent, cloudEventBatch, protobuf, other
-    }
 
     /// How it is packed.
     package enum Coding: Sendable {
@@ -225,25 +222,7 @@ package struct HTTPHead: Sendable {
         contentType = text
         let value = text.utf8Span.span
         let end = value.first(UInt8(ascii: ";"), from: 0)
-        let name = trimmed(value, 0..<end)
-        mediaType =
-            if contentTypes > 1 {
-                .other
-            } else if same(value, name, "application/x-ndjson") || same(value, name, "application/ndjson")
-                || same(value, name, "application/jsonl")
-            {
-                .lines
-            } else if same(value, name, "application/json") {
-                .json
-            } else if same(value, name, "application/cloudevents+json") {
-                .cloudEvent
-            } else if same(value, name, "application/cloudevents-batch+json") {
-                .cloudEventBatch
-            } else if same(value, name, "application/x-protobuf") || same(value, name, "application/protobuf") {
-                .protobuf
-            } else {
-                .other
-            }
+        mediaType = contentTypes > 1 ? .other : MediaType(value)
         if end < value.count, !isUTF8(value, parameters: end..<value.count) { mediaType = .other }
     }
 
@@ -333,7 +312,7 @@ func startsWith(_ text: Span<UInt8>, _ word: String) -> Bool {
 }
 
 /// A part of the text without the blanks around it.
-private func trimmed(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
+func trimmed(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
     var (start, end) = (range.lowerBound, range.upperBound)
     while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
     while end > start, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }

@@ -46,13 +46,12 @@ private enum PayloadForm {
     case native
 
     /// - Returns: nil where the first byte tells.
-    init?(contentType: String) {
-        let type = contentType.prefix { $0 != ";" && $0 != " " }.lowercased()
-        switch type {
-        case "application/x-ndjson", "application/ndjson", "application/jsonl": self = .lines
-        case "application/cloudevents-batch+json": self = .array
-        case "application/x-protobuf", "application/protobuf": self = .native
-        default: return nil
+    init?(contentType: Span<UInt8>) {
+        switch MediaType(contentType) {
+        case .lines: self = .lines
+        case .cloudEventBatch: self = .array
+        case .protobuf: self = .native
+        case .none, .json, .cloudEvent, .other: return nil
         }
     }
 
@@ -133,7 +132,7 @@ extension MQTTSession {
     ) -> PayloadForm {
         if let properties {
             if properties.user.contains(where: { text(bytes, $0.name) == "specversion" }) { return .binary }
-            if let type = properties.contentType, let form = PayloadForm(contentType: text(bytes, type)) {
+            if let type = properties.contentType, let form = PayloadForm(contentType: bytes.extracting(type)) {
                 return form
             }
         }
@@ -239,26 +238,27 @@ extension MQTTSession {
 extension MQTTSession.Pending {
     /// Something more is told of the message, as far as there is room.
     mutating func add(_ more: String) {
-        guard let text else {
-            text = more
-            return
-        }
-        if text.utf8.count < WireLimits.mqttReasonBytes { self.text = "\(text); \(more)" }
+        guard text.utf8.count < WireLimits.mqttReasonBytes else { return }
+        text = text.isEmpty ? more : "\(text); \(more)"
     }
 }
 
 extension IngestContext {
-    /// Publishes the wills that are due. Once for each connection that ends, and about once a second.
-    package func publishWills() {
-        let now = uptime()
-        while intake.hasRoom(), let will = mqtt.takeWill(at: now) {
-            let before = principal
+    /// Publishes the wills that are due. About once a second, between two reads.
+    ///
+    /// - Returns: whether there were any.
+    package func publishWills() -> Bool {
+        mqtt.sweep(at: uptime())
+        var hasPublished = false
+        while intake.hasRoom(), let will = mqtt.takeWill() {
+            hasPublished = true
             principal = will.principal
             var session = MQTTSession()
             session.ownName = will.ownName
             session.publish(will, in: self)
-            principal = before
+            principal = .anybody
         }
+        return hasPublished
     }
 }
 

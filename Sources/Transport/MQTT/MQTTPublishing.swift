@@ -207,14 +207,18 @@ extension MQTTSession {
             let result = ingest.intake.admit(.mqtt)
             for one in result.named where one.index < ingest.messages.origins.count {
                 let origin = ingest.messages.origins[one.index]
-                guard origin.message != Self.unawaited, pending[origin.message].reason == .success else { continue }
+                // Nobody waits for it, or its client was told already, or is not told at all.
+                guard pending.indices.contains(origin.message), pending[origin.message].reason == .success else {
+                    continue
+                }
                 let line = origin.isOfRead ? bytes.extracting(origin.range) : Span()
                 let text = told(one.verdict.name, one.verdict.code, explanation(of: one.verdict, one.event, line: line))
                 pending[origin.message].add(origin.element.map { "event \($0): \(text)" } ?? text)
             }
             ingest.messages.origins.removeAll(keepingCapacity: true)
         }
-        guard first < pending.count, run.events > 0 || first > 0 else { return }
+        // Also what brings no event waits: it may repeat what is not yet durable.
+        guard first < pending.count else { return }
         let ticket = ingest.intake.notifyOnCommit(peer)
         for index in first..<pending.count { pending[index].ticket = ticket }
     }

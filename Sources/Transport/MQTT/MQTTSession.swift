@@ -16,8 +16,8 @@ package struct MQTTSession: StreamSession {
         var packetID: UInt16
         var qos: MQTTQoS
         var reason = MQTTReason.success
-        /// What is told besides, in words.
-        var text: String?
+        /// What is told besides, in words; mostly nothing.
+        var text = ""
     }
 
     /// Nil until CONNECT has been accepted.
@@ -68,7 +68,7 @@ package struct MQTTSession: StreamSession {
                 end = try receiveRun(bytes, &at, &run, in: ingest, as: peer, output: &output)
             } catch {
                 ingest.intake.refuse(.malformedFrame, events: 1, transport: .mqtt)
-                if error == .unspecifiedError { writer = nil } else { leave(error, text: "") }
+                if error != .unspecifiedError { leave(error, text: "") }
                 end = .ends
             }
             finish(&run, bytes, from: before, in: ingest, as: peer)
@@ -76,7 +76,7 @@ package struct MQTTSession: StreamSession {
                 leave(MQTTReason(connection: refusal), text: text)
                 end = .ends
             }
-            acknowledge(through: 0, output: &output)
+            takeLeave(&output)
             if let end {
                 let isOver = end == .ends || isEnd
                 if isOver { hasEnded = true }
@@ -179,27 +179,23 @@ package struct MQTTSession: StreamSession {
     }
 
     package mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
-        acknowledge(through: ticket, output: &output)
-    }
-
-    private mutating func acknowledge(through ticket: UInt64, output: inout [UInt8]) {
         guard let writer else { return }
         var due = 0
         while due < pending.count, pending[due].ticket <= ticket {
             let message = pending[due]
             if message.qos == .atLeastOnce { unacknowledged -= 1 }
-            if let text = message.text {
-                writer.acknowledge(message.packetID, message.qos, message.reason, text: text, into: &output)
-            } else {
-                writer.acknowledge(message.packetID, message.qos, message.reason, into: &output)
-            }
+            writer.acknowledge(message.packetID, message.qos, message.reason, text: message.text, into: &output)
             due += 1
         }
         if due > 0 { pending.removeFirst(due) }
-        if pending.isEmpty, let farewell {
-            writer.disconnect(farewell.reason, text: farewell.text, into: &output)
-            self.farewell = nil
-        }
+        takeLeave(&output)
+    }
+
+    /// Says why the connection ends, if it is time for that.
+    private mutating func takeLeave(_ output: inout [UInt8]) {
+        guard pending.isEmpty, let farewell, let writer else { return }
+        writer.disconnect(farewell.reason, text: farewell.text, into: &output)
+        self.farewell = nil
     }
 
     package mutating func writeCloseReason(_ reason: Refusal, into output: inout [UInt8]) {
@@ -207,7 +203,7 @@ package struct MQTTSession: StreamSession {
         if reason == .storageUnavailable { (pending, unacknowledged) = ([], 0) }
         hasEnded = true
         leave(MQTTReason(connection: reason), text: reason.explanation.description)
-        acknowledge(through: 0, output: &output)
+        takeLeave(&output)
     }
 
     package mutating func ends(in ingest: IngestContext, as peer: any CommitListener) {
@@ -216,7 +212,6 @@ package struct MQTTSession: StreamSession {
         if dropsWill, let will { ingest.mqtt.forget(will) }
         ingest.mqtt.part(client, from: peer, will: dropsWill ? nil : will, at: ingest.uptime())
         will = nil
-        ingest.publishWills()
     }
 
     /// What the sender owes stands in the quotas too.

@@ -2,7 +2,7 @@
 
 import Admission
 import Events
-import Wire
+import NIOCore
 
 /// What is kept of one client (MQTT 5.0, section 4.1). Confined to the ingest event loop.
 final class MQTTClient {
@@ -25,8 +25,13 @@ final class MQTTClient {
     fileprivate var isDuelTold = false
     /// When it is forgotten, once it is not connected.
     fileprivate var due: Uptime = 0
+    /// What is then published, or at a time before that.
+    fileprivate var will: (message: MQTTWillMessage, due: Uptime)?
 
     fileprivate init(_ key: Key) { self.key = key }
+
+    /// Whether it has not been back since its connection ended, when it was to be forgotten at `due`.
+    fileprivate func isAway(_ due: Uptime) -> Bool { connection == nil && self.due == due }
 }
 
 /// A message that is published in a client's name when that is gone.
@@ -66,10 +71,9 @@ final class MQTTSessions {
 
     private var clients: [MQTTClient.Key: MQTTClient] = [:]
     /// Those that are not connected, in the order in which their connections ended; some may be back.
-    private var parted: [(client: MQTTClient, due: Uptime)] = []
-    private var partedFrom = 0
-    /// Wills whose clients are gone, and when they are published.
-    private var wills: [(will: MQTTWillMessage, client: MQTTClient.Key, due: Uptime)] = []
+    private var parted = CircularBuffer<(client: MQTTClient, due: Uptime)>()
+    /// The wills that are due.
+    private var dueWills = CircularBuffer<MQTTWillMessage>()
     /// Bytes of all wills.
     private(set) var heldWillBytes = 0
     private var countsSoFar = MQTTCounts()
@@ -106,16 +110,18 @@ final class MQTTSessions {
         }
         let client: MQTTClient
         let isPresent = known != nil && !startsClean
-        if let known, !startsClean {
+        if let known, isPresent {
             client = known
+            // A session that goes on needs no will.
+            if let will = known.will { forget(will.message) }
+            known.will = nil
         } else {
             client = MQTTClient(key)
             (client.takenOver, client.isDuelTold) = (known?.takenOver, known?.isDuelTold ?? false)
+            if let known { releaseWill(of: known) }
             clients[key] = client
         }
         (client.connection, client.sender) = (connection, sender)
-        // A session that goes on needs no will.
-        if isPresent { wills.removeAll { $0.client == key && forget($0.will) } }
         return .accepted(client, isPresent: isPresent)
     }
 
@@ -123,47 +129,43 @@ final class MQTTSessions {
     ///
     /// - Parameter will: what is to be published; nil when the client has taken leave.
     func part(_ client: MQTTClient, from connection: any CommitListener, will: MQTTWillMessage?, at now: Uptime) {
-        let isLast = client.connection === connection
-        if isLast {
+        var will = will
+        if client.connection === connection {
             client.connection = nil
+            client.due = now + UInt64(client.expiry) * 1_000_000_000
             if client.expiry == 0 {
-                if clients[client.key] === client { clients[client.key] = nil }
-            } else {
-                client.due = now + UInt64(client.expiry) * 1_000_000_000
+                forget(client)
+            } else if clients[client.key] === client {
+                if let delayed = will, delayed.delay > 0 {
+                    client.will = (delayed, now + UInt64(delayed.delay) * 1_000_000_000)
+                    will = nil
+                }
                 parted.append((client, client.due))
-                if parted.count - partedFrom > MQTTLimits.sessions { forgetOldest() }
+                if parted.count > MQTTLimits.sessions, let (oldest, due) = parted.popFirst(), oldest.isAway(due) {
+                    forget(oldest)
+                }
             }
         }
-        if let will {
-            let delay = isLast ? min(will.delay, client.expiry) : 0
-            wills.append((will, client.key, now + UInt64(delay) * 1_000_000_000))
-        }
+        if let will { dueWills.append(will) }
     }
 
-    private func forgetOldest() {
-        let (client, due) = parted[partedFrom]
-        partedFrom += 1
-        forget(client, due)
-        if partedFrom > 1_024, partedFrom > parted.count / 2 {
-            parted.removeFirst(partedFrom)
-            partedFrom = 0
-        }
+    private func forget(_ client: MQTTClient) {
+        releaseWill(of: client)
+        if clients[client.key] === client { clients[client.key] = nil }
     }
 
-    private func forget(_ client: MQTTClient, _ due: Uptime) {
-        // One that has been back since has another date, or none.
-        if client.connection == nil, client.due == due, clients[client.key] === client { clients[client.key] = nil }
+    private func releaseWill(of client: MQTTClient) {
+        if let will = client.will { dueWills.append(will.message) }
+        client.will = nil
     }
 
-    /// Forgets the sessions whose time is over. About once a second.
+    /// Forgets the sessions whose time is over, and finds the wills that are due. About once a second.
     func sweep(at now: Uptime) {
-        for index in partedFrom..<parted.count where parted[index].due <= now {
-            forget(parted[index].client, parted[index].due)
-        }
-        if partedFrom < parted.count {
-            parted.removeSubrange(0..<partedFrom)
-            partedFrom = 0
-            parted.removeAll { $0.due <= now }
+        parted.removeAll { client, due in
+            guard client.isAway(due) else { return true }
+            if let will = client.will, will.due <= now { releaseWill(of: client) }
+            if due <= now { forget(client) }
+            return due <= now
         }
     }
 
@@ -177,16 +179,11 @@ final class MQTTSessions {
     }
 
     /// A will is done with.
-    @discardableResult
-    func forget(_ will: MQTTWillMessage) -> Bool {
-        heldWillBytes -= will.size
-        return true
-    }
+    func forget(_ will: MQTTWillMessage) { heldWillBytes -= will.size }
 
     /// Takes the next will that is due; nil when there is none.
-    func takeWill(at now: Uptime) -> MQTTWillMessage? {
-        guard let index = wills.firstIndex(where: { $0.due <= now }) else { return nil }
-        let will = wills.remove(at: index).will
+    func takeWill() -> MQTTWillMessage? {
+        guard let will = dueWills.popFirst() else { return nil }
         forget(will)
         countsSoFar.wills += 1
         return will

@@ -133,7 +133,7 @@ package struct MQTTWriter: Sendable {
     private func write(
         _ first: UInt8, _ head: [UInt8], reasonText: String, isReasonOptional: Bool, into output: inout [UInt8]
     ) {
-        let text = tellsReasons ? Array(reasonText.utf8.prefix(WireLimits.mqttReasonBytes)) : []
+        let text = tellsReasons ? reasonString(reasonText) : []
         var body = head
         if !text.isEmpty, body.count + text.count + 9 <= maximumPacketSize {
             appendMQTTInteger(text.count + 3, to: &body)
@@ -144,6 +144,17 @@ package struct MQTTWriter: Sendable {
         output.append(first)
         appendMQTTInteger(body.count, to: &output)
         output += body
+    }
+
+    /// A reason may quote its sender: what no string of MQTT may hold is replaced, and what is too long is cut.
+    private func reasonString(_ text: String) -> [UInt8] {
+        var bytes = Array(text.utf8)
+        if !isMQTTText(bytes.span) {
+            let clean = text.unicodeScalars.map { isMQTTText(Array(String($0).utf8).span) ? Character($0) : "\u{fffd}" }
+            bytes = Array(String(clean).utf8)
+        }
+        bytes.removeLast(bytes.count - cut(bytes.span, limit: WireLimits.mqttReasonBytes))
+        return bytes
     }
 
     private func append(_ property: MQTTProperty, _ value: UInt16, to bytes: inout [UInt8]) {
