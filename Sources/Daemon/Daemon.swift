@@ -219,7 +219,10 @@ package struct IngestLoop<Engine: EventLog>: Sendable {
     /// Has the outbox told which devices connect.
     func listen(to outbox: OutboxQueue) async throws {
         let listeners = listeners
-        try await onLoop { _ in listeners.onContact { outbox.contact($0) } }
+        try await onLoop { _ in
+            listeners.onContact { outbox.contact($0) }
+            listeners.onReceipts { outbox.note($0) }
+        }
     }
 
     /// Runs on the event loop and returns what it returned.

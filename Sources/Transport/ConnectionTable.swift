@@ -56,7 +56,7 @@ protocol Connection: AnyObject {
     /// Closes the connection, and says why, when what the peer has shown is no more in force.
     func checkAccess()
     /// Sends a message to the device; false when the protocol cannot carry it now.
-    func push(_ message: Span<UInt8>) -> Bool
+    func push(_ message: DownEnvelope) -> Bool
     /// Whether nobody on the way can read what is sent.
     var isPrivate: Bool { get }
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
@@ -79,6 +79,8 @@ final class ConnectionTable {
     private var byDevice: [DeviceID: any Connection] = [:]
     /// Called when a device has said who it is.
     var onContact: (DeviceID) -> Void = { _ in }
+    /// Called with what protocols have learnt of messages in a turn of the loop.
+    var onReceipts: ([TransportReceipt]) -> Void = { _ in }
     /// Connections that had sent nothing when they were last looked at, oldest first.
     private var silent = CircularBuffer<any Connection>()
     /// Connections of each address.
@@ -210,10 +212,11 @@ final class ConnectionTable {
 
     /// Sends a message to a device, if it is connected by a protocol that can carry it.
     ///
-    /// - Parameter isForPeople: whether nobody else may read it: then the connection has to be private.
+    /// What people are to read goes only over a connection that is private.
+    ///
     /// - Returns: whether it is on its way; what the device makes of it, it says itself.
-    func push(_ message: Span<UInt8>, to device: DeviceID, isForPeople: Bool = false) -> Bool {
-        guard let connection = byDevice[device], !isForPeople || connection.isPrivate else { return false }
+    func push(_ message: DownEnvelope, to device: DeviceID) -> Bool {
+        guard let connection = byDevice[device], !message.kind.isForPeople || connection.isPrivate else { return false }
         return connection.push(message)
     }
 
@@ -228,6 +231,8 @@ final class ConnectionTable {
         eventLoop.execute {
             table.value.isReadEnding = false
             table.value.ingest.intake.readComplete()
+            let receipts = table.value.ingest.takeReceipts()
+            if !receipts.isEmpty { table.value.onReceipts(receipts) }
         }
     }
 

@@ -43,6 +43,7 @@ package final class IngestContext {
     /// Whether nobody can read along on the connection that is being read: it is encrypted, or of this machine.
     package var isPrivate = false
     private var tokenUses: [UInt32: Timestamp] = [:]
+    private var receipts: [TransportReceipt] = []
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
     /// its connection, or for its datagram. `anybody` between two reads. What is decoded then names only devices that
     /// this principal may send for: no session can forget to ask.
@@ -119,6 +120,16 @@ package final class IngestContext {
     package func takeTokenUses() -> [UInt32: Timestamp] {
         defer { tokenUses.removeAll(keepingCapacity: true) }
         return tokenUses
+    }
+
+    /// Notes what a protocol has learnt of a message; the log is told at the end of the turn of the loop.
+    package func note(_ receipt: TransportReceipt) { receipts.append(receipt) }
+
+    /// What was noted since this was asked last.
+    package func takeReceipts() -> [TransportReceipt] {
+        guard !receipts.isEmpty else { return [] }
+        defer { receipts.removeAll(keepingCapacity: true) }
+        return receipts
     }
 
     /// Goes on with other keys and tokens; not to be called during a read.

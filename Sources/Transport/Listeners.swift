@@ -175,17 +175,20 @@ package final class Listeners: Sendable {
     /// Has `action` called with every device that says on a connection who it is. On the event loop only.
     package func onContact(_ action: @escaping (DeviceID) -> Void) { inside.value.table.onContact = action }
 
+    /// Has `action` called with what protocols have learnt of messages. On the event loop only.
+    package func onReceipts(_ action: @escaping ([TransportReceipt]) -> Void) { inside.value.table.onReceipts = action }
+
     /// Sends a message to a device, as `push`. On the event loop only.
-    package func pushNow(_ message: [UInt8], to device: DeviceID, isForPeople: Bool) -> Bool {
-        inside.value.table.push(message.span, to: device, isForPeople: isForPeople)
+    package func pushNow(_ message: DownEnvelope, to device: DeviceID) -> Bool {
+        inside.value.table.push(message, to: device)
     }
 
     /// Sends a message to a device that is connected by a protocol that can carry it.
     ///
     /// - Returns: whether it is on its way; nothing is kept of it when it is not.
-    package func push(_ message: [UInt8], to device: DeviceID) async -> Bool {
+    package func push(_ message: DownEnvelope, to device: DeviceID) async -> Bool {
         let inside = inside
-        return (try? await eventLoop.submit { inside.value.table.push(message.span, to: device) }.get()) ?? false
+        return (try? await eventLoop.submit { inside.value.table.push(message, to: device) }.get()) ?? false
     }
 }
 

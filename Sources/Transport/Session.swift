@@ -36,7 +36,7 @@ package protocol StreamSession {
     /// Appends a message to the device at the other end to `output`.
     ///
     /// - Returns: whether the protocol can carry it now. Default: never.
-    mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool
+    mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool
 
     /// The quotas are others now: a session that has noted until when its sender must wait forgets it, for what is owed
     /// stands in the quotas too. Default: it has noted nothing.
@@ -49,7 +49,7 @@ package protocol StreamSession {
 extension StreamSession {
     package var idleTimeoutSeconds: Int64? { nil }
     package mutating func ends(in ingest: IngestContext, as peer: any CommitListener) {}
-    package mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool { false }
+    package mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool { false }
     package mutating func quotasChanged() {}
 }
 

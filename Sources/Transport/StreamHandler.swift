@@ -217,7 +217,7 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
     var isPrivate: Bool { isEncrypted || sender?.isLoopback == true }
 
     /// Sends a message to the device; false when the protocol cannot carry it now.
-    func push(_ message: Span<UInt8>) -> Bool {
+    func push(_ message: DownEnvelope) -> Bool {
         guard life.isOpen, session.push(message, into: &ingest.output) else { return false }
         finishRead()
         return true

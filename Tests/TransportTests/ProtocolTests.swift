@@ -57,7 +57,7 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
                 try await outbound.write(ByteBuffer(string: "I am kettle/k-1\nlid\n"))
                 let arrived = try await station.until { $0.filling.count == 1 }
                 #expect(arrived)
-                let pushed = await station.listeners.push(Array("first\n".utf8), to: DeviceID(rawValue: 1))
+                let pushed = await station.listeners.push(envelope(Array("first\n".utf8)), to: DeviceID(rawValue: 1))
                 #expect(pushed)
                 try await station.inside { $0.commit() }
                 var text = ""
@@ -75,25 +75,25 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
     @Test(.timeLimit(.minutes(1))) func aNativeDeviceIsReachedWhereItLastSpoke() async throws {
         let device = DeviceID(rawValue: 1)
         let frames = try await Station.with { station in
-            let nobody = await station.listeners.push([1], to: device)
+            let nobody = await station.listeners.push(envelope([1]), to: device)
             #expect(!nobody)
             let frames = try await station.connect().executeThenClose { _, older in
                 try await older.write(ByteBuffer(bytes: hello("kettle/k-1")))
-                while await !station.listeners.push([2], to: device) {}
+                while await !station.listeners.push(envelope([2]), to: device) {}
                 return try await station.connect().executeThenClose { inbound, newer in
                     try await newer.write(ByteBuffer(bytes: hello("kettle/k-1")))
                     var bytes: [UInt8] = []
                     for try await buffer in inbound {
                         bytes += Array(buffer.readableBytesView)
                         if bytes.count > 200 || bytes.suffix(8).contains(77) { break }
-                        let pushed = await station.listeners.push([77], to: device)
+                        let pushed = await station.listeners.push(envelope([77]), to: device)
                         #expect(pushed)
                     }
                     return bytes
                 }
             }
             for _ in 0..<500 {
-                guard await station.listeners.push([3], to: device) else { return frames }
+                guard await station.listeners.push(envelope([3]), to: device) else { return frames }
                 try await Task.sleep(for: .milliseconds(10))
             }
             Issue.record("a device that has gone is still reached")
@@ -105,6 +105,10 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
         #expect(push.type == .push && Array(frames[push.body]) == [77])
     }
 
+    private func envelope(_ json: [UInt8]) -> DownEnvelope {
+        DownEnvelope(MessageID(number: 1, tag: 7), .setting, json: json)
+    }
+
     private func line(of device: String) -> [UInt8] {
         Array((#"{"product":"kettle","device":"\#(device)","type":"feature.used","aspect":"boil"}"# + "\n").utf8)
     }
@@ -112,7 +116,7 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
     /// What a session puts out when a message is to be sent; nil when it does not carry it.
     private func pushed(_ bench: Bench) -> String? {
         var output: [UInt8] = []
-        let isSent = bench.session.push(Array("{}".utf8).span, into: &output)
+        let isSent = bench.session.push(envelope(Array("{}".utf8)), into: &output)
         return isSent ? String(decoding: output, as: UTF8.self) : nil
     }
 

@@ -65,9 +65,9 @@ struct TallySession: StreamSession {
         output += Array("no: \(reason.name)\n".utf8)
     }
 
-    mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
+    mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool {
         output.append(contentsOf: "for you: ".utf8)
-        for index in message.indices { output.append(message[index]) }
+        output += message.json
         return true
     }
 }

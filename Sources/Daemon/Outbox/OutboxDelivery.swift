@@ -28,6 +28,24 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
         await offer([device])
     }
 
+    /// What protocols have learnt of messages, as events for the log; what names no message is nothing.
+    func events(of receipts: [TransportReceipt]) async -> EventBatch {
+        let time = wallClock()
+        return await storage.projector.ask { state in
+            var batch = EventBatch()
+            for receipt in receipts {
+                guard let message = state.standing(ofMessage: receipt.message.number), message.id == receipt.message
+                else { continue }
+                batch.append(
+                    receipt: receipt.stage, of: message.id, receipt.device, product: message.product, at: time)
+            }
+            return batch
+        } ?? EventBatch()
+    }
+
+    /// These devices have answered: what waits for them is offered.
+    func proceed(_ devices: [DeviceID]) async { await offer(devices) }
+
     /// Gives everybody who is connected what is due.
     /// - Returns: the events that the log is to be told.
     func round() async -> EventBatch {
@@ -88,7 +106,9 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
                     expires: message.expires, seen: message.seen, more: behind + messages.count - index - 1,
                     payload: message.payload
                 ).write(product: product.span, device: name.span, to: &bytes)
-                if !listeners.pushNow(bytes, to: device, isForPeople: message.kind.isForPeople) {
+                let envelope = DownEnvelope(
+                    message.id, message.kind, priority: message.terms.priority, expires: message.expires, json: bytes)
+                if !listeners.pushNow(envelope, to: device) {
                     failed.append(message.id.number)
                 }
             }

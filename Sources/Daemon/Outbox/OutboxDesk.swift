@@ -316,9 +316,10 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
     /// Whether any message is not over; no, as long as that is not known.
     var hasOpenMessages: Bool { get async { await storage.projector.ask { $0.hasOpenMessages } ?? false } }
 
-    /// Tells the log what has become of messages on their way.
+    /// Tells the log what has become of messages on their way; it is folded on return.
     func tell(_ batch: EventBatch) async throws(MessageFault) {
         try await append { _ throws(MessageFault) in batch }
+        try await waitForFold()
     }
 
     private func ask<Answer: Sendable>(

@@ -5,6 +5,7 @@ import Ingest
 import Log
 import ServiceLifecycle
 import Synchronization
+import Transport
 
 /// What is asked about messages, in its order.
 package final class OutboxQueue: Sendable {
@@ -13,6 +14,8 @@ package final class OutboxQueue: Sendable {
         case cancel(CancelOrder, CheckedContinuation<MessageAnswer, Never>)
         /// A device has connected.
         case contact(DeviceID)
+        /// Protocols have learnt something of messages.
+        case receipts([TransportReceipt])
         /// A second is over.
         case tick
     }
@@ -29,6 +32,9 @@ package final class OutboxQueue: Sendable {
     func contact(_ device: DeviceID) {
         if isAwaiting.load(ordering: .relaxed) { input.yield(.contact(device)) }
     }
+
+    /// Takes note of what protocols have learnt of messages.
+    func note(_ receipts: [TransportReceipt]) { input.yield(.receipts(receipts)) }
 
     func awaitContacts(_ isAwaiting: Bool) { self.isAwaiting.store(isAwaiting, ordering: .relaxed) }
 
@@ -73,7 +79,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
             switch job {
             case .send(_, let continuation), .cancel(_, let continuation):
                 continuation.resume(returning: MessageAnswer(MessageFault(.shuttingDown)))
-            case .tick, .contact: break
+            case .tick, .contact, .receipts: break
             }
         }
         try await gracefulShutdown()
@@ -95,6 +101,10 @@ struct OutboxService<Engine: EventLog>: NamedService {
                 continuation.resume(returning: MessageAnswer(error))
             }
         case .contact(let device): await delivery.contact(device)
+        case .receipts(let receipts):
+            let told = await delivery.events(of: receipts)
+            guard !told.isEmpty, (try? await desk.tell(told)) != nil else { return }
+            await delivery.proceed(Array(Set(receipts.map(\.device))))
         // What could not be done now is due in a second again.
         case .tick:
             try? await desk.settle()

@@ -318,7 +318,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         if session.isInRequest { stop(.notInForce) } else { readNoMore() }
     }
 
-    func push(_ message: Span<UInt8>) -> Bool { false }
+    func push(_ message: DownEnvelope) -> Bool { false }
 
     func drain() {
         guard life.isOpen else { return }

@@ -71,12 +71,12 @@ package struct TCPSession: StreamSession, Sendable {
         }
     }
 
-    package mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
+    package mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool {
         if native != nil {
-            NativeSession.push(message, into: &output)
+            NativeSession.push(message.json.span, into: &output)
             return true
         }
-        return lines?.push(message, into: &output) ?? false
+        return lines?.push(message.json.span, into: &output) ?? false
     }
 
     package mutating func quotasChanged() {

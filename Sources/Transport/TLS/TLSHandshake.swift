@@ -232,7 +232,7 @@ final class TLSHandshake: ChannelInboundHandler, RemovableChannelHandler, Connec
     func quotasChanged() {}
     /// What the client shows is looked at when the handshake is done.
     func checkAccess() {}
-    func push(_ message: Span<UInt8>) -> Bool { false }
+    func push(_ message: DownEnvelope) -> Bool { false }
     func drain() { close() }
 
     func close() {

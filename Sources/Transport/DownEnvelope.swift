@@ -1,0 +1,33 @@
+// A message on its way to a device, and what a transport learns of it there.
+
+package import Events
+
+/// A message as the delivery gives it to a connection: what its protocol may want to know of it, and the bytes.
+package struct DownEnvelope: Sendable, Hashable {
+    package var id: MessageID
+    package var kind: EventKind
+    package var priority: MessagePriority
+    /// Until when it is of use; nil for as long as it takes.
+    package var expires: Timestamp?
+    /// One JSON object (`DownMessage`), the same over every transport.
+    package var json: [UInt8]
+
+    package init(
+        _ id: MessageID, _ kind: EventKind, priority: MessagePriority = .normal, expires: Timestamp? = nil,
+        json: [UInt8]
+    ) {
+        (self.id, self.kind, self.priority, self.expires, self.json) = (id, kind, priority, expires, json)
+    }
+}
+
+/// What a protocol itself says of a message, without the program on the device: that the device has it, as PUBACK or
+/// the token of a poll says, or that it does not take it.
+package struct TransportReceipt: Sendable, Hashable {
+    package var device: DeviceID
+    package var message: MessageID
+    package var stage: ReceiptStage
+
+    package init(_ device: DeviceID, _ message: MessageID, _ stage: ReceiptStage = .received) {
+        (self.device, self.message, self.stage) = (device, message, stage)
+    }
+}
