@@ -12,6 +12,14 @@
     package var rawValue: UInt64 { UInt64(number) << 32 | UInt64(tag) }
 }
 
+extension MessageID: CustomStringConvertible {
+    /// As it is written everywhere else: `m17-9f31c2aa`.
+    @usableFromInline package var description: String {
+        let digits = String(tag, radix: 16)
+        return "m\(number)-" + String(repeating: "0", count: 8 - digits.utf8.count) + digits
+    }
+}
+
 /// How a message overtakes others on their way to a device. Raw values are part of the log format.
 package enum MessagePriority: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case normal = 0

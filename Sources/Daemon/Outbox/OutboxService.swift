@@ -71,6 +71,8 @@ struct OutboxService<Engine: EventLog>: NamedService {
                     queue.tick()
                 }
             }
+            // What was open before the start waits for nobody's second.
+            await deliver()
             for await job in queue.jobs.cancelOnGracefulShutdown() { await serve(job) }
             group.cancelAll()
         }
