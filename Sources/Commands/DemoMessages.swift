@@ -32,26 +32,34 @@ struct DemoMessages {
         }
     }
 
-    /// What has become of the messages: one line each, the first one first.
-    func table() throws -> String {
+    /// What has become of the messages: one line each, the first one first; and what was answered.
+    func table() throws(ProjectionError) -> String {
         let reader = try SummaryReader(path: folder + "/" + Projector.fileName)
         let all = try reader.outbox(.messages(product: ListeningDevices.product, kind: nil, isOpen: false))
-        var shown = ["message", "kind", "aspect", "addressed", "waiting", "received", "answered", "applied", "refused"]
-        shown.append("overridden")
-        let rows = try all.rows.reversed().map { row in
-            let number = row[0].map { UInt32($0.drop { $0 == "m" }.prefix { $0 != "-" }) } ?? nil
-            let one = try reader.outbox(.message(number ?? 0))
-            let counts = Dictionary(zip(one.columns, one.rows.first ?? []).map { ($0, $1) }) { first, _ in first }
-            let listed = Dictionary(zip(all.columns, row).map { ($0, $1) }) { first, _ in first }
-            return shown.map { listed[$0] ?? counts[$0] ?? nil }
+        let shown = [
+            "message", "kind", "aspect", "addressed", "waiting", "received", "answered", "applied", "refused",
+            "overridden",
+        ]
+        var (rows, answers) = ([[String?]](), "")
+        for row in all.rows.reversed() {
+            let listed = Self.members(all.columns, row)
+            let digits = (listed["message"] ?? "").drop { $0 == "m" }.prefix { $0 != "-" }
+            guard let number = UInt32(digits) else { continue }
+            let one = try reader.outbox(.message(number))
+            let counts = Self.members(one.columns, one.rows.first ?? [])
+            rows.append(shown.map { listed[$0] ?? counts[$0] })
+            guard listed["kind"] == "question" else { continue }
+            answers += "\nAnswers\n"
+            answers += renderOutbox(try reader.outbox(.results(message: number)), as: .table, style: .now)
         }
-        var text = "Messages\n" + renderOutbox(OutboxRows(columns: shown, rows: rows), as: .table, style: .now)
-        for row in rows where row[1] == "question" {
-            let number = row[0].map { UInt32($0.drop { $0 == "m" }.prefix { $0 != "-" }) } ?? nil
-            let results = try reader.outbox(.results(message: number ?? 0))
-            text += "\nAnswers\n" + renderOutbox(results, as: .table, style: .now)
-        }
-        return text
+        let table = OutboxRows(columns: shown, rows: rows)
+        return "Messages\n" + renderOutbox(table, as: .table, style: .now) + answers
+    }
+
+    private static func members(_ columns: [String], _ row: [String?]) -> [String: String] {
+        var members: [String: String] = [:]
+        for (name, value) in zip(columns, row) { members[name] = value }
+        return members
     }
 
     private func send(_ message: [String: JSONValue]) async throws {
