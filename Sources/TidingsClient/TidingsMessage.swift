@@ -6,6 +6,7 @@ import Wire
 
 /// A message to a device.
 public struct TidingsMessage: Hashable, Sendable {
+    /// What it is for.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// Something is told.
         case notice
@@ -19,35 +20,50 @@ public struct TidingsMessage: Hashable, Sendable {
 
     /// What kind of answer is wanted.
     public enum Question: Hashable, Sendable {
+        /// A flag.
         case yesNo
+        /// A whole number of these.
         case scale(ClosedRange<Int64>)
+        /// One of these words.
         case choice([String])
+        /// Any number.
         case number
+        /// The customer's own words.
         case text
     }
 
     /// What a setting does where the customer has chosen otherwise.
     public enum Policy: String, Hashable, Sendable, CaseIterable {
+        /// It holds until the customer chooses after it.
         case offer
+        /// It holds where the customer has chosen nothing.
         case `default`
+        /// It holds whatever the customer chooses.
         case require
     }
 
     /// Names the message in receipts and answers: `m17-9f31c2aa`.
     public var id: String
+    /// Whose device it is for, and which.
     public var product: String
+    /// The device's name among those of its product.
     public var device: String
+    /// What it is for.
     public var kind: Kind
     /// What it is about; of settings always there.
     public var aspect: String?
+    /// Of a question: how it is to be answered.
     public var question: Question?
     /// Of a setting: how the aspect should stand; nil gives it back to the device.
     public var value: TidingsEvent.Value?
+    /// The unit of the value, or of the number that is asked for.
     public var unit: String?
+    /// Of a setting: what it does where the customer has chosen otherwise.
     public var policy: Policy?
-    /// Of a setting: the epoch and the highest number of this device that the daemon had. A device whose customer has
+    /// Of a setting: the epoch of the highest number of this device that the daemon had. A device whose customer has
     /// chosen the aspect after that one refuses.
     public var seenEpoch: UInt32?
+    /// Of a setting: that number.
     public var seenSeq: UInt64?
     /// How many messages wait behind it.
     public var more: Int
@@ -56,9 +72,13 @@ public struct TidingsMessage: Hashable, Sendable {
     private var titles: [String: String]
     private var texts: [String: String]
 
+    /// The line above the text.
+    ///
     /// - Parameter language: a BCP 47 tag; for what is not said in it, another language takes its place.
     public func title(in language: String = "en") -> String? { Self.pick(titles, language) }
 
+    /// What is said.
+    ///
     /// - Parameter language: a BCP 47 tag; for what is not said in it, another language takes its place.
     public func text(in language: String = "en") -> String? { Self.pick(texts, language) }
 
