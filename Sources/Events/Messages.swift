@@ -10,6 +10,10 @@
 
     /// As the native format has it.
     package var rawValue: UInt64 { UInt64(number) << 32 | UInt64(tag) }
+
+    package init(rawValue: UInt64) {
+        self.init(number: UInt32(truncatingIfNeeded: rawValue >> 32), tag: UInt32(truncatingIfNeeded: rawValue))
+    }
 }
 
 extension MessageID: CustomStringConvertible {

@@ -4,6 +4,7 @@ import Admission
 import Events
 import NIOCore
 import TLS
+import Wire
 
 /// What became of connections since the start, and how many there are now.
 package struct ConnectionCounts: Sendable, Hashable {
@@ -77,6 +78,9 @@ final class ConnectionTable {
     private var connections: [ObjectIdentifier: any Connection] = [:]
     /// The connection on which a device has last said who it is; an older one of the same device is not sent to.
     private var byDevice: [DeviceID: any Connection] = [:]
+    /// Devices that are reached over datagrams, and the sockets for it.
+    private var datagrams = DatagramContacts()
+    private var sockets: [ObjectIdentifier: DatagramHandler] = [:]
     /// Called when a device has said who it is.
     var onContact: (DeviceID) -> Void = { _ in }
     /// Called with what protocols have learnt of messages in a turn of the loop.
@@ -203,7 +207,30 @@ final class ConnectionTable {
     /// Closes what stands for a device under a number that is not its own any more.
     func close(_ device: DeviceID) {
         for connection in Array(connections.values) where connection.device == device { connection.close() }
+        datagrams.forget(device)
     }
+
+    /// A device has sent a signed datagram, and messages wait for it.
+    func note(
+        _ contact: DatagramContact, at address: DatagramAddress, from source: DatagramSource?,
+        by socket: DatagramHandler
+    ) {
+        for id in contact.received { ingest.note(TransportReceipt(contact.device, id)) }
+        guard byDevice[contact.device] == nil else { return }
+        sockets[ObjectIdentifier(socket)] = socket
+        let isPrivate = SenderAddress(InternetAddress(address)).isLoopback
+        let isDue = datagrams.note(
+            contact, at: address, from: source, by: ObjectIdentifier(socket), isPrivate: isPrivate, now: .now())
+        if isDue { onContact(contact.device) }
+    }
+
+    /// A device says that it has messages that were sent for one of its datagrams.
+    func note(_ received: [MessageID], for request: DatagramHeader) {
+        guard let device = datagrams.acknowledged(received, for: request) else { return }
+        for id in received { ingest.note(TransportReceipt(device, id)) }
+    }
+
+    func leave(_ socket: DatagramHandler) { sockets[ObjectIdentifier(socket)] = nil }
 
     private func unregister(_ connection: any Connection) {
         let device = connection.device
@@ -216,8 +243,11 @@ final class ConnectionTable {
     ///
     /// - Returns: whether it is on its way; what the device makes of it, it says itself.
     func push(_ message: DownEnvelope, to device: DeviceID) -> Bool {
-        guard let connection = byDevice[device], !message.kind.isForPeople || connection.isPrivate else { return false }
-        return connection.push(message)
+        guard let connection = byDevice[device] else {
+            guard let (push, socket) = datagrams.push(message, to: device, now: .now()) else { return false }
+            return sockets[socket]?.send(push) ?? false
+        }
+        return (!message.kind.isForPeople || connection.isPrivate) && connection.push(message)
     }
 
     // MARK: Together

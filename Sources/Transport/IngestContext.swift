@@ -44,6 +44,9 @@ package final class IngestContext {
     package var isPrivate = false
     private var tokenUses: [UInt32: Timestamp] = [:]
     private var receipts: [TransportReceipt] = []
+    /// The way back that the datagram at hand has opened, and what an ACK datagram says; taken by its socket.
+    package var contact: DatagramContact?
+    package var acknowledged: (request: DatagramHeader, received: [MessageID])?
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
     /// its connection, or for its datagram. `anybody` between two reads. What is decoded then names only devices that
     /// this principal may send for: no session can forget to ask.
@@ -56,6 +59,8 @@ package final class IngestContext {
     /// for the device can be sent on the connection. A gateway, which speaks for many, has none. `.none` between two
     /// reads.
     package var device = DeviceID.none
+    /// How many messages wait for each device.
+    package var waiting = WaitingCounts()
     /// Nil when there is none.
     package var quotas: Quotas?
     private(set) var limitsEvents: Bool

@@ -16,6 +16,8 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
     let ingest: IngestLoop<Engine>
     let storage: Storage<Engine>
     private let deliveries = DeliveriesInUse()
+    /// How many messages wait for each device, as the ingest loop was last told.
+    let published = PublishedCounts()
 
     init(ingest: IngestLoop<Engine>, storage: Storage<Engine>) { (self.ingest, self.storage) = (ingest, storage) }
 
@@ -116,7 +118,7 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
         }
     }
 
-    private func onLoop<Answer: Sendable>(
+    func onLoop<Answer: Sendable>(
         _ body: @escaping @Sendable (Pipeline, Listeners) -> Answer
     ) async -> Answer {
         let (pipeline, listeners) = (ingest.pipeline, ingest.listeners)
