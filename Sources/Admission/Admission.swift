@@ -53,6 +53,7 @@ package struct AdmissionResult: Sendable {
 package struct Admission: Sendable {
     package var dedupe: DedupeTable
     package var consent: ConsentGate
+    package var messages = KnownMessages()
     /// Indexed by `TransportKind.rawValue`.
     package private(set) var counts = [TransportCounts](repeating: .init(), count: TransportKind.allCases.count)
     /// Admitted since the last `takeAdmitted`, indexed by `TransportKind.rawValue`.
@@ -82,7 +83,7 @@ package struct Admission: Sendable {
         while next < end {
             let stretch = next..<min(next + Self.stretchEvents, end)
             prefetch(batch.events.span, stretch)
-            judge(&batch.events, stretch, from: start, &kept, row: row, &result)
+            judge(&batch.events, stretch, batch.details, from: start, &kept, row: row, &result)
             next = stretch.upperBound
         }
         if kept == start {
@@ -110,8 +111,8 @@ package struct Admission: Sendable {
 
     /// One stretch of `admit`. Events stay where they are until one was dropped, and are not copied before.
     private mutating func judge(
-        _ events: inout [Event], _ stretch: Range<Int>, from start: Int, _ kept: inout Int, row: Int,
-        _ result: inout AdmissionResult
+        _ events: inout [Event], _ stretch: Range<Int>, _ details: [EventDetails], from start: Int,
+        _ kept: inout Int, row: Int, _ result: inout AdmissionResult
     ) {
         let earliest = Limits.earliestTime
         let ahead = Limits.clockAheadMilliseconds
@@ -120,6 +121,9 @@ package struct Admission: Sendable {
         var events = events.mutableSpan
         for index in stretch {
             var reason = verdict(events[index], earliest: earliest, clockAhead: ahead, consents: &consents)
+            if events[index].detail != 0, case .none = reason {
+                reason = messages.verdict(events[index], details[Int(events[index].detail) - 1])
+            }
             let isForgotten = haveDevicesReturned && isForgotten(events[index])
             switch dedupe.admit(events[index], isGood: reason == .none && !isForgotten) {
             case .duplicate:

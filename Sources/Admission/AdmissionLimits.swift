@@ -17,6 +17,10 @@ package enum AdmissionLimits {
     package static let reusedPerDay = 1_000
     /// Consents remembered: one for each customer, product and purpose that gates. Beyond it nobody new can consent.
     package static let consents = 8 << 20
+    /// Messages whose ids are known, so that receipts are checked when they come in, and questions whose answers are;
+    /// of older ones the fold alone says what is wrong.
+    package static let messages = 1 << 20
+    package static let questions = 4_096
     /// Quarantined and stale events named one by one in the answer to one frame; the rest are counted.
     package static let verdictsNamed = 64
     /// The same in the answer to one request over HTTP: all of a batch.

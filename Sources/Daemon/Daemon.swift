@@ -64,7 +64,7 @@ package struct Daemon: Sendable {
             dataDirectory: configuration.dataDirectory, group: .singleton,
             answer: { await reporter.answer($0) })
         // Stopped from the last to the first: no more requests, no more input, the log, the summaries.
-        var services = storage.services(configuration, keeps: keeps, events: events)
+        var services = storage.services(configuration, keeps: keeps, events: events, outbox: outbox)
         services += [
             AppenderService(storage: storage, ingest: ingest, events: events),
             IngestService(ingest: ingest, events: events, announce: { await announce(ingest, storage, whenListening) }),

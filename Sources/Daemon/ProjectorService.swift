@@ -11,19 +11,22 @@ package struct ProjectorService<Engine: EventLog>: NamedService {
     package static var name: StaticString { "ProjectorService" }
     private let storage: Storage<Engine>
     private let events: InternalEvents
+    private let outbox: OutboxQueue
     /// How long it waits for a block before it looks whether a checkpoint is due.
     private static var idle: Duration { .milliseconds(50) }
 
-    package init(storage: Storage<Engine>, events: InternalEvents) {
+    /// - Parameter outbox: is told of devices that have answered to messages.
+    package init(storage: Storage<Engine>, events: InternalEvents, outbox: OutboxQueue = OutboxQueue()) {
         self.storage = storage
         self.events = events
+        self.outbox = outbox
     }
 
     package func run() async throws {
         // Whoever runs services knows none of their types, so this code is compiled for any engine: what each block
         // needs is taken out of what depends on the engine, once.
         let (log, projector, feed, pool) = (storage.log, storage.projector, storage.feed, storage.pool)
-        let (stages, health, events) = (storage.stages, storage.projection, events)
+        let (stages, health, events, outbox) = (storage.stages, storage.projection, events, outbox)
         try await projector.load()
         while !Task.isCancelled {
             var (blocks, head, isFinished) = feed.take()
@@ -34,7 +37,8 @@ package struct ProjectorService<Engine: EventLog>: NamedService {
                 while let block = blocks.popLast() {
                     if block.firstOffset > (await projector.offset) { break }
                     let start = ContinuousClock.now
-                    await projector.apply(block)
+                    let heard = await projector.apply(block)
+                    if !heard.isEmpty { outbox.heard(heard) }
                     stages.add("project", since: start)
                     feed.projected(block.endOffset)
                     pool.give(block.batch)

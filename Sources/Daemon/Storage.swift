@@ -88,6 +88,9 @@ package struct Storage<Engine: EventLog>: Sendable {
     /// The offset up to which summaries.sqlite counts: what readers see.
     package var projected: Offset { get async { await projector.checkpointOffset } }
 
+    /// The offset that the first event since the daemon's start has got.
+    var headAtStart: Offset { start }
+
     /// Events stored since the daemon started.
     var eventsThisRun: UInt64 { head.rawValue - start.rawValue }
 
@@ -108,9 +111,10 @@ package struct Storage<Engine: EventLog>: Sendable {
 extension Storage {
     /// What runs behind the appender: the projector, and what the engine can do for its log. It is asked here, once.
     func services(
-        _ configuration: DaemonConfiguration, keeps: Replaceable<RetentionKeeps>, events: InternalEvents
+        _ configuration: DaemonConfiguration, keeps: Replaceable<RetentionKeeps>, events: InternalEvents,
+        outbox: OutboxQueue
     ) -> [any Service] {
-        var services: [any Service] = [ProjectorService(storage: self, events: events)]
+        var services: [any Service] = [ProjectorService(storage: self, events: events, outbox: outbox)]
         if let log = log as? any RetainingLog {
             services.append(
                 RetentionService(log: log, projector: projector, keeps: keeps, dropped: retention, events: events))

@@ -21,6 +21,14 @@ package enum MessageLimits {
     package static let attempts = 15
     /// Messages that are under way to one device at a time.
     package static let underWay = 4
+    /// Messages that are offered in a second, over all devices; what is beyond waits for the next one.
+    package static let perSecond = 2_000
+    /// How often a device may begin anew within a minute of being sent a message before the message is given up.
+    package static let strikes = 3
+    /// How often a day a setting is sent again that the customer has undone and may not.
+    package static let contests = 3
+    /// Devices of which the delivery remembers what they did with what they were sent.
+    package static let peers = 1 << 16
     /// Days until a message is over: at most, and when its author does not say.
     package static let expiryDays = 90
     package static let noticeDays = 7

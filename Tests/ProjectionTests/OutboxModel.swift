@@ -187,14 +187,15 @@ struct OutboxModel {
             else { continue }
             if event.kind == .stateReported {
                 if event.value == message.event.value, message.entries[device] != nil { apply(event, &message) }
-            } else if event.customer != .none || event.origin == .user, message.terms.policy != .require {
-                if message.entries[device] == nil, message.terms.isLive {
+            } else if event.customer != .none || event.origin == .user {
+                let isRequired = message.terms.policy == .require
+                if message.entries[device] == nil, message.terms.isLive, !isRequired {
                     message.entries[device] = Entry(state: .queued)
                 }
                 if message.entries[device] != nil {
                     let place = place(of: event, message)
                     message.chosen[device] = max(message.chosen[device] ?? place, place)
-                    decide(device, &message)
+                    if !isRequired { decide(device, &message) }
                 }
             }
             messages[number] = message
@@ -232,10 +233,23 @@ struct OutboxModel {
         case .failed:
             if event.severity != ReceiptEvidence.transport.rawValue { return join(.refused, device, &message) }
             let state = message.entries[device]?.state
-            if state == .queued || state == .sent { message.entries[device]?.state = .failed }
+            if state == .queued || state == .sent || isContested(device, message) {
+                message.entries[device]?.state = .failed
+            }
         case .applied:
             if message.event.kind == .setting { apply(event, &message) } else { join(.applied, device, &message) }
         }
+    }
+
+    /// Whether a setting that must hold was undone behind the device's back, or refused for what was chosen.
+    private func isContested(_ device: UInt32, _ message: Message) -> Bool {
+        guard message.event.kind == .setting, message.terms.policy == .require, message.isOpen,
+            let chosen = message.chosen[device], let state = message.entries[device]?.state
+        else { return false }
+        if let applied = message.applied[device], applied >= chosen { return false }
+        if state == .refused { return true }
+        return message.applied[device] != nil
+            && [.received, .shown, .answered, .applied, .dismissed].contains(state)
     }
 
     private func apply(_ event: Event, _ message: inout Message) {
@@ -247,7 +261,9 @@ struct OutboxModel {
             message.entries[device]?.state = .applied
             return
         }
-        if let chosen = message.chosen[device], let applied = message.applied[device], chosen > applied {
+        if message.terms.policy != .require, let chosen = message.chosen[device],
+            let applied = message.applied[device], chosen > applied
+        {
             return decide(device, &message)
         }
         join(.applied, device, &message)

@@ -215,6 +215,7 @@ struct MessageReader {
     private mutating func readSetting(_ request: inout MessageRequest) throws(MessageFault) {
         request.aspect = try aspect(isNeeded: true)
         request.terms.policy = try word("policy", SettingPolicy.allCases, \.name) ?? .offer
+        if request.terms.policy == .require, whole["confirm"] == nil { request.terms.awaitsApp = true }
         if let version = object.removeValue(forKey: "if_version") {
             guard let number = version.whole.flatMap({ UInt32(exactly: $0) }) else {
                 throw fault("if_version", "the version of a setting, a whole number", version)

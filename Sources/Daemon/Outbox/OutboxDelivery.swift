@@ -24,10 +24,11 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
     /// How many devices are served in one round; the others are in the next.
     private static var devicesInRound: Int { 2_000 }
 
-    /// A device has connected.
-    func contact(_ device: DeviceID) async {
-        deliveries.use { $0.begin(device) }
-        await offer([device])
+    /// Devices have connected.
+    func contact(_ devices: [DeviceID]) async {
+        let uptime = Self.milliseconds
+        deliveries.use { deliveries in for device in devices { deliveries.begin(device, at: uptime) } }
+        await offer(devices, isContact: true)
     }
 
     /// What protocols have learnt of messages, as events for the log; what names no message is nothing.
@@ -52,7 +53,11 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
     /// - Returns: the events that the log is to be told.
     func round() async -> EventBatch {
         let connected = await onLoop { _, listeners in listeners.connectedDevices }
-        if !connected.isEmpty { await offer(connected) }
+        if !connected.isEmpty {
+            // Not always the same first, where there are more than are served in a round.
+            let first = Int.random(in: connected.indices)
+            await offer(Array(connected[first...] + connected[..<first]))
+        }
         let now = Self.milliseconds
         let notes = deliveries.use { $0.takeNotes(at: now) }
         guard !notes.isEmpty else { return EventBatch() }
@@ -61,7 +66,7 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
             var batch = EventBatch()
             for note in notes {
                 guard let message = state.standing(ofMessage: note.number) else { continue }
-                let stage: ReceiptStage = note.attempt >= MessageLimits.attempts ? .failed : .sent
+                let stage: ReceiptStage = note.isFailed ? .failed : .sent
                 batch.append(
                     receipt: stage, of: message.id, note.device, product: message.product,
                     attempt: UInt32(note.attempt), at: time)
@@ -76,23 +81,38 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
     }
 
     /// What waits for some devices, and the one message at hand for each of its connections.
-    private func offer(_ devices: [DeviceID]) async {
-        let now = wallClock()
+    private func offer(_ devices: [DeviceID], isContact: Bool = false) async {
+        // Never behind the last arrival: what has expired by that is not sent.
+        let now = max(wallClock(), storage.lastArrival.value ?? Timestamp(rawValue: 0))
         let waiting = await storage.projector.ask { state in
-            state.outgoing(among: devices, at: now, most: Self.devicesInRound)
+            state.outgoing(among: devices, at: now, most: Self.devicesInRound, isContact: isContact)
         }
         guard let waiting else { return }
         let uptime = Self.milliseconds
-        // Of those for whom nothing waits any more, nothing is under way.
-        let idle = Set(deliveries.use { $0.devices }).intersection(devices).subtracting(waiting.map(\.device))
-        for device in idle { deliveries.use { $0.end(device) } }
-        for (device, messages) in waiting {
-            let due = deliveries.use { $0.take(messages, for: device, at: uptime) }
-            guard !due.isEmpty else { continue }
-            let failed = await push(due, behind: messages.count - due.count, to: device)
-            for number in failed { deliveries.use { $0.fail(number, for: device) } }
+        // Of those for whom nothing waits any more, nothing is under way; unless there was no room to look at all.
+        if waiting.count < Self.devicesInRound {
+            let busy = Set(waiting.map(\.device))
+            deliveries.use { deliveries in
+                for device in devices where !busy.contains(device) { deliveries.end(device) }
+            }
+        }
+        // What is urgent goes before what is not, whomever it is for.
+        let ordered = waiting.sorted { Self.rank($0) < Self.rank($1) }
+        for one in ordered {
+            while true {
+                let due = deliveries.use { $0.take(one, at: uptime) }
+                guard !due.isEmpty else { break }
+                let failed = await push(due, behind: one.messages.count - due.count, to: one.device)
+                // What this connection cannot carry stands in nobody's way.
+                guard !failed.isEmpty else { break }
+                deliveries.use { deliveries in
+                    for number in failed { deliveries.fail(number, for: one.device, at: uptime) }
+                }
+            }
         }
     }
+
+    private static func rank(_ waiting: WaitingDevice) -> UInt8 { waiting.messages[0].terms.priority.rank }
 
     /// - Returns: the messages that the connection did not take.
     private func push(_ messages: [Outgoing], behind: Int, to device: DeviceID) async -> [UInt32] {

@@ -1,5 +1,6 @@
 // Takes messages from their authors: finds whom they name, holds them to the bounds, and puts them in the log.
 
+import Admission
 import Events
 import Ingest
 import Log
@@ -32,8 +33,11 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         if request.isDryRun { return try await dryRun(request, target, now) }
         let number = given.next(after: try await ask { $0.lastMessage })
         let id = MessageID(number: number, tag: UInt32.random(in: 0...UInt32.max))
+        let form = QuestionForm(request.payload, request.kind)
         try await append { pipeline throws(MessageFault) in
-            try Self.message(request, target, id, order, now, &pipeline.vocabulary)
+            let batch = try Self.message(request, target, id, order, now, &pipeline.vocabulary)
+            pipeline.messages.add(.init(id, target.product, form?.known(&pipeline.vocabulary)))
+            return batch
         }
         try await settle()
         var answer = MessageAnswer()
@@ -302,85 +306,6 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         var answer = MessageAnswer()
         answer.cancelled = ending.map { messageText($0.id) }
         return answer
-    }
-
-    // MARK: What is due
-
-    /// Tells the log what is due: whom messages go to, and which are over.
-    func settle() async throws(MessageFault) {
-        for _ in 0..<1_000 {
-            try await waitForFold()
-            let now = max(wallClock(), storage.lastArrival.value ?? Timestamp(rawValue: 0))
-            let decided = try await ask { $0.decide(at: now) }
-            guard !decided.isEmpty else { return }
-            try await append { _ throws(MessageFault) in decided }
-        }
-    }
-
-    /// Whether any message is not over; no, as long as that is not known.
-    var hasOpenMessages: Bool { get async { await storage.projector.ask { $0.hasOpenMessages } ?? false } }
-
-    /// Tells the log what has become of messages on their way; it is folded on return.
-    func tell(_ batch: EventBatch) async throws(MessageFault) {
-        try await append { _ throws(MessageFault) in batch }
-        try await waitForFold()
-    }
-
-    private func ask<Answer: Sendable>(
-        _ body: @Sendable (borrowing SummaryState) -> Answer
-    ) async throws(MessageFault) -> Answer {
-        guard let answer = await storage.projector.ask(body) else {
-            throw MessageFault(.busy, "the summaries are being read; try again in a moment")
-        }
-        return answer
-    }
-
-    private func onLoop<Answer: Sendable>(_ body: @escaping @Sendable (Pipeline) -> Answer) async -> Answer {
-        let pipeline = ingest.pipeline
-        return await withCheckedContinuation { continuation in
-            ingest.eventLoop.execute { continuation.resume(returning: body(pipeline.value)) }
-        }
-    }
-
-    /// Appends events that are made on the ingest loop; durable on return.
-    private func append(
-        _ make: @escaping @Sendable (Pipeline) throws(MessageFault) -> EventBatch
-    ) async throws(MessageFault) {
-        let pipeline = ingest.pipeline
-        let limit = ContinuousClock.now + DaemonLimits.addressingTimeout
-        do {
-            while true {
-                let isStored = try await ingest.eventLoop.flatSubmit { () -> EventLoopFuture<Bool> in
-                    guard pipeline.value.hasRoom() else { return pipeline.value.loop.makeSucceededFuture(false) }
-                    do {
-                        let batch = try make(pipeline.value)
-                        return pipeline.value.append(own: batch)?.map { true }
-                            ?? pipeline.value.loop.makeSucceededFuture(false)
-                    } catch {
-                        return pipeline.value.loop.makeFailedFuture(error)
-                    }
-                }.get()
-                if isStored { return }
-                guard ContinuousClock.now < limit else { throw MessageFault(.busy) }
-                try await Task.sleep(for: .milliseconds(5))
-            }
-        } catch let fault as MessageFault {
-            throw fault
-        } catch {
-            throw MessageFault(.storageUnavailable)
-        }
-    }
-
-    /// Returns when everything is folded that the log has now.
-    private func waitForFold() async throws(MessageFault) {
-        let head = await storage.log.head
-        let limit = ContinuousClock.now + DaemonLimits.addressingTimeout
-        while await storage.projector.offset < head {
-            guard ContinuousClock.now < limit else {
-                throw MessageFault(.busy, "the summaries are behind the log; it goes on by itself")
-            }
-            do { try await Task.sleep(for: .milliseconds(1)) } catch { throw MessageFault(.shuttingDown) }
-        }
     }
 }
 

@@ -12,8 +12,8 @@ package final class OutboxQueue: Sendable {
     enum Job: Sendable {
         case send(MessageOrder, CheckedContinuation<MessageAnswer, Never>)
         case cancel(CancelOrder, CheckedContinuation<MessageAnswer, Never>)
-        /// A device has connected.
-        case contact(DeviceID)
+        /// Devices have connected, or have answered.
+        case devices
         /// Protocols have learnt something of messages.
         case receipts([TransportReceipt])
         /// A second is over.
@@ -25,12 +25,40 @@ package final class OutboxQueue: Sendable {
 
     /// Whether messages are open: otherwise nobody asks who connects.
     private let isAwaiting = Atomic(false)
+    /// The devices of the next job `devices`: each stands here once, however often it connects.
+    private let waiting = Mutex(WaitingDevices())
+
+    struct WaitingDevices: Sendable {
+        var connected: Set<DeviceID> = []
+        var heard: Set<DeviceID> = []
+        var isEmpty: Bool { connected.isEmpty && heard.isEmpty }
+    }
 
     package init() { (jobs, input) = AsyncStream.makeStream() }
 
     /// Takes note that a device has connected.
     func contact(_ device: DeviceID) {
-        if isAwaiting.load(ordering: .relaxed) { input.yield(.contact(device)) }
+        guard isAwaiting.load(ordering: .relaxed) else { return }
+        note { $0.connected.insert(device) }
+    }
+
+    /// Takes note that devices have answered to messages, and that their answers are folded.
+    func heard(_ devices: [DeviceID]) { note { $0.heard.formUnion(devices) } }
+
+    private func note(_ body: (inout WaitingDevices) -> Void) {
+        let isFirst = waiting.withLock { waiting in
+            let isFirst = waiting.isEmpty
+            body(&waiting)
+            return isFirst
+        }
+        if isFirst { input.yield(.devices) }
+    }
+
+    func takeDevices() -> WaitingDevices {
+        waiting.withLock { waiting in
+            defer { waiting = WaitingDevices() }
+            return waiting
+        }
     }
 
     /// Takes note of what protocols have learnt of messages.
@@ -73,7 +101,11 @@ struct OutboxService<Engine: EventLog>: NamedService {
             }
             // What was open before the start waits for nobody's second.
             await deliver()
-            for await job in queue.jobs.cancelOnGracefulShutdown() { await serve(job) }
+            var isAdmissionFilled = false
+            for await job in queue.jobs.cancelOnGracefulShutdown() {
+                if !isAdmissionFilled { isAdmissionFilled = await desk.fillAdmission() }
+                await serve(job)
+            }
             group.cancelAll()
         }
         queue.finish()
@@ -81,7 +113,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
             switch job {
             case .send(_, let continuation), .cancel(_, let continuation):
                 continuation.resume(returning: MessageAnswer(MessageFault(.shuttingDown)))
-            case .tick, .contact, .receipts: break
+            case .tick, .devices, .receipts: break
             }
         }
         try await gracefulShutdown()
@@ -102,7 +134,13 @@ struct OutboxService<Engine: EventLog>: NamedService {
             } catch {
                 continuation.resume(returning: MessageAnswer(error))
             }
-        case .contact(let device): await delivery.contact(device)
+        case .devices:
+            let devices = queue.takeDevices()
+            if !devices.connected.isEmpty { await delivery.contact(Array(devices.connected)) }
+            let heard = devices.heard.subtracting(devices.connected)
+            guard !heard.isEmpty else { return }
+            await delivery.publishWaiting(for: Array(heard))
+            await delivery.proceed(Array(heard))
         case .receipts(let receipts):
             let told = await delivery.events(of: receipts)
             guard !told.isEmpty, (try? await desk.tell(told)) != nil else { return }

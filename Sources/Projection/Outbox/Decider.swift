@@ -12,30 +12,20 @@ extension SummaryState {
     ///   - limit: how many messages to decide about at once.
     package func decide(at now: Timestamp, limit: Int = 64) -> EventBatch {
         var batch = EventBatch()
-        var decided = 0
-        for index in outbox.open where decided < limit {
+        let ended = outbox.open.ended(by: now.rawValue, outbox.messages)
+        guard !ended.isEmpty || !outbox.open.replaced.isEmpty || !outbox.open.unaddressed.isEmpty else { return batch }
+        let due = Set(ended).union(outbox.open.replaced).union(outbox.open.unaddressed).sorted()
+        for index in due.prefix(limit) {
             let message = outbox.messages[index]
             if message.expires != 0, message.expires <= now.rawValue {
                 append(closed: message, .expired, at: now, to: &batch)
-            } else if isReplaced(index) {
+            } else if outbox.open.replaced.contains(index) {
                 append(closed: message, .superseded, at: now, to: &batch)
-            } else if !message.isAddressed {
-                address(message, at: now, to: &batch)
             } else {
-                continue
+                address(message, at: now, to: &batch)
             }
-            decided += 1
         }
         return batch
-    }
-
-    /// Whether a newer message goes to all to whom this one goes.
-    private func isReplaced(_ index: Int) -> Bool {
-        let old = outbox.messages[index]
-        return outbox.open.contains { other in
-            let new = outbox.messages[other]
-            return new.isAddressed && old.isReplaced(by: new) && old.hasTarget(of: new)
-        }
     }
 
     private func address(_ message: OutboxMessage, at now: Timestamp, to batch: inout EventBatch) {

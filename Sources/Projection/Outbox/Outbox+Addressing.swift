@@ -35,6 +35,7 @@ extension Outbox {
         }
         partial[details.cause] = nil
         messages[index].asOf = asOf + 1
+        open.address(index, messages)
         touch(index)
         // One that devices get as they come has no entries before.
         guard !messages[index].terms.isLive else { return }
@@ -82,7 +83,8 @@ extension Outbox {
     /// Older messages that this one takes the place of are over at the device.
     private mutating func supersede(_ index: Int, _ device: UInt32) {
         let newer = messages[index]
-        for older in open where messages[older].isReplaced(by: newer) {
+        let rivals = newer.isSetting ? open.settings(newer.product, newer.aspect) : open.of(product: newer.product).all
+        for older in rivals where messages[older].isReplaced(by: newer) {
             guard !newer.isSetting || messages[older].terms.scope <= newer.terms.scope else { continue }
             let state = entries[older][device].state
             if state.closed(.superseded) != state { move(older, device, to: .superseded) }
@@ -92,10 +94,8 @@ extension Outbox {
     /// Whether a setting for fewer devices than this one holds at the device.
     private func isOutranked(_ index: Int, _ device: UInt32) -> Bool {
         let new = messages[index]
-        return open.contains { other in
-            let old = messages[other]
-            return old.isSetting && old.product == new.product && old.aspect == new.aspect
-                && old.terms.scope > new.terms.scope && holds(other, device)
+        return open.settings(new.product, new.aspect).contains { other in
+            messages[other].terms.scope > new.terms.scope && holds(other, device)
         }
     }
 

@@ -53,10 +53,13 @@ extension Outbox {
         }
         if event.kind != .receipt {
             noteAnswer(index, event)
-            return receive(.answered, index, event)
+            receive(.answered, index, event)
+        } else if let state = event.stage.state(event.evidence) {
+            receive(state, index, event)
+            // The daemon's own word that it was sent lets nothing more go.
+            if state == .sent { return }
         }
-        guard let state = event.stage.state(event.evidence) else { return }
-        receive(state, index, event)
+        if !open.isEmpty { hear(event.device) }
     }
 
     /// Whether a message went to a device. One that is for whoever comes goes to it from now on.
@@ -76,7 +79,9 @@ extension Outbox {
         switch state {
         case .sent: countAttempt(index, device, event.attempt)
         case .failed:
-            if entries[index][device].state.isPending { move(index, device, to: .failed) }
+            if entries[index][device].state.isPending || isContested(index, device) {
+                move(index, device, to: .failed)
+            }
         case .applied where messages[index].isSetting:
             apply(index, event)
         case .none, .queued, .received, .shown, .answered, .applied, .dismissed, .refused, .expired, .cancelled,
@@ -126,17 +131,52 @@ extension Outbox {
     /// What holds of a setting and the customer's choice.
     private mutating func settle(_ index: Int, _ device: UInt32, _ known: SettingEvidence, applied: Bool) {
         let state = entries[index][device].state
-        if known.isOverridden {
+        let isRequired = messages[index].terms.policy == .require
+        if known.isOverridden, !isRequired {
             if state.givesWay { move(index, device, to: .overridden) }
         } else if applied {
             move(index, device, to: state == .overridden ? .applied : state.joined(with: .applied))
+        }
+        if isRequired { noteContest(index, device, known) }
+    }
+
+    /// Whether a setting that holds whatever the customer chooses was undone by a choice, so that it is sent again.
+    func isContested(_ index: Int, _ device: UInt32) -> Bool {
+        guard messages[index].isSetting, messages[index].terms.policy == .require, messages[index].isOpen,
+            let known = evidence[Self.key(messages[index].number, device)], known.isOverridden
+        else { return false }
+        switch entries[index][device].state {
+        case .refused: return true
+        case .received, .shown, .answered, .applied, .dismissed: return !known.applied.isNone
+        case .none, .queued, .sent, .failed, .expired, .cancelled, .superseded, .withheld, .overridden, .left:
+            return false
+        }
+    }
+
+    private mutating func noteContest(_ index: Int, _ device: UInt32, _ known: SettingEvidence) {
+        guard known.isOverridden else {
+            contested[device]?.removeAll { $0 == index }
+            if contested[device]?.isEmpty == true { contested[device] = nil }
+            return
+        }
+        var all = contested[device] ?? []
+        if !all.contains(index) { all = all.filter { messages[$0].isOpen } + [index] }
+        contested[device] = all
+        hear(device)
+    }
+
+    /// Finds the contested settings anew.
+    mutating func findContested() {
+        contested = [:]
+        for (key, known) in evidence where known.isOverridden {
+            guard let index = index(of: UInt32(key >> 32)), messages[index].terms.policy == .require else { continue }
+            contested[UInt32(truncatingIfNeeded: key), default: []].append(index)
         }
     }
 
     /// A device says how an aspect stands, or that its customer has chosen it: settings of the aspect may end by it.
     mutating func takeValue(_ event: DeviceEvent) {
-        for index in open where messages[index].isSetting && messages[index].product == event.product {
-            guard messages[index].aspect == event.aspect, messages[index].isAddressed else { continue }
+        for index in open.settings(event.product, event.aspect) where messages[index].isAddressed {
             if event.kind == .stateReported {
                 let isWanted = event.valueKind == messages[index].valueKind && event.bits == messages[index].valueBits
                 guard isWanted, entries[index][event.device].state != .none else { continue }
@@ -150,9 +190,8 @@ extension Outbox {
     /// The customer has chosen, behind a setting in the log.
     private mutating func choose(_ index: Int, _ event: DeviceEvent) {
         let message = messages[index]
-        guard message.terms.policy != .require else { return }
         if entries[index][event.device].state == .none {
-            guard message.terms.isLive else { return }
+            guard message.terms.isLive, message.terms.policy != .require else { return }
             put(Delivery(.queued), index, event.device)
         }
         let key = Self.key(message.number, event.device)
@@ -166,7 +205,7 @@ extension Outbox {
 
     /// What a device's customer has agreed to may be another thing now, or the customer another one.
     mutating func reconsider(_ device: UInt32, at time: Timestamp, _ audience: borrowing some OutboxAudience) {
-        for index in open where messages[index].needsConsent {
+        for index in open.of(product: audience.product(of: device)).asking {
             let entry = entries[index][device]
             guard entry.state.isPending || entry.state == .withheld && !entry.isOverQuota else { continue }
             let isAllowed = mayGo(messages[index], device, at: time, audience)
@@ -186,14 +225,15 @@ extension Outbox {
             payloads[index] = []
             touch(index)
         }
-        for index in open where messages[index].kind.isForPeople || messages[index].customer == customer {
+        for index in open.all where messages[index].isPersonal {
+            guard messages[index].kind.isForPeople || messages[index].customer == customer else { continue }
             for device in devices { leave(index, device) }
         }
     }
 
     /// A device was forgotten.
     mutating func erase(device: UInt32) {
-        for index in open { leave(index, device) }
+        for index in open.all { leave(index, device) }
     }
 
     private mutating func leave(_ index: Int, _ device: UInt32) {

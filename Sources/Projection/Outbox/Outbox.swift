@@ -28,14 +28,17 @@ struct Outbox: Sendable {
     var entries: [DeliveryEntries] = []
     /// The JSON that each carries; nothing for one that cannot be read any more.
     var payloads: [[UInt8]] = []
-    /// The indexes of the messages that are not over.
-    var open: [Int] = []
+    /// The messages that are not over.
+    var open = OpenMessages()
     /// How many messages are to be brought to each device.
     var pending: [UInt8] = []
     /// What decides between settings and customers, by (ordinal, device).
     var evidence: [UInt64: SettingEvidence] = [:]
     /// The last answer of each device, by (ordinal, device).
     var answers: [UInt64: OutboxAnswer] = [:]
+    /// Of each device, the settings that its customer has undone and may not; it follows from `evidence`, and may name
+    /// some that are so no more (`isContested`).
+    var contested: [UInt32: [Int]] = [:]
     /// Addressees of which not all parts have come: only a whole set counts.
     var partial: [UInt32: PartialAddressing] = [:]
     /// Messages by their author's own id.
@@ -44,6 +47,11 @@ struct Outbox: Sendable {
     var erased: Set<UInt32> = []
     /// Receipts and answers that belong to no message, or to none that went to their device.
     var strays: UInt64 = 0
+
+    /// Devices that have said something of a message since `takeHeard`, while more waits for them: not kept, and at
+    /// most so many, for they are served each second anyway.
+    private(set) var heard: [UInt32] = []
+    static let mostHeard = 4_096
 
     /// Indexes of the messages that a checkpoint must write.
     var dirty: [Int] = []
@@ -125,7 +133,7 @@ struct Outbox: Sendable {
         messages.append(message)
         entries.append(DeliveryEntries())
         payloads.append(Array(payload))
-        open.append(messages.count - 1)
+        open.add(messages.count - 1, message)
         if message.key != 0 { keys[message.key] = message.number }
         touch(messages.count - 1)
     }
@@ -134,7 +142,7 @@ struct Outbox: Sendable {
     mutating func close(_ number: UInt32, _ reason: ClosingReason, at offset: UInt64) {
         guard let index = index(of: number), messages[index].isOpen else { return }
         (messages[index].closing, messages[index].closedAt) = (reason.rawValue, offset)
-        open.removeAll { $0 == index }
+        open.remove(index, messages)
         partial[number] = nil
         touch(index)
         var moved: [(UInt32, DeliveryState)] = []
@@ -143,6 +151,22 @@ struct Outbox: Sendable {
             if state != entry.state { moved.append((device, state)) }
         }
         for (device, state) in moved { move(index, device, to: state) }
+    }
+
+    // MARK: Who may be sent more
+
+    /// A device has said something of a message, so that the next one may go to it.
+    mutating func hear(_ device: UInt32) {
+        guard heard.count < Self.mostHeard, heard.last != device,
+            pendingCount(device) > 0 || contested[device] != nil
+        else { return }
+        heard.append(device)
+    }
+
+    mutating func takeHeard() -> [UInt32] {
+        guard !heard.isEmpty else { return [] }
+        defer { heard = [] }
+        return heard
     }
 
     // MARK: What checkpoints write

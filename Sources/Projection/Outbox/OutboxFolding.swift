@@ -17,10 +17,7 @@ extension SummaryState {
     /// Makes the index of customers' devices, if somebody is to be written to and it is not there.
     mutating func prepareOutbox() {
         guard outbox.isActive else { return }
-        let isNeeded = outbox.open.contains {
-            outbox.messages[$0].kind.isForPeople || outbox.messages[$0].customer != 0
-        }
-        if !isNeeded {
+        if outbox.open.personal == 0 {
             customerDevices = nil
         } else if customerDevices == nil {
             customerDevices = CustomerDevices(devices)
@@ -84,7 +81,7 @@ extension SummaryState {
     mutating func foldForOutbox(
         _ events: Span<Event>, _ items: Span<FoldItem>, _ count: Int, _ batch: borrowing EventBatch
     ) {
-        let hasSettings = outbox.open.contains { outbox.messages[$0].isSetting }
+        let hasSettings = outbox.open.hasSettings
         for index in 0..<count {
             let event = events[Int(items[index].event)]
             let item = items[index]

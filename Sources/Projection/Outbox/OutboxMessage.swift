@@ -61,6 +61,8 @@ struct OutboxMessage: Sendable, BitwiseCopyable {
     var isSetting: Bool { kind == .setting }
     /// Whether the customer must have agreed to it.
     var needsConsent: Bool { kind.isForPeople && terms.basis == .consent }
+    /// Whether it must be known whose devices are whose, to bring it to them.
+    var isPersonal: Bool { kind.isForPeople || customer != 0 }
     var addressed: UInt32 { states.span.reduce(1) }
 
     /// Whether a newer message takes the place of this one where both go to a device.

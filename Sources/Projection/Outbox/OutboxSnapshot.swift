@@ -29,11 +29,14 @@ extension Outbox {
             }
             var payload: [UInt8] = []
             for _ in 0..<count where !reader.isDamaged { payload.append(reader.read8()) }
-            if message.isOpen { open.append(messages.count) }
+            let index = messages.count
             if message.key != 0 { keys[message.key] = message.number }
             messages.append(message)
             entries.append(DeliveryEntries())
             payloads.append(payload)
+            guard message.isOpen else { continue }
+            open.add(index, message)
+            if message.isAddressed { open.address(index, messages) }
         }
         return !reader.isDamaged
     }
@@ -106,6 +109,7 @@ extension Outbox {
     /// Counts anew what follows from the entries. False when they and the counts of the messages contradict each other.
     mutating func reindex() -> Bool {
         pending = []
+        findContested()
         for index in messages.indices {
             var states = InlineArray<16, UInt32>(repeating: 0)
             var waiting: [UInt32] = []

@@ -7,7 +7,7 @@ extension SummaryState {
     package var waitingCounts: [UInt8] {
         var counts = outbox.pending
         if counts.count < devices.count { counts += repeatElement(0, count: devices.count - counts.count) }
-        for index in outbox.open where outbox.messages[index].terms.isLive {
+        for index in outbox.open.all where outbox.messages[index].terms.isLive {
             for device in 1..<UInt32(max(devices.count, 1)) where isLiveFor(index, device) {
                 counts[Int(device)] = UInt8(clamping: Int(counts[Int(device)]) + 1)
             }
@@ -17,7 +17,7 @@ extension SummaryState {
 
     package func waitingCount(of device: DeviceID) -> UInt8 {
         guard Int(device.rawValue) < devices.count else { return 0 }
-        let live = outbox.open.count { outbox.messages[$0].terms.isLive && isLiveFor($0, device.rawValue) }
+        let live = outbox.open.of(product: product(of: device.rawValue)).live.count { isLiveFor($0, device.rawValue) }
         return UInt8(clamping: outbox.pendingCount(device.rawValue) + live)
     }
 

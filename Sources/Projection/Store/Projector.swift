@@ -168,10 +168,14 @@ package actor Projector {
 
     /// Folds a block; its definitions must name every word first used in it. Before `load` it is passed over: `catchUp`
     /// will read it.
-    package func apply(_ block: Block) {
-        guard isLoaded else { return }
+    ///
+    /// - Returns: devices that have said something of a message in it, and may be sent the next one.
+    @discardableResult
+    package func apply(_ block: Block) -> [DeviceID] {
+        guard isLoaded else { return [] }
         state.apply(block)
         policy.applied(block.count)
+        return state.takeHeard()
     }
 
     /// Folds everything that the log holds after `offset`.
