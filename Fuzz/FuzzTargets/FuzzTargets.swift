@@ -6,6 +6,7 @@ import Transport
 /// A reader to be fuzzed. The names are those of the folders in Fuzz/Corpus.
 enum FuzzTarget: String, CaseIterable {
     case frames, datagrams, bodies, control, lines, inflate, connections, http, mqtt, packets, answers, requests
+    case messages, ids
     case blocks, columns, keyframes, deflate, segments, snapshots, configuration, certificates
 
     /// What one input may not do, whatever it is: crash, read out of bounds, or leave more behind than it brought.
@@ -24,6 +25,8 @@ enum FuzzTarget: String, CaseIterable {
         case .http: readRequestsOverHTTP(input)
         case .answers: readAnswers(input)
         case .requests: readRequests(input)
+        case .messages: readMessage(input)
+        case .ids: readMessageID(input)
         case .blocks: readBlock(input)
         case .columns: readColumns(input)
         case .keyframes: readKeyframe(input)
