@@ -204,7 +204,7 @@ extension SummaryState {
     }
 
     /// Whether a setting for whoever comes is the one that holds for a device.
-    private func isEffective(_ index: Int, _ device: UInt32) -> Bool {
+    func isEffective(_ index: Int, _ device: UInt32) -> Bool {
         let message = outbox.messages[index]
         if message.isSetting, message.terms.policy == .default, hasChosen(device, message.aspect) { return false }
         return !outbox.open.contains { other in
