@@ -14,6 +14,8 @@ package final class OutboxQueue: Sendable {
         case cancel(CancelOrder, CheckedContinuation<MessageAnswer, Never>)
         /// A device has connected.
         case contact(DeviceID)
+        /// A connection asks how a device is to stand.
+        case state(DeviceID)
         /// Protocols have learnt something of messages.
         case receipts([TransportReceipt])
         /// A second is over.
@@ -35,6 +37,9 @@ package final class OutboxQueue: Sendable {
 
     /// Takes note of what protocols have learnt of messages.
     func note(_ receipts: [TransportReceipt]) { input.yield(.receipts(receipts)) }
+
+    /// Takes note that a connection asks how a device is to stand.
+    func wantState(of device: DeviceID) { input.yield(.state(device)) }
 
     func awaitContacts(_ isAwaiting: Bool) { self.isAwaiting.store(isAwaiting, ordering: .relaxed) }
 
@@ -79,7 +84,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
             switch job {
             case .send(_, let continuation), .cancel(_, let continuation):
                 continuation.resume(returning: MessageAnswer(MessageFault(.shuttingDown)))
-            case .tick, .contact, .receipts: break
+            case .tick, .contact, .state, .receipts: break
             }
         }
         try await gracefulShutdown()
@@ -97,10 +102,12 @@ struct OutboxService<Engine: EventLog>: NamedService {
         case .cancel(let order, let continuation):
             do throws(MessageFault) {
                 continuation.resume(returning: try await desk.cancel(order))
+                await delivery.tellChanges()
             } catch {
                 continuation.resume(returning: MessageAnswer(error))
             }
         case .contact(let device): await delivery.contact(device)
+        case .state(let device): await delivery.tellState(of: device)
         case .receipts(let receipts):
             let told = await delivery.events(of: receipts)
             guard !told.isEmpty, (try? await desk.tell(told)) != nil else { return }
@@ -114,6 +121,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
 
     /// Gives the connected what is due, while anything is open.
     private func deliver() async {
+        await delivery.tellChanges()
         let isOpen = await desk.hasOpenMessages
         queue.awaitContacts(isOpen)
         guard isOpen else { return }
