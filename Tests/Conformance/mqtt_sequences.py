@@ -19,6 +19,7 @@ import socket
 import time
 
 from harness import Daemon
+from packets import string, variable
 
 WORDS = re.compile(r"'([^']*)'|(\S+)")
 NUMBERS = {"i": 1, "H": 2, "k": 2, "m": 2, "s": 2, "L": 4}
@@ -42,20 +43,6 @@ def packed(text):
         else:
             made += bytes.fromhex(word)
     return made
-
-
-def variable(number):
-    """A variable byte integer; numbers that need five bytes are among the tests."""
-    made = bytearray()
-    while True:
-        number, low = divmod(number, 128)
-        made.append(low | (128 if number else 0))
-        if not number:
-            return bytes(made)
-
-
-def string(text):
-    return len(text.encode()).to_bytes(2, "big") + text.encode()
 
 
 def usual_connect(client, version):

@@ -39,6 +39,7 @@ import Testing
                 ]
             ], "is_balanced": true,
             "tls": NSNull(), "auth_mode": "warn",
+            "mqtt": ["sessions": 12_345, "taken_over": 3, "foreign": 1_000_000, "wills": 8],
             "access": ["device_keys": 12_345, "tokens": 7, "master_keys": 2, "problem": "good"],
             "credential_faults": Self.names.enumerated().map {
                 [
