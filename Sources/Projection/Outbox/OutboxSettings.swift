@@ -19,7 +19,7 @@ package struct WantedSetting: Sendable, Equatable {
 
 extension SummaryState {
     /// The settings in force at a device, one for each aspect, the newest first. Of two the one with the higher scope
-    /// holds, of two of one scope the newer. Those that the customer overrides, or the device has refused, hold no more.
+    /// holds, of two of one scope the newer. What the customer overrides, or the device has refused, holds no more.
     package func settings(inForceAt device: DeviceID, at now: Timestamp) -> [WantedSetting] {
         let product = product(of: device.rawValue)
         guard product != 0 else { return [] }

@@ -2,8 +2,8 @@
 
 package import Admission
 
-/// Every path of the HTTP port and what it does. Events are posted to the first, devices read their messages at the next
-/// two, and the others are the daemon's.
+/// Every path of the HTTP port and what it does. Events are posted to the first, devices read their messages at the two
+/// behind it, and the others are the daemon's.
 package struct HTTPRoutes: Sendable {
     package struct Route: Sendable {
         package var path: String
