@@ -11,11 +11,12 @@ import TidingsClient
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Run a daemon with a simulated fleet over UDP and TCP, then print what customers prefer.",
+        abstract: "Run a daemon with a simulated fleet, then print what customers prefer, and what messages became.",
         discussion: """
             Example: tidings demo
                      tidings demo --seconds 20 --devices 500 --keep ./demo-data
 
+            Some of the fleet are told, asked and set something meanwhile, and answer.
             Uses free ports and a fresh folder, which is removed at the end unless --keep names one.
             """)
 
@@ -56,11 +57,15 @@ struct DemoCommand: AsyncParsableCommand {
                 listening.finish()
             }
             for await port in ports {
+                let messages = DemoMessages(
+                    folder: folder, port: port["tcp"] ?? 0, devices: devices, seconds: seconds)
+                async let told: Void = messages.run()
                 let (overTCP, overUDP) = try await sendAll(port["tcp"] ?? 0, port["udp"] ?? 0)
+                do { try await told } catch let error as SendError { throw Failure(error.description, .unreachable) }
                 printError("over TCP: \(line(overTCP))")
                 printError("over UDP: \(line(overUDP))")
                 _ = try? await ControlClient.ask(.checkpoint, dataDirectory: folder)
-                answer = try self.answer(folder, configuration.smallGroups)
+                answer = try self.answer(folder, configuration.smallGroups, messages)
                 // The daemon stops as it does for an operator: by SIGTERM.
                 kill(ProcessInfo.processInfo.processIdentifier, SIGTERM)
                 break
@@ -98,16 +103,19 @@ struct DemoCommand: AsyncParsableCommand {
         ) { "\($0), \($1.0) \($1.1)" }
     }
 
-    private func answer(_ folder: String, _ smallGroups: SmallGroupRule) throws -> String {
+    private func answer(
+        _ folder: String, _ smallGroups: SmallGroupRule, _ messages: DemoMessages
+    ) throws -> String {
         do {
             let reader = try SummaryReader(path: folder + "/" + Projector.fileName)
             let products = try reader.products()
             let list = renderProducts(
                 products, position: try reader.position(), smallGroups: smallGroups, as: .table, style: .now)
             guard let first = products.first, let summary = try reader.summary(product: first.product) else {
-                return list
+                return list + "\n" + (try messages.table())
             }
-            return list + "\n" + renderSummary(summary, smallGroups: smallGroups, as: .table, style: .now)
+            return list + "\n" + renderSummary(summary, smallGroups: smallGroups, as: .table, style: .now) + "\n"
+                + (try messages.table())
         } catch {
             throw Failure(error)
         }

@@ -10,10 +10,10 @@ import Projection
 struct OutboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "outbox",
-        abstract: "Messages to devices: list and show them, count answers, cancel.",
+        abstract: "Messages to devices: list and show them, count answers, cancel, verify.",
         subcommands: [
             OutboxListCommand.self, OutboxShowCommand.self, OutboxDeviceCommand.self, OutboxResultsCommand.self,
-            OutboxCancelCommand.self,
+            OutboxCancelCommand.self, OutboxStatCommand.self, OutboxVerifyCommand.self,
         ])
 }
 

@@ -25,7 +25,7 @@ package struct TidingsCommand: AsyncParsableCommand {
             StatusCommand.self, ReloadCommand.self, CheckCommand.self, DeviceCommand.self, TokenCommand.self,
             ConsentCommand.self, ExportCommand.self, ForgetCommand.self, RequestsCommand.self, NotifyCommand.self,
             AskCommand.self, ReplyCommand.self, SetCommand.self, UnsetCommand.self, OutboxCommand.self,
-            DemoCommand.self,
+            FeedbackCommand.self, DemoCommand.self,
         ])
 
     @Flag(help: "With --version: also what the program was built of and tested with.")

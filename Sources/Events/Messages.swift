@@ -10,6 +10,18 @@
 
     /// As the native format has it.
     package var rawValue: UInt64 { UInt64(number) << 32 | UInt64(tag) }
+
+    package init(rawValue: UInt64) {
+        self.init(number: UInt32(truncatingIfNeeded: rawValue >> 32), tag: UInt32(truncatingIfNeeded: rawValue))
+    }
+}
+
+extension MessageID: CustomStringConvertible {
+    /// As it is written everywhere else: `m17-9f31c2aa`.
+    @usableFromInline package var description: String {
+        let digits = String(tag, radix: 16)
+        return "m\(number)-" + String(repeating: "0", count: 8 - digits.utf8.count) + digits
+    }
 }
 
 /// How a message overtakes others on their way to a device. Raw values are part of the log format.

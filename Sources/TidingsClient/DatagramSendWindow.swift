@@ -25,6 +25,10 @@ package final class DatagramSendWindow: Sendable {
         var lastAnswer = NIODeadline.distantPast
         /// Verdicts that are still to be told, once the lock is let go.
         var unreported: [SendVerdict] = []
+        /// How many messages wait, as the daemon has answered to the last datagram that asked.
+        var pending: UInt32?
+        /// ACK datagrams that say which messages have come; to be written at once.
+        var outgoing: [[UInt8]] = []
     }
 
     private let state = WaitableState(State())
@@ -32,8 +36,13 @@ package final class DatagramSendWindow: Sendable {
     private let verdicts: VerdictQueue
     /// The key that answers are signed with, too.
     private let signer: DatagramSigner?
+    /// Where messages to this side go; nil when nobody wants any.
+    private let inbox: MessageInbox?
 
-    package init(options: DatagramOptions, verdicts: VerdictQueue = VerdictQueue()) {
+    package init(
+        options: DatagramOptions, verdicts: VerdictQueue = VerdictQueue(), inbox: MessageInbox? = nil
+    ) {
+        self.inbox = inbox
         signer = options.credential?.signer
         self.options = options
         self.verdicts = verdicts
@@ -100,6 +109,7 @@ package final class DatagramSendWindow: Sendable {
             let body = bytes.extracting(DatagramHeader.body(count: bytes.count))
             switch header.type {
             case .ack: acked(header.counter, try Ack(decoding: body), now)
+            case .push: received(body, header)
             case .error: refused(header.counter, try Reject(decoding: body), now)
             default: break
             }
@@ -108,11 +118,42 @@ package final class DatagramSendWindow: Sendable {
         }
     }
 
+    /// A message to this side; the daemon is told that it is here.
+    private func received(_ message: Span<UInt8>, _ push: DatagramHeader) {
+        guard let signer, let id = inbox?.take(message) else { return }
+        var (ack, header, bytes) = (Ack(), push, [UInt8]())
+        ack.received = [id]
+        (header.type, header.flags) = (.ack, [])
+        header.write(ack, into: &bytes)
+        signer.sign(&bytes, from: 0)
+        state.withLock { $0.outgoing.append(bytes) }
+    }
+
+    /// What is to be written at once.
+    package func takeOutgoing() -> [[UInt8]] {
+        state.withLock { state in
+            defer { state.outgoing = [] }
+            return state.outgoing
+        }
+    }
+
+    /// Waits until a datagram that asks for messages has its answer, or is given up.
+    ///
+    /// - Returns: how many wait; nil when that is not known.
+    func waitForPending(_ counter: UInt32) async -> UInt32? {
+        await state.wait { $0.inFlight[counter] == nil }
+        return state.withLock { state in
+            defer { state.pending = nil }
+            return state.pending
+        }
+    }
+
     /// An ack that answers the datagram `counter`: it is stored, and so is what the ack says of its device.
     private func acked(_ counter: UInt32, _ ack: Ack, _ now: NIODeadline) {
         update { state in
             state.lastAnswer = now
             guard let datagram = complete(counter, &state) else { return }
+            if datagram.events == 0 { state.pending = ack.pending }
             for reject in ack.rejects {
                 state.unreported.append(datagram.verdict(reject, now: verdicts.now))
             }
@@ -221,7 +262,7 @@ package final class DatagramSendWindow: Sendable {
 
     private func lowest(of device: UInt32, in state: State) -> UInt64? {
         state.devices[device]?.compactMap { counter in
-            state.inFlight[counter].flatMap { $0.isStored ? nil : $0.seqs.lowerBound }
+            state.inFlight[counter].flatMap { $0.isStored || $0.events == 0 ? nil : $0.seqs.lowerBound }
         }.min()
     }
 

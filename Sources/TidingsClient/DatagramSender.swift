@@ -51,9 +51,10 @@ package final class DatagramSender {
 
     /// Opens a socket towards a daemon. That there is one shows only by its acks.
     package init(
-        host: String, port: Int, options: DatagramOptions, verdicts: VerdictQueue = VerdictQueue()
+        host: String, port: Int, options: DatagramOptions, verdicts: VerdictQueue = VerdictQueue(),
+        inbox: MessageInbox? = nil
     ) async throws {
-        let window = DatagramSendWindow(options: options, verdicts: verdicts)
+        let window = DatagramSendWindow(options: options, verdicts: verdicts, inbox: inbox)
         self.options = options
         self.window = window
         signer = options.credential?.signer
@@ -141,6 +142,26 @@ package final class DatagramSender {
         return SendError(
             description: "an event of product \"\(product)\", device \"\(device)\" does not fit into a datagram of "
                 + "\(options.datagramBytes) bytes; send it by tcp")
+    }
+
+    /// Asks for the messages that wait for a device.
+    ///
+    /// - Returns: how many the daemon says wait; nil when it says nothing.
+    package func poll(_ device: DeviceID, _ vocabulary: Vocabulary) async -> UInt32? {
+        counter &+= 1
+        let (own, epoch) = (counter, window.epoch(of: device.rawValue))
+        bytes.removeAll(keepingCapacity: true)
+        let header = DatagramHeader(
+            type: .batch, keyID: options.credential?.keyID ?? 0, epoch: epoch, counter: own)
+        encoder.writePoll(device, header: header, bytes: options.datagramBytes / 3, vocabulary, into: &bytes)
+        signer?.sign(&bytes, from: 0)
+        let buffer = channel.allocator.buffer(bytes: bytes)
+        window.track(
+            InFlightDatagram(
+                device: device.rawValue, epoch: epoch, seqs: 0...0, events: 0, bytes: buffer, sent: .now(),
+                pause: .milliseconds(options.firstPauseMilliseconds)), counter: own)
+        channel.writeAndFlush(buffer, promise: nil)
+        return await window.waitForPending(own)
     }
 
     /// Waits until the daemon has stored what was sent of a device, or that is given up.
@@ -242,6 +263,9 @@ private final class DatagramAnswerHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data).data
         window.take(buffer.readableBytesUInt8Span)
+        let outgoing = window.takeOutgoing()
+        for bytes in outgoing { context.channel.write(context.channel.allocator.buffer(bytes: bytes), promise: nil) }
+        if !outgoing.isEmpty { context.channel.flush() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

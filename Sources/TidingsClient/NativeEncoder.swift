@@ -102,6 +102,21 @@ struct NativeEncoder {
         return index
     }
 
+    /// Appends a datagram without events that names its device, so that messages to it may come back.
+    ///
+    /// - Parameter bytes: how long it is made: what comes back may be three times as much.
+    mutating func writePoll(
+        _ device: DeviceID, header: DatagramHeader, bytes: Int, _ vocabulary: borrowing Vocabulary,
+        into output: inout [UInt8]
+    ) {
+        reset()
+        writer.begin(firstSeq: 0, time: nil, device: reference(device: device, vocabulary))
+        writer.paddedBytes = bytes - DatagramHeader.headerBytes - DatagramHeader.trailerBytes
+        body.removeAll(keepingCapacity: true)
+        writer.finish(into: &body)
+        header.write(body: body.span, into: &output)
+    }
+
     /// Where the times of a body's events are counted from: all of them have one, or none has. 0 says that none has.
     private func base(_ batch: EventBatch, from index: Int) -> Timestamp? {
         guard isTimed(batch.events[index].clock) else { return nil }

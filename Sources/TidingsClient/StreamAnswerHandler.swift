@@ -13,10 +13,13 @@ final class StreamAnswerHandler: ChannelInboundHandler {
     private var answers: StreamAnswers
     private var tail = ByteBuffer()
 
-    init(window: StreamSendWindow, generation: Int, isNative: Bool, greeting: Greeting) {
+    init(
+        window: StreamSendWindow, generation: Int, isNative: Bool, greeting: Greeting, inbox: MessageInbox?
+    ) {
         self.window = window
         self.generation = generation
-        answers = StreamAnswers(window: window, generation: generation, isNative: isNative, greeting: greeting)
+        answers = StreamAnswers(
+            window: window, generation: generation, isNative: isNative, greeting: greeting, inbox: inbox)
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -30,9 +33,9 @@ final class StreamAnswerHandler: ChannelInboundHandler {
         tail.moveReaderIndex(forwardBy: answers.take(buffer.readableBytesUInt8Span))
         tail.discardReadBytes()
         if !answers.outgoing.isEmpty {
-            let proof = context.channel.allocator.buffer(bytes: answers.outgoing)
+            let answer = context.channel.allocator.buffer(bytes: answers.outgoing)
             answers.outgoing = []
-            context.writeAndFlush(wrapOutboundOut(proof), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
         if answers.areOver || tail.readableBytes > Limits.frameBytes + 16 { context.close(promise: nil) }
     }

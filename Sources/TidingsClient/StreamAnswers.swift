@@ -11,19 +11,24 @@ package struct StreamAnswers {
     /// How this side began.
     private let greeting: Greeting?
     private var hasProved = false
+    /// Where messages to this side go; nil when nobody wants any.
+    private let inbox: MessageInbox?
     /// What is to be written now.
-    var outgoing: [UInt8] = []
+    package internal(set) var outgoing: [UInt8] = []
     /// Nothing more is to be expected: the connection should be closed.
     private(set) var areOver = false
     /// After this line the daemon reads no more; the acks up to it are still to come.
     private var lastLine = UInt64.max
 
-    package init(window: StreamSendWindow, generation: Int, isNative: Bool) {
-        self.init(window: window, generation: generation, isNative: isNative, greeting: nil)
+    package init(window: StreamSendWindow, generation: Int, isNative: Bool, inbox: MessageInbox? = nil) {
+        self.init(window: window, generation: generation, isNative: isNative, greeting: nil, inbox: inbox)
     }
 
-    init(window: StreamSendWindow, generation: Int, isNative: Bool, greeting: Greeting?) {
+    init(
+        window: StreamSendWindow, generation: Int, isNative: Bool, greeting: Greeting?, inbox: MessageInbox?
+    ) {
         self.greeting = greeting
+        self.inbox = inbox
         self.window = window
         self.generation = generation
         self.isNative = isNative
@@ -51,6 +56,7 @@ package struct StreamAnswers {
                     if welcome.nonce.isEmpty { window.up(generation) } else { try prove(welcome.nonce) }
                 case .ack: window.acked(try Ack(decoding: body), generation)
                 case .error: take(try Reject(decoding: body))
+                case .push: receive(body)
                 default: break
                 }
             }
@@ -59,6 +65,15 @@ package struct StreamAnswers {
             areOver = true
         }
         return at
+    }
+
+    /// A message to this side; the daemon is told that it is here.
+    private mutating func receive(_ message: Span<UInt8>) {
+        guard let id = inbox?.take(message) else { return }
+        window.received(generation)
+        var ack = Ack()
+        ack.received = [id]
+        writeFrame(.ack, body: ack.encode().span, into: &outgoing)
     }
 
     /// The daemon wants the key proved before it says anything else.

@@ -152,6 +152,9 @@ package final class StreamSendWindow: Sendable {
         }
     }
 
+    /// Something else than a verdict has come: the daemon serves this connection.
+    func received(_ generation: Int) { change(generation) { $0.outcome.hasProgress = true } }
+
     func down(_ generation: Int) {
         change(generation) { state in
             if case .refused = state.health { return }

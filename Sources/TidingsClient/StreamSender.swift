@@ -30,6 +30,8 @@ package struct StreamOptions: Sendable {
     /// Nil for plain text.
     package var tls: TidingsTLS?
     package var credential: SenderCredential?
+    /// The source of the device that messages are received for; empty = for none.
+    package var source: [UInt8] = []
 
     package init() {}
 }
@@ -58,10 +60,18 @@ package final class StreamSender {
     private var isReached = false
     /// Why the last one failed.
     private var lastMessage = ""
+    /// Where messages go.
+    private let inbox: MessageInbox?
+    /// It waits for messages: a connection on which nothing was sent is none that has failed.
+    private var isListening = false
     /// The connection was left because its table is full: the next one need not wait.
     private var isLeaving = false
 
-    package init(host: String, port: Int, options: StreamOptions, verdicts: VerdictQueue = VerdictQueue()) {
+    package init(
+        host: String, port: Int, options: StreamOptions, verdicts: VerdictQueue = VerdictQueue(),
+        inbox: MessageInbox? = nil
+    ) {
+        self.inbox = inbox
         self.host = host
         self.port = port
         self.options = options
@@ -126,6 +136,17 @@ package final class StreamSender {
         try await Task.sleep(for: backoff.next())
         // If the connection broke meanwhile, the next one begins with all that is kept.
         if window.health == .up { _ = write(batch, vocabulary) }
+    }
+
+    /// Makes the connection if there is none, and shows the daemon that this side is still there.
+    package func listen(_ vocabulary: Vocabulary) async throws {
+        isListening = true
+        let wasUp = window.health == .up
+        try await connectIfDown(vocabulary)
+        guard wasUp, options.isNative, let channel else { return }
+        var ping: [UInt8] = []
+        writeFrame(.ping, body: [UInt8]().span, into: &ping)
+        channel.writeAndFlush(channel.allocator.buffer(bytes: ping), promise: nil)
     }
 
     /// Counts what has no verdict as lost.
@@ -222,6 +243,7 @@ package final class StreamSender {
             (attempts, wasUp) = (0, false)
         }
         wasUp = wasUp || outcome.wasUp
+        if isListening, outcome.wasUp { attempts = 0 }
         if !outcome.lastMessage.isEmpty { lastMessage = outcome.lastMessage }
         defer { isLeaving = false }
         guard hasConnected, !isLeaving else { return }
@@ -256,6 +278,7 @@ package final class StreamSender {
         (hasConnected, isReached) = (true, false)
         let generation = window.connecting()
         let (window, isNative, tls, host, greeting) = (window, options.isNative, options.tls, host, greeting())
+        let inbox = inbox
         let agreed = tls.map { _ in MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self) }
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
@@ -267,7 +290,8 @@ package final class StreamSender {
                     }
                     try channel.pipeline.syncOperations.addHandler(
                         StreamAnswerHandler(
-                            window: window, generation: generation, isNative: isNative, greeting: greeting))
+                            window: window, generation: generation, isNative: isNative, greeting: greeting,
+                            inbox: inbox))
                 }
             }
         do {
@@ -307,6 +331,8 @@ package final class StreamSender {
         hello.epoch = options.epoch
         hello.next = nextSeq
         hello.agent = "TidingsClient"
+        hello.source = options.source
+        if !options.source.isEmpty { hello.features = .messages }
         return Greeting(hello, options.credential, isEncrypted: options.tls != nil)
     }
 }

@@ -1,6 +1,7 @@
 // A connection to a daemon, for a device or gateway in Swift.
 
 import Events
+import Wire
 
 /// A TCP connection to a daemon that delivers every event at least once, and so effectively once.
 ///
@@ -26,6 +27,16 @@ import Events
 /// often they are sent. That single events are refused or kept apart is no failure of a call: `totals` counts them,
 /// `takeVerdicts` names them.
 ///
+/// **Messages.** One that was made with `messagesFor` gets what is sent down to that device, while it is connected:
+///
+/// ```swift
+/// try await connection.connect()
+/// for await message in connection.messages {
+///     if message.kind == .notice { show(message.text()) }
+///     try await connection.send([message.receipt(.shown)])
+/// }
+/// ```
+///
 /// **Lifetime.** The socket is opened by the first call that needs it, and stays open until `close`: a connection that
 /// is merely let go of remains until the daemon ends it. What has not been acknowledged is kept in memory only: `flush`
 /// before the process ends, or send those events again later.
@@ -43,6 +54,7 @@ public actor TidingsConnection {
 
     private let sender: StreamSender
     private let verdicts = VerdictQueue()
+    private let inbox = MessageInbox()
     private let lock = FIFOLock()
     private var vocabulary = Vocabulary()
 
@@ -57,17 +69,21 @@ public actor TidingsConnection {
     ///   - attempts: how many connections in a row may fail to come up, or end without an ack, before `send` and
     ///     `flush` throw. Between them there are pauses that grow from 50 ms to 5 s.
     ///   - tls: how TLS is spoken, where `listen.tcp.tls` is on; nil for plain text.
+    ///   - device: whose `messages` come over this connection; nil for none. With `native` only.
     public init(
         host: String, port: Int, format: Format = .native, credential: SenderCredential? = nil, window: Int = 16_384,
-        attempts: Int = 10, tls: TidingsTLS? = nil
+        attempts: Int = 10, tls: TidingsTLS? = nil, messagesFor device: (product: String, name: String)? = nil
     ) {
         var options = StreamOptions()
+        if let device {
+            options.source = deviceSource(product: Array(device.product.utf8)[...], name: Array(device.name.utf8)[...])
+        }
         options.credential = credential
         options.window = window
         options.maxAttempts = attempts
         options.isNative = format == .native
         options.tls = tls
-        sender = StreamSender(host: host, port: port, options: options, verdicts: verdicts)
+        sender = StreamSender(host: host, port: port, options: options, verdicts: verdicts, inbox: inbox)
     }
 
     /// What became of the events so far. After a `flush` that has not thrown, `sent == acked + rejected`.
@@ -81,6 +97,24 @@ public actor TidingsConnection {
 
     /// How many verdicts were dropped because nobody took them.
     public var droppedVerdicts: UInt64 { verdicts.dropped }
+
+    /// The messages to the device of `messagesFor`, each once: one that comes again is known by its id. The last 16 ids
+    /// are kept, in memory; after a restart of the process a message may come once more.
+    ///
+    /// The daemon has been told that a message is here when it comes out; what became of it here is for the caller to
+    /// send: `TidingsMessage.receipt`, `TidingsMessage.answer`. At most 64 wait to be taken; others stay at the daemon.
+    public nonisolated var messages: AsyncStream<TidingsMessage> { inbox.messages }
+
+    /// Makes the connection, if it is not there, so that messages come although nothing is sent.
+    ///
+    /// Call it again from time to time, about once a minute: that keeps the connection open, or makes it anew.
+    ///
+    /// - Throws: `SendError` when the daemon cannot be reached or refuses for good.
+    public func connect() async throws {
+        await lock.lock()
+        defer { lock.unlock() }
+        try await sender.listen(vocabulary)
+    }
 
     /// Hands over events, in order; returns when they are on their way and kept until they are acknowledged.
     ///
@@ -105,10 +139,11 @@ public actor TidingsConnection {
         try await sender.flush(vocabulary)
     }
 
-    /// Closes the connection. What has not been acknowledged may be lost: flush first.
+    /// Closes the connection, and ends `messages`. What has not been acknowledged may be lost: flush first.
     public func close() async {
         await lock.lock()
         defer { lock.unlock() }
         await sender.close()
+        inbox.finish()
     }
 }

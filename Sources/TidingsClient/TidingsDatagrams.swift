@@ -20,6 +20,16 @@ import Events
 /// answers shows by `totals` alone. Events that were lost can be handed over again: with an `epoch` and `seq` of their
 /// own they are counted once.
 ///
+/// **Messages.** With a key, and made with `messagesFor`, it gets what is sent down to that device: for some seconds
+/// after anything was sent, and when it asks:
+///
+/// ```swift
+/// while let waiting = try await datagrams.poll(), waiting > 0 {}
+/// for await message in datagrams.messages { try await datagrams.send([message.receipt(.applied)]) }
+/// ```
+///
+/// What people are to read, and what is longer than a datagram, needs a `TidingsConnection`.
+///
 /// **Lifetime.** The socket is opened by the first `send`, and stays open until `close`. What has no verdict then is
 /// neither sent again nor counted as lost: flush first.
 public actor TidingsDatagrams {
@@ -31,6 +41,9 @@ public actor TidingsDatagrams {
     private let options: DatagramOptions
     private var sender: DatagramSender?
     private let verdicts = VerdictQueue()
+    private let inbox = MessageInbox()
+    /// Whose messages are wanted.
+    private let receiver: (product: String, name: String)?
     /// Events handed over so far.
     private var count: UInt64 = 0
     private let lock = FIFOLock()
@@ -48,10 +61,13 @@ public actor TidingsDatagrams {
     ///   - firstPauseMilliseconds: when a datagram is sent again if no ack came; doubled each time.
     ///   - tries: after so many without any answer from the daemon its events are counted as lost; four times as many
     ///     while it answers others.
+    ///   - device: whose `messages` are wanted; nil for none. Needs a key.
     public init(
         host: String, port: Int, credential: SenderCredential? = nil, epoch: UInt32? = nil,
-        firstPauseMilliseconds: Int64 = 2_000, tries: Int = 8
+        firstPauseMilliseconds: Int64 = 2_000, tries: Int = 8,
+        messagesFor device: (product: String, name: String)? = nil
     ) {
+        receiver = device
         self.host = host
         self.port = port
         var options = DatagramOptions()
@@ -90,17 +106,48 @@ public actor TidingsDatagrams {
     public func send(_ events: [TidingsEvent]) async throws {
         await lock.lock()
         defer { lock.unlock() }
-        if let credential = options.credential, credential.signer == nil {
-            throw SendError(description: "a token cannot sign datagrams; use the key of a device, or a connection")
-        }
+        try checkCredential()
         guard let batch = try batches(events, &vocabulary, size: .max).first else { return }
-        if sender == nil {
-            sender = try await DatagramSender(host: host, port: port, options: options, verdicts: verdicts)
-        }
+        try await open()
         let first = count + 1
         try await sender?.send(
             batch, vocabulary, origins: events.indices.map { EventOrigin(number: first + UInt64($0)) })
         count += UInt64(events.count)
+    }
+
+    private func checkCredential() throws(SendError) {
+        if let credential = options.credential, credential.signer == nil {
+            throw SendError(description: "a token cannot sign datagrams; use the key of a device, or a connection")
+        }
+    }
+
+    private func open() async throws {
+        guard sender == nil else { return }
+        sender = try await DatagramSender(
+            host: host, port: port, options: options, verdicts: verdicts, inbox: receiver == nil ? nil : inbox)
+    }
+
+    /// The messages to the device of `messagesFor`, each once; see `TidingsConnection.messages`.
+    public nonisolated var messages: AsyncStream<TidingsMessage> { inbox.messages }
+
+    /// Asks for the messages to the device of `messagesFor`: those that fit come within seconds, one at a time.
+    ///
+    /// - Returns: how many wait, as the daemon knew up to a second before; nil when it does not answer, or not know.
+    /// - Throws: `SendError` without a key or a device, or when no socket can be opened towards the daemon.
+    public func poll() async throws -> Int? {
+        await lock.lock()
+        defer { lock.unlock() }
+        guard let receiver, options.credential != nil else {
+            throw SendError(description: "over datagrams only a device with a key gets messages; name both")
+        }
+        try checkCredential()
+        try await open()
+        let product = vocabulary.symbol(.product, Array(receiver.product.utf8).span)
+        guard let product, let device = vocabulary.device(product: product, name: Array(receiver.name.utf8).span) else {
+            throw SendError(description: "the name of the device cannot be used; it has 1 to 128 bytes")
+        }
+        _ = vocabulary.takeDefinitions()
+        return await sender?.poll(device, vocabulary).map { Int($0) }
     }
 
     /// Waits until every event has been acknowledged, refused or given up.
@@ -115,5 +162,6 @@ public actor TidingsDatagrams {
         await lock.lock()
         defer { lock.unlock() }
         await sender?.close()
+        inbox.finish()
     }
 }

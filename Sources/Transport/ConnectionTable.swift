@@ -4,6 +4,7 @@ import Admission
 import Events
 import NIOCore
 import TLS
+import Wire
 
 /// What became of connections since the start, and how many there are now.
 package struct ConnectionCounts: Sendable, Hashable {
@@ -85,6 +86,9 @@ final class ConnectionTable {
     private var byDevice: [DeviceID: any Connection] = [:]
     /// The devices of connections that have asked for what is meant for several by their names.
     private var served: [ObjectIdentifier: Set<DeviceID>] = [:]
+    /// Devices that are reached over datagrams, and the sockets for it.
+    private var datagrams = DatagramContacts()
+    private var sockets: [ObjectIdentifier: DatagramHandler] = [:]
     /// Called when a device has said who it is.
     var onContact: (DeviceID) -> Void = { _ in }
     /// The connections that have asked last how a device is to stand.
@@ -249,7 +253,30 @@ final class ConnectionTable {
         byDevice[device]?.close()
         watchers[device]?.close()
         for connection in Array(connections.values) where connection.device == device { connection.close() }
+        datagrams.forget(device)
     }
+
+    /// A device has sent a signed datagram, and messages wait for it.
+    func note(
+        _ contact: DatagramContact, at address: DatagramAddress, from source: DatagramSource?,
+        by socket: DatagramHandler
+    ) {
+        for id in contact.received { ingest.note(TransportReceipt(contact.device, id)) }
+        guard byDevice[contact.device] == nil else { return }
+        sockets[ObjectIdentifier(socket)] = socket
+        let isPrivate = SenderAddress(InternetAddress(address)).isLoopback
+        let isDue = datagrams.note(
+            contact, at: address, from: source, by: ObjectIdentifier(socket), isPrivate: isPrivate, now: .now())
+        if isDue { onContact(contact.device) }
+    }
+
+    /// A device says that it has messages that were sent for one of its datagrams.
+    func note(_ received: [MessageID], for request: DatagramHeader) {
+        guard let device = datagrams.acknowledged(received, for: request) else { return }
+        for id in received { ingest.note(TransportReceipt(device, id)) }
+    }
+
+    func leave(_ socket: DatagramHandler) { sockets[ObjectIdentifier(socket)] = nil }
 
     private func unregister(_ connection: any Connection) {
         let device = connection.device
@@ -267,10 +294,13 @@ final class ConnectionTable {
     ///
     /// - Returns: whether it is on its way; what the device makes of it, it says itself.
     func push(_ message: DownEnvelope, to device: DeviceID) -> Bool {
-        guard let connection = byDevice[device], !message.kind.isForPeople || connection.isPrivate else { return false }
         var message = message
         message.device = device
-        return connection.push(message)
+        guard let connection = byDevice[device] else {
+            guard let (push, socket) = datagrams.push(message, to: device, now: .now()) else { return false }
+            return sockets[socket]?.send(push) ?? false
+        }
+        return (!message.kind.isForPeople || connection.isPrivate) && connection.push(message)
     }
 
     // MARK: Together

@@ -29,7 +29,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
     }
 
     private let ingest: IngestContext
-    private let readEnds: () -> Void
+    private let table: ConnectionTable
     private var session: any DatagramSession
     private var context: ChannelHandlerContext?
     private var socket: DatagramSocket?
@@ -56,14 +56,13 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
 
     /// - Parameter isWildcard: whether the socket is bound to all addresses of the machine.
     init(
-        _ session: any DatagramSession, socket: DatagramSocket, isWildcard: Bool, ingest: IngestContext,
-        readEnds: @escaping () -> Void
+        _ session: any DatagramSession, socket: DatagramSocket, isWildcard: Bool, table: ConnectionTable
     ) {
         self.session = session
         self.socket = socket
         self.isWildcard = isWildcard
-        self.ingest = ingest
-        self.readEnds = readEnds
+        self.table = table
+        ingest = table.ingest
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -95,7 +94,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
             guard mayBeMore, awaitsRoomSince == nil else { break }
         }
         sendAnswers()
-        readEnds()
+        table.readEnds()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -128,7 +127,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
         }
         if awaitsRoomSince == nil { setReading(true) }
         sendAnswers()
-        readEnds()
+        table.readEnds()
     }
 
     /// Called about once a second. When there has been no room for so long, senders are told instead of being left
@@ -183,6 +182,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
         ingest.sender = SenderAddress(InternetAddress(peer.address))
         let outcome = session.receive(bytes, announced: number, in: ingest, as: self, output: &ingest.output)
         if ingest.principal.isKnown { ingest.principal = .anybody }
+        if ingest.contact != nil || ingest.acknowledged != nil { noteWayBack(peer) }
         switch outcome {
         case .silence: ingest.output.removeAll(keepingCapacity: true)
         case .answer: answer(peer)
@@ -193,6 +193,23 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
                 ingest.output.removeAll(keepingCapacity: true)
             }
         }
+    }
+
+    /// The datagram has opened a way back to its device, or says what has come by one.
+    private func noteWayBack(_ peer: Peer) {
+        if let contact = ingest.contact { table.note(contact, at: peer.address, from: peer.source, by: self) }
+        if let (request, received) = ingest.acknowledged { table.note(received, for: request) }
+        (ingest.contact, ingest.acknowledged) = (nil, nil)
+    }
+
+    /// Sends a message to a device.
+    ///
+    /// - Returns: whether the socket is open.
+    func send(_ push: DatagramPush) -> Bool {
+        guard context != nil, !isDraining else { return false }
+        answers.add(push.bytes, to: push.address, from: push.source)
+        sendAnswers()
+        return true
     }
 
     private func deferReading(_ bytes: Span<UInt8>, from peer: Peer) {
@@ -290,6 +307,7 @@ final class DatagramHandler: ChannelInboundHandler, CommitListener {
         unsent.removeAll()
         deferred = []
         ingest.intake.remove(self)
+        table.leave(self)
         finishDraining()
     }
 }

@@ -31,6 +31,27 @@ package struct StateEnvelope: Sendable, Hashable {
     package init(_ device: DeviceID, json: [UInt8]) { (self.device, self.json) = (device, json) }
 }
 
+/// How many messages wait for each device, as the outbox has last said. It is behind the log by up to a second.
+package struct WaitingCounts: Sendable, Hashable {
+    /// By the devices' numbers; none while no message is open.
+    private var counts: [UInt8] = []
+
+    package init(_ counts: [UInt8] = []) { self.counts = counts }
+
+    /// Nil while no message is open, and for a device that the outbox has not heard of.
+    package subscript(device: DeviceID) -> UInt32? {
+        let index = Int(device.rawValue)
+        return index < counts.count ? UInt32(counts[index]) : nil
+    }
+
+    /// Puts the counts of some devices in the place of theirs.
+    package mutating func set(_ some: [(device: DeviceID, count: UInt8)]) {
+        for one in some where Int(one.device.rawValue) < counts.count {
+            counts[Int(one.device.rawValue)] = one.count
+        }
+    }
+}
+
 /// What a protocol itself says of a message, without the program on the device: that the device has it, as PUBACK or
 /// the token of a poll says, or that it does not take it.
 package struct TransportReceipt: Sendable, Hashable {

@@ -44,6 +44,9 @@ package final class IngestContext {
     package var isPrivate = false
     private var tokenUses: [UInt32: Timestamp] = [:]
     private var receipts: [TransportReceipt] = []
+    /// The way back that the datagram at hand has opened, and what an ACK datagram says; taken by its socket.
+    package var contact: DatagramContact?
+    package var acknowledged: (request: DatagramHeader, received: [MessageID])?
     /// On whose behalf they come. A session that has checked a credential says so here, and it holds for the rest of
     /// its connection, or for its datagram. `anybody` between two reads. What is decoded then names only devices that
     /// this principal may send for: no session can forget to ask.
@@ -60,6 +63,8 @@ package final class IngestContext {
     package private(set) var served: [DeviceID] = []
     /// Devices of which a connection has asked how they are to stand. Empty between two reads.
     package private(set) var watched: [DeviceID] = []
+    /// How many messages wait for each device.
+    package var waiting = WaitingCounts()
     /// Nil when there is none.
     package var quotas: Quotas?
     private(set) var limitsEvents: Bool

@@ -187,6 +187,12 @@ package final class Listeners: Sendable {
     /// Tells how a device is to stand; false when that is to be told later. On the event loop only.
     package func pushNow(_ state: StateEnvelope) -> Bool { inside.value.table.push(state) }
 
+    /// How many messages wait for each device, as acks are to say it. On the event loop only.
+    package var waiting: WaitingCounts {
+        get { inside.value.table.ingest.waiting }
+        set { inside.value.table.ingest.waiting = newValue }
+    }
+
     /// Sends a message to a device, as `push`. On the event loop only.
     package func pushNow(_ message: DownEnvelope, to device: DeviceID) -> Bool {
         inside.value.table.push(message, to: device)
@@ -302,8 +308,7 @@ extension Listeners {
                 channel.eventLoop.makeCompletedFuture {
                     let table = inside.value.table
                     let handler = DatagramHandler(
-                        makeSession(table.ingest.settings), socket: socket, isWildcard: isWildcard,
-                        ingest: table.ingest, readEnds: { table.readEnds() })
+                        makeSession(table.ingest.settings), socket: socket, isWildcard: isWildcard, table: table)
                     inside.value.ports.append(handler)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }

@@ -61,6 +61,8 @@ package enum TransportLimits {
     static let storagePatienceSeconds: Int64 = 2
     /// Body of a HELLO, bytes.
     package static let helloBytes = 4 * 1024
+    /// Body of an ACK from a device: 64 ids of messages, bytes.
+    package static let receivedBytes = 1_024
     /// What a connection's reads may grow to, bytes: so much of one connection is taken before the next has its turn.
     package static let readBytes = 64 * 1024
     /// How long a refused peer may take to read why, seconds.
@@ -73,6 +75,12 @@ package enum TransportLimits {
     package static let signersReady = 1 << 14
     /// The daemon's part in the proof of a key, bytes.
     package static let nonceBytes = 32
+    /// Devices that are reached over datagrams, how long after they were heard, and the most that may go back to one
+    /// for a datagram: so many times its bytes, and so many bytes.
+    package static let datagramContacts = 1 << 14
+    package static let datagramContactSeconds: Int64 = 10
+    package static let datagramFactor = 3
+    package static let datagramAnswerBytes = 1_200
     /// Datagrams in one system call.
     package static let datagramsPerRead = 64
     /// Such calls in one turn of the event loop.

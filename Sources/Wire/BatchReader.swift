@@ -35,6 +35,8 @@ package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
     /// Whether some of the events have ids of their own: their devices' windows then know nothing of the numbers that
     /// they have in the count of the batch.
     package var hasIDs = false
+    /// Whether the batch says which messages its device has (`readReceived`).
+    package var hasReceived = false
     /// Whether there is more to read of some events, or to keep of them as they came.
     var needsRest = false
 
@@ -49,10 +51,11 @@ package struct BatchHeader: Hashable, Sendable, BitwiseCopyable {
 /// severity or scale over 255, an origin that is none or a negative duration, `unknownCause` for what is no message's
 /// id); the others are Admission's. Such an event is kept as it came, beside its row, without the names in it.
 ///
-/// - Throws: `.malformedBody`, `.badUTF8`, `.unknownReference` (also any catalogue), `.tableFull`,
-///   `.vocabularyFull`, `.forbidden`, `.tooManyEvents`, `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong`
-///   (a name), `.badIdentity` (an empty customer, an id that is empty or too long). The batch is then as it was; the
-///   defines are in the table even so, unless the body is malformed.
+/// - Throws: `.malformedBody` (also for more than `WireLimits.receivedIDs` messages that the device has), `.badUTF8`,
+///   `.unknownReference` (also any catalogue), `.tableFull`, `.vocabularyFull`, `.forbidden`, `.tooManyEvents`,
+///   `.tooBig` (one event), `.noDevice`, `.noProduct`, `.tooLong` (a name), `.badIdentity` (an empty customer, an id
+///   that is empty or too long). The batch is then as it was; the defines are in the table even so, unless the body is
+///   malformed.
 package func readBatch(
     _ body: Span<UInt8>, context: BatchContext, table: inout StringTable, vocabulary: inout Vocabulary,
     into batch: inout EventBatch
@@ -68,6 +71,7 @@ package func readBatch(
             let rest = BatchRest(firstEvent: envelope.firstEvent, keepsUnknown: context.keepsUnknown)
             header.hasIDs = try rest.read(body, from: mark.events, &table, &vocabulary, &batch)
         }
+        if header.hasReceived { _ = try readReceived(body, .ofBatch) }
         return header
     } catch {
         batch.truncate(to: mark)
@@ -81,6 +85,7 @@ private struct Envelope {
     var device: UInt32 = 0
     var age: UInt32 = 0
     var catalogue: UInt32 = 0
+    var hasReceived = false
     var seq: UInt64 = 0
     var oldest: UInt64 = 0
     var time: Int64 = 0
@@ -116,6 +121,9 @@ private func readEnvelope(_ body: Span<UInt8>, _ table: inout StringTable) throw
         case BatchTag.oldest: envelope.oldest = try readVarint(body, &at, end)
         case BatchTag.age: envelope.age = try readVarint32(body, &at, end)
         case BatchTag.catalogue: envelope.catalogue = try readVarint32(body, &at, end)
+        case BatchTag.received, BatchTag.received & ~7:
+            envelope.hasReceived = true
+            try skipField(tag: tag, body, &at, end)
         default: try skipField(tag: tag, body, &at, end)
         }
     }
@@ -166,6 +174,7 @@ private func readEvents(
     header.oldest = envelope.oldest
     header.device = defaults.event.device
     header.count = envelope.count
+    header.hasReceived = envelope.hasReceived
     guard envelope.count > 0 else { return header }
 
     table.prefetch(forEvents: envelope.count)

@@ -75,6 +75,10 @@ package struct BatchWriter: Sendable {
     private var header = Header()
     /// Events added since `begin`.
     package private(set) var count = 0
+    /// What the next body says besides: messages that the device has.
+    package var received: [MessageID] = []
+    /// To so many bytes the next body is filled up, so that its answer may be longer; 0 = it is not.
+    package var paddedBytes = 0
 
     private struct Header {
         var epoch: UInt32 = 0
@@ -145,7 +149,7 @@ package struct BatchWriter: Sendable {
     }
 
     /// Bytes that `finish` would write at most.
-    package var bodyBytes: Int { Self.headerBytes + defines.count + events.count }
+    package var bodyBytes: Int { Self.headerBytes + defines.count + events.count + 12 * received.count }
 
     /// Adds an event.
     ///
@@ -164,6 +168,7 @@ package struct BatchWriter: Sendable {
 
     /// Appends the body of the batch under way, with the defines that no body has carried yet, and starts afresh.
     package mutating func finish(into output: inout [UInt8]) {
+        let start = output.count
         appendField(BatchTag.epoch, UInt64(header.epoch), to: &output)
         appendField(BatchTag.seq, header.seq, to: &output)
         appendField(BatchTag.time, UInt64(bitPattern: header.time), to: &output)
@@ -172,10 +177,22 @@ package struct BatchWriter: Sendable {
         appendField(BatchTag.oldest, header.oldest, to: &output)
         output.append(contentsOf: events)
         appendField(BatchTag.age, UInt64(header.age), to: &output)
+        appendReceived(BatchTag.received, received, to: &output)
+        pad(&output, from: start)
+        received = []
+        paddedBytes = 0
         defines.removeAll(keepingCapacity: true)
         events.removeAll(keepingCapacity: true)
         header = Header()
         count = 0
+    }
+
+    private func pad(_ output: inout [UInt8], from start: Int) {
+        // A tag, a length of two bytes, and the rest.
+        let rest = min(paddedBytes, maxBodyBytes) - (output.count - start) - 3
+        guard rest >= 0x80 else { return }
+        appendHeader(BatchTag.padding, count: rest, to: &output)
+        output += repeatElement(0, count: rest)
     }
 
     private mutating func encode(_ outgoing: OutgoingEvent, skipping: UInt32) {

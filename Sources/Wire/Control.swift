@@ -18,7 +18,15 @@ package struct Hello: Hashable, Sendable {
     package var token: String = ""
     /// Name and version of the client's software.
     package var agent: String = ""
-    package var features: UInt32 = 0
+    package var features: Features = []
+
+    /// What the client can do, or wants.
+    package struct Features: OptionSet, Hashable, Sendable, BitwiseCopyable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+        /// It is sent the messages of its source, although it speaks for many.
+        package static let messages = Features(rawValue: 1)
+    }
 
     package init() {}
 
@@ -35,7 +43,7 @@ package struct Hello: Hashable, Sendable {
         nonce = Array(message.nonce)
         token = message.token
         agent = message.agent
-        features = message.features
+        features = Features(rawValue: message.features)
     }
 
     package func encode() -> [UInt8] {
@@ -48,7 +56,7 @@ package struct Hello: Hashable, Sendable {
         message.nonce = filled(nonce)
         message.token = token
         message.agent = agent
-        message.features = features
+        message.features = features.rawValue
         return Wire.encode(message)
     }
 }
@@ -155,6 +163,10 @@ package struct Ack: Hashable, Sendable {
     package var retryAfterMilliseconds: UInt32 = 0
     package var rejects: [Reject] = []
     package var push: UInt64 = 0
+    /// Of a device: messages that it has. Never cumulative.
+    package var received: [MessageID] = []
+    /// How many messages wait for the device: with 0 it may go to sleep. Nil when that is not known.
+    package var pending: UInt32?
     /// How many of the events that this ack is the first to cover are kept apart, and how many were stale, in all.
     package var quarantined: UInt32 = 0
     package var stale: UInt32 = 0
@@ -173,6 +185,8 @@ package struct Ack: Hashable, Sendable {
         retryAfterMilliseconds = message.retryAfterMs
         rejects = message.rejects.map { Reject($0) }
         push = message.push
+        received = message.received.map { MessageID(rawValue: $0) }
+        pending = message.hasPending ? message.pending : nil
         quarantined = message.quarantined
         stale = message.stale
     }
@@ -192,6 +206,11 @@ package struct Ack: Hashable, Sendable {
             appendField(AckTag.epoch, UInt64(epoch), to: &bytes)
             appendField(AckTag.retryAfter, UInt64(retryAfterMilliseconds), to: &bytes)
             appendField(AckTag.push, push, to: &bytes)
+            appendReceived(AckTag.received, received, to: &bytes)
+            if let pending {
+                appendVarint(AckTag.pending, to: &bytes)
+                appendVarint(UInt64(pending), to: &bytes)
+            }
             appendField(AckTag.quarantined, UInt64(quarantined), to: &bytes)
             appendField(AckTag.stale, UInt64(stale), to: &bytes)
             return
@@ -203,6 +222,8 @@ package struct Ack: Hashable, Sendable {
         message.retryAfterMs = retryAfterMilliseconds
         message.rejects = rejects.map(\.message)
         message.push = push
+        message.received = received.map(\.rawValue)
+        if let pending { message.pending = pending }
         message.quarantined = quarantined
         message.stale = stale
         bytes += Wire.encode(message)

@@ -14,6 +14,8 @@ enum BatchTag {
     static var event: UInt64 { 7 << 3 | WireType.bytes }
     static var age: UInt64 { 8 << 3 }
     static var catalogue: UInt64 { 9 << 3 }
+    static var received: UInt64 { 10 << 3 | WireType.bytes }
+    static var padding: UInt64 { 11 << 3 | WireType.bytes }
 }
 
 /// The tags of `Event`.
@@ -56,6 +58,8 @@ enum AckTag {
     static var epoch: UInt64 { 3 << 3 }
     static var retryAfter: UInt64 { 4 << 3 }
     static var push: UInt64 { 6 << 3 }
+    static var received: UInt64 { 7 << 3 | WireType.bytes }
+    static var pending: UInt64 { 8 << 3 }
     static var quarantined: UInt64 { 9 << 3 }
     static var stale: UInt64 { 10 << 3 }
 }

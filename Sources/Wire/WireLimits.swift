@@ -5,6 +5,10 @@ import Events
 package enum WireLimits {
     /// The body of a control message, bytes.
     package static let controlBytes = 4 * 1024
+    /// A message as a device gets it: what its author has written, and what is said around it; bytes.
+    package static let downBytes = 8 * 1024
+    /// Ids of messages that one frame or datagram may say its device has.
+    package static let receivedIDs = 64
     /// Bodies below this are never worth deflating, bytes.
     package static let deflatedBytes = 512
     /// Keys and bytes of a value that are looked at for a message about a line.

@@ -51,7 +51,7 @@ func outcome(of arguments: [String]) -> Ending? {
                 "device list", "device show", "device revoke", "device restore", "device rotate", "token add",
                 "token list", "token revoke", "consent", "export", "forget", "requests",
                 "notify", "ask", "reply", "set", "unset", "outbox list", "outbox show", "outbox device",
-                "outbox results", "outbox cancel", "demo",
+                "outbox results", "outbox cancel", "outbox stat", "outbox verify", "feedback", "demo",
             ])
     }
 

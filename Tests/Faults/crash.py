@@ -2,7 +2,8 @@
 
 Real daemons, real senders over four protocols that remember every ack; with --web, web clients as they are (curl,
 PyPI's requests and cloudevents, Node's fetch), each with retries of its own; with --keys, devices that show their keys
-to a daemon that requires them, and one who sends again what he has recorded of them. Each cycle starts the daemon, lets
+to a daemon that requires them, and one who sends again what he has recorded of them; with --messages, an operator who
+sends messages and takes some back, and devices that answer them. Each cycle starts the daemon, lets
 the senders send what has no ack (and some of what has, to be recognised), and ends with SIGKILL: after a random time,
 within the first milliseconds, while a segment is sealed, while the summaries are written, during a clean stop, during a
 rebuild and its swap, or exactly before some file is made, renamed, removed or cut (a library counts; needs gcc).
@@ -12,6 +13,7 @@ end, as well: the chain verifies, and the summaries equal an independent fold an
 
 Example: scripts/crash --cycles 500 --seed 7        a CI run: scripts/crash --cycles 40
          scripts/crash --web --cycles 50        with keys: scripts/crash --keys --cycles 40
+         scripts/crash --messages --cycles 50
 """
 
 import argparse
@@ -25,9 +27,10 @@ import subprocess
 import sys
 import time
 
+import downlink
 from keyed import Recorder, keyed_links
 from rig import (BINARY, Daemon, Device, Ledger, LinesTCP, LinesUDP, NativeTCP, NativeUDP, Parser, compiled, data,
-                 environment, read_log, scratch_folder, start, whole_check)
+                 environment, is_own, read_log, scratch_folder, start, whole_check)
 
 SETTINGS = {"log.segment_max_bytes": 1 << 20, "log.block_max_delay_ms": 1}
 # How often each kind of cycle is chosen.
@@ -35,7 +38,7 @@ WEIGHTS = {"random": 7, "change": 5, "sealing": 3, "checkpoint": 3, "stop": 3, "
 
 
 class Crash:
-    def __init__(self, folder, seed, kinds, settings, web=False, keys=False):
+    def __init__(self, folder, seed, kinds, settings, web=False, keys=False, messages=False):
         self.folder, self.rng, self.settings = folder, random.Random(seed), SETTINGS | settings
         self.weights = {kind: WEIGHTS[kind] for kind in kinds}
         self.library = compiled("powercut", folder)
@@ -43,8 +46,13 @@ class Crash:
             self.weights.pop("change", None)
             print("crash: there is no gcc: no kills at exact changes of files")
         # Web clients find the daemon at the same port again.
-        self.http_port = free_port() if web else 0
-        if keys:
+        self.http_port = free_port() if web or messages else 0
+        self.author = None
+        if messages:
+            self.receivers = downlink.receivers(seed)
+            self.author = downlink.Author(self.receivers, seed, folder)
+            self.links = self.protocols(seed)[::2] + self.receivers + [self.author]
+        elif keys:
             self.settings["auth.mode"] = "require"
             self.links = keyed_links(folder, seed)
         else:
@@ -227,8 +235,12 @@ class Crash:
     def check_whole(self):
         """Everything from the start: the whole log read anew, by the chain, by the summaries."""
         self.problems += whole_check(self.folder)
+        if self.author:
+            self.problems += downlink.check(self.folder, self.author, self.receivers, read_log(self.folder))
         # What retention may have deleted was read before.
         for event in read_log(self.folder):
+            if is_own(event):
+                continue
             key = event["product"], event["device"], int(event["id"].split("-")[1])
             if self.ledger.order[event["offset"]] != key:
                 self.problems.append(f"event {event['offset']} was {self.ledger.order[event['offset']]}, is {key}")
@@ -260,6 +272,7 @@ def main():
     parser.add_argument("--kinds", default=",".join(WEIGHTS), help="of kills; default: %(default)s")
     parser.add_argument("--web", action="store_true", help="web clients send, each with retries of its own")
     parser.add_argument("--keys", action="store_true", help="devices with keys send, and one who repeats them")
+    parser.add_argument("--messages", action="store_true", help="an operator sends messages, and devices answer them")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the daemon")
     parser.add_argument("--keep", metavar="FOLDER", help="work there, and leave it; it is emptied first")
     parser.add_argument("--drop", type=int, default=0, metavar="N",
@@ -270,7 +283,7 @@ def main():
         parser.error(f"no such kind: {', '.join(set(kinds) - set(WEIGHTS))}")
     folder = scratch_folder(options.keep)
     settings = dict(pair.split("=", 1) for pair in options.set)
-    crash, began = Crash(folder, options.seed, kinds, settings, options.web, options.keys), time.monotonic()
+    crash, began = Crash(folder, options.seed, kinds, settings, options.web, options.keys, options.messages), time.monotonic()
     print(f"crash: seed {options.seed}, in {folder}", flush=True)
     cycles, unread = 0, False
     while cycles < options.cycles and time.monotonic() - began < options.minutes * 60:
@@ -301,6 +314,8 @@ def main():
     if options.web:
         outlived = sum(link.outlived for link in crash.links)
         print(f"crash: {outlived} times a request was without its answer when the next daemon came")
+    if options.messages:
+        tell_messages(crash)
     for link in crash.links:
         if isinstance(link, Recorder):
             print("crash: sent again: " + ", ".join(f"{count} {name}" for name, count in sorted(link.answers.items())))
@@ -319,6 +334,16 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
     print("crash: every promise kept")
     return 0
+
+
+def tell_messages(crash):
+    """What became of the messages, and whether devices got what was for them."""
+    author, links = crash.author, crash.receivers
+    heard = sum(len(link.heard) for link in links)
+    repeated = sum(sum(link.heard.values()) for link in links) - heard
+    print(f"crash: {len(author.stored)} messages stored, {len(author.cancelled)} cancelled, "
+          f"refused: {dict(author.refused)}; brought to devices {heard} times, and {repeated} times again")
+    print(f"crash: deliveries: {downlink.brought(crash.folder)}")
 
 
 def claim(crash, count):

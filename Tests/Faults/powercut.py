@@ -18,6 +18,7 @@ those with a journal or a draft, and the first that fail, a real daemon must sta
 some again, and must end with each event once, a log that verifies and summaries equal to their rebuild.
 
 Example: scripts/powercut --states 10000 --seed 7
+         scripts/powercut --states 5000 --messages
          scripts/powercut --states 1000 --forget-syncs log    must FAIL: shows that the model finds lost syncs
 """
 
@@ -31,19 +32,22 @@ import pathlib
 import random
 import re
 import shutil
+import socket
 import sqlite3
 import struct
 import subprocess
 import sys
 import time
 
+import downlink
 from disk import MODELS, SYNCS, Disk
-from rig import (ROOT, Daemon, Device, Ledger, LinesTCP, LinesUDP, NativeTCP, NativeUDP, Parser, compiled, data,
-                 read_log, rebuild_equal, scratch_folder, start, tidings, verify, whole_check)
+from rig import (KINDS, MESSAGES, ROOT, Daemon, Device, Ledger, LinesTCP, LinesUDP, NativeTCP, NativeUDP, Parser, compiled, data,
+                 is_own, read_log, rebuild_equal, scratch_folder, start, tidings, verify, whole_check)
 
 HEAD = struct.Struct("<c3xIIQQ")
 SETTINGS = {"log.block_max_delay_ms": 1, "log.block_max_events": 64, "log.segment_max_age_hours": 1}
 HOUR_MS = 100       # a segment lives an hour by the daemon's clock: so many real milliseconds
+OWN = {KINDS[name] for name in (*MESSAGES, "addressed", "closed")}
 UNUSUAL = ("-journal", ".new", ".next", ".next-wal")
 
 
@@ -59,7 +63,7 @@ def load_reader():
 class Recording:
     """One run of the daemon: the record of its disk, and which events were acked by when."""
 
-    def __init__(self, scratch, seed, lives, new_folder, large):
+    def __init__(self, scratch, seed, lives, new_folder, large, messages=False):
         self.disk = pathlib.Path(scratch, "run")
         self.trace = pathlib.Path(scratch, "trace")
         library = compiled("powercut", scratch)
@@ -77,6 +81,9 @@ class Recording:
                         for kind, _ in kinds for index in range(2)]
         self.links = [kinds[index // 2][0](device, batch=kinds[index // 2][1], pause=0.06, note=self.note)
                       for index, device in enumerate(self.devices)]
+        self.author = None
+        if messages:
+            self.add_messages(seed)
         if large:
             for link in self.links[:4]:
                 link.batch, link.pause = 60, 0
@@ -88,7 +95,20 @@ class Recording:
         self.ledger = Ledger(self.devices)
         self.ledger.read(read_log(self.disk))
 
+    def add_messages(self, seed):
+        """Devices that are sent messages, and who sends them."""
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            self.extra["TIDINGS_LISTEN_HTTP_PORT"] = str(one.getsockname()[1])
+        listeners = downlink.receivers(seed)
+        self.author = downlink.Author(listeners, seed, self.disk)
+        for link in (*listeners, self.author):
+            link.note = self.note
+            self.links.append(link)
+            self.devices.append(link.device)
+
     def note(self, device, numbers, fresh):
+        """Of an author the numbers are ids of messages."""
         self.acks.append((self.trace.stat().st_size, device, numbers))
 
     def load(self, daemon):
@@ -152,11 +172,13 @@ class Checker:
         self.counts = collections.Counter()
         self.final, self.final_names = self.read_run(recording)
         self.first_use = sorted(self.uses())
-        offsets = {(event["product"], event["device"], event["id"]): event["offset"]
-                   for event in read_log(recording.disk)}
+        offsets = {event["cause"] if is_own(event) else (event["product"], event["device"], event["id"]):
+                   event["offset"] for event in read_log(recording.disk)
+                   if event["type"] in MESSAGES or not is_own(event)}
         # For each ack the place in the record and the offset of the event.
         self.acked = sorted(
-            (place, offsets[device.product, device.name, f"{device.epoch}-{number}"])
+            (place, offsets[number if isinstance(number, str) else
+                            (device.product, device.name, f"{device.epoch}-{number}")])
             for place, device, numbers in recording.acks for number in numbers)
         self.places = [place for place, _ in self.acked]
         highest, self.required = 0, []
@@ -236,7 +258,7 @@ class Checker:
                 value = symbols.get((3, event["value"])) if shape.value_kind == 3 else event["value"]
                 found["events"].append((event["device"], event["customer"], event["epoch"], event["seq"],
                                         event["product"], *text, value, event.get("text"), event["time"], shape.kind,
-                                        event["count"]))
+                                        event["count"], shape.kind in OWN))
             following = stored.offset + stored.count
         found["chain"], found["end"] = chain, following
         return found
@@ -294,7 +316,7 @@ class Checker:
             return [("integrity", f"summaries.sqlite: {found['cause']}")]
         if not found["snapshot"] <= found["offset"] <= count:
             return [("summaries", f"snapshot at {found['snapshot']}, rows at {found['offset']}, log at {count}")]
-        expected = collections.Counter(event[4] for event in self.final[:found["offset"]])
+        expected = collections.Counter(event[4] for event in self.final[:found["offset"]] if not event[-1])
         if found["products"] != expected:
             return [("summaries", f"at {found['offset']} they count {found['products']}, not {dict(expected)}")]
         return []
@@ -320,18 +342,21 @@ class Restart:
             else:
                 where.write_bytes(content)
         devices = []
-        for original in self.recording.devices:
+        senders = [link for link in self.recording.links if not isinstance(link, downlink.Author)]
+        originals = [link.device for link in senders]
+        for original in originals:
             device = Device(original.product, original.name)
             device.events = original.events
             devices.append(device)
         for position, original, numbers in self.recording.acks:
-            if position <= place:
-                devices[self.recording.devices.index(original)].acked.update(numbers)
+            if position <= place and original in originals:
+                devices[originals.index(original)].acked.update(numbers)
         for device in devices:
             # What has no ack, and a few that have one.
             device.pending.update((number, event) for number, event in sorted(device.events.items())
-                                  if number not in device.acked or number > max(device.acked) - 5)
-        kinds = [type(link) for link in self.recording.links]
+                                  if number not in device.acked or number > max(device.acked, default=0) - 5)
+        # Who listens is one who sends here: what it was sent, and has answered, comes again.
+        kinds = [LinesTCP if isinstance(link, downlink.Receiver) else type(link) for link in senders]
         links = [kind(device, total=len(device.pending)) for kind, device in zip(kinds, devices)]
         try:
             return [("restart", problem) for problem in self.run(devices, links)]
@@ -357,7 +382,8 @@ class Restart:
         counts = ledger.counts()
         problems += [f"{counts[name]} {name}" for name in ("lost", "doubled", "invented", "out_of_order")
                      if counts[name]]
-        return problems + verify(self.folder) + rebuild_equal(self.folder)
+        problems += verify(self.folder) + rebuild_equal(self.folder)
+        return problems + (downlink.check_folder(self.folder) if self.recording.author else [])
 
 
 # Where to cut.
@@ -408,13 +434,15 @@ def main():
     parser.add_argument("--new-folder", action="store_true", help="the daemon makes the data folder itself")
     parser.add_argument("--forget-syncs", choices=SYNCS, metavar="OF",
                         help=f"as if the disk ignored these: {', '.join(SYNCS)}; must fail")
+    parser.add_argument("--messages", action="store_true",
+                        help="an operator sends messages meanwhile, and devices answer them")
     parser.add_argument("--keep", metavar="FOLDER", help="work there, and leave it; it is emptied first")
     options = parser.parse_args()
     scratch = scratch_folder(options.keep)
     began = time.monotonic()
     print(f"powercut: seed {options.seed}, in {scratch}", flush=True)
     recording = Recording(scratch, options.seed, 0 if options.large else options.lives, options.new_folder,
-                          options.large)
+                          options.large, options.messages)
     problems = recording_problems(recording) or whole_check(recording.disk)
     if problems:
         print(f"powercut: the run itself is not right: {problems}")

@@ -197,6 +197,16 @@ def read_log(folder, since=0):
     return [event for event in events if event.get("type") != "audited"]
 
 
+MESSAGES = {"notice", "question", "reply", "setting", "settings"}
+
+
+def is_own(event):
+    """Whether an operator or the daemon itself has written an event of the log."""
+    kind = event["type"]
+    return kind in MESSAGES or kind in ("addressed", "closed") or (
+        kind == "receipt" and event.get("evidence") == "transport")
+
+
 class Ledger:
     """Compares a log with what devices sent and what they were told."""
 
@@ -205,26 +215,29 @@ class Ledger:
         self.stored = collections.Counter()     # (product, device, number) -> times in the log
         self.highest = {}
         self.invented, self.moved = [], []      # not sent like that; in another order than the device's
-        self.order = []                         # the log so far: (product, device, number)
+        self.order = []                         # the log so far: (product, device, number); None for own events
         self.offset = 0
 
     def read(self, events):
         """Takes the next events of the log."""
         for event in events:
+            if event["offset"] != self.offset:
+                self.invented.append({"offset": event["offset"], "expected": self.offset})
+            self.offset = event["offset"] + 1
+            if is_own(event):
+                self.order.append(None)
+                continue
             key = event["product"], event.get("device")
             epoch, number = map(int, event["id"].split("-"))
             device = self.devices.get(key)
             sent = device and device.sent(epoch, number)
             if not sent or any(sent.get(name) != event.get(name) for name in ("type", "aspect", "value", "text")):
                 self.invented.append(event)
-            if event["offset"] != self.offset:
-                self.invented.append({"offset": event["offset"], "expected": self.offset})
             if number < self.highest.get(key, 0):
                 self.moved.append((*key, number))
             self.highest[key] = max(number, self.highest.get(key, 0))
             self.stored[(*key, number)] += 1
             self.order.append((*key, number))
-            self.offset = event["offset"] + 1
 
     def lost_since(self):
         """What was acked since the last call and is not in the log; cheap."""

@@ -209,7 +209,7 @@ private func frame(_ type: FrameType, _ body: [UInt8] = []) -> [UInt8] {
             Malformed(name: "unknown type", bytes: [0x0f, 0, 0, 0, 0, 0], refusal: .malformedFrame),
             Malformed(name: "reserved flag", bytes: [0x23, 0, 0, 0, 0, 0], refusal: .malformedFrame),
             Malformed(name: "columns", bytes: frame(.columns, [1]), refusal: .malformedFrame),
-            Malformed(name: "ack from a client", bytes: frame(.ack, [8, 1]), refusal: .malformedFrame),
+            Malformed(name: "push from a client", bytes: frame(.push, [8, 1]), refusal: .malformedFrame),
             Malformed(name: "big ping", bytes: frame(.ping, .init(repeating: 1, count: 65)), refusal: .malformedFrame),
             Malformed(name: "second hello", bytes: Sender().hello() + Sender().hello(), refusal: .malformedFrame),
             Malformed(name: "checksum", bytes: damaged, refusal: .badChecksum),

@@ -148,7 +148,7 @@ struct ControlTests {
     @Test func messagesAreReadBack() throws {
         var hello = Hello()
         hello.source = bytes("kettle/k-1")
-        (hello.epoch, hello.next, hello.token, hello.agent, hello.features) = (3, 1 << 40, "t", "test/1", 5)
+        (hello.epoch, hello.next, hello.token, hello.agent, hello.features) = (3, 1 << 40, "t", "test/1", [.messages])
         #expect(try reread(hello) == hello)
         var welcome = Welcome()
         (welcome.durable, welcome.time, welcome.epoch) = (9, Timestamp(rawValue: -5), 2)

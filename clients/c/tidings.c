@@ -18,12 +18,12 @@
 #error "TIDINGS_NAMES is 16 to 4096"
 #endif
 
-/* Types of frames and datagrams. 6, PUSH, is what comes down to a device: it is read over. */
-enum { HELLO = 1, WELCOME = 2, BATCH = 3, ACK = 4, ERROR = 5, PROOF = 7 };
+/* Types of frames and datagrams. PUSH is what comes down to a device. */
+enum { HELLO = 1, WELCOME = 2, BATCH = 3, ACK = 4, ERROR = 5, PUSH = 6, PROOF = 7 };
 enum { CLOSED, OPENING, GREETING, PROVING, READY };
 /* What is to be done at `at`: nothing; send again, or leave the connection, for no answer has come; go on. */
 enum { NO_TIMER, WAIT, HOLD };
-/* Fields of answers: Ack 1 durable, 3 epoch, 4 pause, 9 quarantined, 10 stale; Reject 1 event, 2 code, 4 number;
+/* Fields of answers: Ack 1 durable, 3 epoch, 4 pause, 8 messages that wait, 9 quarantined, 10 stale; Reject 1 event, 2 code, 4 number;
  * Welcome 2 durable, 6 epoch. */
 enum { LAST_FIELD = sizeof ((tidings_answer *)0)->values / sizeof(uint32_t) };
 enum { STAGE_HEAD, STAGE_BODY, STAGE_CRC };
@@ -42,6 +42,9 @@ enum {
     LONGEST_PAUSE = 300000,
     POLL_PAUSE = 20
 };
+#if TIDINGS_DOWN != 0 && (TIDINGS_DOWN < 256 || TIDINGS_DOWN > 8192)
+#error "TIDINGS_DOWN is 0, or 256 to 8192"
+#endif
 #define WRAPPED 0xffffu /* more than an event has */
 #define LONGEST_FRAME (1u << 20)
 #define CRC_OF_ITSELF 0x2144df1cu /* of bytes with their own CRC behind them */
@@ -79,6 +82,12 @@ static void put_varint(writer *w, uint32_t value)
 {
     for (; value >= 0x80; value >>= 7) put(w, value | 0x80);
     put(w, value);
+}
+
+static void put_long(writer *w, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7) put(w, (uint32_t)value | 0x80);
+    put(w, (uint32_t)value);
 }
 
 static void put_field(writer *w, uint32_t number, uint32_t value)
@@ -484,10 +493,8 @@ static void put_time(const tidings *t, writer *w, const entry *base)
         put_field(w, 8, (now(t) - base->low) | 1);
         return;
     }
-    uint64_t time = (uint64_t)base->high << 32 | base->low;
     put(w, 3 << 3);
-    for (; time >= 0x80; time >>= 7) put(w, (uint32_t)time | 0x80);
-    put(w, (uint32_t)time);
+    put_long(w, (uint64_t)base->high << 32 | base->low);
 }
 
 /* Writes the body of a batch into the frame, with as many events as fit. Returns where it ends. */
@@ -594,6 +601,15 @@ static void send_again(tidings *t)
     t->opened = false;
 }
 
+/* Whether there is something for which a socket is needed. */
+static bool wants(const tidings *t)
+{
+#if TIDINGS_DOWN
+    if (t->asks) return true;
+#endif
+    return t->tail != t->head;
+}
+
 static void close_socket(tidings *t)
 {
     t->config->close(t->config->context);
@@ -608,7 +624,7 @@ static void fail(tidings *t)
     bool has_served = t->next == t->tail && t->table.defined > 0;
     close_socket(t);
     t->timer = NO_TIMER;
-    if (t->tail != t->head && !has_served) hold(t);
+    if (wants(t) && !has_served) hold(t);
 }
 
 static void tell(const tidings *t, uint32_t number, uint32_t code, const field *text)
@@ -635,6 +651,10 @@ static void move_to_epoch(tidings *t, uint32_t epoch)
 static bool take_ack(tidings *t, uint32_t durable, const uint8_t *ranges, uint32_t size)
 {
     uint32_t before = t->counts.stored, last = durable;
+#if TIDINGS_DOWN
+    /* Of a poll: it says nothing of events. */
+    if (durable == 0 && size == 0) return false;
+#endif
     if (durable >= t->top) {
         /* What was never sent is not stored: the epoch was used before, `store` has not kept it. */
         if (t->moves < MOST_MOVES) move_to_epoch(t, is_rising(t) ? t->epoch + 1 : random_number(t) | 1);
@@ -737,8 +757,60 @@ static bool take_said_ack(tidings *t, const uint8_t *ranges, uint32_t size)
     if (values[3] != 0 && values[3] != t->epoch) return false;
     t->counts.quarantined += values[9];
     t->counts.stale += values[10];
+#if TIDINGS_DOWN
+    t->pending = values[8];
+#endif
     return take_ack(t, values[1], ranges, size) || !was_heard;
 }
+
+/* ---- Messages ---- */
+
+#if TIDINGS_DOWN
+/* Finds the id of a message: `m`, its ordinal, `-`, its tag. The first "id" is the message's own: in a string its quotes
+ * would have backslashes. */
+static bool read_id(const uint8_t *json, uint32_t size, uint32_t id[2])
+{
+    static const char name[] = "\"id\":\"m";
+    uint32_t at = 0;
+    for (;; at++) {
+        if (size < sizeof name + 10 || at > size - sizeof name - 10) return false;
+        if (memcmp(json + at, name, sizeof name - 1) == 0) break;
+    }
+    at += (uint32_t)sizeof name - 1;
+    id[0] = id[1] = 0;
+    for (; at < size && (uint32_t)(json[at] - '0') < 10; at++) id[0] = id[0] * 10 + (uint32_t)(json[at] - '0');
+    if (id[0] == 0 || size - at < 9 || json[at] != '-') return false;
+    for (uint32_t i = 1; i < 9; i++) {
+        uint32_t digit = (uint32_t)(json[at + i] - '0');
+        if (digit > 9) digit = (uint32_t)((json[at + i] | 32) - 'a' + 10);
+        if (digit > 15) return false;
+        id[1] = id[1] << 4 | digit;
+    }
+    return true;
+}
+
+/* Takes a message. Which of `known` it is, or below 0 if it is none. */
+static int take_message(tidings *t, const uint8_t *json, uint32_t size)
+{
+    uint32_t id[2];
+    if (t->config->message == NULL || !read_id(json, size, id)) return -1;
+    for (int i = 0; i < 16; i++) {
+        if (t->known[i][0] == id[0] && t->known[i][1] == id[1]) return i;
+    }
+    int place = t->known_next;
+    t->known_next = (uint8_t)((place + 1) & 15);
+    memcpy(t->known[place], id, sizeof id);
+    t->config->message(t->config->context, (const char *)json, size);
+    return place;
+}
+
+/* Writes that the device has a message. */
+static void put_received(const tidings *t, writer *w, int place)
+{
+    put(w, 7 << 3);
+    put_long(w, (uint64_t)t->known[place][0] << 32 | t->known[place][1]);
+}
+#endif
 
 /* ---- TCP ---- */
 
@@ -846,6 +918,14 @@ static bool take_frame(tidings *t)
     case ACK:
         if (t->state == READY && take_said_ack(t, NULL, 0)) t->timer = NO_TIMER;
         return true;
+#if TIDINGS_DOWN
+    case PUSH:
+        if (t->state == READY && t->down_used <= TIDINGS_DOWN) {
+            int place = take_message(t, t->down, t->down_used);
+            if (place >= 0) t->untold = (uint16_t)(t->untold | 1u << place);
+        }
+        return true;
+#endif
     case ERROR:
         if (!said->is_noted) tell(t, 0, said->values[2], NULL);
         if (blames_event(said->values[2])) {
@@ -878,6 +958,10 @@ static bool take_bytes(tidings *t)
             t->said.type = t->answer[0];
             t->left = length;
             t->skip = 0;
+#if TIDINGS_DOWN
+            t->down_used = 0;
+            if (t->said.type == PUSH) t->skip = length;
+#endif
             t->stage = STAGE_BODY;
             t->crc = 0;
             consume(t, count + 1);
@@ -893,6 +977,12 @@ static bool take_bytes(tidings *t)
                 size = f.size < used ? f.size : used;
                 t->skip = f.size;
             }
+#if TIDINGS_DOWN
+            if (t->said.type == PUSH) {
+                if (t->down_used + size <= TIDINGS_DOWN) memcpy(t->down + t->down_used, t->answer, size);
+                t->down_used += size;
+            }
+#endif
             t->skip -= size;
             t->left -= size;
             consume(t, size);
@@ -929,6 +1019,17 @@ static bool run_stream(tidings *t)
         if (t->state != READY) return true;
         if (t->timer == NO_TIMER && t->next != t->tail) await_answer(t);
         if (t->out_at < t->out_end) return true;
+#if TIDINGS_DOWN
+        if (t->untold != 0) {
+            writer w = {t->frame, FRAME_HEADER, TIDINGS_FRAME - TRAILER};
+            for (int i = 0; i < 16; i++) {
+                if ((t->untold >> i & 1) != 0) put_received(t, &w, i);
+            }
+            t->untold = 0;
+            finish_frame(t, ACK, FRAME_HEADER, w.used);
+            continue;
+        }
+#endif
         if (t->table.defined >= MOST_DEFINED) {
             /* The table of the connection is full, or nearly so: another one begins with an empty one. */
             if (t->next == t->tail) close_socket(t);
@@ -992,10 +1093,66 @@ static void take_refusal(tidings *t, bool is_last)
     hold(t);
 }
 
+/* Sends the datagram that stands in the frame up to `end`, less its trailer. */
+static int send_datagram(tidings *t, uint32_t end)
+{
+    put_trailer(t, end, t->frame + end);
+    return t->config->send(t->config->context, t->frame, (size_t)end + TRAILER);
+}
+
+/* Begins another one. */
+static void begin_datagram(tidings *t)
+{
+    t->counter++;
+    t->frame[0] = 0xc1;
+    t->frame[1] = BATCH;
+    store_big(t->frame + 2, key_id(t));
+    store_big(t->frame + 6, t->epoch);
+    store_big(t->frame + 10, t->counter);
+}
+
+#if TIDINGS_DOWN
+/* A message has come; what says so is told at once. If that is lost, the message comes again. */
+static void receive_push(tidings *t, uint32_t size)
+{
+    int place = -1;
+    if (key_id(t) != 0) place = take_message(t, t->frame + DATAGRAM_HEADER, size - DATAGRAM_HEADER - TRAILER);
+    if (place < 0) return;
+    writer w = {t->frame, DATAGRAM_HEADER, TIDINGS_FRAME - TRAILER};
+    t->frame[1] = ACK;
+    put_received(t, &w, place);
+    send_datagram(t, w.used);
+}
+
+/* Sends a datagram without events, so long that what comes back for it may fill the frame. */
+static int send_poll(tidings *t)
+{
+    writer w = {t->frame, DATAGRAM_HEADER, TIDINGS_FRAME - TRAILER};
+    uint32_t longest = TIDINGS_FRAME / 3 - TRAILER - 3;
+    begin_datagram(t);
+    memset(&t->table, 0, sizeof t->table);
+    put_source(t, &w);
+    put_device(t, &w, 0);
+    if (w.used < longest) {
+        uint32_t padding = longest - w.used;
+        put(&w, 11 << 3 | 2);
+        put_varint(&w, padding);
+        while (padding-- > 0) put(&w, 0);
+    }
+    return send_datagram(t, w.used);
+}
+#endif
+
 static void take_datagram(tidings *t, uint32_t size)
 {
     field f, ranges = {0};
     if (!is_answer(t, size)) return;
+#if TIDINGS_DOWN
+    if (t->frame[1] == PUSH) {
+        receive_push(t, size);
+        return;
+    }
+#endif
     bool is_last = load_big(t->frame + 10) == t->counter;
     memset(&t->said, 0, sizeof t->said);
     t->said.type = t->frame[1];
@@ -1039,15 +1196,9 @@ static bool run_datagrams(tidings *t)
         bool opened = t->opened;
         uint32_t end = put_batch(t, DATAGRAM_HEADER);
         if (end == DATAGRAM_HEADER) break;
-        t->counter++;
         t->lone = t->tail;
-        t->frame[0] = 0xc1;
-        t->frame[1] = BATCH;
-        store_big(t->frame + 2, key_id(t));
-        store_big(t->frame + 6, t->epoch);
-        store_big(t->frame + 10, t->counter);
-        put_trailer(t, end, t->frame + end);
-        int sent = t->config->send(t->config->context, t->frame, (size_t)end + TRAILER);
+        begin_datagram(t);
+        int sent = send_datagram(t, end);
         if (sent < 0) return false;
         if (sent == 0) {
             t->next = next;
@@ -1062,6 +1213,13 @@ static bool run_datagrams(tidings *t)
             t->at = pause_from_now(t, t->pause);
         }
     }
+#if TIDINGS_DOWN
+    if (t->asks && t->timer != HOLD && !t->unstored && t->flight == 0) {
+        int sent = send_poll(t);
+        if (sent < 0) return false;
+        if (sent > 0) t->asks = false; else t->is_busy = true;
+    }
+#endif
     return true;
 }
 
@@ -1112,7 +1270,7 @@ static bool is_due(const tidings *t) { return (int32_t)(now(t) - t->at) >= 0; }
 /* For how long nothing is due. */
 static uint32_t rest(const tidings *t)
 {
-    if (t->state == CLOSED && t->tail == t->head) return TIDINGS_FOREVER;
+    if (t->state == CLOSED && !wants(t)) return TIDINGS_FOREVER;
     bool is_waiting = t->is_busy || t->unstored || t->out_at < t->out_end || t->state <= OPENING;
     if (is_waiting && t->timer != HOLD) return POLL_PAUSE;
     if (t->timer == NO_TIMER) return TIDINGS_FOREVER;
@@ -1137,7 +1295,7 @@ static void run(tidings *t)
         }
     }
     if (t->state == CLOSED || t->unstored) {
-        if (t->tail == t->head || t->timer == HOLD) return;
+        if (!wants(t) || t->timer == HOLD) return;
         if (t->unstored && config->store(config->context, t->epoch) != 0) {
             hold(t);
             return;
@@ -1171,8 +1329,17 @@ void tidings_retry(tidings *t)
     if (t->timer == HOLD || (t->timer == WAIT && !is_tcp(t))) t->at = now(t);
 }
 
+#if TIDINGS_DOWN
+void tidings_ask(tidings *t) { t->asks = true; }
+
+uint32_t tidings_pending(const tidings *t) { return t->pending; }
+#endif
+
 void tidings_close(tidings *t)
 {
+#if TIDINGS_DOWN
+    t->asks = false;
+#endif
     if (t->state == CLOSED) return;
     close_socket(t);
     t->timer = NO_TIMER;

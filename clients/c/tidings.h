@@ -48,6 +48,8 @@ extern "C" {
  * TIDINGS_ANSWER  bytes of an answer over TCP that are looked at together; a longer text of a verdict is cut.
  * TIDINGS_ONLY    TIDINGS_TCP or TIDINGS_UDP leaves the other one out: a fifth of the code.
  * TIDINGS_KEYS    0 leaves out all that keys need (HMAC, proof, signatures, epochs after a refusal).
+ * TIDINGS_DOWN    bytes of the longest message that comes down to the device by TCP, 256 to 8192; it stands in `tidings`.
+ *                 By UDP a message has to fit into TIDINGS_FRAME. 0, which it is, leaves out what messages need.
  * TIDINGS_SHA256  0 leaves out the SHA-256 of this library: a key then needs `config.hmac`. */
 #ifndef TIDINGS_FRAME
 #define TIDINGS_FRAME 512
@@ -60,6 +62,9 @@ extern "C" {
 #endif
 #ifndef TIDINGS_KEYS
 #define TIDINGS_KEYS 1
+#endif
+#ifndef TIDINGS_DOWN
+#define TIDINGS_DOWN 0
 #endif
 #ifndef TIDINGS_SHA256
 #define TIDINGS_SHA256 TIDINGS_KEYS
@@ -129,7 +134,7 @@ typedef struct {
 } tidings_event;
 
 /* Who the device is, what it may use, and how it reaches the daemon. Begin with all members 0: what is added to this
- * struct later (messages that come down to the device) is then left out. It must stay as it is, and where it is, as
+ * struct later is then left out. It must stay as it is, and where it is, as
  * long as the `tidings` is used; so must what it points to, except `key`. */
 typedef struct {
     /* "product/serial", or a device URN. In the product, %25, %2F and %3A stand for %, / and :. */
@@ -199,6 +204,15 @@ typedef struct {
 
     /* HMAC-SHA256, if the device has hardware for it; NULL: the library's own. */
     void (*hmac)(void *context, const uint8_t key[32], const uint8_t *message, size_t size, uint8_t digest[32]);
+
+#if TIDINGS_DOWN
+    /* A message to this device, as docs/messages.md describes it: one JSON object, not ended by a 0, and gone when the
+     * function returns. The daemon is told that it is here; what becomes of it the device says by events: TIDINGS_RECEIPT,
+     * or an answer, with the `id` of the message as `cause`. Each message comes once: the last 16 ids are known (a reset
+     * of the device forgets them). By UDP messages come only to a device with a key. May call tidings_record, and nothing
+     * else of the library. NULL: messages are left to the daemon. */
+    void (*message)(void *context, const char *json, size_t length);
+#endif
 } tidings_config;
 
 /* recorded == stored + overwritten + refused + tidings_waiting. All go on from UINT32_MAX with 0. */
@@ -256,6 +270,14 @@ typedef struct {
 #if TIDINGS_KEYS
     uint8_t secret[32];
 #endif
+#if TIDINGS_DOWN
+    bool asks;
+    uint8_t known_next;
+    uint16_t untold;       /* those of `known` that the daemon is to be told */
+    uint32_t known[16][2]; /* ids: ordinal and tag */
+    uint32_t pending, down_used;
+    uint8_t down[TIDINGS_DOWN];
+#endif
     uint8_t answer[TIDINGS_ANSWER];
     uint8_t names[TIDINGS_NAMES];
     uint8_t frame[TIDINGS_FRAME];
@@ -284,6 +306,16 @@ uint32_t tidings_waiting(const tidings *device);
 
 /* Ends the pause that tidings_run waits for: the network has come back, or an event is urgent. */
 void tidings_retry(tidings *device);
+
+#if TIDINGS_DOWN
+/* Asks for messages, although there may be nothing to send. By TCP the connection is opened and stays, made anew when it
+ * breaks, until tidings_close; by UDP one datagram is sent, for which one message can come back: ask again, say once a
+ * minute, and while some are waiting. */
+void tidings_ask(tidings *device);
+
+/* How many messages wait for the device, as the daemon has said last: with 0 it may sleep. */
+uint32_t tidings_pending(const tidings *device);
+#endif
 
 /* Closes the socket, for instance before the radio goes off. The events stay; the next tidings_run opens it again if
  * some are waiting. */

@@ -86,10 +86,4 @@ package struct MessageAnswer: Codable, Sendable, Equatable {
 }
 
 /// The id of a message as it is written: `m17-9f31c2aa`.
-package func messageText(_ id: MessageID) -> String {
-    var details = EventDetails()
-    details.message = id
-    var bytes: [UInt8] = []
-    details.appendCause(to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
-}
+package func messageText(_ id: MessageID) -> String { "\(id)" }

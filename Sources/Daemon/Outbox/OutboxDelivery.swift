@@ -17,6 +17,8 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
     let storage: Storage<Engine>
     private let deliveries = DeliveriesInUse()
     let states = StatesInUse()
+    /// How many messages wait for each device, as the ingest loop was last told.
+    let published = PublishedCounts()
 
     init(ingest: IngestLoop<Engine>, storage: Storage<Engine>) { (self.ingest, self.storage) = (ingest, storage) }
 

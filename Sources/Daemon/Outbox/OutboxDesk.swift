@@ -262,6 +262,10 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         details.expiry = request.expires ?? Timestamp(rawValue: 0)
         details.replays = target.feedback
         batch.append(event, details, request.payload)
+        // A setting for whoever comes has no list; who else is meant is known now, and one block says both.
+        if request.terms.scope == .product {
+            batch.append(addressed: nil, of: id, product: target.product, asOf: nil, at: now)
+        }
         let listed = request.terms.scope == .device ? [target.device] : target.devices
         if request.terms.scope == .device || request.terms.scope == .list {
             let numbers = Set(listed.map(\.rawValue)).sorted()

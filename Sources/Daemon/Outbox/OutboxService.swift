@@ -76,6 +76,8 @@ struct OutboxService<Engine: EventLog>: NamedService {
                     queue.tick()
                 }
             }
+            // What was open before the start waits for nobody's second.
+            await deliver()
             for await job in queue.jobs.cancelOnGracefulShutdown() { await serve(job) }
             group.cancelAll()
         }
@@ -111,7 +113,9 @@ struct OutboxService<Engine: EventLog>: NamedService {
         case .receipts(let receipts):
             let told = await delivery.events(of: receipts)
             guard !told.isEmpty, (try? await desk.tell(told)) != nil else { return }
-            await delivery.proceed(Array(Set(receipts.map(\.device))))
+            let devices = Array(Set(receipts.map(\.device)))
+            await delivery.publishWaiting(for: devices)
+            await delivery.proceed(devices)
         // What could not be done now is due in a second again.
         case .tick:
             try? await desk.settle()
@@ -124,6 +128,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
         await delivery.tellChanges()
         let isOpen = await desk.hasOpenMessages
         queue.awaitContacts(isOpen)
+        await delivery.publishWaiting(isOpen: isOpen)
         guard isOpen else { return }
         let told = await delivery.round()
         if !told.isEmpty { try? await desk.tell(told) }

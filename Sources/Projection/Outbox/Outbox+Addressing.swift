@@ -109,7 +109,7 @@ extension Outbox {
 }
 
 /// The numbers of a JSON array; those before the first thing that is none.
-private func readNumbers(_ json: ArraySlice<UInt8>) -> [UInt32] {
+func readNumbers(_ json: ArraySlice<UInt8>) -> [UInt32] {
     var numbers: [UInt32] = []
     var number: UInt64?
     for byte in json.dropFirst() {

@@ -10,6 +10,10 @@ package enum OutboxQuestion: Sendable {
     case deliveries(message: UInt32, state: String?)
     case device(DeviceID)
     case results(message: UInt32)
+    /// Sums over the messages of each product and kind.
+    case totals(product: String?)
+    /// The latest texts of feedback of a product.
+    case feedback(product: String, isUnanswered: Bool, limit: Int)
 }
 
 /// Rows of text: nil where there is nothing.
@@ -64,6 +68,25 @@ extension SummaryReader {
                 ORDER BY devices DESC, value
                 """
             return try rows(sql, [message])
+        case .totals(let product):
+            let sql = """
+                SELECT product, kind, count(*) AS messages, sum(closed IS NULL) AS open, sum(addressed) AS addressed,
+                    sum(queued + sent) AS waiting, sum(withheld) AS withheld, sum(received + shown) AS received,
+                    sum(answered) AS answered, sum(applied) AS applied, sum(dismissed + refused) AS refused,
+                    sum(failed) AS failed, sum(expired + cancelled + superseded + overridden + left) AS over,
+                    sum(late) AS late, sum(attempts) AS attempts
+                FROM message WHERE ?1 IS NULL OR product = ?1
+                GROUP BY product, kind ORDER BY product, kind
+                """
+            return try rows(sql, [product])
+        case .feedback(let product, let isUnanswered, let limit):
+            let sql = """
+                SELECT f."offset", f.time, f.aspect, f.language, f.rating, m.message AS reply, f.text
+                FROM feedback AS f LEFT JOIN message AS m ON m.feedback = f."offset"
+                WHERE f.product = ?1 AND (?2 = 0 OR m.message IS NULL) AND f.text IS NOT NULL
+                ORDER BY f."offset" DESC LIMIT ?3
+                """
+            return try rows(sql, [product, isUnanswered ? 1 : 0, limit])
         }
     }
 

@@ -91,7 +91,7 @@ package struct SummaryReader: Sendable {
         return try String.fetchOne(db, sql: sql, arguments: [key.rawValue])
     }
 
-    private static func position(_ db: Database) throws -> SummaryPosition {
+    static func position(_ db: Database) throws -> SummaryPosition {
         let offset = try meta(db, .offset).flatMap { UInt64($0) } ?? 0
         let updated = try meta(db, .updated).flatMap { Int64($0) }.map { Timestamp(rawValue: $0) }
         let skipped = try meta(db, .skipped).flatMap { UInt64($0) } ?? 0

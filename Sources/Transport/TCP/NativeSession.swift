@@ -14,8 +14,9 @@ struct NativeSession: Sendable {
         var ticket: UInt64
         var epoch: UInt32
         var durable: UInt64
-        /// What the ack says besides.
+        /// What the ack says besides: of events, and how many messages wait for the device.
         var verdicts = AckVerdicts()
+        var waiting: UInt32?
     }
 
     /// A HELLO that names a key, until that is proved.
@@ -42,6 +43,9 @@ struct NativeSession: Sendable {
     /// A batch was refused, and what follows it is turned away until it is sent again.
     private var awaitsResend = false
     private var hasLeft = false
+    /// Whether the batches are of several devices: such a connection is sent nothing unless it has asked.
+    private var speaksForMany = false
+    private var asksForMessages = false
     private var pending: [Pending] = []
     /// The WELCOME that waits for its ticket: what it calls durable may still be on its way to the disk.
     private var welcome: (ticket: UInt64, body: [UInt8])?
@@ -97,6 +101,7 @@ struct NativeSession: Sendable {
             }
             var ack = Ack(durable: pending[due].durable)
             ack.epoch = pending[due].epoch
+            ack.pending = pending[due].waiting
             pending[due].verdicts.put(into: &ack)
             writeFrame(.ack, body: ack.encode().span, into: &output)
             due += 1
@@ -104,8 +109,13 @@ struct NativeSession: Sendable {
         pending.removeFirst(due)
     }
 
-    static func push(_ message: Span<UInt8>, into output: inout [UInt8]) {
+    /// Appends a message to the device at the other end.
+    ///
+    /// - Returns: false when there are several, and none has asked.
+    func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
+        guard asksForMessages || !speaksForMany else { return false }
         writeFrame(.push, body: message, into: &output)
+        return true
     }
 
     static func writeError(
@@ -148,12 +158,16 @@ struct NativeSession: Sendable {
             guard frame.flags.isEmpty, body.count <= TransportLimits.pingBytes else { throw .malformedFrame }
             writeFrame(.pong, body: body, into: &output)
         case .bye: hasLeft = true
+        case .ack:
+            if unproved != nil { throw ingest.refusal(.unproved) }
+            guard frame.flags.isEmpty, body.count <= TransportLimits.receivedBytes else { throw .malformedFrame }
+            try noteReceived(body, .ofAck, in: ingest)
         case .proof:
             guard let unproved, frame.flags.isEmpty, body.count == DeviceKey.byteCount else { throw .malformedFrame }
             try prove(unproved, Array(copying: body), in: ingest)
             self.unproved = nil
             try welcome(unproved.hello, in: ingest, as: peer, output: &output)
-        case .welcome, .ack, .error, .push, .pong, .columns: throw .malformedFrame
+        case .welcome, .error, .push, .pong, .columns: throw .malformedFrame
         }
     }
 
@@ -204,6 +218,7 @@ struct NativeSession: Sendable {
             ingest.device = source
         }
         hasGreeted = true
+        asksForMessages = hello.features.contains(.messages)
         greetedEpoch = hello.epoch
         var welcome = Welcome()
         welcome.time = intake.now
@@ -246,6 +261,8 @@ struct NativeSession: Sendable {
         // Who sends for one device without a hello is that device.
         if numbered == nil, source == .none, header.device != .none { ingest.device = header.device }
         numbered = header.device
+        noteSpeakers(since: mark, intake)
+        if header.hasReceived, own != .none { try? noteReceived(body, .ofBatch, in: ingest) }
         due = max(due, ingest.charge(events: header.count, units: header.count))
         if !follows(header) {
             intake.filling.truncate(to: mark)
@@ -258,7 +275,28 @@ struct NativeSession: Sendable {
         let result = intake.admit(.tcp)
         epoch = header.epoch
         through = max(through ?? 0, header.lastSeq)
-        acknowledge(ticket: intake.notifyOnCommit(peer), AckVerdicts(result, header))
+        acknowledge(ticket: intake.notifyOnCommit(peer), AckVerdicts(result, header), ingest.waiting[own])
+    }
+
+    /// The device at the other end, as far as the connection has said.
+    private var own: DeviceID { source == .none ? numbered ?? .none : source }
+
+    /// Looks whether the events of a batch are all of the device at the other end.
+    private mutating func noteSpeakers(since mark: EventBatch.Mark, _ intake: any Intake) {
+        guard !speaksForMany, !asksForMessages else { return }
+        let (own, events) = (own, intake.filling.events)
+        for index in mark.events..<events.count where events[index].device != own {
+            speaksForMany = true
+            return
+        }
+    }
+
+    /// The device has these messages.
+    private func noteReceived(
+        _ body: Span<UInt8>, _ field: ReceivedField, in ingest: IngestContext
+    ) throws(Refusal) {
+        guard own != .none else { throw .noDevice }
+        for id in try readReceived(body, field) { ingest.note(TransportReceipt(own, id)) }
     }
 
     /// A batch that starts at `seq` was refused: nothing behind it may be taken before it has come again.
@@ -279,13 +317,14 @@ struct NativeSession: Sendable {
         return true
     }
 
-    private mutating func acknowledge(ticket: UInt64, _ verdicts: AckVerdicts) {
+    private mutating func acknowledge(ticket: UInt64, _ verdicts: AckVerdicts, _ waiting: UInt32?) {
         let durable = through ?? 0
         if let last = pending.indices.last, pending[last].ticket == ticket, pending[last].epoch == epoch {
-            pending[last].durable = durable
+            (pending[last].durable, pending[last].waiting) = (durable, waiting)
             pending[last].verdicts.add(verdicts)
         } else {
-            pending.append(Pending(ticket: ticket, epoch: epoch, durable: durable, verdicts: verdicts))
+            pending.append(
+                Pending(ticket: ticket, epoch: epoch, durable: durable, verdicts: verdicts, waiting: waiting))
         }
     }
 }

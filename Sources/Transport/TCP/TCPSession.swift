@@ -72,10 +72,7 @@ package struct TCPSession: StreamSession, Sendable {
     }
 
     package mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool {
-        if native != nil {
-            NativeSession.push(message.json.span, into: &output)
-            return true
-        }
+        if let native { return native.push(message.json.span, into: &output) }
         return lines?.push(message.json.span, into: &output) ?? false
     }
 

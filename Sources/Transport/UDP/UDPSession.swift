@@ -8,7 +8,7 @@ import Wire
 /// What a datagram is answered with once it is durable.
 private struct DatagramReceipt {
     enum Answer: Sendable {
-        case native(DatagramHeader, AckState?, AckVerdicts)
+        case native(DatagramHeader, AckState?, AckVerdicts, waiting: UInt32?)
         /// The number of the last line that is not blank, and what became of lines that were not simply stored.
         case lines(UInt64, DatagramVerdicts)
     }
@@ -25,28 +25,32 @@ private struct DatagramReceipt {
             // The ack is first, for devices that read no further.
             writeLineAck(count, into: &output)
             verdicts.write(limit: limit - (output.count - start), into: &output)
-        case .native(let request, let state, let verdicts):
-            writeNative(request, state, verdicts, into: &output)
+        case .native(let request, let state, let verdicts, let waiting):
+            writeNative(request, state, verdicts, waiting, into: &output)
         }
         if output.count - start > limit { output.removeLast(output.count - start) }
     }
 
-    /// Leaves out what does not fit: first the words, then what has been received above a gap (a sender that does not
-    /// hear of it repeats it, which does no harm), at last verdicts.
+    /// Leaves out what does not fit: first the words, then how many messages wait, then what has been received above a
+    /// gap (a sender that does not hear of it repeats it, which does no harm), at last verdicts.
     private func writeNative(
-        _ request: DatagramHeader, _ state: AckState?, _ verdicts: AckVerdicts, into output: inout [UInt8]
+        _ request: DatagramHeader, _ state: AckState?, _ verdicts: AckVerdicts, _ waiting: UInt32?,
+        into output: inout [UInt8]
     ) {
         let start = output.count
         let header = DatagramHeader(
             type: .ack, keyID: request.keyID, epoch: request.epoch, counter: request.counter)
         var ack = Ack(durable: state?.durable ?? 0)
         ack.ranges = (state?.ranges ?? []).prefix(8).map { .init(missing: $0.missing, present: $0.received) }
+        ack.pending = waiting
         verdicts.put(into: &ack)
         while true {
             header.write(ack, into: &output)
             guard output.count - start > limit else { return }
             if ack.rejects.contains(where: { !$0.text.isEmpty }) {
                 for index in ack.rejects.indices { ack.rejects[index].text = "" }
+            } else if ack.pending != nil {
+                ack.pending = nil
             } else if ack.ranges.popLast() == nil, ack.rejects.popLast() == nil {
                 return
             }
@@ -150,13 +154,15 @@ package struct UDPSession: DatagramSession, Sendable {
         let signer: DatagramSigner?
         do throws(Refusal) {
             request = try DatagramHeader.read(bytes)
-            guard request.type == .batch else { throw .malformedFrame }
+            let isKnown = request.type == .batch || request.type == .ack && request.isSigned
+            guard isKnown else { throw .malformedFrame }
             signer = try ingest.authenticate(bytes, request)
         } catch {
             intake.refuse(error, events: 1, transport: .udp)
             return .silence
         }
         defer { if signer != nil { ingest.principal = .anybody } }
+        if request.type == .ack { return receiveAck(bytes, request, in: ingest) }
         let mark = intake.filling.mark
         var refusedEvents = 1
         var replay: Replay?
@@ -185,15 +191,58 @@ package struct UDPSession: DatagramSession, Sendable {
             var state = header.device == .none ? nil : intake.ackState(of: header.device, epoch: header.epoch)
             if header.hasIDs { state = AckState(state, covering: header) }
             let start = output.count
-            DatagramReceipt(answer: .native(request, state, AckVerdicts(result, header)), limit: bytes.count)
-                .write(into: &output)
+            let waiting = ingest.waiting[header.device]
+            let answer = DatagramReceipt.Answer.native(request, state, AckVerdicts(result, header), waiting: waiting)
+            DatagramReceipt(answer: answer, limit: bytes.count).write(into: &output)
             if output.count > start { signer?.sign(&output, from: start) }
+            if let signer, header.hasReceived || waiting ?? 0 > 0 {
+                openWayBack(bytes, header, request, signer, spent: output.count - start, in: ingest)
+            }
             return .answerWhenDurable(intake.notifyOnCommit(peer))
         } catch {
             let reason = ingest.reason(error)
             intake.refuse(reason, events: refusedEvents, transport: .udp)
             return answerError(reason, request, signer, replay, limit: bytes.count, output: &output)
         }
+    }
+
+    /// Messages may go to a device for its signed datagram: some times as much as came, but no more than what every
+    /// network carries in one. For what is not signed nothing goes: the sender may be somebody else.
+    private func openWayBack(
+        _ bytes: Span<UInt8>, _ header: BatchHeader, _ request: DatagramHeader, _ signer: DatagramSigner, spent: Int,
+        in ingest: IngestContext
+    ) {
+        guard header.device != .none,
+            ingest.intake.highestEpoch(refusing: header.epoch, of: header.device) == nil
+        else { return }
+        let most = min(TransportLimits.datagramFactor * bytes.count, TransportLimits.datagramAnswerBytes)
+        var contact = DatagramContact(
+            device: header.device, request: request, signer: signer, allowance: most - spent)
+        if header.hasReceived { contact.received = received(bytes, request, .ofBatch, ingest) }
+        ingest.contact = contact
+    }
+
+    /// A device has messages.
+    private func receiveAck(
+        _ bytes: Span<UInt8>, _ request: DatagramHeader, in ingest: IngestContext
+    ) -> DatagramOutcome {
+        let ids = request.flags.isEmpty ? received(bytes, request, .ofAck, ingest) : []
+        guard !ids.isEmpty else {
+            ingest.intake.refuse(.malformedBody, events: 1, transport: .udp)
+            return .silence
+        }
+        ingest.acknowledged = (request, ids)
+        return .silence
+    }
+
+    private func received(
+        _ bytes: Span<UInt8>, _ request: DatagramHeader, _ field: ReceivedField, _ ingest: IngestContext
+    ) -> [MessageID] {
+        if request.flags.contains(.deflated) {
+            let inflated = ingest.inflated
+            return (try? readReceived(inflated.span, field)) ?? []
+        }
+        return (try? readReceived(bytes.extracting(DatagramHeader.body(count: bytes.count)), field)) ?? []
     }
 
     private mutating func read(

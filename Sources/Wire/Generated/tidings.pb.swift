@@ -100,6 +100,12 @@ package nonisolated struct Tidings_Wire_V1_Batch: Sendable {
   /// Version of the product's catalogue that stands before the defines; 0 = none. This daemon knows none.
   package var catalogue: UInt32 = 0
 
+  /// Messages that the device has, as Ack.received.
+  package var received: [UInt64] = []
+
+  /// Means nothing: it makes a datagram longer, and so what may come back.
+  package var padding: Data = Data()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -342,6 +348,20 @@ package nonisolated struct Tidings_Wire_V1_Ack: Sendable {
 
   package var push: UInt64 = 0
 
+  /// From a device to the daemon: messages that it has, each as its ordinal << 32 | its tag; at most 64. A set, never
+  /// cumulative.
+  package var received: [UInt64] = []
+
+  /// From the daemon: how many messages wait for the device. With 0 it may go to sleep; absent = not known.
+  package var pending: UInt32 {
+    get {_pending ?? 0}
+    set {_pending = newValue}
+  }
+  /// Returns true if `pending` has been explicitly set.
+  package var hasPending: Bool {self._pending != nil}
+  /// Clears the value of `pending`. Subsequent reads from it will return its default value.
+  package mutating func clearPending() {self._pending = nil}
+
   /// How many of the events that no ack covered before are kept apart (4221 to 4283), in all.
   package var quarantined: UInt32 = 0
 
@@ -351,6 +371,8 @@ package nonisolated struct Tidings_Wire_V1_Ack: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _pending: UInt32? = nil
 }
 
 /// One entry of Ack.rejects, and the body of an ERROR frame.
@@ -449,7 +471,7 @@ fileprivate nonisolated let _protobuf_package = "tidings.wire.v1"
 
 nonisolated extension Tidings_Wire_V1_Batch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Batch"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}seq\0\u{3}time_ms\0\u{1}define\0\u{1}device\0\u{1}oldest\0\u{1}events\0\u{3}age_ms\0\u{1}catalogue\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}seq\0\u{3}time_ms\0\u{1}define\0\u{1}device\0\u{1}oldest\0\u{1}events\0\u{3}age_ms\0\u{1}catalogue\0\u{1}received\0\u{1}padding\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -466,6 +488,8 @@ nonisolated extension Tidings_Wire_V1_Batch: SwiftProtobuf.Message, SwiftProtobu
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.events) }()
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.ageMs) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.catalogue) }()
+      case 10: try { try decoder.decodeRepeatedUInt64Field(value: &self.received) }()
+      case 11: try { try decoder.decodeSingularBytesField(value: &self.padding) }()
       default: break
       }
     }
@@ -499,6 +523,12 @@ nonisolated extension Tidings_Wire_V1_Batch: SwiftProtobuf.Message, SwiftProtobu
     if self.catalogue != 0 {
       try visitor.visitSingularUInt32Field(value: self.catalogue, fieldNumber: 9)
     }
+    if !self.received.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.received, fieldNumber: 10)
+    }
+    if !self.padding.isEmpty {
+      try visitor.visitSingularBytesField(value: self.padding, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -512,6 +542,8 @@ nonisolated extension Tidings_Wire_V1_Batch: SwiftProtobuf.Message, SwiftProtobu
     if lhs.events != rhs.events {return false}
     if lhs.ageMs != rhs.ageMs {return false}
     if lhs.catalogue != rhs.catalogue {return false}
+    if lhs.received != rhs.received {return false}
+    if lhs.padding != rhs.padding {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -792,7 +824,7 @@ nonisolated extension Tidings_Wire_V1_Event: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Ack"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}durable\0\u{1}ranges\0\u{1}epoch\0\u{3}retry_after_ms\0\u{1}rejects\0\u{1}push\0\u{2}\u{3}quarantined\0\u{1}stale\0\u{c}\u{7}\u{1}\u{c}\u{8}\u{1}")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}durable\0\u{1}ranges\0\u{1}epoch\0\u{3}retry_after_ms\0\u{1}rejects\0\u{1}push\0\u{1}received\0\u{1}pending\0\u{1}quarantined\0\u{1}stale\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -806,6 +838,8 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.retryAfterMs) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.rejects) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.push) }()
+      case 7: try { try decoder.decodeRepeatedUInt64Field(value: &self.received) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self._pending) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.quarantined) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self.stale) }()
       default: break
@@ -814,6 +848,10 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.durable != 0 {
       try visitor.visitSingularUInt64Field(value: self.durable, fieldNumber: 1)
     }
@@ -832,6 +870,12 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
     if self.push != 0 {
       try visitor.visitSingularUInt64Field(value: self.push, fieldNumber: 6)
     }
+    if !self.received.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.received, fieldNumber: 7)
+    }
+    try { if let v = self._pending {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 8)
+    } }()
     if self.quarantined != 0 {
       try visitor.visitSingularUInt32Field(value: self.quarantined, fieldNumber: 9)
     }
@@ -848,6 +892,8 @@ nonisolated extension Tidings_Wire_V1_Ack: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.retryAfterMs != rhs.retryAfterMs {return false}
     if lhs.rejects != rhs.rejects {return false}
     if lhs.push != rhs.push {return false}
+    if lhs.received != rhs.received {return false}
+    if lhs._pending != rhs._pending {return false}
     if lhs.quarantined != rhs.quarantined {return false}
     if lhs.stale != rhs.stale {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

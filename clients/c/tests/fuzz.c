@@ -56,6 +56,15 @@ static void fuzz_verdict(void *context, uint32_t number, uint32_t code, const ch
     if (code % 7 == 3) record(number % 100);
 }
 
+#if TIDINGS_DOWN
+/* So may who gets a message; all of it can be read. */
+static void fuzz_message(void *context, const char *json, size_t length)
+{
+    peer_message(context, json, length);
+    if (crc32(0, (const uint8_t *)json, length) % 3 == 0) record(99);
+}
+#endif
+
 static void say(peer *p)
 {
     uint8_t type = next_byte(), body[512];
@@ -101,6 +110,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p->config.send = fuzz_send;
     p->config.receive = fuzz_receive;
     p->config.verdict = fuzz_verdict;
+#if TIDINGS_DOWN
+    p->config.message = fuzz_message;
+#endif
     record(1);
     for (uint32_t value = 2; input.left > 0;) {
         uint8_t what = next_byte();
@@ -109,7 +121,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 1: p->clock += (uint32_t)(what >> 3) * 1000; break;
         case 2: input.is_broken = what > 200; break;
         case 3: tidings_retry(&device); break;
-        case 4: if (what > 200) tidings_close(&device); break;
+        case 4:
+            if (what > 200) tidings_close(&device);
+#if TIDINGS_DOWN
+            else if (what > 100) tidings_ask(&device);
+#endif
+            break;
         default: say(p); break;
         }
         uint32_t before = device.counts.stored, top = device.top, epoch = device.epoch;

@@ -63,6 +63,11 @@ typedef struct {
     bool has_magic, is_greeted, is_unproved;
     uint8_t hello[1200];
     uint32_t hello_size, hello_epoch, through;
+    uint32_t waits;         /* messages that wait for the device, as acks say */
+    uint32_t messages, told; /* how many came out, and how often it was said that one is there */
+    uint64_t last_told;
+    char last_message[TIDINGS_DOWN + TIDINGS_FRAME];
+    size_t last_length;
     uint8_t last_datagram[1200];
     uint32_t last_size;
 } peer;
@@ -164,6 +169,22 @@ static uint32_t put_reject(writer *w, uint32_t code, uint32_t number)
     return w->used;
 }
 
+/* The device says which messages it has. */
+static void take_received(peer *p, const uint8_t *body, uint32_t size)
+{
+    CHECK(size > 0);
+    for (uint32_t at = 0; at < size;) {
+        CHECK(body[at++] == 7 << 3);
+        p->last_told = 0;
+        for (int shift = 0;; shift += 7) {
+            CHECK(at < size && shift < 64);
+            p->last_told |= (uint64_t)(body[at] & 0x7f) << shift;
+            if (body[at++] < 0x80) break;
+        }
+        p->told++;
+    }
+}
+
 /* ---- UDP ---- */
 
 static void sign(peer *p, tidings *t, uint8_t *bytes, uint32_t end)
@@ -182,9 +203,14 @@ static void answer_datagram(peer *p, const uint8_t *bytes, uint32_t size)
 {
     uint8_t trailer[TRAILER], answer[1200];
     uint32_t last, epoch = load_big(bytes + 6);
-    CHECK(size >= DATAGRAM_HEADER + TRAILER && size <= TIDINGS_FRAME && bytes[0] == 0xc1 && bytes[1] == BATCH);
+    CHECK(size >= DATAGRAM_HEADER + TRAILER && size <= TIDINGS_FRAME && bytes[0] == 0xc1);
+    CHECK(bytes[1] == BATCH || (bytes[1] == ACK && TIDINGS_DOWN != 0 && key_id(&device) != 0));
     put_trailer(&device, size - TRAILER, trailer);
     CHECK(memcmp(trailer, bytes + size - TRAILER, TRAILER) == 0);
+    if (bytes[1] == ACK) {
+        take_received(p, bytes + DATAGRAM_HEADER, size - DATAGRAM_HEADER - TRAILER);
+        return;
+    }
     uint32_t code = take_batch(p, bytes + DATAGRAM_HEADER, size - DATAGRAM_HEADER - TRAILER, epoch, &last);
     if (chance(100) < p->loss || p->queued == MOST_QUEUED) return;
     writer w = {answer, DATAGRAM_HEADER, sizeof answer};
@@ -206,6 +232,7 @@ static void answer_datagram(peer *p, const uint8_t *bytes, uint32_t size)
             put_varint(&ranges, present);
         }
         if (ranges.used > 0) put_string(&w, 2, pairs, ranges.used);
+        put_nonzero(&w, 8, p->waits);
     }
     CHECK(w.used <= w.size - TRAILER);
     sign(p, &device, answer, w.used);
@@ -308,7 +335,11 @@ static bool take_stream(peer *p)
             if (last > p->through) p->through = last;
             put_nonzero(&w, 1, p->through);
             put_field(&w, 3, p->hello_epoch);
+            put_nonzero(&w, 8, p->waits);
             send_frame(p, ACK, answer, w.used);
+        } else if (type == ACK && TIDINGS_DOWN != 0) {
+            CHECK(p->is_greeted);
+            take_received(p, body, length);
         } else {
             CHECK(!"a frame that no device sends");
         }
@@ -415,6 +446,17 @@ static void peer_verdict(void *context, uint32_t number, uint32_t code, const ch
     if (length > p->longest_text) p->longest_text = length;
 }
 
+#if TIDINGS_DOWN
+static void peer_message(void *context, const char *json, size_t length)
+{
+    peer *p = context;
+    CHECK(length <= sizeof p->last_message);
+    memcpy(p->last_message, json, length);
+    p->last_length = length;
+    p->messages++;
+}
+#endif
+
 static uint8_t test_key[32];
 
 /* A peer, and a device in front of it. `memory` is the caller's, of exactly so many bytes. */
@@ -431,6 +473,9 @@ static peer *begin(unsigned seed, uint8_t transport, bool has_key, uint8_t *memo
     p->config = (tidings_config){.source = "kettle/k-1", .transport = transport, .memory = memory, .memory_size = size,
         .context = p, .open = peer_open, .send = peer_send, .receive = peer_receive, .close = peer_close,
         .now = peer_now, .random = peer_random, .verdict = peer_verdict, .load = peer_load, .store = peer_store};
+#if TIDINGS_DOWN
+    p->config.message = peer_message;
+#endif
     if (has_key) {
         p->config.key_id = 7;
         p->config.key = test_key;

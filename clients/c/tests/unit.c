@@ -460,6 +460,134 @@ static void test_many_words(void)
     CHECK(p->stored == 2499 && device.counts.overwritten == 0 && p->opens == 3);
 }
 
+#if TIDINGS_DOWN
+/* Has the daemon send a message, and the device look. */
+static void push(peer *p, const char *json, uint32_t size)
+{
+    if (p->config.transport == TIDINGS_TCP) {
+        send_frame(p, PUSH, (const uint8_t *)json, size);
+    } else {
+        uint8_t *bytes = p->queue[p->queued];
+        writer w = {bytes, DATAGRAM_HEADER, sizeof p->queue[0] - TRAILER};
+        bytes[0] = 0xc1;
+        bytes[1] = PUSH;
+        store_big(bytes + 2, key_id(&device));
+        store_big(bytes + 6, device.epoch);
+        store_big(bytes + 10, device.counter);
+        put_bytes(&w, json, size);
+        if (w.used > TIDINGS_FRAME - TRAILER) w.used = TIDINGS_FRAME - TRAILER;
+        sign(p, &device, bytes, w.used);
+        p->sizes[p->queued++] = w.used + TRAILER;
+    }
+    for (int i = 0; i < 20; i++) tidings_run(&device);
+    check_counts();
+}
+
+static void push_number(peer *p, unsigned number, const char *text)
+{
+    char json[300];
+    int size = snprintf(json, sizeof json, "{\"product\":\"a\\\"id\\\":\\\"m9-00000001\",\"device\":\"k-1\","
+        "\"id\":\"m%u-9f31C2aa\",\"text\":\"%s\"}", number, text);
+    push(p, json, (uint32_t)size);
+}
+
+/* A message comes out once, and the daemon is told each time that it is there. */
+static void test_messages(uint8_t transport, bool has_key)
+{
+    peer *p = begin(1, transport, has_key, memory, 1024);
+    p->is_chunky = transport == TIDINGS_TCP;
+    p->waits = 3;
+    record(1);
+    pass(p, 60000);
+    CHECK(p->stored == 1 && tidings_pending(&device) == 3);
+    if (transport == TIDINGS_UDP && !has_key) {
+        /* Anybody may say it. */
+        push_number(p, 17, "hello");
+        CHECK(p->messages == 0 && p->told == 0);
+        return;
+    }
+    push_number(p, 17, "hello");
+    CHECK(p->messages == 1 && p->told == 1 && p->last_told == (17ull << 32 | 0x9f31c2aa));
+    CHECK(p->last_message[0] == '{' && p->last_message[p->last_length - 1] == '}');
+    push_number(p, 17, "hello");
+    CHECK(p->messages == 1 && p->told == 2);
+    for (unsigned number = 18; number < 33; number++) push_number(p, number, "");
+    CHECK(p->messages == 16 && p->told == 17);
+    push_number(p, 17, "");
+    CHECK(p->messages == 16);
+    /* The 17th takes the place of the first. */
+    push_number(p, UINT32_MAX, "");
+    CHECK(p->messages == 17 && p->last_told == ((uint64_t)UINT32_MAX << 32 | 0x9f31c2aa));
+    push_number(p, 17, "");
+    CHECK(p->messages == 18);
+    /* What is no message, or is cut, or too long, is not said to be there. */
+    uint32_t told = p->told, messages = p->messages;
+    static const char *const wrong[] = {"", "{", "{\"id\":\"m", "{\"id\":\"m17\"}", "{\"id\":\"m17-9f31c2a\"}",
+        "{\"id\":\"m17-9f31c2ag\"}      ", "{\"id\":\"m0-9f31c2aa\"}    ", "{\"id\":\"x17-9f31c2aa\"}",
+        "{\"ID\":\"m17-9f31c2aa\"}", "                         "};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) push(p, wrong[i], (uint32_t)strlen(wrong[i]));
+    if (transport == TIDINGS_TCP) {
+        static char longer[TIDINGS_DOWN + 100];
+        memset(longer, ' ', sizeof longer);
+        memcpy(longer, "{\"id\":\"m99-00000001\"}", 22);
+        push(p, longer, TIDINGS_DOWN + 1);
+        CHECK(p->told == told);
+        push(p, longer, TIDINGS_DOWN);
+        CHECK(p->told == told + 1 && p->messages == messages + 1);
+        told++;
+        messages++;
+    }
+    p->config.message = NULL;
+    push_number(p, 100, "");
+    CHECK(p->told == told && p->messages == messages);
+    record(2);
+    pass(p, 60000);
+    CHECK(p->stored == 2);
+}
+
+/* Who asks gets what waits, although it has nothing to say; and no event is counted otherwise for it. */
+static void test_asking(uint8_t transport)
+{
+    peer *p = begin(1, transport, true, memory, 1024);
+    p->waits = 2;
+    CHECK(tidings_run(&device) == TIDINGS_FOREVER);
+    tidings_ask(&device);
+    for (int i = 0; i < 50; i++) tidings_run(&device);
+    CHECK(device.state == READY && p->stored == 0);
+    if (transport == TIDINGS_UDP) {
+        CHECK(p->batches == 1 && p->last_size <= TIDINGS_FRAME / 3 && p->last_size >= TIDINGS_FRAME / 3 - 2);
+        CHECK(tidings_pending(&device) == 2 && !device.heard);
+    }
+    push_number(p, 17, "hello");
+    CHECK(p->messages == 1 && p->told == 1);
+    record(1);
+    pass(p, 60000);
+    CHECK(p->stored == 1 && p->lost == 0);
+    if (transport == TIDINGS_TCP) {
+        /* Made anew when it ends. */
+        uint32_t opens = p->opens;
+        is_over = true;
+        for (int i = 0; i < 50; i++) {
+            tidings_run(&device);
+            p->clock += 1000;
+        }
+        CHECK(p->opens > opens && device.state == READY);
+    }
+    tidings_close(&device);
+    CHECK(tidings_run(&device) == TIDINGS_FOREVER);
+    /* The ring runs over before the daemon is heard: how much is lost is still told, to the number. */
+    p = begin(2, transport, true, memory, 256);
+    tidings_ask(&device);
+    for (int i = 0; i < 50; i++) tidings_run(&device);
+    tidings_close(&device);
+    p->is_down = true;
+    for (uint32_t value = 1; value <= 60; value++) record(value);
+    p->is_down = false;
+    pass(p, 600000);
+    CHECK(device.counts.overwritten > 0 && p->lost == device.counts.overwritten);
+}
+#endif
+
 int main(int count, char **arguments)
 {
     if (count < 2) return 64;
@@ -485,6 +613,13 @@ int main(int count, char **arguments)
     test_answers_of_others();
     test_mute_daemon();
     test_many_words();
+#if TIDINGS_DOWN
+    for (uint8_t transport = TIDINGS_UDP; transport <= TIDINGS_TCP; transport++) {
+        test_messages(transport, false);
+        test_messages(transport, true);
+        test_asking(transport);
+    }
+#endif
     for (unsigned seed = 0; seed < seeds; seed++) test_nothing_is_lost_silently(seed);
     free(memory);
     printf("unit: all hold; %u networks at random\n", seeds);
