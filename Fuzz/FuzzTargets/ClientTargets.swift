@@ -14,7 +14,9 @@ func readAnswers(_ input: [UInt8]) {
     case 0: readStreamAnswers(rest, cut: Int(input[1]), isNative: false)
     case 1: readStreamAnswers(rest, cut: Int(input[1]), isNative: true)
     case 2: readStreamAnswers(framed(rest), cut: Int(input[1]), isNative: true)
-    default: readDatagramAnswers(rest)
+    default:
+        readDatagramAnswers(rest, nil)
+        readDatagramAnswers(rest, SenderCredential(keyID: 7, key: String(repeating: "A", count: 43)))
     }
 }
 
@@ -47,7 +49,8 @@ private func readStreamAnswers(_ bytes: [UInt8], cut: Int, isNative: Bool) {
         seq += UInt64(count)
     }
     let generation = window.connecting()
-    var answers = StreamAnswers(window: window, generation: generation, isNative: isNative)
+    let inbox = MessageInbox()
+    var answers = StreamAnswers(window: window, generation: generation, isNative: isNative, inbox: inbox)
     var tail: [UInt8] = []
     for read in [bytes.prefix(cut), bytes.dropFirst(cut)] {
         tail += read
@@ -61,8 +64,10 @@ private func readStreamAnswers(_ bytes: [UInt8], cut: Int, isNative: Bool) {
     precondition(totals.quarantined + totals.stale <= totals.sent)
 }
 
-private func readDatagramAnswers(_ input: [UInt8]) {
-    let window = DatagramSendWindow(options: DatagramOptions())
+private func readDatagramAnswers(_ input: [UInt8], _ credential: SenderCredential?) {
+    var options = DatagramOptions()
+    options.credential = credential
+    let window = DatagramSendWindow(options: options, inbox: MessageInbox())
     // Numbers may be chosen by whoever writes the events: the last ones that there are, too.
     let seqs: [ClosedRange<UInt64>] = [1...4, 5...5, 9...20, (.max - 3)...(.max)]
     for (counter, seqs) in seqs.enumerated() {
@@ -72,11 +77,16 @@ private func readDatagramAnswers(_ input: [UInt8]) {
                 pause: .hours(1)), counter: UInt32(counter))
     }
     for piece in pieces(input) where !piece.body.isEmpty {
-        let header = DatagramHeader(type: piece.type, epoch: 1, counter: UInt32(piece.body.first ?? 0) & 7)
+        let header = DatagramHeader(
+            type: piece.type, keyID: credential?.keyID ?? 0, epoch: 1, counter: UInt32(piece.body.first ?? 0) & 7)
         let body = Array(piece.body.dropFirst())
         var bytes: [UInt8] = []
         header.write(body: body.span, into: &bytes)
+        credential?.signer?.sign(&bytes, from: 0)
         window.take(bytes.span)
+        // Only who can prove itself is told what has come.
+        let told = window.takeOutgoing()
+        precondition(told.isEmpty || credential != nil && piece.type == .push)
     }
     let totals = window.totals
     precondition(totals.acked + totals.rejected <= totals.sent && totals.outstanding <= totals.sent)

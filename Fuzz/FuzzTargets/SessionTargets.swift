@@ -152,10 +152,17 @@ func answerDatagram(_ input: [UInt8]) {
 private func answerDatagram(_ input: [UInt8], _ mode: UInt8, isSigned: Bool) {
     let intake = FuzzIntake()
     let ingest = ingest(intake, mode: mode)
+    ingest.waiting = WaitingCounts(Array(repeating: 3, count: 8))
     var session = UDPSession(settings: TransportSettings())
     var output: [UInt8] = []
     _ = session.receive(input.span, in: ingest, as: FuzzPeer(), output: &output)
     precondition(output.count <= input.count)
+    // A way back is opened by a signature alone, and is no wider than the datagram pays for.
+    if let contact = ingest.contact {
+        precondition(isSigned && contact.received.count <= WireLimits.receivedIDs)
+        precondition(contact.allowance + output.count <= min(3 * input.count, TransportLimits.datagramAnswerBytes))
+    }
+    precondition(ingest.acknowledged == nil || isSigned)
     precondition(!ingest.principal.isKnown)
     if mode == 2, !isSigned { precondition(output.isEmpty && intake.filling.isEmpty) }
 }

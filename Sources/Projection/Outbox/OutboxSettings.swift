@@ -24,7 +24,7 @@ extension SummaryState {
         let product = product(of: device.rawValue)
         guard product != 0 else { return [] }
         var winners: [UInt32: Int] = [:]
-        for index in outbox.open where isInForce(index, device.rawValue, product, at: now) {
+        for index in outbox.open.of(product: product).all where isInForce(index, device.rawValue, product, at: now) {
             let message = outbox.messages[index]
             if let other = winners[message.aspect].map({ outbox.messages[$0] }),
                 (other.terms.scope.rawValue, other.number) > (message.terms.scope.rawValue, message.number)
@@ -59,7 +59,7 @@ extension SummaryState {
     /// A number that is another one whenever the settings in force may be others at some device, for who looks again.
     package func settingsRevision(at now: Timestamp) -> Int {
         var hasher = Hasher()
-        for index in outbox.open where outbox.messages[index].isSetting {
+        for index in outbox.open.all where outbox.messages[index].isSetting {
             let message = outbox.messages[index]
             hasher.combine(message.number)
             hasher.combine(message.isAddressed)

@@ -326,7 +326,8 @@ package nonisolated struct Tidings_Wire_V1_Event: @unchecked Sendable {
   fileprivate var _storage = unsafe _StorageClass.defaultInstance
 }
 
-/// Body of an ACK frame: what is committed to the log.
+/// Body of an ACK frame: what is committed to the log. A device sends one that says which messages it has, and nothing
+/// else (received).
 package nonisolated struct Tidings_Wire_V1_Ack: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -429,6 +430,7 @@ package nonisolated struct Tidings_Wire_V1_Hello: Sendable {
 
   package var agent: String = String()
 
+  /// 1 = the messages to `source` come over this connection, although the events that it carries are of many.
   package var features: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -4,7 +4,9 @@
  *   cc -std=c99 -I.. posix.c ../tidings.c -o send && ./send 'used;aspect=lid' 'rating;aspect=door.sound;value=4'
  *
  * An event is its kind and what it says, with ; between: value (a number), word, flag (0 or 1), unit, text, lang,
- * customer, count, severity, scale, origin, time (milliseconds since 1970), cause, notice, method. */
+ * customer, count, severity, scale, origin, time (milliseconds since 1970), cause, notice, method.
+ *
+ * Compiled with -DTIDINGS_DOWN=1024, it gets messages too, and does what they say (-g). */
 #define _POSIX_C_SOURCE 200809L
 #include "../tidings.h"
 
@@ -36,7 +38,11 @@ static const char usage[] =
     "  -w SECONDS   waits so long before the first is sent\n"
     "  -r MS        the first pause before something is sent again; 2000\n"
     "  -l PERCENT   loses so much, in both directions: of datagrams; over TCP each time the connection breaks\n"
-    "  -d SECONDS   gives up after so long; 120\n";
+    "  -d SECONDS   gives up after so long; 120\n"
+#if TIDINGS_DOWN
+    "  -g SECONDS   prints the messages that come in so long, and says that they are shown, or applied\n"
+#endif
+    ;
 
 /* The daemon's end: what the library hands back as `context`. */
 typedef struct {
@@ -45,6 +51,7 @@ typedef struct {
     unsigned loss;
     int fd;
     uint32_t pause; /* for which nothing is due */
+    tidings *device;
 } network;
 
 static void stop(const char *text, const char *what)
@@ -168,6 +175,24 @@ static void print_verdict(void *context, uint32_t number, uint32_t code, const c
            (unsigned long)code, (int)length, text);
 }
 
+#if TIDINGS_DOWN
+/* The `id` and the `type` of a message stand before what its author has written. */
+static void take_message(void *context, const char *json, size_t length)
+{
+    const network *net = context;
+    char text[TIDINGS_DOWN + TIDINGS_FRAME + 1], id[32];
+    snprintf(text, sizeof text, "%.*s", (int)length, json);
+    puts(text);
+    const char *from = strstr(text, "\"id\":\"");
+    if (from == NULL) return;
+    snprintf(id, sizeof id, "%.*s", (int)strcspn(from + 6, "\""), from + 6);
+    bool is_setting = strstr(text, "\"type\":\"setting\"") != NULL;
+    tidings_event receipt = {.kind = TIDINGS_RECEIPT, .cause = id, .severity = 2};
+    receipt.scale = is_setting ? 7 : 2; /* applied, shown */
+    if (tidings_record(net->device, &receipt, NULL) != TIDINGS_OK) fputs("send: no room for a receipt\n", stderr);
+}
+#endif
+
 /* 32 bytes in base64url. */
 static void read_key(const char *text, uint8_t key[32])
 {
@@ -283,8 +308,8 @@ int main(int count, char **arguments)
     source from = {0};
     uint8_t key[32];
     bool gives_way = false;
-    unsigned long wait = 0, patience = 120;
-    for (int option; (option = getopt(count, arguments, "h:p:ts:i:k:T:e:f:n:m:ow:r:l:d:")) != -1;) {
+    unsigned long wait = 0, patience = 120, listens = 0;
+    for (int option; (option = getopt(count, arguments, "h:p:ts:i:k:T:e:f:n:m:ow:r:l:d:g:")) != -1;) {
         unsigned long number = optarg == NULL ? 0 : strtoul(optarg, NULL, 10);
         switch (option) {
         case 'h': net.host = optarg; break;
@@ -303,6 +328,7 @@ int main(int count, char **arguments)
         case 'r': config.retry_ms = (uint32_t)number; break;
         case 'l': net.loss = (unsigned)number; break;
         case 'd': patience = number; break;
+        case 'g': listens = number; break;
         default: fputs(usage, stderr); exit(64);
         }
     }
@@ -312,6 +338,12 @@ int main(int count, char **arguments)
         config.load = epoch_load;
         config.store = epoch_store;
     }
+    net.device = &device;
+#if TIDINGS_DOWN
+    config.message = take_message;
+#else
+    if (listens > 0) stop("compiled without TIDINGS_DOWN", "");
+#endif
     config.memory = malloc(config.memory_size);
     int result = config.memory == NULL ? TIDINGS_INVALID : tidings_start(&device, &config);
     if (result != TIDINGS_OK) {
@@ -329,6 +361,17 @@ int main(int count, char **arguments)
         }
     }
     for (uint32_t since = net_now(NULL); net_now(NULL) - since < wait * 1000;) poll(NULL, 0, 10);
+#if TIDINGS_DOWN
+    for (uint32_t since = net_now(NULL), asked = 0; net_now(NULL) - since < listens * 1000;) {
+        if (asked * 500 <= net_now(NULL) - since) {
+            asked++;
+            tidings_ask(&device);
+            net.pause = 0;
+        }
+        if (net.pause > 500) net.pause = 500;
+        run(&device, &net);
+    }
+#endif
     while (tidings_waiting(&device) > 0 && net_now(NULL) - begun < patience * 1000) run(&device, &net);
     tidings_close(&device);
     const tidings_counts *counts = &device.counts;
