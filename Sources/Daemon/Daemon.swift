@@ -222,6 +222,7 @@ package struct IngestLoop<Engine: EventLog>: Sendable {
         try await onLoop { _ in
             listeners.onContact { outbox.contact($0) }
             listeners.onReceipts { outbox.note($0) }
+            listeners.onStateWanted { outbox.wantState(of: $0) }
         }
     }
 

@@ -9,6 +9,8 @@ package enum DaemonLimits {
     static let messageRequestBytes = 64 * 1024
     /// How long who sends a message waits until it is known whom it goes to.
     static let addressingTimeout: Duration = .seconds(5)
+    /// Aspects in the document that tells a device how it is to stand.
+    static let stateAspects = 64
     /// The largest tidings.yaml; the template has 5,000 bytes.
     static let configurationBytes = 1 << 20
     /// How long a step of an erasure waits for the log or the summaries.

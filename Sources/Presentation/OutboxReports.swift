@@ -24,7 +24,8 @@ private func table(_ rows: OutboxRows, _ style: TableStyle) -> String {
         return lines.joined(separator: "\n") + "\n"
     }
     let left: Set<String> = [
-        "message", "product", "kind", "aspect", "time", "expires", "state", "device", "value", "payload", "language", "reply",
+        "message", "product", "kind", "aspect", "time", "expires", "state", "device", "value", "payload", "language",
+        "reply",
         "text",
     ]
     let hidden: Set<String> = rows.columns.contains("text") ? [] : ["time"]

@@ -60,6 +60,10 @@ protocol Connection: AnyObject {
     func push(_ message: DownEnvelope) -> Bool
     /// Whether nobody on the way can read what is sent.
     var isPrivate: Bool { get }
+    /// Tells how a device is to stand; false when that is to be told later.
+    func push(_ state: StateEnvelope) -> Bool
+    /// Another connection is that of a device from now on.
+    func loses(_ device: DeviceID)
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
     func drain()
     func close()
@@ -67,6 +71,8 @@ protocol Connection: AnyObject {
 
 extension Connection {
     var isPrivate: Bool { false }
+    func push(_ state: StateEnvelope) -> Bool { true }
+    func loses(_ device: DeviceID) {}
 }
 
 /// Confined to the ingest event loop.
@@ -78,11 +84,17 @@ final class ConnectionTable {
     private var connections: [ObjectIdentifier: any Connection] = [:]
     /// The connection on which a device has last said who it is; an older one of the same device is not sent to.
     private var byDevice: [DeviceID: any Connection] = [:]
+    /// The devices of connections that have asked for what is meant for several by their names.
+    private var served: [ObjectIdentifier: Set<DeviceID>] = [:]
     /// Devices that are reached over datagrams, and the sockets for it.
     private var datagrams = DatagramContacts()
     private var sockets: [ObjectIdentifier: DatagramHandler] = [:]
     /// Called when a device has said who it is.
     var onContact: (DeviceID) -> Void = { _ in }
+    /// The connections that have asked last how a device is to stand.
+    private var watchers: [DeviceID: any Connection] = [:]
+    /// Called when a connection asks that.
+    var onStateWanted: (DeviceID) -> Void = { _ in }
     /// Called with what protocols have learnt of messages in a turn of the loop.
     var onReceipts: ([TransportReceipt]) -> Void = { _ in }
     /// Connections that had sent nothing when they were last looked at, oldest first.
@@ -197,15 +209,49 @@ final class ConnectionTable {
     /// The device at the other end of the connection has said who it is.
     func register(_ connection: any Connection, as device: DeviceID) {
         unregister(connection)
-        byDevice[device] = connection
+        lead(device, to: connection)
+    }
+
+    /// A connection is that of its device no more.
+    func release(_ connection: any Connection) { unregister(connection) }
+
+    private func lead(_ device: DeviceID, to connection: any Connection) {
+        let other = byDevice.updateValue(connection, forKey: device)
+        if let other, other !== connection { other.loses(device) }
         onContact(device)
     }
+
+    /// A connection has asked for what is meant for these devices, beside those that it has asked for before.
+    func serve(_ devices: [DeviceID], on connection: any Connection) {
+        for device in devices {
+            served[ObjectIdentifier(connection), default: []].insert(device)
+            lead(device, to: connection)
+        }
+    }
+
+    /// A connection has asked how these devices are to stand, now and whenever that changes.
+    func watch(_ devices: [DeviceID], on connection: any Connection) {
+        for device in devices {
+            watchers[device] = connection
+            served[ObjectIdentifier(connection), default: []].insert(device)
+            onStateWanted(device)
+        }
+    }
+
+    /// The devices of which somebody is told how they are to stand.
+    var watchedDevices: [DeviceID] { Array(watchers.keys) }
+
+    /// Tells how a device is to stand; false when that is to be told later.
+    func push(_ state: StateEnvelope) -> Bool { watchers[state.device]?.push(state) ?? true }
 
     /// The devices that have said on a connection who they are.
     var connectedDevices: [DeviceID] { Array(byDevice.keys) }
 
     /// Closes what stands for a device under a number that is not its own any more.
     func close(_ device: DeviceID) {
+        ingest.mqtt.forget(device)
+        byDevice[device]?.close()
+        watchers[device]?.close()
         for connection in Array(connections.values) where connection.device == device { connection.close() }
         datagrams.forget(device)
     }
@@ -235,6 +281,11 @@ final class ConnectionTable {
     private func unregister(_ connection: any Connection) {
         let device = connection.device
         if device != .none, byDevice[device] === connection { byDevice[device] = nil }
+        guard !served.isEmpty, let others = served.removeValue(forKey: ObjectIdentifier(connection)) else { return }
+        for device in others {
+            if byDevice[device] === connection { byDevice[device] = nil }
+            if watchers[device] === connection { watchers[device] = nil }
+        }
     }
 
     /// Sends a message to a device, if it is connected by a protocol that can carry it.
@@ -243,6 +294,8 @@ final class ConnectionTable {
     ///
     /// - Returns: whether it is on its way; what the device makes of it, it says itself.
     func push(_ message: DownEnvelope, to device: DeviceID) -> Bool {
+        var message = message
+        message.device = device
         guard let connection = byDevice[device] else {
             guard let (push, socket) = datagrams.push(message, to: device, now: .now()) else { return false }
             return sockets[socket]?.send(push) ?? false

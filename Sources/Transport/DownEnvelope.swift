@@ -4,6 +4,8 @@ package import Events
 
 /// A message as the delivery gives it to a connection: what its protocol may want to know of it, and the bytes.
 package struct DownEnvelope: Sendable, Hashable {
+    /// To whom it goes; the connection's table fills it in.
+    package var device = DeviceID.none
     package var id: MessageID
     package var kind: EventKind
     package var priority: MessagePriority
@@ -18,6 +20,15 @@ package struct DownEnvelope: Sendable, Hashable {
     ) {
         (self.id, self.kind, self.priority, self.expires, self.json) = (id, kind, priority, expires, json)
     }
+}
+
+/// How a device is to stand, for a connection that has asked to be told.
+package struct StateEnvelope: Sendable, Hashable {
+    package var device: DeviceID
+    /// One JSON object.
+    package var json: [UInt8]
+
+    package init(_ device: DeviceID, json: [UInt8]) { (self.device, self.json) = (device, json) }
 }
 
 /// How many messages wait for each device, as the outbox has last said. It is behind the log by up to a second.

@@ -59,6 +59,10 @@ package final class IngestContext {
     /// for the device can be sent on the connection. A gateway, which speaks for many, has none. `.none` between two
     /// reads.
     package var device = DeviceID.none
+    /// Devices whose messages a connection has asked for by their names, be they one or many. Empty between two reads.
+    package private(set) var served: [DeviceID] = []
+    /// Devices of which a connection has asked how they are to stand. Empty between two reads.
+    package private(set) var watched: [DeviceID] = []
     /// How many messages wait for each device.
     package var waiting = WaitingCounts()
     /// Nil when there is none.
@@ -125,6 +129,25 @@ package final class IngestContext {
     package func takeTokenUses() -> [UInt32: Timestamp] {
         defer { tokenUses.removeAll(keepingCapacity: true) }
         return tokenUses
+    }
+
+    /// Notes that the connection at hand is to be sent what is meant for a device, beside those that it has asked for
+    /// before.
+    func serve(_ device: DeviceID) { served.append(device) }
+
+    /// What was noted since this was asked last.
+    package func takeServed() -> [DeviceID] {
+        defer { served.removeAll() }
+        return served
+    }
+
+    /// Notes that the connection at hand is to be told how a device is to stand.
+    func watch(_ device: DeviceID) { watched.append(device) }
+
+    /// What was noted since this was asked last.
+    package func takeWatched() -> [DeviceID] {
+        defer { watched.removeAll() }
+        return watched
     }
 
     /// Notes what a protocol has learnt of a message; the log is told at the end of the turn of the loop.

@@ -178,6 +178,15 @@ package final class Listeners: Sendable {
     /// Has `action` called with what protocols have learnt of messages. On the event loop only.
     package func onReceipts(_ action: @escaping ([TransportReceipt]) -> Void) { inside.value.table.onReceipts = action }
 
+    /// Has `action` called with every device of which a connection asks how it is to stand. On the event loop only.
+    package func onStateWanted(_ action: @escaping (DeviceID) -> Void) { inside.value.table.onStateWanted = action }
+
+    /// The devices of which somebody is told how they are to stand. On the event loop only.
+    package var watchedDevices: [DeviceID] { inside.value.table.watchedDevices }
+
+    /// Tells how a device is to stand; false when that is to be told later. On the event loop only.
+    package func pushNow(_ state: StateEnvelope) -> Bool { inside.value.table.push(state) }
+
     /// How many messages wait for each device, as acks are to say it. On the event loop only.
     package var waiting: WaitingCounts {
         get { inside.value.table.ingest.waiting }

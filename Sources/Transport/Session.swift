@@ -38,6 +38,14 @@ package protocol StreamSession {
     /// - Returns: whether the protocol can carry it now. Default: never.
     mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool
 
+    /// The same, for a session that has to ask the time or the client. Default: `push(_:into:)`.
+    mutating func push(_ message: DownEnvelope, in ingest: IngestContext, output: inout [UInt8]) -> Bool
+
+    /// Tells how a device at the other end is to stand, if that is not known there.
+    ///
+    /// - Returns: false when it is to be told later. Default: nobody has asked.
+    mutating func push(_ state: StateEnvelope, in ingest: IngestContext, output: inout [UInt8]) -> Bool
+
     /// The quotas are others now: a session that has noted until when its sender must wait forgets it, for what is owed
     /// stands in the quotas too. Default: it has noted nothing.
     mutating func quotasChanged()
@@ -50,6 +58,18 @@ extension StreamSession {
     package var idleTimeoutSeconds: Int64? { nil }
     package mutating func ends(in ingest: IngestContext, as peer: any CommitListener) {}
     package mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool { false }
+    package mutating func push(
+        _ message: DownEnvelope, in ingest: IngestContext, output: inout [UInt8]
+    ) -> Bool {
+        push(message, into: &output)
+    }
+
+    package mutating func push(
+        _ state: StateEnvelope, in ingest: IngestContext, output: inout [UInt8]
+    ) -> Bool {
+        true
+    }
+
     package mutating func quotasChanged() {}
 }
 

@@ -218,9 +218,17 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
 
     /// Sends a message to the device; false when the protocol cannot carry it now.
     func push(_ message: DownEnvelope) -> Bool {
-        guard life.isOpen, session.push(message, into: &ingest.output) else { return false }
+        guard life.isOpen, session.push(message, in: ingest, output: &ingest.output) else { return false }
         finishRead()
         return true
+    }
+
+    /// Tells how a device is to stand; false when that is to be told later.
+    func push(_ state: StateEnvelope) -> Bool {
+        guard life.isOpen else { return true }
+        let isTold = session.push(state, in: ingest, output: &ingest.output)
+        finishRead()
+        return isTold
     }
 
     /// Reads no more; the connection is closed when all that was read has been acknowledged.
@@ -267,6 +275,8 @@ final class StreamHandler: ChannelInboundHandler, CommitListener, Connection {
             device = ingest.device
             ingest.device = .none
         }
+        if !ingest.served.isEmpty { table.serve(ingest.takeServed(), on: self) }
+        if !ingest.watched.isEmpty { table.watch(ingest.takeWatched(), on: self) }
         keep(buffer, from: progress.consumed)
         timeouts.processed(consumed: progress.consumed, rest: tail?.readableBytes ?? 0, at: .now())
         switch progress.next {

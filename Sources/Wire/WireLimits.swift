@@ -19,4 +19,6 @@ package enum WireLimits {
     /// A client id of MQTT, and the reason that an answer tells in words, bytes.
     package static let mqttClientIDBytes = 256
     package static let mqttReasonBytes = 512
+    /// Ids in a token of messages that were given to a device.
+    package static let tokenIDs = 64
 }

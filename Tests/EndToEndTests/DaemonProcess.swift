@@ -105,6 +105,7 @@ final class DaemonProcess {
     private(set) var tcpPort = 0
     private(set) var udpPort = 0
     private(set) var httpPort = 0
+    private(set) var mqttPort = 0
 
     /// Starts the daemon on free ports and waits until it listens.
     convenience init(data: String, environment: [String: String] = [:], _ arguments: String...) async throws {
@@ -157,6 +158,7 @@ final class DaemonProcess {
             tcpPort = Int(tcp.split(separator: ":").last ?? "") ?? 0
             udpPort = Int(udp.split(separator: ":").last ?? "") ?? 0
             httpPort = Int(fields["http"]?.split(separator: ":").last ?? "") ?? 0
+            mqttPort = Int(fields["mqtt"]?.split(separator: ":").last ?? "") ?? 0
             return true
         }
         return false

@@ -69,8 +69,10 @@ import Transport
     }
 
     @Test func thePathsCanBeEnumerated() {
-        #expect(Self.routes().all.map(\.path) == ["/v1/events", "/health/live"])
-        #expect(Self.routes().all.map { "\($0.allow)" } == ["POST, OPTIONS", "GET, HEAD, OPTIONS"])
+        #expect(Self.routes().all.map(\.path) == ["/v1/events", "/v1/down", "/v1/down/stream", "/health/live"])
+        #expect(
+            Self.routes().all.map { "\($0.allow)" }
+                == ["POST, OPTIONS", "GET, OPTIONS", "GET, OPTIONS", "GET, HEAD, OPTIONS"])
     }
 
     @Test(

@@ -572,6 +572,308 @@ package let openAPIDocument = #"""
     }
    }
   },
+  "/v1/down": {
+   "get": {
+    "tags": [
+     "messages"
+    ],
+    "operationId": "awaitMessages",
+    "summary": "Waits for messages to a device.",
+    "description": "Answers with what is to be brought to the device as soon as there is anything, or without a body after `wait`\nseconds. `Tidings-Token` names the messages of the answer; the next request says with it that the device has\nthem. It is a set: what it does not name is offered again. A second request for the same device ends the first.\nWith a device's credential the device is known; any other, or none, names it by `source`. What people are to read\ncomes only over TLS or to the daemon's own machine.\n",
+    "parameters": [
+     {
+      "name": "source",
+      "in": "query",
+      "description": "The device, as `<product>/<device>` or its URN.",
+      "schema": {
+       "type": "string",
+       "pattern": "^[a-z]{1,32}/[a-z0-9-]{1,64}$",
+       "examples": [
+        "kettle/k-1"
+       ]
+      }
+     },
+     {
+      "name": "after",
+      "in": "query",
+      "description": "The token of the last answer; at most 64 messages.",
+      "schema": {
+       "type": "string",
+       "pattern": "^(m[1-9][0-9]{0,8}-[0-9a-f]{8}(\\.m[1-9][0-9]{0,8}-[0-9a-f]{8}){0,63})?$",
+       "examples": [
+        "m17-9f31c2aa.m18-0b5e11d4"
+       ]
+      }
+     },
+     {
+      "name": "wait",
+      "in": "query",
+      "description": "For how long, seconds; half a second at least.",
+      "schema": {
+       "type": "integer",
+       "minimum": 0,
+       "maximum": 55,
+       "default": 0
+      }
+     }
+    ],
+    "responses": {
+     "200": {
+      "description": "Messages, a line each (docs/messages.md).",
+      "headers": {
+       "Tidings-Token": {
+        "description": "The messages of this answer.",
+        "required": true,
+        "schema": {
+         "type": "string",
+         "pattern": "^(m[1-9][0-9]{0,8}-[0-9a-f]{8}(\\.m[1-9][0-9]{0,8}-[0-9a-f]{8}){0,63})?$",
+         "examples": [
+          "m17-9f31c2aa.m18-0b5e11d4"
+         ]
+        }
+       }
+      },
+      "content": {
+       "application/x-ndjson": {
+        "schema": {
+         "type": "string",
+         "examples": [
+          "{\"product\":\"kettle\",\"device\":\"k-1\",\"id\":\"m17-9f31c2aa\",\"type\":\"setting\",\"time\":\"2026-11-30T08:00:00.000Z\",\"priority\":\"normal\",\"aspect\":\"temperature\",\"policy\":\"offer\",\"value\":88}\n"
+         ]
+        }
+       }
+      }
+     },
+     "204": {
+      "description": "Nothing has come."
+     },
+     "400": {
+      "description": "Not HTTP/1.1, or a parameter that is missing or not right; the text says which.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "401": {
+      "description": "No credential, or an unknown one, where the daemon demands one.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "403": {
+      "description": "The credential is not for that device, or not for sending.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "408": {
+      "$ref": "#/components/responses/RequestTimeout"
+     },
+     "413": {
+      "description": "There is no room for the name of another device.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "414": {
+      "$ref": "#/components/responses/URITooLong"
+     },
+     "417": {
+      "$ref": "#/components/responses/ExpectationFailed"
+     },
+     "431": {
+      "$ref": "#/components/responses/RequestHeaderFieldsTooLarge"
+     },
+     "503": {
+      "$ref": "#/components/responses/ServiceUnavailable"
+     }
+    }
+   },
+   "options": {
+    "tags": [
+     "messages"
+    ],
+    "operationId": "methodsOfDown",
+    "summary": "Which methods there are.",
+    "responses": {
+     "200": {
+      "$ref": "#/components/responses/WebHookAllowed"
+     },
+     "204": {
+      "$ref": "#/components/responses/Methods"
+     },
+     "400": {
+      "$ref": "#/components/responses/BadRequest"
+     },
+     "408": {
+      "$ref": "#/components/responses/RequestTimeout"
+     },
+     "414": {
+      "$ref": "#/components/responses/URITooLong"
+     },
+     "417": {
+      "$ref": "#/components/responses/ExpectationFailed"
+     },
+     "431": {
+      "$ref": "#/components/responses/RequestHeaderFieldsTooLarge"
+     },
+     "503": {
+      "$ref": "#/components/responses/ServiceUnavailable"
+     }
+    }
+   }
+  },
+  "/v1/down/stream": {
+   "get": {
+    "tags": [
+     "messages"
+    ],
+    "operationId": "streamMessages",
+    "summary": "Streams messages to a device.",
+    "description": "Events of the server (text/event-stream): `event` is the type of the message, `data` the message, `id` a token as\nthat of `/v1/down`. A client that comes again with `Last-Event-ID` has what it names. A comment comes every 25\nseconds. At most four messages without a receipt are under way: receipts are posted to `/v1/events`.\n",
+    "parameters": [
+     {
+      "name": "source",
+      "in": "query",
+      "description": "The device, as `<product>/<device>` or its URN.",
+      "schema": {
+       "type": "string",
+       "pattern": "^[a-z]{1,32}/[a-z0-9-]{1,64}$",
+       "examples": [
+        "kettle/k-1"
+       ]
+      }
+     },
+     {
+      "name": "Last-Event-ID",
+      "in": "header",
+      "description": "The id of the last event that has come.",
+      "schema": {
+       "type": "string",
+       "pattern": "^(m[1-9][0-9]{0,8}-[0-9a-f]{8}(\\.m[1-9][0-9]{0,8}-[0-9a-f]{8}){0,63})?$",
+       "examples": [
+        "m17-9f31c2aa.m18-0b5e11d4"
+       ]
+      }
+     }
+    ],
+    "responses": {
+     "200": {
+      "description": "The stream; it has no end of its own.",
+      "content": {
+       "text/event-stream": {
+        "schema": {
+         "type": "string"
+        }
+       }
+      }
+     },
+     "400": {
+      "description": "Not HTTP/1.1, or a parameter that is missing or not right; the text says which.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "401": {
+      "description": "No credential, or an unknown one, where the daemon demands one.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "403": {
+      "description": "The credential is not for that device, or not for sending.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "408": {
+      "$ref": "#/components/responses/RequestTimeout"
+     },
+     "413": {
+      "description": "There is no room for the name of another device.",
+      "content": {
+       "application/json": {
+        "schema": {
+         "$ref": "#/components/schemas/Fault"
+        }
+       }
+      }
+     },
+     "414": {
+      "$ref": "#/components/responses/URITooLong"
+     },
+     "417": {
+      "$ref": "#/components/responses/ExpectationFailed"
+     },
+     "431": {
+      "$ref": "#/components/responses/RequestHeaderFieldsTooLarge"
+     },
+     "503": {
+      "$ref": "#/components/responses/ServiceUnavailable"
+     }
+    }
+   },
+   "options": {
+    "tags": [
+     "messages"
+    ],
+    "operationId": "methodsOfDownStream",
+    "summary": "Which methods there are.",
+    "responses": {
+     "200": {
+      "$ref": "#/components/responses/WebHookAllowed"
+     },
+     "204": {
+      "$ref": "#/components/responses/Methods"
+     },
+     "400": {
+      "$ref": "#/components/responses/BadRequest"
+     },
+     "408": {
+      "$ref": "#/components/responses/RequestTimeout"
+     },
+     "414": {
+      "$ref": "#/components/responses/URITooLong"
+     },
+     "417": {
+      "$ref": "#/components/responses/ExpectationFailed"
+     },
+     "431": {
+      "$ref": "#/components/responses/RequestHeaderFieldsTooLarge"
+     },
+     "503": {
+      "$ref": "#/components/responses/ServiceUnavailable"
+     }
+    }
+   }
+  },
   "/health/live": {
    "get": {
     "tags": [

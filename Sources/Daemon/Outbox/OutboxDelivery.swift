@@ -16,13 +16,14 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
     let ingest: IngestLoop<Engine>
     let storage: Storage<Engine>
     private let deliveries = DeliveriesInUse()
+    let states = StatesInUse()
     /// How many messages wait for each device, as the ingest loop was last told.
     let published = PublishedCounts()
 
     init(ingest: IngestLoop<Engine>, storage: Storage<Engine>) { (self.ingest, self.storage) = (ingest, storage) }
 
     /// How many devices are served in one round; the others are in the next.
-    private static var devicesInRound: Int { 2_000 }
+    static var devicesInRound: Int { 2_000 }
 
     /// Devices have connected.
     func contact(_ devices: [DeviceID]) async {
@@ -31,13 +32,15 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
         await offer(devices, isContact: true)
     }
 
-    /// What protocols have learnt of messages, as events for the log; what names no message is nothing.
+    /// What protocols have learnt of messages, as events for the log; what names no message that went to the device, or
+    /// says what is known, is nothing.
     func events(of receipts: [TransportReceipt]) async -> EventBatch {
         let time = wallClock()
         return await storage.projector.ask { state in
             var batch = EventBatch()
             for receipt in receipts {
-                guard let message = state.standing(ofMessage: receipt.message.number), message.id == receipt.message
+                guard state.isNews(receipt.stage, of: receipt.message, from: receipt.device),
+                    let message = state.standing(ofMessage: receipt.message.number)
                 else { continue }
                 batch.append(
                     receipt: receipt.stage, of: message.id, receipt.device, product: message.product, at: time)

@@ -14,6 +14,8 @@ package final class OutboxQueue: Sendable {
         case cancel(CancelOrder, CheckedContinuation<MessageAnswer, Never>)
         /// Devices have connected, or have answered.
         case devices
+        /// A connection asks how a device is to stand.
+        case state(DeviceID)
         /// Protocols have learnt something of messages.
         case receipts([TransportReceipt])
         /// A second is over.
@@ -64,6 +66,9 @@ package final class OutboxQueue: Sendable {
     /// Takes note of what protocols have learnt of messages.
     func note(_ receipts: [TransportReceipt]) { input.yield(.receipts(receipts)) }
 
+    /// Takes note that a connection asks how a device is to stand.
+    func wantState(of device: DeviceID) { input.yield(.state(device)) }
+
     func awaitContacts(_ isAwaiting: Bool) { self.isAwaiting.store(isAwaiting, ordering: .relaxed) }
 
     func send(_ order: MessageOrder) async -> MessageAnswer { await ask { .send(order, $0) } }
@@ -100,7 +105,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
                 }
             }
             // What was open before the start waits for nobody's second.
-            await deliver()
+            if (try? await desk.settle()) != nil { await deliver() }
             var isAdmissionFilled = false
             for await job in queue.jobs.cancelOnGracefulShutdown() {
                 if !isAdmissionFilled { isAdmissionFilled = await desk.fillAdmission() }
@@ -113,7 +118,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
             switch job {
             case .send(_, let continuation), .cancel(_, let continuation):
                 continuation.resume(returning: MessageAnswer(MessageFault(.shuttingDown)))
-            case .tick, .devices, .receipts: break
+            case .tick, .devices, .state, .receipts: break
             }
         }
         try await gracefulShutdown()
@@ -131,16 +136,20 @@ struct OutboxService<Engine: EventLog>: NamedService {
         case .cancel(let order, let continuation):
             do throws(MessageFault) {
                 continuation.resume(returning: try await desk.cancel(order))
+                await delivery.tellChanges()
             } catch {
                 continuation.resume(returning: MessageAnswer(error))
             }
         case .devices:
             let devices = queue.takeDevices()
+            // What was answered is offered to nobody again: everything that the log has must be folded.
+            guard (try? await desk.waitForFold()) != nil else { return }
             if !devices.connected.isEmpty { await delivery.contact(Array(devices.connected)) }
             let heard = devices.heard.subtracting(devices.connected)
             guard !heard.isEmpty else { return }
             await delivery.publishWaiting(for: Array(heard))
             await delivery.proceed(Array(heard))
+        case .state(let device): await delivery.tellState(of: device)
         case .receipts(let receipts):
             let told = await delivery.events(of: receipts)
             guard !told.isEmpty, (try? await desk.tell(told)) != nil else { return }
@@ -156,6 +165,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
 
     /// Gives the connected what is due, while anything is open.
     private func deliver() async {
+        await delivery.tellChanges()
         let isOpen = await desk.hasOpenMessages
         queue.awaitContacts(isOpen)
         await delivery.publishWaiting(isOpen: isOpen)

@@ -112,7 +112,8 @@ extension SummaryReader {
                     if event.kind.isMessage, MessageTerms(event).scope == .customer {
                         customers[details.cause] = (event.customer, event.product)
                     }
-                    guard event.kind == .addressed, let (customer, product) = customers.removeValue(forKey: details.cause),
+                    guard event.kind == .addressed,
+                        let (customer, product) = customers.removeValue(forKey: details.cause),
                         AddressedForm(rawValue: event.scale) == .list, case .whole(let asOf) = event.value
                     else { continue }
                     found.append(

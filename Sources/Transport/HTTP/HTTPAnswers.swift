@@ -13,6 +13,8 @@ struct HTTPFields: Sendable, Equatable {
     var allowedOrigin: String?
     var allowsAnyRate = false
     var acceptsCodings = false
+    /// Of an answer with messages: what the next request says of them. Empty for one without.
+    var token: [UInt8]?
     var closes = false
     /// Said only to those who would close otherwise.
     var keepsAlive = false
@@ -21,7 +23,7 @@ struct HTTPFields: Sendable, Equatable {
         one.contentType == other.contentType && one.allow?.description == other.allow?.description
             && one.retryAfter == other.retryAfter && one.allowedOrigin == other.allowedOrigin
             && one.allowsAnyRate == other.allowsAnyRate && one.acceptsCodings == other.acceptsCodings
-            && one.closes == other.closes && one.keepsAlive == other.keepsAlive
+            && one.token == other.token && one.closes == other.closes && one.keepsAlive == other.keepsAlive
     }
 }
 
@@ -70,6 +72,15 @@ func writeAnswer(
     }
     if fields.allowsAnyRate { output.append("WebHook-Allowed-Rate: *\r\n") }
     if fields.acceptsCodings { output.append("Accept-Encoding: gzip, deflate\r\n") }
+    if let token = fields.token {
+        // What is for one device is for nobody's store.
+        output.append("Cache-Control: no-store\r\n")
+        if !token.isEmpty {
+            output.append("Tidings-Token: ")
+            output += token
+            output.append("\r\n")
+        }
+    }
     if fields.closes {
         output.append("Connection: close\r\n")
     } else if fields.keepsAlive {
@@ -77,6 +88,30 @@ func writeAnswer(
     }
     output.append("\r\n")
     if !isHeadOnly, status != .noContent { output.append(copying: body) }
+}
+
+/// Appends the head of an answer that is a stream of events. To HTTP/1.1 it comes in chunks, so that its end can be
+/// told from a cut; older clients read until the connection ends.
+func writeStreamHead(date: [UInt8], isChunked: Bool, closes: Bool, into output: inout [UInt8]) {
+    output.append("HTTP/1.1 200 OK\r\n")
+    output += date
+    // The last field has proxies pass on each event as it comes.
+    output.append("Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n")
+    if isChunked { output.append("Transfer-Encoding: chunked\r\n") }
+    if closes { output.append("Connection: close\r\n") }
+    output.append("\r\n")
+}
+
+/// Appends a piece of such a stream; an empty one ends it.
+func writeStreamPiece(_ piece: [UInt8], isChunked: Bool, into output: inout [UInt8]) {
+    guard isChunked else {
+        output += piece
+        return
+    }
+    output.append(String(piece.count, radix: 16))
+    output.append("\r\n")
+    output += piece
+    output.append("\r\n")
 }
 
 /// `{"error":{"status":404,"text":"..."}}` and a newline.

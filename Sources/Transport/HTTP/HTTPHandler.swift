@@ -13,13 +13,13 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = ByteBuffer
 
-    private let ingest: IngestContext
-    private let table: ConnectionTable
+    let ingest: IngestContext
+    let table: ConnectionTable
     private let framing: HTTPFraming
-    private let routes: HTTPRoutes
-    private var session: HTTPSession
+    let routes: HTTPRoutes
+    var session: HTTPSession
     private var context: ChannelHandlerContext?
-    private var life = ConnectionLife()
+    var life = ConnectionLife()
     private var parts = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 1)
     private var next = HTTPSession.Next.reads
     /// Since when the intake has had no room.
@@ -34,17 +34,22 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     /// Bytes of the connection when the body at hand began, and those of the body.
     private var (bodyStart, bodyBytes) = (0, 0)
 
-    let device = DeviceID.none
+    /// The request that waits for messages.
+    var waiting = HTTPWaiting()
+    /// When something was last said in a stream.
+    private var streamedAt = NIODeadline.now()
     private(set) var sender: SenderAddress?
     var isAccepted = false
     var isCountedForAddress = false
 
     /// Whose connection it is until this handler is added; nil for a new one.
     private var handshake: TLSHandshake?
+    let isEncrypted: Bool
 
     init(_ routes: HTTPRoutes, framing: HTTPFraming, table: ConnectionTable, after handshake: TLSHandshake?) {
         session = HTTPSession(routes, client: handshake?.principal ?? .anybody)
         (self.routes, self.framing, self.table, self.handshake) = (routes, framing, table, handshake)
+        isEncrypted = handshake != nil
         ingest = table.ingest
     }
 
@@ -172,7 +177,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
     }
 
     /// An answer has left, or there is room again: what waits here is taken.
-    private func goOn() {
+    func goOn() {
         finish()
         guard life.isOpen else { return }
         if next == .awaitsAnswers {
@@ -224,6 +229,7 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
             timeouts.rests(at: .now())
             next = session.finish(in: ingest, as: self, output: &ingest.output)
             if let question = session.takeQuestion() { ask(question) }
+            if let wait = session.takeDown() { begin(wait) }
         }
     }
 
@@ -272,28 +278,16 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         if overhead > HTTPLimits.framingBytes + HTTPLimits.framingPerByte * bodyBytes { stop(.framingTooBig) }
     }
 
-    /// Has a question answered aside of the ingest event loop.
-    private func ask(_ asked: (number: UInt64, route: Int, question: HTTPQuestion)) {
-        guard let answer = routes.all[asked.route].service.answer else { return }
-        let (question, number) = (asked.question, asked.number)
-        let handler = NIOLoopBound(self, eventLoop: table.eventLoop)
-        table.eventLoop.makeFutureWithTask { await answer(question) }.whenSuccess { reply in
-            handler.value.answered(number, reply)
-        }
-    }
-
-    private func answered(_ number: UInt64, _ reply: HTTPReply) {
-        guard !life.isClosed else { return }
-        session.answered(number, reply, in: ingest, output: &ingest.output)
-        goOn()
-    }
-
     // MARK: From the table
 
     var isSilent: Bool { life.isOpen && !timeouts.hasReceived }
 
     func sweep(now: NIODeadline) {
         if life.isOver(at: now) { return close() }
+        if !life.isClosed, session.isStreaming, now - streamedAt >= .seconds(HTTPLimits.heartbeatSeconds) {
+            session.heartbeat(output: &ingest.output)
+            finish()
+        }
         guard life.isOpen else { return }
         let isInVain = ingest.intake.isStorageFailing && session.awaitsCommit
         if storageWait.isOver(at: now, isInVain: isInVain) { return giveUp() }
@@ -318,10 +312,8 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         if session.isInRequest { stop(.notInForce) } else { readNoMore() }
     }
 
-    func push(_ message: DownEnvelope) -> Bool { false }
-
     func drain() {
-        guard life.isOpen else { return }
+        guard life.isOpen else { return endDown() }
         if session.isInRequest { stop(.shuttingDown) } else { readNoMore() }
     }
 
@@ -368,14 +360,16 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         (pause, fullSince) = (nil, nil)
         life.drain()
         parts.removeAll()
+        endDown()
         finish()
     }
 
     /// Writes what is in `output`, and closes when the last word is said.
-    private func finish() {
+    func finish() {
         guard let context else { return ingest.dropOutput() }
         if let answer = ingest.takeOutput(context.channel.allocator) {
             timeouts.answered(at: .now())
+            streamedAt = .now()
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
         switch life.written(isAnswered: session.isAnswered, at: .now()) {
@@ -393,7 +387,8 @@ final class HTTPHandler: ChannelInboundHandler, CommitListener, Connection {
         life.close()
         parts.removeAll()
         pause?.cancel()
-        (pause, context) = (nil, nil)
+        waiting.end?.cancel()
+        (pause, waiting.end, context) = (nil, nil, nil)
         ingest.intake.remove(self)
         table.leave(self)
     }

@@ -53,6 +53,8 @@ package struct HTTPHead: Sendable {
     package private(set) var forwardedFor: [String] = []
     /// Whether any proxy says that it has passed the request on.
     package private(set) var isForwarded = false
+    /// The id of the last event of a stream that a client has had.
+    package private(set) var lastEventID: String?
     /// The first thing that is wrong with the head; what follows on the connection cannot be trusted then.
     package private(set) var fault: HTTPFault?
 
@@ -164,6 +166,7 @@ package struct HTTPHead: Sendable {
         case 13 where same(key, "authorization"):
             authorization = value
             authorizations += 1
+        case 13 where same(key, "last-event-id"): lastEventID = value
         case 14 where same(key, "content-length"): takeContentLength(text)
         case 16 where same(key, "content-encoding"): takeCoding(text)
         case 17 where same(key, "transfer-encoding"): takeTransferEncoding(text)

@@ -51,6 +51,16 @@ package enum HTTPLimits {
     package static let idleSeconds: Int64 = 60
     /// How long a request waits for room in the daemon, or for its sender's quota; seconds.
     package static let patienceSeconds: Int64 = 2
+    /// How long a request for messages waits for one, seconds; and how long it waits at least, so that what is there
+    /// already gets to it, milliseconds.
+    package static let pollSeconds = 55
+    package static let leastPollMilliseconds: Int64 = 500
+    /// A stream without a message says so often that it is still there, seconds.
+    package static let heartbeatSeconds: Int64 = 25
+    /// After how long a client whose stream is cut is to come again, milliseconds.
+    package static let retryMilliseconds = 2_000...5_000
+    /// Messages that the id of an event in a stream names, the last ones.
+    package static let streamTokenIDs = 16
     /// Lines of a run, which is admitted together.
     static let linesPerRun = 256
     /// The origin of a web hook that is repeated to its sender, bytes.

@@ -58,6 +58,7 @@ struct HTTPPendingAnswer: Sendable {
 
     mutating func take(_ reply: HTTPReply) {
         question = 0
+        fields.token = reply.token
         fields.retryAfter = reply.retryAfter
         (status, body) = (reply.status, reply.body)
         fields.contentType = reply.contentType

@@ -2,7 +2,8 @@
 
 package import Admission
 
-/// Every path of the HTTP port and what it does. Events are posted to the first; the others are read.
+/// Every path of the HTTP port and what it does. Events are posted to the first, devices read their messages at the two
+/// behind it, and the others are the daemon's.
 package struct HTTPRoutes: Sendable {
     package struct Route: Sendable {
         package var path: String
@@ -16,6 +17,7 @@ package struct HTTPRoutes: Sendable {
         package var allow: StaticString {
             switch service {
             case .events, .posting: "POST, OPTIONS"
+            case .down: "GET, OPTIONS"
             case .reading: "GET, HEAD, OPTIONS"
             }
         }
@@ -25,6 +27,7 @@ package struct HTTPRoutes: Sendable {
             switch service {
             case .events: "events are sent here with POST, and not read; GET /openapi.json says how"
             case .reading: "this path is read, with GET or HEAD; events are posted to /v1/events"
+            case .down: "messages to a device are read here with GET; receipts are posted to /v1/events"
             case .posting: "this path takes one JSON object with POST; GET /openapi.json says which"
             }
         }
@@ -32,21 +35,29 @@ package struct HTTPRoutes: Sendable {
 
     enum Service: Sendable {
         case events
+        /// What is to be brought to a device: in one answer, or in a stream.
+        case down(isStream: Bool)
         case reading(@Sendable (HTTPQuestion) async -> HTTPReply)
         /// The same with a body, which is JSON and read whole.
         case posting(@Sendable (HTTPQuestion) async -> HTTPReply)
 
-        /// Who answers; nil for events, which the session itself does.
+        /// Who answers; nil for what the session itself does.
         var answer: (@Sendable (HTTPQuestion) async -> HTTPReply)? {
             switch self {
-            case .events: nil
+            case .events, .down: nil
             case .reading(let answer), .posting(let answer): answer
             }
         }
     }
 
     package private(set) var all = [
-        Route(path: "/v1/events", summary: "Takes events.", role: .send, service: .events)
+        Route(path: "/v1/events", summary: "Takes events.", role: .send, service: .events),
+        Route(
+            path: "/v1/down", summary: "Waits for messages to a device.", role: .send,
+            service: .down(isStream: false)),
+        Route(
+            path: "/v1/down/stream", summary: "Streams messages to a device.", role: .send,
+            service: .down(isStream: true)),
     ]
 
     package init() {}
@@ -101,6 +112,8 @@ package struct HTTPReply: Sendable, Equatable {
     package var body: [UInt8]
     /// After how many seconds it may be asked again.
     package var retryAfter: Int?
+    /// Of an answer to a device that asks for its messages: which they are.
+    package var token: [UInt8]?
 
     package init(_ status: HTTPStatus = .ok, contentType: String = "application/json", body: [UInt8]) {
         (self.status, self.contentType, self.body) = (status, contentType, body)

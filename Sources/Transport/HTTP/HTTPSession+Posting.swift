@@ -52,4 +52,16 @@ extension HTTPSession {
         }
         return next
     }
+
+    /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
+    mutating func allow(
+        _ head: HTTPHead, _ fields: HTTPFields, _ ingest: IngestContext, _ output: inout [UInt8]
+    ) -> Next {
+        guard let origin = head.webHookOrigin else { return answer(.noContent, fields, [], ingest, &output) }
+        var fields = fields
+        let isPlain = origin.utf8.count <= HTTPLimits.originBytes && origin.utf8.allSatisfy(asciiVisible.contains)
+        fields.allowedOrigin = isPlain ? origin : "*"
+        fields.allowsAnyRate = head.asksForRate
+        return answer(.ok, fields, [], ingest, &output)
+    }
 }

@@ -81,7 +81,7 @@ extension HTTPSession {
         case .discarded:
             reading = .ended
             return
-        case .question: break
+        case .question, .down: break
         case .events:
             failEvents(fault, ingest, &output)
             return

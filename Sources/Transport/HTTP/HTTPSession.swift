@@ -31,6 +31,8 @@ package struct HTTPSession {
         case events
         /// A request whose answer is made elsewhere, by the route of this index.
         case question(Int)
+        /// A request for messages to a device.
+        case down(HTTPDownRequest)
         /// A body that is of no interest.
         case discarded
         case ended
@@ -52,19 +54,23 @@ package struct HTTPSession {
     /// How much more of a body that nobody reads is passed over.
     var discardable = 0
     /// On whose behalf the request at hand speaks, or the one before when there is none.
-    package private(set) var principal = Principal.anybody
+    package internal(set) var principal = Principal.anybody
     var events: EventsRequest?
     /// The end of the body has come, and what it holds must wait.
     var isWhole = false
     var blocked: Next?
     /// The client waits to be told that its body is welcome.
     var owesContinue = false
-    private var answers: [HTTPPendingAnswer] = []
+    private(set) var answers: [HTTPPendingAnswer] = []
     private var answerBytes = 0
     private var due: Uptime = 0
     /// Everything up to this ticket is durable.
     var committedTicket: UInt64 = 0
-    private var lastQuestion: UInt64 = 0
+    var lastQuestion: UInt64 = 0
+    /// The request that waits for messages; its answer is among the others.
+    var down: HTTPDown?
+    /// What is told of it once, when it begins to wait.
+    var newDown: HTTPDownWait?
     /// A request that somebody else is to answer: by `answered`, with this number.
     private(set) var question: (number: UInt64, route: Int, question: HTTPQuestion)?
 
@@ -87,7 +93,7 @@ package struct HTTPSession {
     package var isInRequest: Bool {
         switch reading {
         case .nothing, .ended: false
-        case .events, .question, .discarded: true
+        case .events, .question, .down, .discarded: true
         }
     }
 
@@ -126,24 +132,13 @@ package struct HTTPSession {
             fields.allow = route.allow
             return allow(head, fields, ingest, &output)
         case (.reading, .get), (.reading, .head): return beginQuestion(head, index, route.role, ingest, &output)
+        case (.down(let isStream), .get): return beginDown(head, isStream: isStream, ingest, &output)
         case (.events, .post): return beginEvents(head, ingest, &output)
         case (.posting, .post): return beginPosting(head, index, route.role, ingest, &output)
         default:
             fields.allow = route.allow
             return answer(.methodNotAllowed, fields, route.methodText, ingest, &output)
         }
-    }
-
-    /// The handshake of a web hook (CloudEvents 1.0.2, HTTP webhook, 4): whoever asks may send.
-    private mutating func allow(
-        _ head: HTTPHead, _ fields: HTTPFields, _ ingest: IngestContext, _ output: inout [UInt8]
-    ) -> Next {
-        guard let origin = head.webHookOrigin else { return answer(.noContent, fields, [], ingest, &output) }
-        var fields = fields
-        let isPlain = origin.utf8.count <= HTTPLimits.originBytes && origin.utf8.allSatisfy(asciiVisible.contains)
-        fields.allowedOrigin = isPlain ? origin : "*"
-        fields.allowsAnyRate = head.asksForRate
-        return answer(.ok, fields, [], ingest, &output)
     }
 
     mutating func beginQuestion(
@@ -224,7 +219,7 @@ package struct HTTPSession {
             owesContinue = false
             return take(part, ingest, peer, &output)
         case .question where posted != nil: return receivePosted(part, ingest, &output)
-        case .question, .discarded:
+        case .question, .down, .discarded:
             discardable -= part.count
             if discardable < 0 { reading = .ended }
         case .nothing, .ended: break
@@ -253,6 +248,9 @@ package struct HTTPSession {
             question = (lastQuestion, index, asked)
             reading = .nothing
             push(HTTPPendingAnswer(question: lastQuestion, head), &output, ingest)
+        case .down(let request):
+            reading = head?.isKeptAlive == true ? .nothing : .ended
+            wait(request, ingest, &output)
         case .discarded: reading = head?.isKeptAlive == true ? .nothing : .ended
         case .nothing, .ended: break
         }
@@ -384,8 +382,14 @@ package struct HTTPSession {
             answerBytes -= answers[written].size
             written += 1
         }
-        guard written > 0 else { return }
-        answers.removeFirst(written)
-        tellContinue(&output)
+        if written > 0 { answers.removeFirst(written) }
+        beginStream(ingest, &output)
+        if written > 0 { tellContinue(&output) }
+    }
+
+    /// The stream that was being written is over: what stands behind it is due.
+    mutating func dropStream(_ ingest: IngestContext, _ output: inout [UInt8]) {
+        answers.removeFirst()
+        writeDue(ingest, &output)
     }
 }

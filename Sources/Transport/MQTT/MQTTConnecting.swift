@@ -33,6 +33,7 @@ extension MQTTSession {
         var writer = MQTTWriter(packet.version)
         writer.maximumPacketSize = packet.properties.maximumPacketSize.map(Int.init) ?? .max
         writer.tellsReasons = packet.properties.requestsProblems
+        receiveMaximum = packet.properties.receiveMaximum.map(Int.init) ?? Int(UInt16.max)
         do throws(ConnectRefusal) {
             let answer = try accept(packet, bytes, in: ingest, as: peer)
             self.writer = writer
@@ -83,6 +84,7 @@ extension MQTTSession {
         }
         self.client = client
         self.will = will
+        if isPresent { resume(client, in: ingest) }
         setTimes(packet, client, ingest.settings, &answer)
         answer.isSessionPresent = isPresent
         return answer

@@ -17,6 +17,10 @@ package enum MQTTLimits {
     /// Filters that one session subscribes to, and the bytes of one.
     package static let filters = 16
     package static let filterBytes = 1_024
+    /// Messages that are under way to one client; fewer if it says so.
+    package static let underWay = 64
+    /// How long a client whose session goes on may take to subscribe anew before it is sent messages, nanoseconds.
+    package static let resumeNanoseconds: UInt64 = 2_000_000_000
     /// Topics and payloads of all wills together, bytes; one alone is at most 64 KiB.
     package static let heldWillBytes = 64 << 20
     /// When a client id is taken over twice within so many seconds, the second client has to wait.

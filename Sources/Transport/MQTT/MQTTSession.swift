@@ -36,13 +36,18 @@ package struct MQTTSession: StreamSession {
     /// What is said when all messages are acknowledged; then the connection ends.
     private var farewell: (reason: MQTTReason, text: String)?
     /// Nothing more is read.
-    private var hasEnded = false
+    private(set) var hasEnded = false
     /// Whether the client has taken leave, so that its will is not published.
     private var dropsWill = false
     /// Until when a client has to wait for the answer to its CONNECT, whose id another one has just taken over.
     var held: Uptime?
     /// From when on the sender is within its quotas again.
     var due: Uptime = 0
+    /// Messages to the client that may be unacknowledged at one time, as it says.
+    var receiveMaximum = Int(UInt16.max)
+    /// From when on it is sent messages. Whose session goes on from an earlier connection gets a moment to subscribe
+    /// again: its program may not be ready for them before.
+    var servesFrom: Uptime = 0
 
     package init() {}
 
@@ -131,25 +136,30 @@ package struct MQTTSession: StreamSession {
             let packet = try MQTTAcknowledgement(frame, bytes, writer.version)
             client.unreleased[packet.packetID] = nil
             writer.complete(packet.packetID, into: &output)
-        case .puback, .pubcomp:
+        case .puback:
+            client.acknowledge(try MQTTAcknowledgement(frame, bytes, writer.version), in: ingest)
+        case .pubcomp:
             _ = try MQTTAcknowledgement(frame, bytes, writer.version)
         case .pubrec:
             let packet = try MQTTAcknowledgement(frame, bytes, writer.version)
             if !packet.isFailure { writer.release(packet.packetID, into: &output) }
         case .subscribe:
             let packet = try MQTTSubscribe(frame.body, bytes, writer.version, subscribes: true)
+            // What comes down to the client comes behind this answer: the connection is registered after the read.
             let codes = packet.filters.map { filter in
-                subscribe(bytes.extracting(filter.range), filter.qos, client, writer.version, in: ingest)
+                subscribe(
+                    bytes.extracting(filter.range), filter, packet.subscriptionID, client, writer.version, in: ingest)
             }
             writer.suback(packet.packetID, codes, into: &output)
+            servesFrom = 0
         case .unsubscribe:
             let packet = try MQTTSubscribe(frame.body, bytes, writer.version, subscribes: false)
             let codes = packet.filters.map { filter -> UInt8 in
                 let name = Array(copying: bytes.extracting(filter.range))
-                guard let index = client.filters.firstIndex(of: name) else {
+                guard let index = client.subscriptions.firstIndex(where: { $0.filter == name }) else {
                     return MQTTReason.noSubscriptionExisted.rawValue
                 }
-                client.filters.remove(at: index)
+                client.subscriptions.remove(at: index)
                 return 0
             }
             writer.unsuback(packet.packetID, codes, into: &output)
@@ -216,41 +226,4 @@ package struct MQTTSession: StreamSession {
 
     /// What the sender owes stands in the quotas too.
     package mutating func quotasChanged() { due = 0 }
-}
-
-// MARK: SUBSCRIBE
-
-extension MQTTSession {
-    /// - Returns: the code that answers it.
-    private func subscribe(
-        _ filter: Span<UInt8>, _ qos: MQTTQoS, _ client: MQTTClient, _ version: MQTTVersion, in ingest: IngestContext
-    ) -> UInt8 {
-        func refused(_ reason: MQTTReason, _ refusal: Refusal) -> UInt8 {
-            ingest.intake.refuse(refusal, events: 0, transport: .mqtt)
-            return version == .v5 ? reason.rawValue : 0x80
-        }
-        guard case .device(let product, let device, _) = MQTTTopic(filter: filter) else {
-            guard ingest.settings.acceptsForeignTopics else { return refused(.notAuthorized, .foreignTopic) }
-            ingest.mqtt.noteForeign()
-            return qos.rawValue
-        }
-        guard mayUse(filter, product, device, in: ingest) else { return refused(.notAuthorized, .forbidden) }
-        let name = Array(copying: filter)
-        if !client.filters.contains(name) {
-            guard client.filters.count < MQTTLimits.filters, name.count <= MQTTLimits.filterBytes else {
-                return refused(.quotaExceeded, .tableFull)
-            }
-            client.filters.append(name)
-        }
-        return min(qos, .atLeastOnce).rawValue
-    }
-
-    /// Whether the client may speak for the device that a topic names.
-    private func mayUse(
-        _ topic: Span<UInt8>, _ product: Range<Int>, _ device: Range<Int>, in ingest: IngestContext
-    ) -> Bool {
-        guard let scope = ingest.principal.sends else { return true }
-        let names = topicNames(topic, product: product, device: device)
-        return scope.contains(product: names.product.span, name: names.device.span)
-    }
 }

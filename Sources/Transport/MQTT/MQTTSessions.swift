@@ -15,8 +15,10 @@ final class MQTTClient {
     let key: Key
     /// Messages of QoS 2 that were taken and not released, by their packet ids, and how often each has come.
     var unreleased: [UInt16: UInt8] = [:]
-    /// The filters that it subscribes to.
-    var filters: [[UInt8]] = []
+    var subscriptions: [MQTTSubscription] = []
+    /// Messages to it that are not acknowledged, and the number of the last.
+    var underWay: [MQTTUnderWay] = []
+    var lastPacketID: UInt16 = 0
     /// How long all this is kept when the connection ends, seconds.
     var expiry: UInt32 = 0
     fileprivate(set) var connection: (any CommitListener)?
@@ -152,6 +154,14 @@ final class MQTTSessions {
     private func forget(_ client: MQTTClient) {
         releaseWill(of: client)
         if clients[client.key] === client { clients[client.key] = nil }
+    }
+
+    /// A device is forgotten: nothing is kept of what clients have subscribed to of it.
+    func forget(_ device: DeviceID) {
+        for client in clients.values {
+            client.subscriptions.removeAll { $0.device == device }
+            client.underWay.removeAll { $0.device == device }
+        }
     }
 
     private func releaseWill(of client: MQTTClient) {

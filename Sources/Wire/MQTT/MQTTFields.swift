@@ -152,6 +152,8 @@ package struct MQTTProperties: Sendable {
     package var topicAlias: UInt16?
     /// Seconds.
     package var willDelay: UInt32?
+    /// The number that a client gives a subscription.
+    package var subscriptionID: Int?
     package var contentType: Range<Int>?
     package var hasAuthenticationMethod = false
     /// Names and values.
@@ -226,6 +228,7 @@ extension MQTTProperties {
                 throw .malformedPacket
             }
             if value == 0 { fault = .protocolError }
+            subscriptionID = value
         case .string:
             let range = try readMQTTString(bytes, &at, end: end)
             switch property {

@@ -72,9 +72,28 @@ package struct MQTTAcknowledgement: Hashable, Sendable {
 
 /// A SUBSCRIBE or UNSUBSCRIBE.
 package struct MQTTSubscribe: Sendable {
+    /// What is subscribed to, and how its messages are wanted.
+    package struct Filter: Sendable {
+        package var range: Range<Int>
+        /// How often they may arrive at most.
+        package var qos: MQTTQoS
+        /// Whether a message that is retained says so whenever it is sent, and not only in answer to this packet.
+        package var keepsRetainFlag: Bool
+        package var retained: Retained
+    }
+
+    /// Whether the message that a topic retains is sent in answer.
+    package enum Retained: UInt8, Sendable, BitwiseCopyable {
+        case sent = 0
+        /// Only for a subscription that there was not before.
+        case sentToNew = 1
+        case notSent = 2
+    }
+
     package var packetID: UInt16
-    /// The filters, and how often their messages are wanted at most.
-    package var filters: [(range: Range<Int>, qos: MQTTQoS)] = []
+    package var filters: [Filter] = []
+    /// The number of the subscription, which stands in its messages.
+    package var subscriptionID: Int?
 
     /// - Parameter subscribes: whether it is a SUBSCRIBE, which has options with each filter.
     package init(
@@ -85,21 +104,23 @@ package struct MQTTSubscribe: Sendable {
         packetID = try readMQTTNumber(bytes, &at, end: end)
         guard packetID != 0 else { throw .malformedPacket }
         if version == .v5 {
-            _ = try readMQTTProperties(
-                bytes, &at, end: end, allowed: subscribes ? .subscribe : .unsubscribe, faultOfOthers: .malformedPacket)
+            subscriptionID = try readMQTTProperties(
+                bytes, &at, end: end, allowed: subscribes ? .subscribe : .unsubscribe, faultOfOthers: .malformedPacket
+            ).subscriptionID
         }
         while at < end {
             let range = try readMQTTString(bytes, &at, end: end)
             guard isFilter(bytes.extracting(range)) else { throw .malformedPacket }
-            var qos = MQTTQoS.atMostOnce
+            var options: UInt8 = 0
             if subscribes {
-                let options = try readMQTTByte(bytes, &at, end: end)
+                options = try readMQTTByte(bytes, &at, end: end)
                 let known: UInt8 = version == .v5 ? 0x3f : 0x03
-                guard options & ~known == 0, options & 0x30 != 0x30, let wanted = MQTTQoS(rawValue: options & 3)
-                else { throw .malformedPacket }
-                qos = wanted
+                guard options & ~known == 0 else { throw .malformedPacket }
             }
-            filters.append((range, qos))
+            guard let qos = MQTTQoS(rawValue: options & 3), let retained = Retained(rawValue: options >> 4) else {
+                throw .malformedPacket
+            }
+            filters.append(Filter(range: range, qos: qos, keepsRetainFlag: options & 8 != 0, retained: retained))
         }
         guard !filters.isEmpty else { throw .malformedPacket }
     }

@@ -157,16 +157,16 @@ package struct MQTTWriter: Sendable {
         return bytes
     }
 
-    private func append(_ property: MQTTProperty, _ value: UInt16, to bytes: inout [UInt8]) {
+    func append(_ property: MQTTProperty, _ value: UInt16, to bytes: inout [UInt8]) {
         bytes += [property.rawValue, UInt8(value >> 8), UInt8(value & 0xff)]
     }
 
-    private func append(_ property: MQTTProperty, _ value: UInt32, to bytes: inout [UInt8]) {
+    func append(_ property: MQTTProperty, _ value: UInt32, to bytes: inout [UInt8]) {
         bytes.append(property.rawValue)
         appendBigEndian(value, to: &bytes)
     }
 
-    private func append(_ property: MQTTProperty, _ text: [UInt8], to bytes: inout [UInt8]) {
+    func append(_ property: MQTTProperty, _ text: [UInt8], to bytes: inout [UInt8]) {
         append(property, UInt16(text.count), to: &bytes)
         bytes += text
     }
