@@ -314,7 +314,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Bytes", "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "TidingsTesting",
+                "Bytes", "Events", "Wire", "Admission", "Log", "Projection", "Transport", "Ingest", "Daemon",
+                "TidingsTesting",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -34,6 +34,10 @@ final class SimulatedDaemon: Intake {
     private var unstored: [PendingBlock] = []
     private var isWriting = false
     private var connections: [any SimulatedServer] = []
+    /// What sends messages down; nil in runs without them.
+    var outbox: SimulatedOutbox?
+    /// How far the clock is off.
+    var clockOffset: Int64 = 0
 
     /// In one world of three there is seldom room, so that every session has to wait for it.
     private static func settings(_ world: World) -> GroupCommit.Settings {
@@ -89,12 +93,16 @@ final class SimulatedDaemon: Intake {
         connections = []
         datagrams?.die()
         datagrams = nil
+        outbox = nil
         // Those who wait hold the daemon, and it them.
         group = GroupCommit(dedupe: DedupeTable(), settings: Self.settings(world))
     }
 
     /// Whether everything that was read is durable and told.
     var isDrained: Bool { group.isIdle(filling) }
+
+    /// Where the log ends.
+    var head: Offset { disk.head }
 
     func checkCounts() {
         for kind in TransportKind.allCases where !admission.counts[Int(kind.rawValue)].isBalanced {
@@ -113,7 +121,7 @@ final class SimulatedDaemon: Intake {
 
     var admission: Admission { group.admission }
 
-    var now: Timestamp { Timestamp(rawValue: Self.epochStart + world.now) }
+    var now: Timestamp { Timestamp(rawValue: Self.epochStart + world.now + clockOffset) }
 
     /// Nanoseconds, as the daemon's clock counts.
     private var uptime: Uptime { Uptime(world.now) * 1_000_000 }
@@ -213,10 +221,28 @@ final class SimulatedDaemon: Intake {
             unstored.removeFirst()
             let ticket = mutation == .commitsOneTooMany ? block.ticket + 1 : block.ticket
             soon(world.between(0, 3)) { $0.committed(through: ticket) }
-            soon(world.between(0, 25)) { $0.projector.catchUp() }
+            soon(world.between(0, 25)) { $0.fold() }
             write()
         }
     }
+
+    private func fold() {
+        projector.catchUp()
+        outbox?.folded(projector.takeHeard())
+    }
+
+    /// Appends events of the daemon's own; the peer is told when they are durable. False when there is no room now.
+    func append(own batch: EventBatch, for peer: any CommitListener) -> Bool {
+        guard hasRoom() else { return false }
+        group.append(own: batch, to: &filling, at: uptime)
+        _ = notifyOnCommit(peer)
+        readComplete()
+        return true
+    }
+
+    /// Tells admission of a message that is being stored, or of all.
+    func know(_ message: KnownMessages.Known) { group.admission.messages.add(message) }
+    func know(all messages: [KnownMessages.Known]) { group.admission.messages.replace(with: messages) }
 
     /// Everything up to the ticket is durable.
     private func committed(through ticket: UInt64) {

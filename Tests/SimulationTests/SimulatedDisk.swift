@@ -31,6 +31,8 @@ final class SimulatedDisk {
     /// While true, some appends fail.
     var isFaulty = true
 
+    init(world: World, summaries: String?) { (self.world, self.summaries) = (world, summaries) }
+
     init(world: World) {
         self.world = world
         summaries = world.chance(4) ? world.folder + "/\(world.seed).sqlite" : nil

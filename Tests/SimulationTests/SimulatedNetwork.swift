@@ -133,12 +133,14 @@ final class SimulatedConnection: CommitListener, SimulatedServer {
         guard !isClosed else { return }
         isClosed = true
         daemon?.remove(self)
+        daemon?.outbox?.unregister(self)
         link.serverLeaves()
     }
 
     private func receive() {
         guard !awaitsRoom else { return }
         let bytes = tail
+        defer { noteDevice() }
         let progress = session.receive(
             bytes.span, isEnd: isInputClosed, in: ingest, as: self, output: &ingest.output)
         tail.removeFirst(progress.consumed)
@@ -151,6 +153,21 @@ final class SimulatedConnection: CommitListener, SimulatedServer {
         case .ends: isDraining = true
         }
         finishTurn()
+    }
+
+    /// The session has found out which device is at the other end.
+    private func noteDevice() {
+        let device = ingest.device
+        ingest.device = .none
+        guard device != .none, !isClosed else { return }
+        daemon?.outbox?.register(self, as: device)
+    }
+
+    /// Sends a message to the device.
+    func push(_ message: DownEnvelope) -> Bool {
+        guard !isClosed, !isDraining, session.push(message, into: &ingest.output) else { return false }
+        finishTurn()
+        return true
     }
 
     private func finishTurn() {

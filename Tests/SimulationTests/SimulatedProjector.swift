@@ -40,6 +40,9 @@ struct SimulatedProjector {
         if store != nil, world.chance(2) { write(snapshot: world.chance(2)) }
     }
 
+    /// Devices that have answered to messages since the last call.
+    mutating func takeHeard() -> [DeviceID] { state.takeHeard() }
+
     private mutating func write(snapshot: Bool) {
         guard var open = store, state.offset >= open.checkpointOffset else { return }
         do throws(ProjectionError) {
@@ -69,13 +72,8 @@ struct SimulatedProjector {
     static func fold(_ disk: SimulatedDisk) throws(ProjectionError) -> (state: SummaryState, tables: [String]) {
         var whole = Block(firstOffset: .zero, batch: EventBatch())
         for block in disk.blocks {
-            let base = UInt32(whole.batch.text.count)
-            whole.batch.text += block.batch.text
             whole.definitions.append(block.definitions)
-            for var event in block.batch.events {
-                event.textStart += base
-                whole.batch.events.append(event)
-            }
+            for event in block.batch.events { whole.batch.append(event, of: block.batch) }
         }
         var state = SummaryState()
         state.apply(whole)

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Gives out seeds to whoever is free.
-private final class NextSeed: Sendable {
+final class NextSeed: Sendable {
     private let next: Atomic<UInt64>
     init(_ first: UInt64) { next = Atomic(first) }
     func take() -> UInt64 { next.add(1, ordering: .relaxed).oldValue }
@@ -14,6 +14,7 @@ private final class NextSeed: Sendable {
 @Suite struct SimulationTests {
     /// What scripts/simulate asks for: how many seeds, and the first.
     private static let environment = ProcessInfo.processInfo.environment
+    static let isAsked = environment["TIDINGS_SIMULATION_SEEDS"] != nil
     static let count = environment["TIDINGS_SIMULATION_SEEDS"].flatMap { UInt64($0) } ?? 200
     static let first = environment["TIDINGS_SIMULATION_FROM"].flatMap { UInt64($0) } ?? 1
     static let mutation = environment["TIDINGS_SIMULATION_MUTATION"].flatMap(SimulatedDaemon.Mutation.init)
