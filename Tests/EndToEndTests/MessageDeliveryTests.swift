@@ -99,7 +99,8 @@ import Testing
             #expect(results.output.contains(#"{"value":"off","devices":1}"#), "\(results)")
             #expect(!results.output.contains("drum"), "\(results)")
             let lines = [
-                #"{"product":"kettle","device":"k-1","id":"9-90","type":"receipt","cause":"m1-00000000","stage":"shown"}"#,
+                #"{"product":"kettle","device":"k-1","id":"9-90","type":"receipt","cause":"m1-00000000","#
+                    + #""stage":"shown"}"#,
                 #"{"product":"kettle","device":"k-1","id":"9-91","type":"receipt","cause":"m7","stage":"shown"}"#,
                 #"{"product":"oven","device":"o-1","id":1,"type":"receipt","cause":"m1","stage":"shown"}"#,
                 #"{"product":"kettle","device":"k-1","id":"9-92","type":"receipt","cause":"m1","stage":"shown"}"#,
