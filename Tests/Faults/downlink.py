@@ -1,8 +1,8 @@
 """Messages to devices under faults: an operator who sends and takes back, and devices that receive, say so and answer.
 
-An `Author` posts messages over HTTP, each with an id of his own, and posts again what had no answer when the daemon died.
-A `Receiver` sends JSON lines as any device, and makes an event of what comes down: a receipt or an answer. `check` holds
-what the log and the summaries say against what both were told.
+An `Author` posts messages over HTTP, each with an id of his own, and posts again what had no answer when the daemon
+died. A `Receiver` sends JSON lines as any device, and makes an event of what comes down: a receipt or an answer.
+`check` holds what the log and the summaries say against what both were told.
 """
 
 import collections

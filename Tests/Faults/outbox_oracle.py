@@ -1,8 +1,8 @@
-"""What every message has become at every device: a second fold of the exported log, which shares no code with the daemon.
+"""What every message has become at every device: a second fold of the exported log, without any code of the daemon's.
 
-By docs/messages.md: who is addressed gets an entry; receipts and answers are a join, so their order is of no matter; of two
-closings the first holds; of settings the narrower target wins, then the newer one; a customer's own later choice wins by
-the device's own numbers. Of consent nothing is known here: messages need another basis.
+By docs/messages.md: who is addressed gets an entry; receipts and answers are a join, so their order is of no matter; of
+two closings the first holds; of settings the narrower target wins, then the newer one; a customer's own later choice
+wins by the device's own numbers. Of consent nothing is known here: messages need another basis.
 """
 
 import base64

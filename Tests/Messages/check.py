@@ -1,10 +1,10 @@
 """A notice, a question and a setting to devices that are nothing but clients as everybody has them.
 
 Each device is one program: nc; curl that waits (long poll); curl -N (events); mosquitto_sub with MQTT 3.1.1 and 5, with
-a clean and a persistent session, with mosquitto_pub for what it says; paho-mqtt, 3.1.1 and 5. Each receives the notice and says `shown`,
-answers the question, and applies the setting and reports it. Then one query on the log's summaries must know all of it. Of
-a device over MQTT the state document must have told the setting as well. The daemon is killed in between with SIGKILL and
-started again: what was answered does not come again, and what was not comes.
+a clean and a persistent session, with mosquitto_pub for what it says; paho-mqtt, 3.1.1 and 5. Each receives the notice
+and says `shown`, answers the question, and applies the setting and reports it. Then one query on the log's summaries
+must know all of it. Of a device over MQTT the state document must have told the setting as well. The daemon is killed in
+between with SIGKILL and started again: what was answered does not come again, and what was not comes.
 
 Example: scripts/check-messages        scripts/check-messages --only nc
 """
@@ -156,13 +156,13 @@ class Mosquitto(Device):
     def begin(self):
         self.say(self.event(type="feature.used", aspect="boil"))
         self.program = Program(
-            "mosquitto_sub", "-h", "127.0.0.1", "-p", self.site.mqtt_port, "-V", self.version, "-i", self.name, "-q", 1,
-            *self.session, "-t", f"tidings/v1/{self.source}/down/#", "-t", f"tidings/v1/{self.source}/state", "-F",
+            "mosquitto_sub", "-h", "127.0.0.1", "-p", self.site.mqtt_port, "-V", self.version, "-i", self.name, "-q",
+            1, *self.session, "-t", f"tidings/v1/{self.source}/down/#", "-t", f"tidings/v1/{self.source}/state", "-F",
             "%t\t%p")
 
     def say(self, line):
-        subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.site.mqtt_port), "-V", self.version, "-q", "1",
-                        "-i", f"{self.name}-says", "-t", f"tidings/v1/{self.source}/event", "-m", line], check=True,
+        subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.site.mqtt_port), "-V", self.version, "-q",
+                        "1", "-i", f"{self.name}-says", "-t", f"tidings/v1/{self.source}/event", "-m", line], check=True,
                        capture_output=True, timeout=DEADLINE)
 
     def messages(self):
