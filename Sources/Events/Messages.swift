@@ -151,6 +151,9 @@ package struct MessageTerms: Hashable, Sendable, BitwiseCopyable {
     package var basis = MessageBasis.consent
     /// Whether devices that come later get it too.
     package var isLive = false
+    /// Whether it is not to be sent before the time of its event. Otherwise that is when it was accepted, and it may go
+    /// at once, wherever the clock has gone since.
+    package var isScheduled = false
     package var scope = MessageScope.product
 
     package init() {}
@@ -162,11 +165,12 @@ package struct MessageTerms: Hashable, Sendable, BitwiseCopyable {
         awaitsApp = scale & 4 != 0
         basis = MessageBasis(rawValue: scale >> 3 & 3) ?? .consent
         isLive = scale & 0x20 != 0
+        isScheduled = event.severity & 4 != 0
         scope = MessageScope(rawValue: scale >> 6) ?? .product
     }
 
     package func write(to event: inout Event) {
-        event.severity = priority.rawValue
+        event.severity = priority.rawValue | (isScheduled ? 4 : 0)
         event.scale =
             policy.rawValue | (awaitsApp ? 4 : 0) | basis.rawValue << 3 | (isLive ? 0x20 : 0) | scope.rawValue << 6
     }

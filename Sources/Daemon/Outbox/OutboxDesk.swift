@@ -247,7 +247,9 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         var (event, details, batch) = (Event(), EventDetails(), EventBatch())
         (event.kind, event.product, event.device) = (request.kind, target.product, target.device)
         if request.kind.isForPeople { event.customer = target.customer }
-        request.terms.write(to: &event)
+        var terms = request.terms
+        terms.isScheduled = request.notBefore != nil
+        terms.write(to: &event)
         (event.time, event.arrival) = (request.notBefore ?? now, now)
         event.clock = request.notBefore == nil ? .arrival : .device
         event.aspect = try word(.aspect, request.aspect)

@@ -57,6 +57,8 @@ struct OutboxMessage: Sendable, BitwiseCopyable {
     }
 
     var isOpen: Bool { closing == 0 }
+    /// Whether its time has come.
+    func isDue(at now: Int64) -> Bool { !terms.isScheduled || notBefore <= now }
     var isAddressed: Bool { asOf != 0 }
     var isSetting: Bool { kind == .setting }
     /// Whether the customer must have agreed to it.

@@ -109,7 +109,7 @@ extension SummaryState {
     /// Whether a message may be sent at all: it is known whom it goes to, and its time is now.
     private func maySend(_ index: Int, at now: Timestamp) -> Bool {
         let message = outbox.messages[index]
-        return message.isAddressed && message.notBefore <= now.rawValue
+        return message.isAddressed && message.isDue(at: now.rawValue)
             && (message.expires == 0 || now.rawValue < message.expires) && !outbox.payloads[index].isEmpty
     }
 

@@ -44,7 +44,7 @@ extension SummaryState {
 
     private func isInForce(_ index: Int, _ device: UInt32, _ product: UInt32, at now: Timestamp) -> Bool {
         let message = outbox.messages[index]
-        guard message.isSetting, message.product == product, message.isAddressed, message.notBefore <= now.rawValue,
+        guard message.isSetting, message.product == product, message.isAddressed, message.isDue(at: now.rawValue),
             message.expires == 0 || now.rawValue < message.expires, !outbox.payloads[index].isEmpty,
             message.customer == 0 || message.customer == customer(of: device)
         else { return false }
@@ -63,7 +63,7 @@ extension SummaryState {
             let message = outbox.messages[index]
             hasher.combine(message.number)
             hasher.combine(message.isAddressed)
-            hasher.combine(message.notBefore <= now.rawValue)
+            hasher.combine(message.isDue(at: now.rawValue))
             hasher.combine(message.expires == 0 || now.rawValue < message.expires)
             for state in message.states.indices { hasher.combine(message.states[state]) }
         }
