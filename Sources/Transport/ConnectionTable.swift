@@ -89,6 +89,8 @@ final class ConnectionTable {
     /// Devices that are reached over datagrams, and the sockets for it.
     private var datagrams = DatagramContacts()
     private var sockets: [ObjectIdentifier: DatagramHandler] = [:]
+    /// Those that were in its place before and are open still, the newest last.
+    private var older: [DeviceID: [any Connection]] = [:]
     /// Called when a device has said who it is.
     var onContact: (DeviceID) -> Void = { _ in }
     /// The connections that have asked last how a device is to stand.
@@ -216,9 +218,25 @@ final class ConnectionTable {
     func release(_ connection: any Connection) { unregister(connection) }
 
     private func lead(_ device: DeviceID, to connection: any Connection) {
-        let other = byDevice.updateValue(connection, forKey: device)
-        if let other, other !== connection { other.loses(device) }
+        if let other = byDevice.updateValue(connection, forKey: device), other !== connection {
+            older[device, default: []].append(other)
+            if older[device, default: []].count > TransportLimits.olderConnections { older[device]?.removeFirst() }
+            other.loses(device)
+        }
         onContact(device)
+    }
+
+    /// A connection leads to a device no more. One of the same device that is open still takes its place: it may be the
+    /// one that the device uses, and whose bytes came late.
+    private func unlead(_ device: DeviceID, from connection: any Connection) {
+        if !older.isEmpty, let index = older[device]?.firstIndex(where: { $0 === connection }) {
+            older[device]?.remove(at: index)
+        }
+        if byDevice[device] === connection {
+            byDevice[device] = older[device]?.popLast()
+            if byDevice[device] != nil { onContact(device) }
+        }
+        if older[device]?.isEmpty == true { older[device] = nil }
     }
 
     /// A connection has asked for what is meant for these devices, beside those that it has asked for before.
@@ -280,10 +298,10 @@ final class ConnectionTable {
 
     private func unregister(_ connection: any Connection) {
         let device = connection.device
-        if device != .none, byDevice[device] === connection { byDevice[device] = nil }
+        if device != .none { unlead(device, from: connection) }
         guard !served.isEmpty, let others = served.removeValue(forKey: ObjectIdentifier(connection)) else { return }
         for device in others {
-            if byDevice[device] === connection { byDevice[device] = nil }
+            unlead(device, from: connection)
             if watchers[device] === connection { watchers[device] = nil }
         }
     }

@@ -104,4 +104,7 @@ package enum TransportLimits {
     package static let fewestDescriptorsForFiles = 40
     /// A connection attempt that waits to be accepted.
     package static let acceptBacklog: Int32 = 1_024
+
+    /// Connections of a device that are remembered beside the one on which it is sent to.
+    package static let olderConnections = 4
 }

@@ -55,6 +55,7 @@ final class SimulatedOutbox: CommitListener {
     private let mutation: Mutation?
     private(set) var deliveries = Deliveries()
     private(set) var connections: [DeviceID: SimulatedConnection] = [:]
+    private var older: [DeviceID: [SimulatedConnection]] = [:]
     private var jobs: [Job] = []
     /// What is done once the events that were appended are folded.
     private var then: (() -> Void)?
@@ -87,7 +88,9 @@ final class SimulatedOutbox: CommitListener {
     // MARK: What comes
 
     func register(_ connection: SimulatedConnection, as device: DeviceID) {
-        connections[device] = connection
+        if let other = connections.updateValue(connection, forKey: device), other !== connection {
+            older[device, default: []].append(other)
+        }
         connected(device)
         asked[device] = nil
         add(.contact(device))
@@ -95,7 +98,12 @@ final class SimulatedOutbox: CommitListener {
     }
 
     func unregister(_ connection: SimulatedConnection) {
-        for (device, known) in connections where known === connection { connections[device] = nil }
+        for device in older.keys { older[device]?.removeAll { $0 === connection } }
+        for (device, known) in connections where known === connection {
+            connections[device] = nil
+            // As the table of the real ones does.
+            if let other = older[device]?.popLast() { register(other, as: device) }
+        }
     }
 
     func send(_ message: SentMessage) { add(.send(message)) }

@@ -71,6 +71,31 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
         #expect(answers == "for you: first\nok\nok\n")
     }
 
+    /// When the newest connection of a device has gone, it is reached on one that is open still.
+    @Test(.timeLimit(.minutes(1))) func anOlderConnectionTakesThePlaceOfANewerOne() async throws {
+        let device = DeviceID(rawValue: 1)
+        let isReached = try await Station.with { station in
+            try await station.connect().executeThenClose { inbound, older in
+                try await older.write(ByteBuffer(bytes: hello("kettle/k-1")))
+                while await !station.listeners.push(envelope([2]), to: device) {}
+                try await station.connect().executeThenClose { answers, newer in
+                    try await newer.write(ByteBuffer(bytes: hello("kettle/k-1")))
+                    for try await _ in answers { break }
+                }
+                let pushing = Task {
+                    for _ in 0..<500 where !Task.isCancelled {
+                        _ = await station.listeners.push(envelope([77]), to: device)
+                        try await Task.sleep(for: .milliseconds(10))
+                    }
+                }
+                defer { pushing.cancel() }
+                for try await buffer in inbound where buffer.readableBytesView.contains(77) { return true }
+                return false
+            }
+        }
+        #expect(isReached)
+    }
+
     /// The newest connection of a device is the one on which it is reached; when it has gone, nobody is.
     @Test(.timeLimit(.minutes(1))) func aNativeDeviceIsReachedWhereItLastSpoke() async throws {
         let device = DeviceID(rawValue: 1)
