@@ -86,8 +86,8 @@ final class MessageDevice {
     private func live() {
         switch world.below(8) {
         case 0, 1: choose()
-        case 2: if !customer.isEmpty { say("consent.withdrawn", #""purpose":"contact","#) }
-        case 3, 4: if !customer.isEmpty { say("consent.given", #""purpose":"contact","#) }
+        case 2 where !customer.isEmpty: say("consent.withdrawn", #""purpose":"contact","#)
+        case 3 where !customer.isEmpty, 4 where !customer.isEmpty: say("consent.given", #""purpose":"contact","#)
         default: say("feature.used", #""aspect":"boil","#)
         }
     }

@@ -1,5 +1,5 @@
 // The promises of messages to devices under simulated crashes, faults, sleep and customers: 24 seeds here, any number
-// with scripts/simulate.
+// with scripts/simulate --messages.
 
 import Foundation
 import Synchronization
@@ -14,7 +14,7 @@ import Testing
         let first = SimulationTests.first
         let results = await run(first..<(first + Self.count), mutation: Self.mutation)
         for result in results where !result.failures.isEmpty {
-            let replay = "scripts/simulate --seeds 1 --from \(result.seed)"
+            let replay = "scripts/simulate --messages --seeds 1 --from \(result.seed)"
             Issue.record("seed \(result.seed): \(result.failures.joined(separator: "; ")); replay it with \(replay)")
         }
         let sum = { (count: (MessageRunResult) -> Int) in results.reduce(0) { $0 + count($1) } }
