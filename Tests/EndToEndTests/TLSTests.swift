@@ -141,7 +141,8 @@ import TidingsTesting
     @Test func aCertificateThatHasEndedIsServedAndLoudlyTold() async throws {
         let ended = try authority.issue("ended", days: -9 ... -3)
         try await serve(yaml(ended)) { daemon, _ in
-            #expect(daemon.log.contains("the certificate is out of date"), "\(daemon.log)")
+            let isTold = try await eventually { daemon.log.contains("the certificate is out of date") }
+            #expect(isTold, "\(daemon.log)")
             let left = try await status(daemon)["days_left"] as? Int ?? 0
             #expect(left == -3 || left == -4)
             let sent = try await send(daemon, ["--tls", "--ca", authority.certificateFile])
@@ -149,7 +150,8 @@ import TidingsTesting
         }
         let ending = try authority.issue("ending", days: -1...13)
         try await serve(yaml(ending)) { daemon, _ in
-            #expect(daemon.log.contains("the certificate ends soon"), "\(daemon.log)")
+            let isTold = try await eventually { daemon.log.contains("the certificate ends soon") }
+            #expect(isTold, "\(daemon.log)")
         }
     }
 
