@@ -287,17 +287,27 @@ def subscriptions(trial):
     with trial.open() as link:
         def ask(filter):
             link.send(packets.packet(0x82, b"\x00\x01\x00" + string(filter) + b"\x01"))
-            return link.packet()[2][-1]
+            # How the device is to stand may come in between.
+            while (found := link.packet())[0] == "PUBLISH":
+                pass
+            return found[2][-1]
         for filter, is_own in (("tidings/v1/kettle/k-1/down/#", True), ("tidings/v1/kettle/k-1/state", True),
                                ("tidings/v1/kettle/k-2/down/#", not trial.site.is_secure)):
             if (ask(filter) < 0x80) != is_own:
                 return f"{filter} is {'refused' if is_own else 'granted'}"
         with trial.open(client="other") as other:
-            other.send(publish("tidings/v1/kettle/k-1/state", b"{}", 0))
+            other.send(publish("tidings/v1/kettle/k-1/state", b'{"from":"other"}', 0))
             other.answers_ping()
         link.link.settimeout(0.3)
-        came = link.rest()
-        return one_of(came, "open")
+        try:
+            while True:
+                name, _, rest = link.packet()
+                if name != "PUBLISH" or b"from" in rest:
+                    return f"{name} came, with {rest[:80]}"
+        except TimeoutError:
+            return None
+        except packets.Closed:
+            return "the connection is closed"
 
 
 def wills(trial):
@@ -306,10 +316,17 @@ def wills(trial):
         with trial.open(client="will", version=4, will=("t/e", event(number))) as link:
             if is_polite:
                 link.send(packets.DISCONNECT)
-    time.sleep(0.5)
+    def stored():
+        return [one["id"] for one in rig.read_log(trial.site.folder) if one["id"] in ("0-90001", "0-90002")]
+
+    # Who is gone is looked for once a second.
+    until = time.monotonic() + 10
+    while not stored() and time.monotonic() < until:
+        time.sleep(0.2)
+    time.sleep(1.5)
     with trial.open(client="will", version=4):
         pass
-    found = [one["id"] for one in rig.read_log(trial.site.folder) if one["id"] in ("0-90001", "0-90002")]
+    found = stored()
     return None if found == ["0-90001"] else f"stored: {found}"
 
 
