@@ -12,8 +12,9 @@ func readMessage(_ input: [UInt8]) {
         let request = try MessageRequest(input, now: now)
         precondition(request.payload.count <= MessageLimits.payloadBytes)
         precondition(request.kind.isMessage)
-        let payload = try? JSONDecoder().decode(JSONValue.self, from: Data(request.payload))
-        precondition(payload?.object != nil)
+        guard case .object? = try? JSONDecoder().decode(JSONValue.self, from: Data(request.payload)) else {
+            preconditionFailure("what is sent is no object")
+        }
         // The same once more is the same.
         precondition((try? MessageRequest(input, now: now)) == request)
         if let expires = request.expires { precondition(expires > now) }

@@ -30,7 +30,7 @@ extension FuzzTarget {
         case .http: requestsOverHTTP()
         case .mqtt, .packets: packetSeeds()
         case .frames, .datagrams, .bodies, .control, .lines, .inflate, .answers, .requests, .configuration,
-            .certificates:
+            .certificates, .messages, .ids:
             []
         }
     }
