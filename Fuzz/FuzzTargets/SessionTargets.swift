@@ -132,7 +132,10 @@ private func events(
     } else {
         precondition(mode % 3 != 2 || intake.filling.isEmpty)
     }
-    return intake.filling
+    // What an event has said that was dropped beside others may stand in the batch still; nothing points to that.
+    var kept = EventBatch()
+    for event in intake.filling.events { kept.append(event, of: intake.filling) }
+    return kept
 }
 
 /// What a datagram is answered with is never longer than the datagram.
