@@ -95,7 +95,7 @@ func readConnection(
     let bytes = Array(input[1...])
     let cut = Int(input[0]) * bytes.count / 256
     let mode = input[0]
-    func taken(of reads: [ArraySlice<UInt8>]) -> EventBatch {
+    func taken(of reads: [ArraySlice<UInt8>]) -> TakenEvents {
         events(of: reads, mode, commitsBetween: commitsBetween, makeSession())
     }
     precondition(taken(of: [bytes[...]]) == taken(of: [bytes[..<cut], bytes[cut...]]))
@@ -103,7 +103,7 @@ func readConnection(
 
 private func events(
     of reads: [ArraySlice<UInt8>], _ mode: UInt8, commitsBetween: Bool, _ session: some StreamSession
-) -> EventBatch {
+) -> TakenEvents {
     let intake = FuzzIntake()
     let ingest = ingest(intake, mode: mode)
     let peer = FuzzPeer()
@@ -132,10 +132,33 @@ private func events(
     } else {
         precondition(mode % 3 != 2 || intake.filling.isEmpty)
     }
-    // What an event has said that was dropped beside others may stand in the batch still; nothing points to that.
-    var kept = EventBatch()
-    for event in intake.filling.events { kept.append(event, of: intake.filling) }
-    return kept
+    return TakenEvents(intake.filling, intake.vocabulary)
+}
+
+/// Events with their names instead of numbers, which follow the order in which names are first heard: in a read of its
+/// own a message is named before a subscription that comes behind it, and otherwise after that.
+private struct TakenEvents: Equatable {
+    /// Without names, and without what an event has said that was dropped beside these: nothing points to that.
+    var events = EventBatch()
+    var names: [ArraySlice<UInt8>] = []
+
+    init(_ batch: EventBatch, _ vocabulary: Vocabulary) {
+        for var event in batch.events {
+            names += [
+                vocabulary.text(.product, event.product), vocabulary.name(of: event.device),
+                vocabulary.name(of: event.customer), vocabulary.text(.aspect, event.aspect),
+                vocabulary.text(.unit, event.unit), vocabulary.text(.language, event.language),
+                vocabulary.text(.type, event.type),
+            ]
+            if case .symbol(let word) = event.value {
+                names.append(vocabulary.text(.value, word))
+                event.value = .symbol(.none)
+            }
+            (event.product, event.device, event.customer) = (.none, .none, .none)
+            (event.aspect, event.unit, event.language, event.type) = (.none, .none, .none, .none)
+            events.append(event, of: batch)
+        }
+    }
 }
 
 /// What a datagram is answered with is never longer than the datagram.
