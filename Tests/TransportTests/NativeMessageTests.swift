@@ -71,6 +71,21 @@ private let ids = [MessageID(number: 17, tag: 0x9f31_c2aa), MessageID(number: 18
         #expect(isSent(asking))
     }
 
+    /// What the daemon has of a device that it knows is told when that is durable; a client hears nobody before.
+    @Test func messagesComeBehindTheWelcome() throws {
+        let earlier = Bench()
+        earlier.feed(hello("kettle/k-1") + batch(["kettle/k-1"]))
+        earlier.commit()
+        let bench = Bench(beside: earlier)
+        bench.feed(hello("kettle/k-1"))
+        let message = DownEnvelope(ids[0], .setting, json: Array("{}".utf8))
+        #expect(bench.session.push(message, into: &bench.output) && bench.output.isEmpty)
+        bench.commit()
+        #expect(try bench.takeFrames().map(\.0) == [.welcome, .push])
+        #expect(bench.session.push(message, into: &bench.output))
+        #expect(try bench.takeFrames().map(\.0) == [.push])
+    }
+
     @Test func whatADeviceHasIsNoted() {
         let wanted = ids.map { TransportReceipt(first, $0) }
         let greeted = Bench()

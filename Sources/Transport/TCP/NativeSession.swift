@@ -47,8 +47,9 @@ struct NativeSession: Sendable {
     private var speaksForMany = false
     private var asksForMessages = false
     private var pending: [Pending] = []
-    /// The WELCOME that waits for its ticket: what it calls durable may still be on its way to the disk.
-    private var welcome: (ticket: UInt64, body: [UInt8])?
+    /// The WELCOME that waits for its ticket, since what it calls durable may still be on its way to the disk, and the
+    /// messages behind it: a client knows nobody who speaks before.
+    private var welcome: (ticket: UInt64, frames: [UInt8])?
     /// From when on the sender is within its quotas again.
     private var due: Uptime = 0
 
@@ -90,7 +91,7 @@ struct NativeSession: Sendable {
     mutating func committed(through ticket: UInt64, output: inout [UInt8]) {
         if let held = welcome, held.ticket <= ticket {
             welcome = nil
-            writeFrame(.welcome, body: held.body.span, into: &output)
+            output += held.frames
         }
         var due = 0
         while due < pending.count, pending[due].ticket <= ticket {
@@ -112,9 +113,13 @@ struct NativeSession: Sendable {
     /// Appends a message to the device at the other end.
     ///
     /// - Returns: false when there are several, and none has asked.
-    func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
+    mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
         guard asksForMessages || !speaksForMany else { return false }
-        writeFrame(.push, body: message, into: &output)
+        if welcome == nil {
+            writeFrame(.push, body: message, into: &output)
+        } else {
+            writeFrame(.push, body: message, into: &welcome!.frames)
+        }
         return true
     }
 
@@ -228,7 +233,9 @@ struct NativeSession: Sendable {
             welcome.epoch = state.epoch
             welcome.durable = state.durable
             // This state counts what has only been admitted: it is told when that is durable, as an ack is.
-            self.welcome = (intake.notifyOnCommit(peer), welcome.encode())
+            var frames: [UInt8] = []
+            writeFrame(.welcome, body: welcome.encode().span, into: &frames)
+            self.welcome = (intake.notifyOnCommit(peer), frames)
             return
         }
         writeFrame(.welcome, body: welcome.encode().span, into: &output)

@@ -72,8 +72,7 @@ package struct TCPSession: StreamSession, Sendable {
     }
 
     package mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool {
-        if let native { return native.push(message.json.span, into: &output) }
-        return lines?.push(message.json.span, into: &output) ?? false
+        native?.push(message.json.span, into: &output) ?? lines?.push(message.json.span, into: &output) ?? false
     }
 
     package mutating func quotasChanged() {
