@@ -22,7 +22,6 @@ import os
 import pathlib
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ import time
 import downlink
 from keyed import Recorder, keyed_links
 from rig import (BINARY, Daemon, Device, Ledger, LinesTCP, LinesUDP, NativeTCP, NativeUDP, Parser, compiled, data,
-                 environment, is_own, read_log, scratch_folder, start, whole_check)
+                 environment, free_port, is_own, read_log, scratch_folder, start, whole_check)
 
 SETTINGS = {"log.segment_max_bytes": 1 << 20, "log.block_max_delay_ms": 1}
 # How often each kind of cycle is chosen.
@@ -247,12 +246,6 @@ class Crash:
                 break
         if event["offset"] + 1 != self.ledger.offset:
             self.problems.append(f"the log ends at {event['offset'] + 1}, it had {self.ledger.offset} events")
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def size(path):

@@ -139,17 +139,9 @@ class Receiver(LinesTCP):
 
     def take(self, answer):
         if "down" in answer:
-            return self.receive_message(answer["down"])
-        if "error" in answer and "line" not in answer["error"]:
-            raise EOFError
-        if "error" in answer:
-            number = self.sent[answer["error"]["line"] - 1]
-            self.device.refused[number] = answer["error"]["code"]
-            self.device.pending.pop(number, None)
-        if "ack" in answer:
-            numbers = self.sent[self.read:answer["ack"]]
-            self.read = max(self.read, answer["ack"])
-            self.got([number for number in numbers if number not in self.device.refused])
+            self.receive_message(answer["down"])
+        else:
+            super().take(answer)
 
     def receive_message(self, down):
         device, rng, message = self.device, self.device.rng, down["id"]
@@ -206,44 +198,39 @@ def check_folder(folder, events=None):
     return problems
 
 
+def rows(folder, sql, file="summaries.sqlite"):
+    database = sqlite3.connect(f"file:{data(folder)}/{file}?mode=ro", uri=True)
+    try:
+        return list(database.execute(sql))
+    finally:
+        database.close()
+
+
 def balance(folder):
     """The states of each message add up to its devices, and the rows of deliveries say the same."""
-    database = sqlite3.connect(f"file:{data(folder)}/summaries.sqlite?mode=ro", uri=True)
-    names = [column[1] for column in database.execute("PRAGMA table_info(message)")]
+    names = [column[1] for column in rows(folder, "PRAGMA table_info(message)")]
     states = names[names.index("queued"):names.index("left") + 1]
+    found = collections.Counter(dict(rows(folder, "SELECT message, count(*) FROM delivery GROUP BY 1")))
     problems = []
-    rows = database.execute(f"SELECT message, addressed, {', '.join(states)} FROM message")     # names of columns
-    deliveries = collections.Counter(dict(database.execute("SELECT message, count(*) FROM delivery GROUP BY 1")))
-    for message, addressed, *counts in rows:
+    for message, addressed, *counts in rows(folder, f"SELECT message, addressed, {', '.join(states)} FROM message"):
         number = int(message[1:].split("-")[0])
-        if not addressed == sum(counts) == deliveries[number]:
-            problems.append(f"{message}: {addressed} addressed, {sum(counts)} in states, {deliveries[number]} rows")
-    database.close()
+        if not addressed == sum(counts) == found[number]:
+            problems.append(f"{message}: {addressed} addressed, {sum(counts)} in states, {found[number]} rows")
     return problems[:5]
 
 
 def device_names(folder):
     """Device number -> (product, device)."""
-    database = sqlite3.connect(f"file:{data(folder)}/identity.sqlite?mode=ro", uri=True)
-    rows = list(database.execute("SELECT id, product, name FROM device"))
-    database.close()
-    database = sqlite3.connect(f"file:{data(folder)}/summaries.sqlite?mode=ro", uri=True)
-    products = dict(database.execute("SELECT id, text FROM word WHERE kind = 1"))
-    database.close()
-    return {number: (products.get(product), name) for number, product, name in rows}
+    products = dict(rows(folder, "SELECT id, text FROM word WHERE kind = 1"))
+    devices = rows(folder, "SELECT id, product, name FROM device", "identity.sqlite")
+    return {number: (products.get(product), name) for number, product, name in devices}
 
 
 def deliveries(folder):
     """(message, device, state), by numbers."""
-    database = sqlite3.connect(f"file:{data(folder)}/summaries.sqlite?mode=ro", uri=True)
-    rows = list(database.execute("SELECT message, device, state FROM delivery"))
-    database.close()
-    return rows
+    return rows(folder, "SELECT message, device, state FROM delivery")
 
 
 def brought(folder):
     """How many deliveries are in each state."""
-    database = sqlite3.connect(f"file:{data(folder)}/summaries.sqlite?mode=ro", uri=True)
-    found = dict(database.execute("SELECT state, count(*) FROM delivery GROUP BY 1 ORDER BY 2 DESC"))
-    database.close()
-    return found
+    return dict(rows(folder, "SELECT state, count(*) FROM delivery GROUP BY 1 ORDER BY 2 DESC"))

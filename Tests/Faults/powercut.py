@@ -32,7 +32,6 @@ import pathlib
 import random
 import re
 import shutil
-import socket
 import sqlite3
 import struct
 import subprocess
@@ -42,7 +41,7 @@ import time
 import downlink
 from disk import MODELS, SYNCS, Disk
 from rig import (KINDS, MESSAGES, ROOT, Daemon, Device, Ledger, LinesTCP, LinesUDP, NativeTCP, NativeUDP, Parser, compiled, data,
-                 is_own, read_log, rebuild_equal, scratch_folder, start, tidings, verify, whole_check)
+                 free_port, is_own, read_log, rebuild_equal, scratch_folder, start, tidings, verify, whole_check)
 
 HEAD = struct.Struct("<c3xIIQQ")
 SETTINGS = {"log.block_max_delay_ms": 1, "log.block_max_events": 64, "log.segment_max_age_hours": 1}
@@ -97,9 +96,7 @@ class Recording:
 
     def add_messages(self, seed):
         """Devices that are sent messages, and who sends them."""
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.extra["TIDINGS_LISTEN_HTTP_PORT"] = str(one.getsockname()[1])
+        self.extra["TIDINGS_LISTEN_HTTP_PORT"] = str(free_port())
         listeners = downlink.receivers(seed)
         self.author = downlink.Author(listeners, seed, self.disk)
         for link in (*listeners, self.author):

@@ -23,6 +23,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -51,6 +52,13 @@ def environment(**extra):
     """This process's environment without settings for the daemon, but that it takes no port which others want."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
     return {"TIDINGS_LISTEN_HTTP_PORT": "0", **clean, **extra}
+
+
+def free_port():
+    """A port of this machine that nobody has now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def tidings(folder, *arguments, timeout=DEADLINE, **options):

@@ -164,17 +164,19 @@ class LinesTCP(Link):
             self.buffer += self.receive()
             *lines, self.buffer = self.buffer.split(b"\n")
             for line in lines:
-                answer = json.loads(line)
-                if "error" in answer and "line" not in answer["error"]:
-                    raise EOFError      # of the connection: shutting down
-                if "error" in answer:
-                    number = self.sent[answer["error"]["line"] - 1]
-                    self.device.refused[number] = answer["error"]["code"]
-                    self.device.pending.pop(number, None)
-                if "ack" in answer:
-                    numbers = self.sent[self.read:answer["ack"]]
-                    self.read = max(self.read, answer["ack"])
-                    self.got([number for number in numbers if number not in self.device.refused])
+                self.take(json.loads(line))
+
+    def take(self, answer):
+        if "error" in answer and "line" not in answer["error"]:
+            raise EOFError      # of the connection: shutting down
+        if "error" in answer:
+            number = self.sent[answer["error"]["line"] - 1]
+            self.device.refused[number] = answer["error"]["code"]
+            self.device.pending.pop(number, None)
+        if "ack" in answer:
+            numbers = self.sent[self.read:answer["ack"]]
+            self.read = max(self.read, answer["ack"])
+            self.got([number for number in numbers if number not in self.device.refused])
 
 
 class LinesUDP(Link):

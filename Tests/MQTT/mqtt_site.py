@@ -3,7 +3,6 @@
 import importlib.machinery
 import importlib.util
 import json
-import socket
 import subprocess
 
 import keyed
@@ -13,12 +12,6 @@ import rig
 LOADER = importlib.machinery.SourceFileLoader("check_identity", str(rig.ROOT / "scripts/check-identity"))
 IDENTITY = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_identity", LOADER))
 LOADER.exec_module(IDENTITY)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def command(*words, **options):
@@ -46,7 +39,7 @@ class Site:
 
     def start(self, folder, sources, settings=None):
         """A fresh daemon; with keys for the sources when it requires them."""
-        self.port, self.folder, tokens = free_port(), folder, {}
+        self.port, self.folder, tokens = rig.free_port(), folder, {}
         folder.mkdir(parents=True)
         listener = "mqtts" if self.is_secure else "mqtt"
         self.settings = {f"listen.{listener}.port": self.port} | (settings or {})

@@ -14,7 +14,6 @@ import json
 import pathlib
 import queue
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -31,12 +30,6 @@ import rig  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 PAHO = "paho-mqtt==2.2.0"
 DEADLINE = 20
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Program:
@@ -212,7 +205,7 @@ DEVICES = {"nc": Netcat, "curl-poll": Poll, "curl-events": Events, "mosquitto-31
 class Site:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.mqtt_port, self.http_port = free_port(), free_port()
+        self.mqtt_port, self.http_port = rig.free_port(), rig.free_port()
         self.daemon = None
 
     def start(self):
