@@ -230,4 +230,13 @@ package struct IngestLoop<Engine: EventLog>: Sendable {
     func onLoop<Result: Sendable>(_ body: @escaping @Sendable (Pipeline) throws -> Result) async throws -> Result {
         try await eventLoop.submit { try body(pipeline.value) }.get()
     }
+
+    /// The same for what cannot fail, with the connections beside the pipeline.
+    func withListeners<Result: Sendable>(
+        _ body: @escaping @Sendable (Pipeline, Listeners) -> Result
+    ) async -> Result {
+        await withCheckedContinuation { continuation in
+            eventLoop.execute { continuation.resume(returning: body(pipeline.value, listeners)) }
+        }
+    }
 }

@@ -82,6 +82,9 @@ package struct Storage<Engine: EventLog>: Sendable {
         return (storage, state)
     }
 
+    /// The daemon's clock, never behind the last arrival: what has expired by that stays so when the clock goes back.
+    var now: Timestamp { max(wallClock(), lastArrival.value ?? Timestamp(rawValue: 0)) }
+
     /// The offset that the next event will get, as far as the projector has been told.
     package var head: Offset { feed.head }
 

@@ -1,5 +1,7 @@
 // What the event of a message says besides its words: how urgent it is, by what right it is sent, and to whom.
 
+import Bytes
+
 /// The id of a message: its ordinal in the log, and random bits by which an ordinal that is guessed, or of a copy of
 /// the log that was put back, is told.
 @usableFromInline package struct MessageID: Hashable, Sendable, BitwiseCopyable {
@@ -19,8 +21,21 @@
 extension MessageID: CustomStringConvertible {
     /// As it is written everywhere else: `m17-9f31c2aa`.
     @usableFromInline package var description: String {
-        let digits = String(tag, radix: 16)
-        return "m\(number)-" + String(repeating: "0", count: 8 - digits.utf8.count) + digits
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    package func append(to output: inout [UInt8]) {
+        Self.append(number, to: &output)
+        output.append(UInt8(ascii: "-"))
+        appendHexadecimal(UInt64(tag), digits: 8, to: &output)
+    }
+
+    /// Appends an id without its random part.
+    package static func append(_ number: UInt32, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "m"))
+        appendDecimal(UInt64(number), to: &output)
     }
 }
 

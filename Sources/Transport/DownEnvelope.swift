@@ -8,17 +8,13 @@ package struct DownEnvelope: Sendable, Hashable {
     package var device = DeviceID.none
     package var id: MessageID
     package var kind: EventKind
-    package var priority: MessagePriority
     /// Until when it is of use; nil for as long as it takes.
     package var expires: Timestamp?
     /// One JSON object (`DownMessage`), the same over every transport.
     package var json: [UInt8]
 
-    package init(
-        _ id: MessageID, _ kind: EventKind, priority: MessagePriority = .normal, expires: Timestamp? = nil,
-        json: [UInt8]
-    ) {
-        (self.id, self.kind, self.priority, self.expires, self.json) = (id, kind, priority, expires, json)
+    package init(_ id: MessageID, _ kind: EventKind, expires: Timestamp? = nil, json: [UInt8]) {
+        (self.id, self.kind, self.expires, self.json) = (id, kind, expires, json)
     }
 }
 
@@ -42,6 +38,13 @@ package struct WaitingCounts: Sendable, Hashable {
     package subscript(device: DeviceID) -> UInt32? {
         let index = Int(device.rawValue)
         return index < counts.count ? UInt32(counts[index]) : nil
+    }
+
+    /// - Returns: whether these are others.
+    package mutating func replace(by new: WaitingCounts) -> Bool {
+        guard self != new else { return false }
+        self = new
+        return true
     }
 
     /// Puts the counts of some devices in the place of theirs.

@@ -36,9 +36,6 @@ package protocol StreamSession {
     /// Appends a message to the device at the other end to `output`.
     ///
     /// - Returns: whether the protocol can carry it now. Default: never.
-    mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool
-
-    /// The same, for a session that has to ask the time or the client. Default: `push(_:into:)`.
     mutating func push(_ message: DownEnvelope, in ingest: IngestContext, output: inout [UInt8]) -> Bool
 
     /// Tells how a device at the other end is to stand, if that is not known there.
@@ -57,11 +54,10 @@ package protocol StreamSession {
 extension StreamSession {
     package var idleTimeoutSeconds: Int64? { nil }
     package mutating func ends(in ingest: IngestContext, as peer: any CommitListener) {}
-    package mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool { false }
     package mutating func push(
         _ message: DownEnvelope, in ingest: IngestContext, output: inout [UInt8]
     ) -> Bool {
-        push(message, into: &output)
+        false
     }
 
     package mutating func push(

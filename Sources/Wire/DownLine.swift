@@ -34,9 +34,7 @@ package struct DownMessage: Sendable {
         add(",\"device\":")
         appendJSONString(device, to: &output)
         add(",\"id\":\"")
-        var details = EventDetails()
-        details.message = id
-        details.appendCause(to: &output)
+        id.append(to: &output)
         add("\",\"type\":\"")
         add(kind.name)
         add("\",\"time\":")

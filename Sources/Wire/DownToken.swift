@@ -40,12 +40,3 @@ package struct DownToken: Hashable, Sendable {
         }
     }
 }
-
-extension MessageID {
-    /// Appends the id as it is written: `m17-9f31c2aa`.
-    package func append(to output: inout [UInt8]) {
-        var details = EventDetails()
-        details.message = self
-        details.appendCause(to: &output)
-    }
-}

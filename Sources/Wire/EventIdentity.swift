@@ -78,11 +78,10 @@ extension EventDetails {
 
     /// Appends the id of the message as it came; nothing when there is none.
     package func appendCause(to output: inout [UInt8]) {
-        guard cause != 0 else { return }
-        output.append(UInt8(ascii: "m"))
-        appendDecimal(UInt64(cause), to: &output)
-        guard hasCauseTag else { return }
-        output.append(UInt8(ascii: "-"))
-        appendHexadecimal(UInt64(causeTag), digits: 8, to: &output)
+        if let message {
+            message.append(to: &output)
+        } else if cause != 0 {
+            MessageID.append(cause, to: &output)
+        }
     }
 }

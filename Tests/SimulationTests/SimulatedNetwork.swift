@@ -165,7 +165,7 @@ final class SimulatedConnection: CommitListener, SimulatedServer {
 
     /// Sends a message to the device.
     func push(_ message: DownEnvelope) -> Bool {
-        guard !isClosed, !isDraining, session.push(message, into: &ingest.output) else { return false }
+        guard !isClosed, !isDraining, session.push(message, in: ingest, output: &ingest.output) else { return false }
         finishTurn()
         return true
     }

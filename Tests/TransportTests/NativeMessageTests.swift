@@ -49,7 +49,7 @@ private let ids = [MessageID(number: 17, tag: 0x9f31_c2aa), MessageID(number: 18
     private func isSent(_ bench: Bench) -> Bool {
         var output: [UInt8] = []
         let message = DownEnvelope(ids[0], .setting, json: Array("{}".utf8))
-        guard bench.session.push(message, into: &output) else { return false }
+        guard bench.session.push(message, in: bench.ingest, output: &output) else { return false }
         #expect(output == frame(.push, Array("{}".utf8)))
         return true
     }
@@ -79,10 +79,10 @@ private let ids = [MessageID(number: 17, tag: 0x9f31_c2aa), MessageID(number: 18
         let bench = Bench(beside: earlier)
         bench.feed(hello("kettle/k-1"))
         let message = DownEnvelope(ids[0], .setting, json: Array("{}".utf8))
-        #expect(bench.session.push(message, into: &bench.output) && bench.output.isEmpty)
+        #expect(bench.session.push(message, in: bench.ingest, output: &bench.output) && bench.output.isEmpty)
         bench.commit()
         #expect(try bench.takeFrames().map(\.0) == [.welcome, .push])
-        #expect(bench.session.push(message, into: &bench.output))
+        #expect(bench.session.push(message, in: bench.ingest, output: &bench.output))
         #expect(try bench.takeFrames().map(\.0) == [.push])
     }
 

@@ -141,7 +141,7 @@ private func batch(_ source: String, seq: UInt64 = 1) -> [UInt8] {
     /// What a session puts out when a message is to be sent; nil when it does not carry it.
     private func pushed(_ bench: Bench) -> String? {
         var output: [UInt8] = []
-        let isSent = bench.session.push(envelope(Array("{}".utf8)), into: &output)
+        let isSent = bench.session.push(envelope(Array("{}".utf8)), in: bench.ingest, output: &output)
         return isSent ? String(decoding: output, as: UTF8.self) : nil
     }
 

@@ -65,7 +65,7 @@ struct TallySession: StreamSession {
         output += Array("no: \(reason.name)\n".utf8)
     }
 
-    mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool {
+    mutating func push(_ message: DownEnvelope, in ingest: IngestContext, output: inout [UInt8]) -> Bool {
         output.append(contentsOf: "for you: ".utf8)
         output += message.json
         return true

@@ -84,6 +84,3 @@ package struct MessageAnswer: Codable, Sendable, Equatable {
         case cancelled, code, text
     }
 }
-
-/// The id of a message as it is written: `m17-9f31c2aa`.
-package func messageText(_ id: MessageID) -> String { "\(id)" }

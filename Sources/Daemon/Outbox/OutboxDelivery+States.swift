@@ -4,7 +4,6 @@ import Events
 import Ingest
 import Log
 import Projection
-import Synchronization
 import Transport
 
 /// To whom the settings in force are to be told; volatile.
@@ -33,15 +32,6 @@ struct StatesToTell: Sendable {
     }
 }
 
-/// `StatesToTell`, for a task.
-final class StatesInUse: Sendable {
-    private let states = Mutex(StatesToTell())
-
-    func use<Result: Sendable>(_ body: (inout sending StatesToTell) -> sending Result) -> Result {
-        states.withLock { body(&$0) }
-    }
-}
-
 extension OutboxDelivery {
     /// A connection asks how a device is to stand.
     func tellState(of device: DeviceID) async {
@@ -51,9 +41,9 @@ extension OutboxDelivery {
 
     /// Tells everybody who watches, when the settings in force are others than before.
     func tellChanges() async {
-        let watched = await onLoop { _, listeners in listeners.watchedDevices }
+        let watched = await ingest.withListeners { _, listeners in listeners.watchedDevices }
         guard !watched.isEmpty else { return }
-        let now = wallClock()
+        let now = storage.now
         guard let revision = await storage.projector.ask({ state in state.settingsRevision(at: now) }) else { return }
         if states.use({ $0.isChanged(to: revision) }) { states.use { $0.add(watched) } }
         await tellStates()
@@ -62,13 +52,13 @@ extension OutboxDelivery {
     private func tellStates() async {
         let devices = states.use { $0.take(Self.devicesInRound) }
         guard !devices.isEmpty else { return }
-        let now = wallClock()
+        let now = storage.now
         let found = await storage.projector.ask { state in
             devices.map { ($0, state.settings(inForceAt: $0, at: now)) }
         }
         guard let found else { return states.use { $0.add(devices) } }
         let envelopes = found.map { StateEnvelope($0.0, json: StateDocument($0.1).json) }
-        let later = await onLoop { _, listeners in
+        let later = await ingest.withListeners { _, listeners in
             envelopes.filter { !listeners.pushNow($0) }.map { $0.device }
         }
         if !later.isEmpty { states.use { $0.add(later) } }

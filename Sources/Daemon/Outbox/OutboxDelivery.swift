@@ -5,7 +5,6 @@ import Ingest
 import Log
 import NIOCore
 import Projection
-import Synchronization
 import Transport
 import Wire
 
@@ -15,10 +14,10 @@ import Wire
 struct OutboxDelivery<Engine: EventLog>: Sendable {
     let ingest: IngestLoop<Engine>
     let storage: Storage<Engine>
-    private let deliveries = DeliveriesInUse()
-    let states = StatesInUse()
+    private let deliveries = Locked(Deliveries())
+    let states = Locked(StatesToTell())
     /// How many messages wait for each device, as the ingest loop was last told.
-    let published = PublishedCounts()
+    let published = Locked(WaitingCounts())
 
     init(ingest: IngestLoop<Engine>, storage: Storage<Engine>) { (self.ingest, self.storage) = (ingest, storage) }
 
@@ -55,7 +54,7 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
     /// Gives everybody who is connected what is due.
     /// - Returns: the events that the log is to be told.
     func round() async -> EventBatch {
-        let connected = await onLoop { _, listeners in listeners.connectedDevices }
+        let connected = await ingest.withListeners { _, listeners in listeners.connectedDevices }
         if !connected.isEmpty {
             // Not always the same first, where there are more than are served in a round.
             let first = Int.random(in: connected.indices)
@@ -85,8 +84,7 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
 
     /// What waits for some devices, and the one message at hand for each of its connections.
     private func offer(_ devices: [DeviceID], isContact: Bool = false) async {
-        // Never behind the last arrival: what has expired by that is not sent.
-        let now = max(wallClock(), storage.lastArrival.value ?? Timestamp(rawValue: 0))
+        let now = storage.now
         let waiting = await storage.projector.ask { state in
             state.outgoing(among: devices, at: now, most: Self.devicesInRound, isContact: isContact)
         }
@@ -119,7 +117,7 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
 
     /// - Returns: the messages that the connection did not take.
     private func push(_ messages: [Outgoing], behind: Int, to device: DeviceID) async -> [UInt32] {
-        await onLoop { pipeline, listeners in
+        await ingest.withListeners { pipeline, listeners in
             let product = Array(pipeline.vocabulary.text(.product, pipeline.vocabulary.product(of: device)))
             let name = Array(pipeline.vocabulary.name(of: device))
             guard !name.isEmpty else { return messages.map(\.id.number) }
@@ -131,33 +129,12 @@ struct OutboxDelivery<Engine: EventLog>: Sendable {
                     expires: message.expires, seen: message.seen, more: behind + messages.count - index - 1,
                     payload: message.payload
                 ).write(product: product.span, device: name.span, to: &bytes)
-                let envelope = DownEnvelope(
-                    message.id, message.kind, priority: message.terms.priority, expires: message.expires, json: bytes)
-                if !listeners.pushNow(envelope, to: device) {
-                    failed.append(message.id.number)
-                }
+                let envelope = DownEnvelope(message.id, message.kind, expires: message.expires, json: bytes)
+                if !listeners.pushNow(envelope, to: device) { failed.append(message.id.number) }
             }
             return failed
-        }
-    }
-
-    func onLoop<Answer: Sendable>(
-        _ body: @escaping @Sendable (Pipeline, Listeners) -> Answer
-    ) async -> Answer {
-        let (pipeline, listeners) = (ingest.pipeline, ingest.listeners)
-        return await withCheckedContinuation { continuation in
-            ingest.eventLoop.execute { continuation.resume(returning: body(pipeline.value, listeners)) }
         }
     }
 }
 
 private let started = ContinuousClock.now
-
-/// `Deliveries`, for a task.
-private final class DeliveriesInUse: Sendable {
-    private let deliveries = Mutex(Deliveries())
-
-    func use<Result: Sendable>(_ body: (inout sending Deliveries) -> sending Result) -> Result {
-        deliveries.withLock { body(&$0) }
-    }
-}

@@ -12,7 +12,7 @@ extension OutboxDesk {
     func settle() async throws(MessageFault) {
         for _ in 0..<1_000 {
             try await waitForFold()
-            let now = max(wallClock(), storage.lastArrival.value ?? Timestamp(rawValue: 0))
+            let now = storage.now
             let decided = try await ask { $0.decide(at: now) }
             guard !decided.isEmpty else { return }
             try await append { _ throws(MessageFault) in decided }
@@ -54,10 +54,7 @@ extension OutboxDesk {
     }
 
     func onLoop<Answer: Sendable>(_ body: @escaping @Sendable (Pipeline) -> Answer) async -> Answer {
-        let pipeline = ingest.pipeline
-        return await withCheckedContinuation { continuation in
-            ingest.eventLoop.execute { continuation.resume(returning: body(pipeline.value)) }
-        }
+        await ingest.withListeners { pipeline, _ in body(pipeline) }
     }
 
     /// Appends events that are made on the ingest loop; durable on return.

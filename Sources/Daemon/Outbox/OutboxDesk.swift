@@ -41,7 +41,7 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         }
         try await settle()
         var answer = MessageAnswer()
-        (answer.id, answer.isStored) = (messageText(id), true)
+        (answer.id, answer.isStored) = ("\(id)", true)
         if let standing = try await ask({ $0.standing(ofMessage: number) }) {
             answer.asOf = standing.asOf?.rawValue
             answer.withheld = standing.count(.withheld)
@@ -158,7 +158,7 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         let hash = Self.hash(key, order.author)
         guard let known = try await ask({ $0.message(withKey: hash) }) else { return nil }
         var answer = MessageAnswer()
-        (answer.id, answer.isStored, answer.isRepeated) = (messageText(known), true, true)
+        (answer.id, answer.isStored, answer.isRepeated) = ("\(known)", true, true)
         let standing = try await ask { $0.standing(ofMessage: known.number) }
         (answer.addressed, answer.asOf) = (standing?.addressed, standing?.asOf?.rawValue)
         return answer
@@ -306,7 +306,7 @@ struct OutboxDesk<Engine: EventLog>: Sendable {
         try await append { _ throws(MessageFault) in events }
         try await waitForFold()
         var answer = MessageAnswer()
-        answer.cancelled = ending.map { messageText($0.id) }
+        answer.cancelled = ending.map { "\($0.id)" }
         return answer
     }
 }

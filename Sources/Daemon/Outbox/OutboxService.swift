@@ -105,7 +105,7 @@ struct OutboxService<Engine: EventLog>: NamedService {
                 }
             }
             // What was open before the start waits for nobody's second.
-            if (try? await desk.settle()) != nil { await deliver() }
+            await serve(.tick)
             var isAdmissionFilled = false
             for await job in queue.jobs.cancelOnGracefulShutdown() {
                 if !isAdmissionFilled { isAdmissionFilled = await desk.fillAdmission() }
@@ -156,10 +156,8 @@ struct OutboxService<Engine: EventLog>: NamedService {
             let devices = Array(Set(receipts.map(\.device)))
             await delivery.publishWaiting(for: devices)
             await delivery.proceed(devices)
-        // What could not be done now is due in a second again.
-        case .tick:
-            try? await desk.settle()
-            await deliver()
+        // What could not be done now is due in a second again; nothing is offered while the fold is behind the log.
+        case .tick: if (try? await desk.settle()) != nil { await deliver() }
         }
     }
 

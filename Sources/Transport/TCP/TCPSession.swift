@@ -71,7 +71,9 @@ package struct TCPSession: StreamSession, Sendable {
         }
     }
 
-    package mutating func push(_ message: DownEnvelope, into output: inout [UInt8]) -> Bool {
+    package mutating func push(
+        _ message: DownEnvelope, in ingest: IngestContext, output: inout [UInt8]
+    ) -> Bool {
         native?.push(message.json.span, into: &output) ?? lines?.push(message.json.span, into: &output) ?? false
     }
 
