@@ -115,11 +115,12 @@ struct NativeSession: Sendable {
     /// - Returns: false when there are several, and none has asked.
     mutating func push(_ message: Span<UInt8>, into output: inout [UInt8]) -> Bool {
         guard asksForMessages || !speaksForMany else { return false }
-        if welcome == nil {
+        guard var held = welcome else {
             writeFrame(.push, body: message, into: &output)
-        } else {
-            writeFrame(.push, body: message, into: &welcome!.frames)
+            return true
         }
+        writeFrame(.push, body: message, into: &held.frames)
+        welcome = held
         return true
     }
 
