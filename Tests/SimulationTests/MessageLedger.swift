@@ -74,6 +74,12 @@ struct MessageLedger {
         }
     }
 
+    /// Whether the customer has chosen behind a setting that gives way to that: nobody waits for it any more.
+    func isUndone(_ message: Message, _ device: UInt32) -> Bool {
+        guard message.kind == .setting, message.terms.policy != .require else { return false }
+        return choices[Self.key(device, message.aspect)] ?? -1 > message.place
+    }
+
     /// Whether a customer of a device lets a message come.
     func agrees(_ message: Message, _ device: UInt32) -> Bool {
         guard message.kind != .setting, message.terms.basis == .consent else { return true }

@@ -169,7 +169,7 @@ final class MessageSimulation {
             let key = MessageLedger.key(number, device.rawValue)
             guard let known = ledger.messages[number], !known.isOver else { return false }
             return !ledger.reached.contains(key) && !ledger.givenUp.contains(key)
-                && ledger.agrees(known, device.rawValue)
+                && ledger.agrees(known, device.rawValue) && !ledger.isUndone(known, device.rawValue)
         }
         underWay[device] = open.union([number])
         if open.union([number]).count > MessageLimits.underWay { world.fail("too much is under way to a device") }
