@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Events
+import Ingest
 import Log
 import Presentation
 import Synchronization
@@ -17,6 +18,7 @@ struct LogExportCommand: AsyncParsableCommand {
         discussion: """
             Examples: tidings log export --format ndjson >events.ndjson
                       tidings log export --format csv --from 1000 --limit 500
+                      tidings log export --since 2026-11-01 --until 2026-12-01 --product kettle --kind rating.given
 
             What is damaged is left out and named on standard error; the exit code is then 65. A running \
             daemon notes in the log that it was made (`tidings log tail --audit`), behind what it has.
@@ -31,7 +33,19 @@ struct LogExportCommand: AsyncParsableCommand {
     @Option(help: "How many events at most.")
     var limit: UInt64?
 
+    @Option(help: "Events that arrived then or later: 2026-11-24, 2026-11-24T08:00:00Z, or 10m, 2h, 7d ago.")
+    var since: Moment?
+
+    @Option(help: "Events that arrived before then; a day begins at midnight UTC.")
+    var until: Moment?
+
+    @OptionGroup var choice: EventOptions
+
     @OptionGroup var data: DataOptions
+
+    func validate() throws {
+        guard since == nil || from == nil else { throw ValidationError("--from and --since both say where to begin") }
+    }
 
     func run() async throws {
         let directory = try await data.directory()
@@ -64,11 +78,18 @@ struct LogExportCommand: AsyncParsableCommand {
         _ log: some EventLog, until head: Offset, wrote: (Offset) -> Void,
         _ progress: (_ done: UInt64, _ total: UInt64) -> Void
     ) async throws(LogError) -> Bool {
-        let first = if let from { Offset(rawValue: from) } else { await log.start }
+        let now = wallClock()
+        let (begins, ends) = (since?.time(now: now), until?.time(now: now))
+        let first: Offset =
+            if let from { Offset(rawValue: from) } else if let begins { try await log.offset(of: begins) } else {
+                await log.start
+            }
         let total = min(limit ?? .max, head.rawValue - min(first.rawValue, head.rawValue))
         wrote(first)
         var done: UInt64 = 0
         var writer = EventWriter(format: format == .csv ? .csv : .json, vocabulary: try await log.vocabulary())
+        let chosen = EventChoice(choice, writer.vocabulary)
+        for remark in chosen.unknown { printError("tidings: \(remark)") }
         printOut(writer.header)
         let lines = DamageLines()
         for damage in log.openingDamages { lines.note(damage) }
@@ -82,15 +103,20 @@ struct LogExportCommand: AsyncParsableCommand {
             for block in blocks {
                 for (index, event) in block.batch.events.enumerated()
                 where left > 0 && block.firstOffset + index < head {
-                    writer.append(event, in: block.batch, at: block.firstOffset + index)
                     written = block.firstOffset + index + 1
-                    left -= 1
                     done += 1
+                    guard chosen.contains(event), begins.map({ event.arrival >= $0 }) ?? true,
+                        ends.map({ event.arrival < $0 }) ?? true
+                    else { continue }
+                    writer.append(event, in: block.batch, at: block.firstOffset + index)
+                    left -= 1
                 }
             }
             writer.flush { printOut(bytes: $0) }
             wrote(written)
             progress(done, total)
+            // Events stand in the log as they arrived.
+            if let ends, let last = blocks.last?.batch.events.last, last.arrival >= ends { break }
         }
         lines.finish()
         return lines.isEmpty

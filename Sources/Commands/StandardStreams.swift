@@ -1,5 +1,7 @@
 // The process's standard streams and its end: the few calls of the C library that every command needs.
 
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -27,6 +29,41 @@ enum StandardStreams {
         // SAFETY: the call fills one `winsize`, which lives as long as it.
         guard unsafe ioctl(stream, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
         return Int(size.ws_col)
+    }
+
+    /// The lines of the terminal behind a stream; nil when it is none, or does not know.
+    static func rows(_ stream: Int32) -> Int? {
+        var size = winsize()
+        // SAFETY: the call fills one `winsize`, which lives as long as it.
+        guard unsafe ioctl(stream, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }
+        return Int(size.ws_row)
+    }
+
+    /// How the terminal was before `beginKeys`.
+    private static let before = Mutex<termios?>(nil)
+
+    /// Has the terminal give each key at once, and not show it.
+    /// - Returns: false when standard input is no terminal.
+    static func beginKeys() -> Bool {
+        before.withLock { before in
+            var settings = termios()
+            // SAFETY: the call fills one `termios`, which lives as long as it.
+            guard unsafe tcgetattr(STDIN_FILENO, &settings) == 0 else { return false }
+            before = settings
+            settings.c_lflag &= ~tcflag_t(ICANON | ECHO)
+            // SAFETY: the call reads one `termios`, which lives as long as it.
+            return unsafe tcsetattr(STDIN_FILENO, TCSANOW, &settings) == 0
+        }
+    }
+
+    /// Has it as it was.
+    static func endKeys() {
+        before.withLock { before in
+            guard var settings = before else { return }
+            before = nil
+            // SAFETY: the call reads one `termios`, which lives as long as it.
+            unsafe _ = tcsetattr(STDIN_FILENO, TCSANOW, &settings)
+        }
     }
 
     /// Writes all bytes, however long that takes.

@@ -22,8 +22,9 @@ package struct TidingsCommand: AsyncParsableCommand {
         version: tidingsVersion,
         subcommands: [
             ServeCommand.self, SendCommand.self, SummaryCommand.self, LogCommand.self, RebuildCommand.self,
-            StatusCommand.self, ReloadCommand.self, CheckCommand.self, DeviceCommand.self, TokenCommand.self,
-            ConsentCommand.self, ExportCommand.self, ForgetCommand.self, RequestsCommand.self, NotifyCommand.self,
+            StatusCommand.self, TopCommand.self, ReloadCommand.self, CheckCommand.self, DeviceCommand.self,
+            TokenCommand.self, ConsentCommand.self, ExportCommand.self, ForgetCommand.self, RequestsCommand.self,
+            NotifyCommand.self,
             AskCommand.self, ReplyCommand.self, SetCommand.self, UnsetCommand.self, OutboxCommand.self,
             FeedbackCommand.self, DemoCommand.self,
         ])

@@ -28,6 +28,9 @@ package struct PassingFollower: Sendable {
     /// The offset of the next event to be returned.
     package var position: Offset { follower.position }
 
+    /// As `Follower.skip`.
+    package mutating func skip(to offset: Offset) { follower.skip(to: offset) }
+
     /// As `Follower.next`; never throws `LogError.corrupt`.
     package mutating func next(limit: Int) async throws(LogError) -> [Block] {
         while !Task.isCancelled {

@@ -142,13 +142,13 @@ private func disk(_ status: DaemonStatus) -> [String] {
 }
 
 /// `12.3 GB`
-private func amount(_ bytes: UInt64) -> String {
+func amount(_ bytes: UInt64) -> String {
     var (value, unit) = (Double(bytes), "B")
     for larger in ["kB", "MB", "GB", "TB", "PB"] where value >= 1_000 { (value, unit) = (value / 1_000, larger) }
     return "\(fixed(value, unit == "B" ? 0 : 1)) \(unit)"
 }
 
-private func duration(seconds: Double) -> String {
+func duration(seconds: Double) -> String {
     let seconds = Int(min(max(seconds, 0), 1e12))
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60)
     if days > 0 { return "\(days) d \(hours) h" }

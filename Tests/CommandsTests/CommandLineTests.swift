@@ -47,7 +47,7 @@ func outcome(of arguments: [String]) -> Ending? {
         #expect(
             CommandPath.all.map(\.testDescription) == [
                 "serve", "send", "summary", "log tail", "log stat", "log verify", "log export", "log backup",
-                "log restore", "log salvage", "rebuild", "status", "reload", "check config", "device add",
+                "log restore", "log salvage", "rebuild", "status", "top", "reload", "check config", "device add",
                 "device list", "device show", "device revoke", "device restore", "device rotate", "token add",
                 "token list", "token revoke", "consent", "export", "forget", "requests",
                 "notify", "ask", "reply", "set", "unset", "outbox list", "outbox show", "outbox device",

@@ -25,6 +25,14 @@ package struct OutboxRows: Sendable, Equatable {
 }
 
 extension SummaryReader {
+    /// How many messages are open, and how many deliveries of them wait for their devices.
+    package func openMessageCounts() throws(ProjectionError) -> (messages: UInt64, waiting: UInt64) {
+        let sql = "SELECT count(*), coalesce(sum(queued + sent), 0) FROM message WHERE closed IS NULL"
+        let row = try rows(sql, []).rows.first ?? []
+        let counts = row.map { $0.flatMap { UInt64($0) } ?? 0 }
+        return counts.count == 2 ? (counts[0], counts[1]) : (0, 0)
+    }
+
     /// Answers a question about messages.
     package func outbox(_ question: OutboxQuestion) throws(ProjectionError) -> OutboxRows {
         let states = DeliveryState.allCases.dropFirst().map { "\"\($0.name)\"" }.joined(separator: ", ")
